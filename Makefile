@@ -1,0 +1,42 @@
+# Each target sets up what it needs: a virtual environment in .venv, and what the tests run against.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PACKAGES := producer consumers schemas
+
+.PHONY: help demo test unit check format bench clean
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/ready ## the whole system on an embedded broker, in about a minute
+	@$(BIN)/headrace demo $(ARGS)
+
+test: .venv/ready ## all tests; ARGS="-k name" for some
+	@$(BIN)/pytest $(ARGS)
+
+unit: .venv/ready ## the tests that need no Kafka
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+check: .venv/ready ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: .venv/ready ## write the format and what the linter can fix
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/ready ## what a call costs, and how fast the dataset job is
+	@$(BIN)/python bench/call_path.py $(ARGS)
+	@$(BIN)/python bench/dataset_job.py $(ARGS)
+
+.venv/ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || \
+	  { echo "Headrace needs Python 3.11 or newer and found none. Install one, or: make PYTHON=/path/to/python3.12 ..."; exit 1; }
+	@echo "Setting up .venv (once, a minute or two) ..."
+	@$(PYTHON) -m venv .venv || { echo "The venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean: ## remove everything that was set up or made here
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache demo-data

@@ -1,0 +1,149 @@
+"""Canonical JSON: one value, one sequence of bytes, in every language.
+
+RFC 8785 (JSON Canonicalization Scheme), by the `rfc8785` library. What the RFC refuses is mapped first, by one
+reversible rule: a *tag*, an object with exactly one member whose name begins with ``$hr:``.
+
+    {"$hr:float": "NaN" | "Infinity" | "-Infinity"}
+    {"$hr:int": "9007199254740993"}         an integer beyond +-(2^53 - 1), in decimal
+    {"$hr:str": "ed a0 80"}                 a string with lone surrogates: its generalised UTF-8 in hex, no blanks
+    {"$hr:map": [[key, value], ...]}        an object with a key that is no string or has a lone surrogate, or that
+                                            would itself read as a tag; sorted by the canonical bytes of the key
+
+As in the RFC, -0.0 is 0 and 5.0 is 5. Tuples are arrays.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import rfc8785
+
+from headrace_schemas.errors import CanonicalizationError
+
+__all__ = ["JSON", "MAX_DEPTH", "dumps", "loads"]
+
+JSON: TypeAlias = Any
+"""None, bool, int, float, str, list or tuple of these, mapping of these to these."""
+
+TAG = "$hr:"
+MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DEPTH = 100
+"""Deeper values are refused: a bomb of nesting must not end in a RecursionError."""
+
+
+def dumps(value: JSON) -> bytes:
+    """Return the canonical bytes (UTF-8) of a JSON value.
+
+    Raises:
+        CanonicalizationError: a type that is no JSON, or more than MAX_DEPTH levels.
+    """
+    try:
+        return rfc8785.dumps(_to_plain(value, 0))
+    except rfc8785.CanonicalizationError as error:  # nothing is left for it to refuse; say so rather than leak it
+        raise CanonicalizationError(f"no canonical JSON: {error}") from error
+
+
+def loads(text: bytes | str) -> JSON:
+    """Return the value of canonical JSON, tags undone; `dumps(loads(b)) == b` for all canonical b.
+
+    Raises:
+        CanonicalizationError: not JSON, an unknown or malformed tag, a non-finite number, or too deep.
+    """
+    try:
+        plain = json.loads(text, parse_int=_parse_int, parse_constant=_refuse_constant)
+        return _from_plain(plain, 0)
+    except (ValueError, RecursionError) as error:
+        raise CanonicalizationError(f"not canonical JSON: {type(error).__name__}") from error
+
+
+def _to_plain(value: JSON, depth: int) -> JSON:
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return str(value) if _is_unicode(value) else {TAG + "str": _surrogates_to_hex(value)}
+    if isinstance(value, int):
+        return int(value) if abs(value) <= MAX_SAFE_INTEGER else {TAG + "int": str(int(value))}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {TAG + "float": _name_of_non_finite(value)}
+    if depth >= MAX_DEPTH:
+        raise CanonicalizationError(f"no canonical JSON: more than {MAX_DEPTH} levels")
+    if isinstance(value, list | tuple):
+        return [_to_plain(item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) and _is_unicode(key) for key in value) and not _reads_as_tag(value):
+            return {key: _to_plain(item, depth + 1) for key, item in value.items()}
+        pairs = [[_to_plain(key, depth + 1), _to_plain(item, depth + 1)] for key, item in value.items()]
+        return {TAG + "map": sorted(pairs, key=lambda pair: rfc8785.dumps(pair[0]))}
+    raise CanonicalizationError(f"no canonical JSON: {type(value).__name__} is no JSON type")
+
+
+def _from_plain(plain: JSON, depth: int) -> JSON:
+    if depth > 3 * MAX_DEPTH:  # a level of mapping with odd keys takes three levels of JSON
+        raise ValueError
+    if isinstance(plain, list):
+        return [_from_plain(item, depth + 1) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if not _reads_as_tag(plain):
+        return {key: _from_plain(item, depth + 1) for key, item in plain.items()}
+    ((tag, content),) = plain.items()
+    return _from_tag(tag.removeprefix(TAG), content, depth)
+
+
+def _from_tag(tag: str, content: JSON, depth: int) -> JSON:
+    if tag == "map" and isinstance(content, list):
+        undone = {}
+        for key, item in content:
+            undone[_hashable(_from_plain(key, depth + 1))] = _from_plain(item, depth + 1)
+        return undone
+    if not isinstance(content, str):
+        raise ValueError(tag)
+    if tag == "int":
+        return int(content)
+    if tag == "float" and content in {"NaN", "Infinity", "-Infinity"}:
+        return float(content)
+    if tag == "str":
+        return bytes.fromhex(content).decode("utf-8", "surrogatepass")
+    raise ValueError(tag)
+
+
+def _parse_int(digits: str) -> int | float:
+    """Beyond 2^53 - 1 the RFC writes only floats; read them as such, or a second pass would tag them."""
+    number = int(digits)
+    return number if abs(number) <= MAX_SAFE_INTEGER else float(digits)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _hashable(key: JSON) -> JSON:
+    return tuple(_hashable(item) for item in key) if isinstance(key, list) else key
+
+
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _surrogates_to_hex(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").hex()
+
+
+def _name_of_non_finite(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _reads_as_tag(value: Mapping[Any, Any]) -> bool:
+    if len(value) != 1:
+        return False
+    (key,) = value
+    return isinstance(key, str) and key.startswith(TAG)

@@ -1,0 +1,49 @@
+"""Topic names, message headers, and the settings that a topic must have for the guarantees to hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["DEAD_LETTERS", "INTERACTIONS", "REQUEST_HEADER", "TOPICS", "TopicSpec"]
+
+INTERACTIONS: Final = "headrace.interactions.v1"
+DEAD_LETTERS: Final = "headrace.deadletter.v1"
+
+REQUEST_HEADER: Final = "headrace-request"
+"""Header of an interaction: the 32 bytes of `request_id_hash`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpec:
+    """What a topic needs.
+
+    Attributes:
+        name: the topic's name.
+        key: what its message keys are, for people.
+        config: topic settings that the guarantees rest on; `headrace topics check` insists on them.
+        suggested: further settings for `headrace topics create`; an operator may choose others.
+    """
+
+    name: str
+    key: str
+    config: Mapping[str, str]
+    suggested: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+TOPICS: Final[tuple[TopicSpec, ...]] = (
+    TopicSpec(
+        name=INTERACTIONS,
+        key="dedup key, 64 hex digits",
+        # The table is partitioned by ingest date: the broker's clock, not thousands of producers' clocks.
+        config=MappingProxyType({"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}),
+        suggested=MappingProxyType({"retention.ms": str(7 * 86_400_000)}),
+    ),
+    TopicSpec(
+        name=DEAD_LETTERS,
+        key="source topic/partition/offset",
+        config=MappingProxyType({"cleanup.policy": "delete"}),
+        # A dead letter is its message and a little more: it must fit where the message did.
+        suggested=MappingProxyType({"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(8 * 2**20)}),
+    ),
+)
