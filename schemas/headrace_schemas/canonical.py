@@ -98,7 +98,7 @@ def _from_tag(tag: str, content: JSON, depth: int) -> JSON:
             undone[_hashable(_from_plain(key, depth + 1))] = _from_plain(item, depth + 1)
         return undone
     if not isinstance(content, str):
-        raise ValueError(tag)
+        raise ValueError(tag)  # noqa: TRY004  # loads turns it into one CanonicalizationError
     if tag == "int":
         return int(content)
     if tag == "float" and content in {"NaN", "Infinity", "-Infinity"}:

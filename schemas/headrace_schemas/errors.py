@@ -1,13 +1,13 @@
 """Everything that can be wrong with bytes or names.
 
-    HeadraceError                   headrace_schemas; the root of the project's errors
-      SchemaError                   a schema file cannot be used
-      DecodeError                   bytes that are no record: `.reason` is one word, the message one line
-        NotSingleObjectError        no C3 01 in front
-        UnknownSchemaError          a fingerprint that nobody told us about
-        UndecodableError            the datum does not fit its schema
-        TrailingBytesError          the datum ends before the message does
-      CanonicalizationError         a value that has no canonical JSON
+HeadraceError                   headrace_schemas; the root of the project's errors
+  SchemaError                   a schema file cannot be used
+  DecodeError                   bytes that are no record: `.reason` is one word, the message one line
+    NotSingleObjectError        no C3 01 in front
+    UnknownSchemaError          a fingerprint that nobody told us about
+    UndecodableError            the datum does not fit its schema
+    TrailingBytesError          the datum ends before the message does
+  CanonicalizationError         a value that has no canonical JSON
 """
 
 from typing import ClassVar

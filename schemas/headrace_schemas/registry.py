@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import fastavro
 from fastavro.schema import SchemaParseException, UnknownType, fingerprint, to_parsing_canonical_form
@@ -64,11 +64,11 @@ class Registry:
             raw = json.loads(text)
             if not isinstance(raw, dict) or raw.get("type") != "record":
                 raise SchemaError(f"{source}: not an Avro record schema; schemas.path takes .avsc files of records")
-            schema = fastavro.parse_schema(raw)
+            schema = cast("AvroSchema", fastavro.parse_schema(raw))
             self._by_fingerprint[fingerprint_of(raw)] = schema
         except (ValueError, KeyError, TypeError, SchemaParseException, UnknownType) as error:
             raise SchemaError(f"{source}: not an Avro schema ({error}); check schemas.path") from error
-        return schema  # type: ignore[no-any-return]  # fastavro types it as a union
+        return schema
 
 
 def fingerprint_of(schema: AvroSchema) -> bytes:

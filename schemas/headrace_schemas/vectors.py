@@ -18,7 +18,7 @@ __all__ = ["generate", "vectors"]
 
 _VALUES: Final[tuple[Any, ...]] = (
     None,
-    {"b": [True, None, 1], "a": {"z": "", "é": "ü\n\u0000\"\\/"}},
+    {"b": [True, None, 1], "a": {"z": "", "é": 'ü\n\u0000"\\/'}},
     {"\U0001f600": 1, "\ufb33": 2, "€": 3, "1": 4},
     [0.1, 1e21, 1e-7, 333333333.3333333, 5.0, -0.0, 4.5, 2e-3, 1e30],
     [2**53 - 1, 2**53, -(2**63), 10**30],
@@ -75,7 +75,11 @@ EXAMPLE: Final[Interaction] = {
 def generate() -> dict[str, Any]:
     """Return the vectors as this code computes them."""
     inputs = canonical.dumps({"user_intent": "x", "context": "y"})
-    fields = [("input", "user_intent", "str"), ("input", "context", "str"), ("output", "requirements", "list[str]")]
+    fields = [
+        ("input", "user_intent", "str"),
+        ("input", "context", "str"),
+        ("output", "requirements", "list[str]"),
+    ]
     key = keys.dedup_key("extract_requirements", keys.fields_hash(fields), inputs)
     return {
         "canonical": [_canonical_vector(value) for value in _VALUES],

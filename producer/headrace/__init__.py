@@ -1,0 +1,1 @@
+"""The producer, embedded in a DSPy service."""

@@ -1,0 +1,7 @@
+"""Configuration: what can be set (model), where it comes from (load), how it is explained to people (explain)."""
+
+from headrace.config.explain import shown
+from headrace.config.load import ENV_FILE, load
+from headrace.config.model import NO_EFFECT_YET, Config, Filters, Kafka, Thresholds
+
+__all__ = ["ENV_FILE", "NO_EFFECT_YET", "Config", "Filters", "Kafka", "Thresholds", "load", "shown"]

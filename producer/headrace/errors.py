@@ -1,0 +1,23 @@
+"""What a user of the library or the command line can meet.
+
+HeadraceError                 headrace_schemas.errors: one line that says what, where, what to do
+  ConfigError                 a key, value or file of the configuration
+  DSPyMissingError            instrumenting without dspy installed
+  UsageError                  an argument that cannot be used
+"""
+
+from headrace_schemas.errors import HeadraceError
+
+__all__ = ["ConfigError", "DSPyMissingError", "HeadraceError", "UsageError"]
+
+
+class ConfigError(HeadraceError):
+    """The configuration cannot be used."""
+
+
+class DSPyMissingError(HeadraceError):
+    """dspy is not installed; `pip install 'headrace[dspy]'` or any dspy from 3.0."""
+
+
+class UsageError(HeadraceError, ValueError):
+    """An argument that cannot be used."""
