@@ -1,0 +1,41 @@
+"""What the caller's thread hands to the background: one call as plain JSON values, sharing nothing with the program."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CapturedCall"]
+
+
+@dataclass(slots=True, kw_only=True)
+class CapturedCall:
+    """One captured call, before redaction. Fields as in interaction.v1.avsc; `input` and `output` still are objects.
+
+    Names are as the user gave them; the background maps them to valid ones.
+    """
+
+    event_id: str
+    parent_event_id: str | None = None
+    request_id: str
+    subject_id: str | None = None
+    trace_id: str | None = None
+    module_name: str
+    module_version: str
+    signature: str
+    fields_hash: str
+    program_hash: str | None = None
+    input: dict[str, Any]
+    output: dict[str, Any]
+    timestamp_ms: int
+    latency_ms: float | None = None
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    cost_usd: float | None = None
+    model: str | None = None
+    lm_calls: int | None = None
+    cache_hits: int | None = None
+    success: bool
+    error: str | None = None
+    error_type: str | None = None
+    inclusion_probability: float
+    keep_reason: str = "sample"
+    attributes: dict[str, Any] = field(default_factory=dict)
