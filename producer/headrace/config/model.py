@@ -101,6 +101,9 @@ class Kafka(_Section):
     options: Options = Field(default_factory=dict, description="librdkafka options for every client.")
     producer_options: Options = Field(default_factory=dict, description="... for producers.")
     consumer_options: Options = Field(default_factory=dict, description="... for consumers.")
+    embedded_id: str | None = Field(
+        None, min_length=1, description="Stands for the topic ids that an embedded broker lacks; for demos and tests."
+    )
 
 
 class Thresholds(_Section):
