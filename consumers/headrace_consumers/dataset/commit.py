@@ -1,0 +1,176 @@
+"""One batch to the table, exactly once: the steps of DESIGN's protocol, in their order.
+
+    dead letters acknowledged -> files on disk -> one commit of rows and offsets -> seen-set -> Kafka offset
+
+The commit decides. Before it nothing counts: dead letters may be repeated, files are nobody's. After it everything else
+is derived from the table, and may be late or lost.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+
+from headrace_consumers.dataset.decode import Decoder, Unreadable
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.files import DataFile, write_files
+from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.seen_set import SeenSet
+from headrace_consumers.dataset.select import Selection, select
+from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.steps import Hook, Step, no_hook
+from headrace_consumers.dataset.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.deadletters import DeadLetterWriter
+from headrace_schemas import DeadLetter, Header
+
+__all__ = ["Committer"]
+
+log = structlog.get_logger("headrace.dataset")
+
+
+class Committer:
+    """Commits batches of one topic to one table.
+
+    Args:
+        source: the topic.
+        table: this member's handle on the table.
+        seen: the keys in the table.
+        decoder: turns messages into records.
+        filter_: decides which records become rows.
+        dead_letters: where unreadable messages go.
+        report_offsets: tells Kafka partition -> next offset; a progress report, whose failure changes nothing.
+        consumer_name: who gives up on a dead letter.
+        hook: called around each step; tests kill the process there.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        table: InteractionTable,
+        seen: SeenSet,
+        decoder: Decoder,
+        filter_: Filter,
+        dead_letters: DeadLetterWriter,
+        report_offsets: Callable[[Mapping[int, int]], None],
+        consumer_name: str = "",
+        hook: Hook = no_hook,
+    ) -> None:
+        self._source = source
+        self._table = table
+        self._seen = seen
+        self._decoder = decoder
+        self._filter = filter_
+        self._dead_letters = dead_letters
+        self._report_offsets = report_offsets
+        self._consumer_name = consumer_name
+        self._hook = hook
+
+    def commit(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> Tally:
+        """Commit a batch and return what became of it.
+
+        Args:
+            messages: each partition's messages in offset order, none below its position in the table.
+            starts: for each partition in the batch, the table's position that it was read from.
+
+        Raises:
+            Fenced: another consumer has moved a partition on; the batch is to be dropped.
+            TableError, DeadLetterError: nothing was committed; the same batch can be tried again.
+        """
+        selection = select(messages, self._seen.is_new([m.key for m in messages]), self._decoder, self._filter)
+        rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
+        if culprits:
+            _to_dead_letters(selection, culprits)
+        with self._step(Step.DEAD_LETTERS):
+            self._dead_letters.write([self._dead_letter(*item) for item in selection.unreadable])
+        moves = self._moves(messages, starts)
+        with self._step(Step.FILES):
+            files = _write(self._table.path, rows)
+        with self._step(Step.COMMIT):
+            try:
+                version = self._table.commit(files, moves)
+            except Exception:
+                _remove(self._table.path, files)  # nobody's files
+                raise
+        targets = {partition: last + 1 for partition, last in _last_offsets(messages).items()}
+        with self._step(Step.SEEN_SET):
+            self._seen.add(_keys_by_partition(selection), targets)
+        with self._step(Step.OFFSETS):
+            self._report_offsets(targets)
+        selection.tally.commits = 1
+        log.info("committed", version=version, records=len(messages), rows=rows.num_rows, next_offsets=targets)
+        return selection.tally
+
+    @contextlib.contextmanager
+    def _step(self, step: Step) -> Iterator[None]:
+        self._hook(f"before:{step}")
+        yield
+        self._hook(f"after:{step}")
+
+    def _moves(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> list[Move]:
+        return [
+            Move(app_id(self._source.topic_id, partition), starts[partition], last + 1)
+            for partition, last in sorted(_last_offsets(messages).items())
+        ]
+
+    def _dead_letter(self, message: Message, unreadable: Unreadable) -> DeadLetter:
+        log.warning(
+            "dead letter",
+            topic=self._source.topic,
+            partition=message.partition,
+            offset=message.offset,
+            reason=unreadable.reason,
+            detail=unreadable.detail,
+        )
+        return DeadLetter(
+            topic=self._source.topic,
+            topic_id=self._source.topic_id,
+            partition=message.partition,
+            offset=message.offset,
+            append_time_ms=message.append_time_ms,
+            reason=unreadable.reason,
+            detail=unreadable.detail,
+            key=message.key,
+            value=message.value,
+            headers=[Header(name=name, value=value) for name, value in message.headers],
+            consumer=self._consumer_name,
+        )
+
+
+def _last_offsets(messages: Sequence[Message]) -> dict[int, int]:
+    return {message.partition: message.offset for message in messages}
+
+
+def _keys_by_partition(selection: Selection) -> dict[int, list[bytes]]:
+    keys: dict[int, list[bytes]] = {}
+    for kept in selection.kept:
+        keys.setdefault(kept.message.partition, []).append(kept.record["dedup_key"].encode())
+    return keys
+
+
+def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[Message, Unreadable]]) -> None:
+    gone = {(message.partition, message.offset) for message, _ in culprits}
+    selection.kept = [k for k in selection.kept if (k.message.partition, k.message.offset) not in gone]
+    selection.unreadable.extend(culprits)
+    selection.tally.kept -= len(culprits)
+    selection.tally.dead_letters.update(unreadable.reason for _, unreadable in culprits)
+
+
+def _write(table_path: Path, rows: pa.Table) -> list[DataFile]:
+    try:
+        return write_files(table_path, rows)
+    except OSError as error:
+        raise TableError(
+            f"{table_path}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
+        ) from error
+
+
+def _remove(table_path: Path, files: Sequence[DataFile]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            (table_path / file.path).unlink()

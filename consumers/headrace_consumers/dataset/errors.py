@@ -1,0 +1,45 @@
+"""What can stop the dataset consumer; each is one line that says what, where and what to do.
+
+HeadraceError
+  DatasetError
+    TableError              the Delta table cannot be opened, read or written
+    SourceError             the topic or the broker is not what the consumer needs
+      OffsetsGoneError      Kafka no longer holds what the table has not seen
+    StateError              the folder of the seen-set cannot be used
+  Fenced                    not a fault: another consumer has moved a partition on; the batch is dropped
+"""
+
+from headrace.errors import HeadraceError
+
+__all__ = [
+    "DatasetError",
+    "Fenced",
+    "OffsetsGoneError",
+    "SourceError",
+    "StateError",
+    "TableError",
+]
+
+
+class DatasetError(HeadraceError):
+    """Root of what can stop the dataset consumer."""
+
+
+class TableError(DatasetError):
+    """The Delta table cannot be opened, read or written."""
+
+
+class SourceError(DatasetError):
+    """The topic or the broker is not what the consumer needs."""
+
+
+class OffsetsGoneError(SourceError):
+    """Kafka's retention has removed records that the table has not seen."""
+
+
+class StateError(DatasetError):
+    """The folder of the seen-set cannot be used."""
+
+
+class Fenced(HeadraceError):  # noqa: N818  # the field's term, and not an error
+    """The table's offset of a partition is not the one that the batch was read from."""

@@ -1,0 +1,104 @@
+"""Parquet files of a batch, on disk for good before the table names them."""
+
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from headrace_consumers.dataset.rows import PARTITION_COLUMN
+
+__all__ = ["DataFile", "fsync_file", "fsync_folder", "write_files"]
+
+ROW_GROUP_ROWS: Final = 20_000
+WITH_STATISTICS: Final = ("signature", "topic_id", "partition", "offset", "timestamp_ms")
+"""Catch-up and readers skip files by these; statistics on payload would only copy it into the log."""
+
+_DICTIONARY: Final = (
+    "service", "environment", "instance", "module_name", "module_version", "signature", "fields_hash", "program_hash",
+    "model", "error_type", "capture_level", "keep_reason", "redaction_version", "dedup_policy", "topic", "topic_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A written file.
+
+    Attributes:
+        path: relative to the table.
+        size_bytes: exact; Delta readers rely on it.
+        partition_value: the ingest date, ISO 8601.
+        statistics: Delta's statistics as JSON.
+    """
+
+    path: str
+    size_bytes: int
+    partition_value: str
+    statistics: str
+
+
+def write_files(table_path: Path, rows: pa.Table) -> list[DataFile]:
+    """Write one file for each ingest date, and return when disk has them.
+
+    Raises:
+        OSError: the disk refused; nothing that was written is part of the table.
+    """
+    files = []
+    for date in pc.unique(rows[PARTITION_COLUMN]).to_pylist():
+        value = date.isoformat()
+        chosen = rows.filter(pc.equal(rows[PARTITION_COLUMN], pa.scalar(date))).drop_columns([PARTITION_COLUMN])
+        folder = table_path / f"{PARTITION_COLUMN}={value}"
+        is_new_folder = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{uuid.uuid4().hex}.parquet"
+        pq.write_table(
+            chosen,
+            path,
+            compression="zstd",
+            row_group_size=ROW_GROUP_ROWS,
+            use_dictionary=list(_DICTIONARY),
+            write_statistics=list(WITH_STATISTICS),
+        )
+        fsync_file(path)
+        fsync_folder(folder)
+        if is_new_folder:
+            fsync_folder(table_path)
+        relative = f"{folder.name}/{path.name}"
+        files.append(DataFile(relative, path.stat().st_size, value, _statistics(chosen, WITH_STATISTICS)))
+    return files
+
+
+def fsync_file(path: Path) -> None:
+    """Return when the file's bytes are on disk."""
+    _fsync(path, os.O_RDONLY)
+
+
+def fsync_folder(path: Path) -> None:
+    """Return when the folder's entries are on disk."""
+    _fsync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _statistics(rows: pa.Table, columns: Sequence[str]) -> str:
+    bounds = {name: pc.min_max(rows[name]).as_py() for name in columns}
+    return json.dumps(
+        {
+            "numRecords": rows.num_rows,
+            "minValues": {name: bound["min"] for name, bound in bounds.items()},
+            "maxValues": {name: bound["max"] for name, bound in bounds.items()},
+            "nullCount": dict.fromkeys(columns, 0),
+        }
+    )

@@ -1,0 +1,141 @@
+"""Putting the dataset consumer together from a configuration, and starting anew when it is fenced."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import structlog
+from confluent_kafka import KafkaError
+
+from headrace.config import Config
+from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.decode import FastavroDecoder
+from headrace_consumers.dataset.errors import Fenced
+from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.loop import BatchLimits, Loop
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin, lock_member_folder
+from headrace_consumers.dataset.source import Source, describe, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.steps import Hook, hook_from_environment
+from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.deadletters import KafkaDeadLetterWriter
+from headrace_schemas import Registry
+
+__all__ = ["run"]
+
+log = structlog.get_logger("headrace.dataset")
+
+
+def run(
+    config: Config,
+    *,
+    stop: threading.Event,
+    idle_exit_s: float | None = None,
+    on_progress: Callable[[Tally], None] | None = None,
+) -> Tally:
+    """Consume interactions into the table until `stop` is set; return what became of them.
+
+    Args:
+        config: the whole configuration.
+        stop: set it to commit what is buffered, leave the group and return.
+        idle_exit_s: also stop when nothing has come for so long.
+        on_progress: called with the tally so far, several times a second.
+
+    Raises:
+        HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
+    """
+    hook = hook_from_environment()
+    registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
+    table = InteractionTable(Path(config.dataset.path))
+    source = describe(config)
+    total = Tally()
+    folder, lock = lock_member_folder(Path(config.dataset.state_path))
+    with lock, contextlib.closing(DuckDbSeenSet(folder, _origin(table, source))) as seen:
+        log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
+        while True:
+            with _loop(
+                config,
+                source=source,
+                table=table,
+                seen=seen,
+                registry=registry,
+                hook=hook,
+                total=total,
+                on_progress=on_progress,
+            ) as loop:
+                try:
+                    loop.run(stop, idle_exit_s)
+                except Fenced as fenced:
+                    log.warning("fenced, starting again from the table", reason=str(fenced))
+                else:
+                    break
+    return total
+
+
+@contextlib.contextmanager
+def _loop(
+    config: Config,
+    *,
+    source: Source,
+    table: InteractionTable,
+    seen: DuckDbSeenSet,
+    registry: Registry,
+    hook: Hook,
+    total: Tally,
+    on_progress: Callable[[Tally], None] | None,
+) -> Iterator[Loop]:
+    dead_letters = KafkaDeadLetterWriter(lambda: make_dead_letter_producer(config), config.kafka.topics.dead_letters)
+    consumer = make_consumer(config, error_cb=_log_once())
+
+    def make_committer(report_offsets: Callable[[Mapping[int, int]], None]) -> Committer:
+        return Committer(
+            source=source,
+            table=table,
+            seen=seen,
+            decoder=FastavroDecoder(registry),
+            filter_=Filter(config.filters),
+            dead_letters=dead_letters,
+            report_offsets=report_offsets,
+            consumer_name=f"{config.dataset.group_id} headrace/{metadata.version('headrace')}",
+            hook=hook,
+        )
+
+    loop = Loop(
+        consumer=consumer,
+        source=source,
+        table=table,
+        seen=seen,
+        make_committer=make_committer,
+        limits=BatchLimits(
+            max_records=config.dataset.max_batch_records,
+            max_bytes=int(config.dataset.max_batch_mb * 1e6),
+            interval_s=config.dataset.commit_interval_s,
+        ),
+        tally=total,
+        clock=time.monotonic,
+        on_progress=on_progress or (lambda _: None),
+    )
+    try:
+        yield loop
+    finally:
+        consumer.close()
+        dead_letters.close()
+
+
+def _origin(table: InteractionTable, source: Source) -> Origin:
+    return Origin(table.id, source.topic_id, source.partition_count)
+
+
+def _log_once() -> Callable[[KafkaError], None]:
+    """Return librdkafka's error callback: a broker that is away says so once, not at every attempt."""
+    told: set[str] = set()
+
+    def on_error(error: KafkaError) -> None:
+        if error.name() not in told:
+            told.add(error.name())
+            log.warning("Kafka", error=error.name(), reason=error.str())
+
+    return on_error
