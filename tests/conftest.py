@@ -1,0 +1,39 @@
+"""What all tests share: one real Kafka, started when the first test asks for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import kafka_broker
+from tests.support.kafka import Kafka
+
+_REPORT = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+    """Give the run's broker; each test makes topics of its own."""
+    report = request.config.stash.setdefault(_REPORT, [])
+    try:
+        broker, closed = kafka_broker.start()
+    except kafka_broker.NoKafkaError as error:
+        report.extend(str(error).splitlines())
+        pytest.fail(str(error), pytrace=False)
+    report.append(f"via {broker.how}, {broker.bootstrap_servers}, ready in {broker.startup_s:.1f} s")
+    report.extend(f"not via {line}" for line in closed)
+    running = Kafka(broker)
+    yield running
+    running.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the broker, so that `-m 'not kafka'` leaves them out."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which Kafka it was, and why not another."""
+    for line in config.stash.get(_REPORT, []):
+        terminalreporter.write_line(f"Kafka: {line}")
