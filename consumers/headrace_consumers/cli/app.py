@@ -1,0 +1,118 @@
+"""The program `headrace`: its command groups, and how every command ends.
+
+Exit codes: 0 done; 1 the work failed, or a check found something; 2 bad usage or configuration; 130 Ctrl-C.
+An error is one line on stderr, `headrace: what, where, what to do`.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
+
+import typer
+
+from headrace_consumers.cli import config, consume, dataset, demo, topics
+from headrace_consumers.cli.options import EPILOG_WIDTH
+
+__all__ = ["app", "main"]
+
+TRACEBACK_VARIABLE: Final = "HEADRACE_TRACEBACK"
+
+app = typer.Typer(
+    name="headrace",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": EPILOG_WIDTH},
+    help="Turns live DSPy traffic into better DSPy programs: sampled, redacted, exactly once.",
+    epilog="Start with: headrace demo",
+)
+app.add_typer(config.app, name="config")
+app.add_typer(topics.app, name="topics")
+app.add_typer(consume.app, name="consume")
+app.add_typer(dataset.app, name="dataset")
+app.command("demo", epilog=demo.EXAMPLE)(demo.command)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  # Typer calls it with the option's value
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    show_traceback: Annotated[
+        bool,
+        typer.Option("--traceback", envvar=TRACEBACK_VARIABLE, help="Show where an unexpected error came from."),
+    ] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if show_traceback:
+        os.environ[TRACEBACK_VARIABLE] = "1"  # `run` looks there, and so do child processes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments without the program's name; by default those of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
+
+
+def guarded(work: Callable[[], object]) -> int:
+    """Run `work` and turn however it ends into an exit code and at most one line on stderr."""
+    from headrace.errors import ConfigError, HeadraceError, UsageError
+
+    try:
+        code = work()
+        sys.stdout.flush()
+    except (ConfigError, UsageError) as error:
+        return _fail(str(error), 2)
+    except HeadraceError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, e.g. `| head`. Python's own flush at exit must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        if (message := _of_usage_error(error)) is not None:
+            return _fail(message, 2)
+        if os.environ.get(TRACEBACK_VARIABLE, "0") not in {"", "0"}:
+            traceback.print_exc()
+            return 1
+        return _fail(
+            f"unexpected {type(error).__name__}: {str(error) or 'no message'} "
+            f"(headrace --traceback ..., or {TRACEBACK_VARIABLE}=1, shows where)",
+            1,
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _of_usage_error(error: Exception) -> str | None:
+    """Return the line for a mistake in the arguments; Typer's errors have no public base class in all its versions."""
+    if not isinstance(error, typer.BadParameter.__mro__[2]):
+        return None
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "headrace"
+    message = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]  # see above
+    return f"{message}; see {path} --help"
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"headrace: {' '.join(message.split())}\n")
+    return code

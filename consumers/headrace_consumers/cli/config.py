@@ -1,0 +1,63 @@
+"""`headrace config show|check`: what is configured, and whether it can work."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.present import columns, print_json, print_lines
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Show or check the configuration.", rich_markup_mode=None)
+
+
+@app.command(epilog="Example: headrace config show --config headrace.json")
+def show(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show the effective configuration: file, environment and defaults. Secrets are masked."""
+    from headrace.config import load, shown
+
+    values = shown(load(config_path))
+    if as_json:
+        print_json(values)
+    else:
+        print_lines(columns([(key, json.dumps(value, ensure_ascii=False)) for key, value in _leaves(values)]))
+
+
+@app.command(epilog="Example: headrace config check --config headrace.json")
+def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Check the configuration, librdkafka's options included, without connecting to anything."""
+    from headrace.config import ENV_FILE, load
+    from headrace_consumers.cli.client_options import check_client_options
+
+    config = load(config_path)
+    notes = check_client_options(config.kafka)
+    source = config_path or os.environ.get(ENV_FILE)
+    # load() has read the file just now, so it is there and a JSON object.
+    in_file = json.loads(Path(source).read_text(encoding="utf-8")) if source else {}
+    no_effect = without_effect(in_file)
+    if as_json:
+        print_json({"ok": True, "file": str(source) if source else None, "no_effect_yet": no_effect, "notes": notes})
+        return
+    print_lines([f"ok: {source or 'no file; environment and defaults'}"])
+    print_lines(f"{key}: accepted, has no effect yet" for key in no_effect)
+    print_lines(notes)
+
+
+def without_effect(in_file: Mapping[str, Any]) -> list[str]:
+    """Return the keys set in a file that nothing in this release acts on, sorted."""
+    from headrace.config import NO_EFFECT_YET
+
+    return sorted(key for section in NO_EFFECT_YET & in_file.keys() for key, _ in _leaves({section: in_file[section]}))
+
+
+def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(values, Mapping) and values:
+        for key, value in values.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, values

@@ -1,0 +1,42 @@
+"""`headrace demo`: the main job, end to end, in about a minute."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.present import print_json
+
+__all__ = ["EXAMPLE", "command"]
+
+EXAMPLE: Final = "Example: headrace demo --calls 10000 --kafka broker:9092"
+
+
+def command(
+    *,
+    kafka: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", show_default=False, help="A real broker; else one inside the demo's own process."
+        ),
+    ] = None,
+    calls: Annotated[int, typer.Option(min=1, help="How many calls the sample program gets.")] = 3000,
+    folder: Annotated[Path, typer.Option("--dir", metavar="PATH", help="Made anew; all that the demo leaves.")] = Path(
+        "demo-data"
+    ),
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a sample DSPy program, capture its calls, and make a dataset of them.
+
+    The program (with an offline language model) and the consumer are processes of their own, as in production.
+    Of --config only kafka.options, producer_options and consumer_options are used, for brokers with security.
+    """
+    from headrace_consumers import demo
+
+    summary = demo.run(kafka=kafka, calls=calls, folder=folder, config_path=config_path, show=not as_json)
+    if as_json:
+        print_json(summary.as_dict())
+    if not summary.ok:
+        raise typer.Exit(1)

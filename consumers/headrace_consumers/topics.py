@@ -1,0 +1,277 @@
+"""The topics on a broker: made as the guarantees need them, and checked against that.
+
+    TOPICS + config --wanted--> specs --create--> broker --describe--> states --compare--> findings
+
+`compare` is pure; `Broker` is the edge. A finding says what is wrong, what is expected, and the command that mends it.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+)
+
+from headrace.config import Config
+from headrace.errors import ConfigError
+from headrace_schemas import HeadraceError
+from headrace_schemas.topics import DEAD_LETTERS, INTERACTIONS, TOPICS, TopicSpec
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["DEAD_LETTER_OVERHEAD_BYTES", "Broker", "Finding", "TopicError", "TopicState", "compare", "wanted"]
+
+DEAD_LETTER_OVERHEAD_BYTES: Final = 65_536
+"""What a dead letter adds to its message: topic, reason, detail and the message's headers, generously."""
+
+_TIMEOUT_S: Final = 8.0
+_SIZE: Final = "max.message.bytes"
+_log: Final = logging.getLogger(__name__)
+
+
+class TopicError(HeadraceError):
+    """The broker cannot be reached, or refused what was asked of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicState:
+    """A topic as the broker has it; `config` holds effective settings, defaults included."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing about a topic.
+
+    Attributes:
+        topic: its name.
+        problem: True where a guarantee does not hold; False for a note.
+        what: what was found and what is expected.
+        mend: the command that mends it.
+    """
+
+    topic: str
+    problem: bool
+    what: str
+    mend: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON values."""
+        return asdict(self)
+
+
+def wanted(config: Config) -> tuple[TopicSpec, ...]:
+    """Return the topics of TOPICS under their configured names."""
+    names = {INTERACTIONS: config.kafka.topics.interactions, DEAD_LETTERS: config.kafka.topics.dead_letters}
+    return tuple(replace(spec, name=names.get(spec.name, spec.name)) for spec in TOPICS)
+
+
+def compare(
+    config: Config, specs: Sequence[TopicSpec], states: Mapping[str, TopicState], bootstrap_servers: str
+) -> list[Finding]:
+    """Return what differs between the topics as they should be and as they are.
+
+    Args:
+        config: for the names of the interactions' and dead letters' topics.
+        specs: what is wanted.
+        states: topic name -> its state; missing topics are absent.
+        bootstrap_servers: goes into the commands that mend.
+    """
+    findings: list[Finding] = []
+    for spec in specs:
+        state = states.get(spec.name)
+        if state is None:
+            findings.append(
+                Finding(topic=spec.name, problem=True, what="missing", mend="headrace topics create [--config PATH]")
+            )
+            continue
+        findings += [
+            Finding(
+                topic=spec.name,
+                problem=expected is spec.config,
+                what=f"{key} is {state.config.get(key, 'not set')}, "
+                f"{'expected' if expected is spec.config else 'suggested'} {value}",
+                mend=_alter(bootstrap_servers, spec.name, key, value),
+            )
+            for expected in (spec.config, spec.suggested)
+            for key, value in expected.items()
+            if not _meets(key, state.config.get(key), value)
+        ]
+    return findings + _dead_letters_fit(config, states, bootstrap_servers)
+
+
+def _meets(key: str, found: str | None, expected: str) -> bool:
+    """A larger message limit than suggested is as good."""
+    if key == _SIZE and found is not None:
+        return int(found) >= int(expected)
+    return found == expected
+
+
+def _dead_letters_fit(config: Config, states: Mapping[str, TopicState], bootstrap_servers: str) -> list[Finding]:
+    interactions = states.get(config.kafka.topics.interactions)
+    letters = states.get(config.kafka.topics.dead_letters)
+    if interactions is None or letters is None or _SIZE not in interactions.config or _SIZE not in letters.config:
+        return []
+    needed = int(interactions.config[_SIZE]) + DEAD_LETTER_OVERHEAD_BYTES
+    if int(letters.config[_SIZE]) >= needed:
+        return []
+    return [
+        Finding(
+            topic=letters.name,
+            problem=True,
+            what=f"{_SIZE} is {letters.config[_SIZE]}, expected at least {needed}: "
+            f"a dead letter of the largest message of {interactions.name} must fit",
+            mend=_alter(bootstrap_servers, letters.name, _SIZE, str(needed)),
+        )
+    ]
+
+
+def _alter(bootstrap_servers: str, topic: str, key: str, value: str) -> str:
+    return (
+        f"kafka-configs.sh --bootstrap-server {bootstrap_servers} --alter --entity-type topics "
+        f"--entity-name {topic} --add-config {key}={value}"
+    )
+
+
+class Broker:
+    """The administrative side of the configured Kafka.
+
+    Args:
+        config: `kafka.bootstrap_servers` and `kafka.options` are used.
+        timeout_s: for each request.
+
+    Raises:
+        ConfigError: no broker is configured, or librdkafka refuses an option.
+    """
+
+    def __init__(self, config: Config, timeout_s: float = _TIMEOUT_S) -> None:
+        if config.kafka.bootstrap_servers is None:
+            raise ConfigError(
+                "kafka.bootstrap_servers: not set; give HOST:PORT in the file "
+                "or as HEADRACE_KAFKA__BOOTSTRAP_SERVERS=HOST:PORT"
+            )
+        self.bootstrap_servers = config.kafka.bootstrap_servers
+        self._timeout_s = timeout_s
+        self._last_error: str | None = None
+        options: dict[str, Any] = {
+            **config.kafka.options,
+            "bootstrap.servers": self.bootstrap_servers,
+            "error_cb": self._remember,
+            "log_level": 2,
+        }
+        try:
+            self._admin = AdminClient(options, logger=_log)
+        except KafkaException as error:
+            raise ConfigError(f"kafka.options: librdkafka refuses them: {error.args[0].str()}") from error
+
+    def describe(self, names: Sequence[str]) -> dict[str, TopicState]:
+        """Return name -> state of those topics that exist.
+
+        Raises:
+            TopicError: the broker does not answer or refuses.
+        """
+        listed = self._list().topics
+        found = [name for name in names if name in listed and listed[name].error is None]
+        if not found:
+            return {}
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in found]
+        described = self._admin.describe_configs(resources, request_timeout=self._timeout_s)
+        states = {}
+        for resource, future in described.items():
+            entries = self._result(future, f"topic {resource.name}: cannot read its settings")
+            partitions = listed[resource.name].partitions.values()
+            states[resource.name] = TopicState(
+                name=resource.name,
+                partitions=len(partitions),
+                replication_factor=min((len(partition.replicas) for partition in partitions), default=0),
+                config={key: entry.value for key, entry in entries.items() if entry.value is not None},
+            )
+        return states
+
+    def create(
+        self, specs: Sequence[TopicSpec], partitions: int = 8, replication_factor: int | None = None
+    ) -> list[str]:
+        """Create the topics that are missing; existing ones are left as they are.
+
+        Args:
+            specs: the topics.
+            partitions: of each new topic.
+            replication_factor: of each new topic; by default 3, or the number of brokers if that is less.
+
+        Returns:
+            The names of the created topics.
+
+        Raises:
+            TopicError: the broker does not answer or refuses.
+        """
+        listed = self._list()
+        replicas = replication_factor or min(3, len(listed.brokers))
+        missing = [spec for spec in specs if spec.name not in listed.topics]
+        if not missing:
+            return []
+        new = [
+            NewTopic(
+                spec.name,
+                num_partitions=partitions,
+                replication_factor=replicas,
+                config={**spec.suggested, **spec.config},
+            )
+            for spec in missing
+        ]
+        created = []
+        for name, future in self._admin.create_topics(new, request_timeout=self._timeout_s).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:  # somebody was faster: the same to us
+                    continue
+                raise TopicError(f"topic {name}: cannot be created: {self._reason(error)}") from error
+            created.append(name)
+        return created
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete topics; those that do not exist are passed over.
+
+        Raises:
+            TopicError: the broker does not answer or refuses.
+        """
+        for name, future in self._admin.delete_topics(list(names), request_timeout=self._timeout_s).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise TopicError(f"topic {name}: cannot be deleted: {self._reason(error)}") from error
+
+    def _list(self) -> Any:
+        try:
+            return self._admin.list_topics(timeout=self._timeout_s)
+        except KafkaException as error:
+            self._admin.poll(0)  # the error callback knows the cause
+            raise TopicError(
+                f"kafka.bootstrap_servers: no broker answers at {self.bootstrap_servers} ({self._reason(error)}); "
+                "check the address, that the broker runs, and kafka.options for its security"
+            ) from error
+
+    def _result(self, future: "Future[Any]", what: str) -> Any:
+        try:
+            return future.result()
+        except KafkaException as error:
+            raise TopicError(f"{what}: {self._reason(error)}") from error
+
+    def _remember(self, error: KafkaError) -> None:
+        # "All brokers down" follows every failure and explains nothing.
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # librdkafka's own codes are named so
+            self._last_error = error.str()
+
+    def _reason(self, error: KafkaException) -> str:
+        return self._last_error or str(error.args[0].str())
