@@ -9,6 +9,7 @@ is derived from the table, and may be late or lost.
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import structlog
@@ -29,6 +30,9 @@ from headrace_consumers.deadletters import DeadLetterWriter
 from headrace_schemas import DeadLetter, Header
 
 __all__ = ["Committer"]
+
+LOGGED_DEAD_LETTERS: Final = 5
+"""Of each batch; a deployment that writes rubbish must not fill the log as well."""
 
 log = structlog.get_logger("headrace.dataset")
 
@@ -86,6 +90,7 @@ class Committer:
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
             _to_dead_letters(selection, culprits)
+        self._log_unreadable(selection)
         with self._step(Step.DEAD_LETTERS):
             self._dead_letters.write([self._dead_letter(*item) for item in selection.unreadable])
         moves = self._moves(messages, starts)
@@ -118,15 +123,20 @@ class Committer:
             for partition, last in sorted(_last_offsets(messages).items())
         ]
 
+    def _log_unreadable(self, selection: Selection) -> None:
+        for message, unreadable in selection.unreadable[:LOGGED_DEAD_LETTERS]:
+            log.warning(
+                "dead letter",
+                topic=self._source.topic,
+                partition=message.partition,
+                offset=message.offset,
+                reason=unreadable.reason,
+                detail=unreadable.detail,
+            )
+        if len(selection.unreadable) > LOGGED_DEAD_LETTERS:
+            log.warning("dead letters", count=len(selection.unreadable), reasons=dict(selection.tally.dead_letters))
+
     def _dead_letter(self, message: Message, unreadable: Unreadable) -> DeadLetter:
-        log.warning(
-            "dead letter",
-            topic=self._source.topic,
-            partition=message.partition,
-            offset=message.offset,
-            reason=unreadable.reason,
-            detail=unreadable.detail,
-        )
         return DeadLetter(
             topic=self._source.topic,
             topic_id=self._source.topic_id,

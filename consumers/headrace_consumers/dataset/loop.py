@@ -86,6 +86,7 @@ class Loop:
         self._owned = OwnedPartitions()
         self._batch_began_at: float | None = None
         self._last_event_at = clock()
+        self._has_joined = False
         self.tally = tally
 
     def run(self, stop: threading.Event, idle_exit_s: float | None = None) -> None:
@@ -152,6 +153,8 @@ class Loop:
         )
 
     def _is_idle(self, idle_exit_s: float) -> bool:
+        if not self._has_joined:  # joining a group takes seconds
+            return False
         return not self._owned.buffered_records and self._clock() - self._last_event_at >= idle_exit_s
 
     def _on_assign(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
@@ -164,6 +167,7 @@ class Loop:
             started.append(TopicPartition(assigned.topic, assigned.partition, offset))
         consumer.incremental_assign(started)  # with the offsets in it: a later seek would be too late
         consumer.pause(started)
+        self._has_joined = True
         self._last_event_at = self._clock()
         log.info("assigned", partitions=[p.partition for p in started], offsets=[p.offset for p in started])
 

@@ -92,18 +92,16 @@ class DuckDbSeenSet:
         new = [True] * len(keys)
         if at:
             batch = _halves([keys[i] for i in at], positions=at)
-            for (position,) in self._execute("select position from batch semi join seen using (high, low)"):
+            known = self._execute("select position from batch semi join seen using (high, low)", batch=batch)
+            for (position,) in known:
                 new[position] = False
-            del batch  # DuckDB finds it by its name
         return new
 
     def add(self, keys: Mapping[int, Sequence[bytes]], watermarks: Mapping[int, int]) -> None:
         """See `SeenSet.add`."""
         with self._transaction():
             for partition, added in keys.items():
-                batch = _halves(added)
-                self._execute("insert into seen select ?, high, low from batch", [partition])
-                del batch
+                self._execute("insert into seen select ?, high, low from batch", [partition], batch=_halves(added))
             for partition, next_offset in watermarks.items():
                 self._execute("delete from watermarks where partition = ?", [partition])
                 self._execute("insert into watermarks values (?, ?)", [partition, next_offset])
@@ -121,8 +119,10 @@ class DuckDbSeenSet:
         """See `SeenSet.close`."""
         self._connection.close()
 
-    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def _execute(self, sql: str, parameters: Sequence[Any] = (), *, batch: pa.Table | None = None) -> list[Any]:
         try:  # fetchall: a result left open makes the next statement fail
+            if batch is not None:
+                self._connection.register("batch", batch)
             return self._connection.execute(sql, list(parameters)).fetchall()
         except duckdb.Error as error:
             line = " ".join(str(error).split())[:200]

@@ -199,10 +199,10 @@ class InteractionTable:
         fsync_folder(log)
 
     def _all_files(self) -> list[Path]:
-        return [self.path / str(path) for path in pa.record_batch(self._table.get_add_actions())["path"].to_pylist()]
+        return [self.path / str(path) for path in pa.table(self._table.get_add_actions())["path"].to_pylist()]
 
     def _files(self, topic_id: str, partition: int, from_offset: int) -> list[Path]:
-        actions = pa.record_batch(self._table.get_add_actions(flatten=True)).to_pylist()
+        actions = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
         return [
             self.path / action["path"]
             for action in actions
