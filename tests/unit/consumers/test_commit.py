@@ -1,0 +1,151 @@
+"""The protocol's order, and that a failure at any step loses nothing and doubles nothing."""
+
+import pytest
+
+from headrace.config import load
+from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.decode import FastavroDecoder
+from headrace_consumers.dataset.errors import Fenced, TableError
+from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
+from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.steps import KILL_VARIABLE, Step, hook_from_environment, no_hook
+from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.deadletters import DeadLetterError
+from headrace.errors import ConfigError
+from tests.support.interactions import MemoryDeadLetters, interaction, message_of
+
+SOURCE = Source("topic", "id", 1)
+
+
+class Ground:
+    """A committer over a real table and a real seen-set in a folder."""
+
+    def __init__(self, folder, hook=no_hook):
+        self.table = InteractionTable(folder / "t", sleep=lambda _: None)
+        self.seen = DuckDbSeenSet(folder, Origin(self.table.id, "id", 1))
+        self.dead_letters = MemoryDeadLetters()
+        self.reported = []
+        self.points = []
+        self.committer = Committer(
+            source=SOURCE,
+            table=self.table,
+            seen=self.seen,
+            decoder=FastavroDecoder(),
+            filter_=Filter(load(None, {}, {}).filters),
+            dead_letters=self.dead_letters,
+            report_offsets=self.reported.append,
+            consumer_name="group headrace/0",
+            hook=lambda point: (self.points.append(point), hook(point)),
+        )
+
+    def keys(self):
+        return [key for batch in self.table.key_batches() for key in batch.to_pylist()]
+
+
+@pytest.fixture
+def ground(tmp_path):
+    ground = Ground(tmp_path)
+    yield ground
+    ground.seen.close()
+
+
+BATCH = [
+    message_of(interaction("a"), 10),
+    message_of(b"rubbish", 11, key=b"k"),
+    message_of(interaction("a"), 12),
+    message_of(interaction("b"), 15),
+]
+
+
+def test_the_steps_come_in_their_order(ground):
+    tally = ground.committer.commit(BATCH, {0: None})
+    assert ground.points == [f"{edge}:{step}" for step in Step for edge in ("before", "after")]
+    assert (tally.kept, tally.duplicates, tally.dead_letters) == (2, 1, {"not_single_object": 1})
+    assert ground.table.position("id/0") == 16
+    assert ground.seen.watermark(0) == 16
+    assert ground.reported == [{0: 16}]
+    assert ground.seen.is_new([message.key for message in BATCH]) == [False, True, False, False]
+
+
+def test_a_dead_letter_holds_the_original_and_where_it_was(ground):
+    ground.committer.commit(BATCH, {0: None})
+    (letter,) = ground.dead_letters.letters
+    assert (letter["topic"], letter["topic_id"], letter["partition"], letter["offset"]) == ("topic", "id", 0, 11)
+    assert (letter["key"], letter["value"], letter["reason"]) == (b"k", b"rubbish", "not_single_object")
+    assert letter["consumer"] == "group headrace/0"
+
+
+def test_without_acknowledged_dead_letters_nothing_is_committed(ground):
+    ground.dead_letters.error = DeadLetterError("no")
+    with pytest.raises(DeadLetterError):
+        ground.committer.commit(BATCH, {0: None})
+    assert ground.table.position("id/0") is None
+    ground.dead_letters.error = None
+    ground.committer.commit(BATCH, {0: None})
+    assert len(ground.keys()) == 2
+
+
+def test_a_fenced_batch_leaves_no_file_behind(ground):
+    ground.committer.commit(BATCH, {0: None})
+    before = set(ground.table.path.glob("ingest_date=*/*"))
+    with pytest.raises(Fenced):
+        ground.committer.commit([message_of(interaction("c"), 20)], {0: 7})
+    assert set(ground.table.path.glob("ingest_date=*/*")) == before
+    assert ground.seen.watermark(0) == 16
+
+
+def test_an_unwritable_disk_is_one_line(ground):
+    date = next(iter(ground.table.path.glob("ingest_date=*")), None)
+    assert date is None
+    ground.table.path.joinpath("ingest_date=" + _date()).write_text("a file where the folder should be")
+    with pytest.raises(TableError, match="nothing is lost"):
+        ground.committer.commit(BATCH, {0: None})
+    assert ground.table.position("id/0") is None
+
+
+@pytest.mark.parametrize("step", list(Step))
+@pytest.mark.parametrize("edge", ["before", "after"])
+def test_interrupted_anywhere_and_started_again_the_table_is_the_same(tmp_path, edge, step):
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(point):
+        if point == f"{edge}:{step}":
+            raise Interrupted
+
+    first = Ground(tmp_path, interrupt)
+    with pytest.raises(Interrupted):
+        first.committer.commit(BATCH, {0: None})
+    first.seen.close()
+
+    second = Ground(tmp_path)
+    position = second.table.position("id/0")
+    left = [message for message in BATCH if message.offset >= (position or 0)]
+    if left:
+        second.committer.commit(left, {0: position})
+    wanted = sorted(interaction(q)["dedup_key"] for q in ("a", "b"))
+    assert sorted(second.keys()) == wanted
+    assert second.table.position("id/0") == 16
+    letters = {(letter["partition"], letter["offset"]) for letter in first.dead_letters.letters}
+    letters |= {(letter["partition"], letter["offset"]) for letter in second.dead_letters.letters}
+    assert letters == {(0, 11)}
+    second.seen.close()
+
+
+@pytest.mark.parametrize("value", ["after", "after:lunch", "during:commit", "after:commit:x"])
+def test_a_wrong_kill_point_is_one_line(value):
+    with pytest.raises(ConfigError, match=KILL_VARIABLE):
+        hook_from_environment({KILL_VARIABLE: value})
+
+
+def test_no_kill_point_is_no_hook():
+    assert hook_from_environment({}) is no_hook
+
+
+def _date():
+    from headrace_consumers.dataset.rows import to_rows
+    from headrace_consumers.dataset.select import Kept
+
+    rows, _ = to_rows([Kept(interaction("a"), 1.0, BATCH[0])], "topic", "id")
+    return rows["ingest_date"][0].as_py().isoformat()

@@ -1,0 +1,224 @@
+"""The table: fencing, exceptions that are no failures, torn states, and what readers see."""
+
+from collections.abc import Callable
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from headrace_consumers.dataset.errors import Fenced, TableError
+from headrace_consumers.dataset.files import write_files
+from headrace_consumers.dataset.rows import ROW_SCHEMA, to_rows
+from headrace_consumers.dataset.select import Kept
+from headrace_consumers.dataset.table import InteractionTable, Move
+from headrace_schemas.records import Interaction
+from tests.support.interactions import interaction, message_of
+
+
+def rows_of(*questions, partition=0, first_offset=0):
+    kept = [
+        Kept(interaction(q), 1.0, message_of(interaction(q), first_offset + i, partition))
+        for i, q in enumerate(questions)
+    ]
+    rows, culprits = to_rows(kept, "topic", "id")
+    assert culprits == []
+    return rows
+
+
+def append(table, *questions, start=None, partition=0):
+    first = start or 0
+    files = write_files(table.path, rows_of(*questions, partition=partition, first_offset=first))
+    return table.commit(files, [Move(f"id/{partition}", start, first + len(questions))])
+
+
+def keys_in(path):
+    return sorted(pl.scan_delta(str(path)).select("dedup_key").collect()["dedup_key"].to_list())
+
+
+class FailsAround:
+    """A Delta table whose commit raises, before or after it has landed."""
+
+    def __init__(self, table: DeltaTable, fail: Callable[[Callable[[], None]], None]) -> None:
+        self._inner, self._fail = table, fail
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def create_write_transaction(self, *arguments, **options):
+        self._fail(lambda: self._inner.create_write_transaction(*arguments, **options))
+
+
+def test_the_columns_are_the_interaction_s_and_where_it_came_from():
+    names = list(Interaction.__annotations__)
+    assert ROW_SCHEMA.names == [
+        *names, "quality", "topic", "topic_id", "partition", "offset", "ingested_at", "ingest_date"
+    ]  # fmt: skip
+
+
+def test_rows_and_position_land_together(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+    assert table.position("id/0") is None
+    append(table, "a", "b")
+    assert table.position("id/0") == 2
+    assert InteractionTable(tmp_path / "t").position("id/0") == 2
+    assert len(keys_in(tmp_path / "t")) == 2
+
+
+def test_every_reader_opens_it(tmp_path):
+    append(InteractionTable(tmp_path / "t"), "a", "b")
+    lazy = pl.scan_delta(str(tmp_path / "t"))
+    assert lazy.filter(pl.col("offset") == 1).collect().height == 1
+    assert duckdb.sql("select count(*), min(ingest_date) is not null from lazy").fetchall() == [(2, True)]
+    assert DeltaTable(str(tmp_path / "t")).count() == 2
+
+
+def test_a_batch_without_rows_still_moves_the_position(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+    table.commit([], [Move("id/0", None, 7)])
+    assert table.position("id/0") == 7
+
+
+def test_statistics_stand_on_positions_and_not_on_payload(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+    append(table, "a", "b")
+    (path,) = (tmp_path / "t").glob("ingest_date=*/*.parquet")
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    with_statistics = {
+        group.column(i).path_in_schema for i in range(group.num_columns) if group.column(i).statistics is not None
+    }
+    assert with_statistics == {"signature", "topic_id", "partition", "offset", "timestamp_ms"}
+
+
+def test_a_stale_handle_is_fenced(tmp_path):
+    table, other = InteractionTable(tmp_path / "t"), InteractionTable(tmp_path / "t")
+    append(other, "a")
+    with pytest.raises(Fenced, match="id/0 at 1, read from None"):
+        append(table, "a")
+    assert len(keys_in(tmp_path / "t")) == 1
+
+
+def test_a_zombie_that_lost_one_of_two_partitions_is_fenced_even_after_a_commit_of_its_own(tmp_path):
+    # delta-rs alone accepts this: the commit for p0 moves the zombie's handle past the new owner's commit for p1.
+    zombie, owner = InteractionTable(tmp_path / "t"), InteractionTable(tmp_path / "t")
+    append(owner, "p1", partition=1)
+    append(zombie, "p0", partition=0)
+    with pytest.raises(Fenced):
+        append(zombie, "p1", partition=1)
+    assert len(keys_in(tmp_path / "t")) == 2
+
+
+def test_an_exception_after_the_commit_landed_is_no_failure(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+
+    def land_then_raise(commit):
+        commit()
+        raise OSError("checkpoint hook failed")
+
+    table._table = FailsAround(table._table, land_then_raise)
+    append(table, "a")
+    assert table.position("id/0") == 1
+    assert len(keys_in(tmp_path / "t")) == 1
+
+
+def test_a_commit_that_did_not_land_is_tried_again_with_backoff(tmp_path):
+    waits = []
+    table = InteractionTable(tmp_path / "t", sleep=waits.append)
+
+    def fail_once(commit):
+        del commit
+        raise OSError("no space left on device")
+
+    table._table = FailsAround(table._table, fail_once)
+    append(table, "a")
+    assert waits == [0.05]
+    assert len(keys_in(tmp_path / "t")) == 1
+
+
+def test_a_store_that_refuses_for_good_is_one_line_and_loses_nothing(tmp_path):
+    table = InteractionTable(tmp_path / "t", sleep=lambda _: None)
+
+    def refuse(commit):
+        del commit
+        raise OSError("no space left on device")
+
+    real_reopen = table._reopen
+
+    def reopen():
+        real_reopen()
+        table._table = FailsAround(table._table, refuse)
+
+    table._reopen = reopen
+    table._table = FailsAround(table._table, refuse)
+    with pytest.raises(TableError, match="no space left on device") as raised:
+        append(table, "a")
+    assert "\n" not in str(raised.value)
+    assert InteractionTable(tmp_path / "t").position("id/0") is None
+
+
+def test_a_commit_of_others_meanwhile_is_fenced(tmp_path):
+    table, other = InteractionTable(tmp_path / "t"), InteractionTable(tmp_path / "t")
+
+    def others_first(commit):
+        append(other, "a", "b")
+        commit()
+
+    table._table = FailsAround(table._table, others_first)
+    with pytest.raises(Fenced):
+        append(table, "a")
+    assert len(keys_in(tmp_path / "t")) == 2
+
+
+def test_another_partition_s_commit_meanwhile_does_no_harm(tmp_path):
+    table, other = InteractionTable(tmp_path / "t"), InteractionTable(tmp_path / "t")
+
+    def others_first(commit):
+        append(other, "b", partition=1)
+        commit()
+
+    table._table = FailsAround(table._table, others_first)
+    append(table, "a")
+    assert len(keys_in(tmp_path / "t")) == 2
+
+
+def test_many_commits_cross_checkpoints(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+    for offset in range(205):
+        table.commit([], [Move("id/0", offset or None, offset + 1)])
+    assert InteractionTable(tmp_path / "t").position("id/0") == 205
+    assert list((tmp_path / "t" / "_delta_log").glob("*.checkpoint.parquet"))
+
+
+def test_key_batches_from_an_offset_on(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+    append(table, "a", "b")
+    append(table, "c", start=2)
+    append(table, "p1", partition=1)
+
+    def keys(*arguments, **options):
+        return {key for batch in table.key_batches(*arguments, **options) for key in batch.to_pylist()}
+
+    wanted = {q: interaction(q)["dedup_key"] for q in ("a", "b", "c", "p1")}
+    assert keys() == set(wanted.values())
+    assert keys("id", 0, from_offset=1) == {wanted["b"], wanted["c"]}
+    assert keys("id", 1) == {wanted["p1"]}
+    assert keys("another", 0) == set()
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/table", "gs://b/t"])
+def test_object_stores_are_refused_in_one_line(name):
+    with pytest.raises(TableError, match="local"):
+        InteractionTable(name)
+
+
+def test_another_delta_table_is_refused(tmp_path):
+    write_deltalake(str(tmp_path / "t"), pl.DataFrame({"a": [1]}).to_arrow())
+    with pytest.raises(TableError, match="not a Headrace dataset"):
+        InteractionTable(tmp_path / "t")
+
+
+def test_a_file_in_the_table_s_place_is_one_line(tmp_path):
+    (tmp_path / "t").write_text("not a folder")
+    with pytest.raises(TableError):
+        InteractionTable(tmp_path / "t")
