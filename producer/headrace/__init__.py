@@ -1,1 +1,43 @@
-"""The producer, embedded in a DSPy service."""
+"""Headrace in a DSPy service: sample live calls, redact them, stream them. It never breaks, blocks or slows the caller.
+
+    import headrace
+
+    program = headrace.instrument(MyProgram(), name="support")   # off until configured
+    headrace.configure("monitoring_config.json")                  # or the file that HEADRACE_CONFIG names
+
+    with headrace.request(request_id, subject_id=user_id):
+        program(question="...")
+
+Flow: capture/ (the caller's thread) -> captured.CapturedCall -> delivery/ (one background thread) -> Kafka or a file.
+"""
+
+from headrace.api import (
+    acall_agent_module,
+    acall_module_with_sampling,
+    call_agent_module,
+    call_module_with_sampling,
+    configure,
+    flush,
+    instrument,
+    request,
+    stats,
+    suppress,
+)
+from headrace.errors import ConfigError, DSPyMissingError, HeadraceError, UsageError
+
+__all__ = [
+    "ConfigError",
+    "DSPyMissingError",
+    "HeadraceError",
+    "UsageError",
+    "acall_agent_module",
+    "acall_module_with_sampling",
+    "call_agent_module",
+    "call_module_with_sampling",
+    "configure",
+    "flush",
+    "instrument",
+    "request",
+    "stats",
+    "suppress",
+]

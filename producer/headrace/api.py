@@ -1,0 +1,186 @@
+"""The functions a service calls. What needs dspy is imported when it is first called, not with `import headrace`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headrace import runtime
+from headrace.errors import DSPyMissingError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from headrace.capture.scope import Request
+    from headrace.config import Config
+    from headrace.ledger import Stats
+
+__all__ = [
+    "acall_agent_module",
+    "acall_module_with_sampling",
+    "call_agent_module",
+    "call_module_with_sampling",
+    "configure",
+    "flush",
+    "instrument",
+    "request",
+    "stats",
+    "suppress",
+]
+
+M = TypeVar("M")
+
+
+def configure(path: str | os.PathLike[str] | None = None, **overrides: Mapping[str, Any]) -> Config:
+    """Configure capture for this process, in place of any earlier configuration.
+
+    What was captured before is delivered first, for at most the old configuration's `telemetry.exit_timeout_s`.
+    Thread-safe.
+
+    Args:
+        path: a JSON file; else the file that HEADRACE_CONFIG names; else the defaults, with which capture is off.
+        overrides: sections of the configuration, e.g. ``telemetry={"enabled": True, "sampling_rate_pct": 25}``.
+
+    Returns:
+        The configuration in effect.
+
+    Raises:
+        ConfigError: one line that names the key, what was found, what is expected. Nothing has changed then.
+    """
+    return runtime.configure(path, overrides)
+
+
+def instrument(module: M, name: str | None = None, version: str = "baseline") -> M:
+    """Capture a sample of a module's calls. The module itself is changed; copies of it are not captured.
+
+    While capture is off the calls pass through, and a later `configure` switches them on. Instrumenting a module again
+    replaces its name and version.
+
+    Args:
+        module: any instance of dspy.Module.
+        name: the `module_name` of its records; else the name of its class.
+        version: the `module_version` of its records.
+
+    Returns:
+        The same module.
+
+    Raises:
+        UsageError: not an instance of dspy.Module.
+        DSPyMissingError: dspy is not installed.
+    """
+    _require_dspy()
+    from headrace.capture import wrapper
+
+    instrumented = wrapper.instrument(module, name, version)
+    runtime.say_if_off(runtime.current())
+    return instrumented
+
+
+def request(
+    request_id: object = None, *, subject_id: object = None, attributes: Mapping[str, Any] | None = None
+) -> AbstractContextManager[Request]:
+    """Return a context manager: calls inside belong to one request and are captured all or none.
+
+        with headrace.request(request_id, subject_id=user) as request:
+            answer = program(question=question)
+            reply(answer, request.request_id)
+
+    In sync and async code alike. A nested request has an id of its own; the subject and attributes it does not give
+    are the outer one's. Inside a captured call nothing is decided anew.
+
+    Args:
+        request_id: `str()` of it; a fresh one where it is None or empty.
+        subject_id: whose data it is, for erasure.
+        attributes: labels of your own for the records.
+
+    Raises:
+        UsageError: attributes that are no mapping.
+        DSPyMissingError: dspy is not installed.
+    """
+    _require_dspy()
+    from headrace.capture import scope
+
+    return scope.request(request_id, subject_id=subject_id, attributes=attributes)
+
+
+def suppress() -> AbstractContextManager[None]:
+    """Return a context manager inside which no call is captured, e.g. for health checks and load tests.
+
+    Raises:
+        DSPyMissingError: dspy is not installed.
+    """
+    _require_dspy()
+    from headrace.capture import scope
+
+    return scope.suppress()
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Wait until what was captured so far is delivered or dropped; tell whether it is, within `timeout_s` seconds."""
+    return runtime.current().pipeline.flush(timeout_s)
+
+
+def stats() -> Stats:
+    """Return this process's ledger: sampled = delivered + spooled + in_flight + sum(dropped.values())."""
+    return runtime.current().pipeline.stats()
+
+
+def call_module_with_sampling(
+    module_name: str, version: str, inputs: Mapping[str, Any], request_id: object = None
+) -> dict[str, Any]:
+    """Call the module that was instrumented under a name and version, in a request.
+
+    Args:
+        module_name: its name.
+        version: its version.
+        inputs: its input fields.
+        request_id: as in `request`; None leaves the call to the open request.
+
+    Returns:
+        The output fields; a module that returns no Prediction has the one field ``output``.
+
+    Raises:
+        UsageError: no such module, or inputs that are no mapping.
+        Exception: whatever the module raises.
+    """
+    _require_dspy()
+    from headrace.capture import calls
+
+    return calls.call_module(module_name, version, inputs, request_id)
+
+
+def call_agent_module(module_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the newest module that was instrumented under a name; see `call_module_with_sampling`."""
+    _require_dspy()
+    from headrace.capture import calls
+
+    return calls.call_module(module_name, None, inputs, None)
+
+
+async def acall_module_with_sampling(
+    module_name: str, version: str, inputs: Mapping[str, Any], request_id: object = None
+) -> dict[str, Any]:
+    """Await a module by name and version; see `call_module_with_sampling`."""
+    _require_dspy()
+    from headrace.capture import calls
+
+    return await calls.acall_module(module_name, version, inputs, request_id)
+
+
+async def acall_agent_module(module_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Await the newest module of a name; see `call_module_with_sampling`."""
+    _require_dspy()
+    from headrace.capture import calls
+
+    return await calls.acall_module(module_name, None, inputs, None)
+
+
+def _require_dspy() -> None:
+    """Raise DSPyMissingError unless dspy can be imported."""
+    try:
+        import dspy  # noqa: F401  # the question is whether it can be
+    except ModuleNotFoundError as error:
+        if error.name != "dspy":
+            raise
+        raise DSPyMissingError("dspy is not installed: pip install 'headrace[dspy]', or any dspy from 3.0") from None

@@ -1,0 +1,34 @@
+"""What is known of an instrumented module: it hangs on the class swapped in for it, so that copies do not have it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from headrace.capture.identity import Identities
+from headrace.capture.program import ProgramHash
+
+__all__ = ["MARK", "Mark", "mark_of"]
+
+MARK: Final = "_headrace_mark"
+
+
+class Mark:
+    """The instrumentation of one module.
+
+    Args:
+        module: the dspy.Module.
+        name: the name of its records.
+        version: their version.
+    """
+
+    def __init__(self, module: Any, name: str, version: str) -> None:
+        self.name: Final = name
+        self.version: Final = version
+        self.identities: Final = Identities(module, name)
+        self.program: Final = ProgramHash()
+
+
+def mark_of(instance: Any) -> Mark | None:
+    """Return a module's instrumentation, None for a plain module and for a copy."""
+    mark: Mark | None = getattr(type(instance), MARK, None)
+    return mark

@@ -1,0 +1,121 @@
+"""The predictors of a program: where they are, and one hash over their instructions and demos."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import dspy
+from dspy.predict.parameter import Parameter
+
+from headrace.capture.values import to_json
+from headrace_schemas import canonical
+
+__all__ = ["Field", "Located", "ProgramHash", "predictors_of"]
+
+Field = tuple[str, str]
+"""A signature's field: role ("input" or "output") and name."""
+
+_REASONING: Final[frozenset[Field]] = frozenset({("output", "reasoning")})
+_TRAJECTORY: Final[frozenset[Field]] = frozenset({("input", "trajectory")})
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A predictor at its place in a program.
+
+    Attributes:
+        path: as in `named_predictors()`, e.g. ``generate.predict``.
+        predictor: the dspy.Predict.
+        added: fields that DSPy itself put into its signature: ChainOfThought's reasoning, ReAct's trajectory.
+    """
+
+    path: str
+    predictor: Any
+    added: frozenset[Field]
+
+
+def predictors_of(module: Any) -> list[Located]:
+    """Return the predictors of a module, each once.
+
+    The paths and the order are those of `named_predictors()`, which leaves out submodules that an optimizer has
+    compiled; here they are in, or a dataset's name would change with the first optimization.
+    """
+    if isinstance(module, Parameter):
+        return [Located("self", module, frozenset())] if isinstance(module, dspy.Predict) else []
+    found: dict[int, Located] = {}
+    entered = {id(module)}
+    for located in _walk(module, "", frozenset(), entered):
+        found.setdefault(id(located.predictor), located)
+    return list(found.values())
+
+
+def _walk(module: Any, prefix: str, added: frozenset[Field], entered: set[int]) -> Iterator[Located]:
+    for name, value in _parts(module):
+        here = added | _added_by(module, name)
+        if isinstance(value, Parameter):
+            if isinstance(value, dspy.Predict):
+                yield Located(prefix + name, value, here)
+        elif isinstance(value, dspy.Module) and id(value) not in entered:
+            entered.add(id(value))
+            yield from _walk(value, f"{prefix}{name}.", here, entered)
+
+
+def _parts(module: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(module).items():
+        if isinstance(value, list | tuple):
+            yield from ((f"{name}[{index}]", item) for index, item in enumerate(value))
+        elif isinstance(value, dict):
+            yield from ((f"{name}['{key}']", item) for key, item in value.items())
+        else:
+            yield name, value
+
+
+def _added_by(owner: Any, name: str) -> frozenset[Field]:
+    if isinstance(owner, dspy.ChainOfThought) and name == "predict":
+        return _REASONING
+    if isinstance(owner, dspy.ReAct) and "trajectory" not in owner.signature.input_fields:
+        return _TRAJECTORY
+    return frozenset()
+
+
+class ProgramHash:
+    """The hash of a program's prompts, computed again only when a signature, its instructions or a demo is another.
+
+    What it has seen it keeps, since an identity is only as good as the object's life.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[list[Any], str | None] = ([], None)
+
+    def of(self, module: Any) -> str | None:
+        """Return the first 16 hex digits of the SHA-256, or None where the prompts cannot be read. Never raises.
+
+        Over the canonical JSON of [[path, instructions, demos], ...], sorted by path.
+        """
+        try:
+            located = predictors_of(module)
+            state = [part for each in located for part in _state(each)]
+            seen, digest = self._seen  # one read: another thread may replace it
+            if len(state) != len(seen) or any(now is not then for now, then in zip(state, seen, strict=True)):
+                digest = _digest(located)
+                self._seen = (state, digest)
+        except Exception:  # a program that no predictor can be read from still is captured
+            return None
+        return digest
+
+
+def _state(located: Located) -> Iterator[Any]:
+    signature = located.predictor.signature
+    yield located.predictor
+    yield signature
+    yield signature.__doc__  # where DSPy keeps the instructions
+    yield from located.predictor.demos
+
+
+def _digest(located: list[Located]) -> str:
+    prompts = sorted(
+        [each.path, each.predictor.signature.instructions, [to_json(demo) for demo in each.predictor.demos]]
+        for each in located
+    )
+    return hashlib.sha256(canonical.dumps(prompts)).hexdigest()[:16]

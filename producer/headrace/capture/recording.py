@@ -1,0 +1,196 @@
+"""One sampled call while it runs: the root's span and a span for each inner call that gets a record of its own.
+
+The recording is a DSPy callback and an owner of LM history, both put into the settings of this one call, so that calls
+that are not sampled pay for neither. DSPy numbers every module, LM, adapter and tool call; `_places` leads from such a
+number to the span around it, in whatever thread, so that an LM call is counted for the calls that enclose it and for
+no other. What runs where DSPy's numbering does not reach (a raw thread) counts for the root.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dspy
+from dspy.utils.callback import ACTIVE_CALL_ID, BaseCallback
+
+from headrace.capture.arguments import shape_of
+from headrace.capture.marks import Mark, mark_of
+from headrace.capture.scope import KEY, Request, Scope, current_scope
+from headrace.capture.span import Span
+from headrace.capture.usage import LMCall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.runtime import Runtime
+
+__all__ = ["Recording"]
+
+
+class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
+    """The capture of one root call and of everything inside it.
+
+    Args:
+        runtime: where the records go, and the clocks.
+        mark: the root module's instrumentation.
+        module: the root module.
+        request: the request it belongs to.
+        args: the call's positional arguments.
+        kwargs: the call's keyword arguments.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        mark: Mark,
+        module: Any,
+        request: Request,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self._runtime = runtime
+        self._request = request
+        self._module = module
+        self._root_has_begun = False
+        self._open: dict[str, Span] = {}
+        self._places: dict[str, Span] = {}
+        self._lm_calls: dict[str, _LMInProgress] = {}
+        self._history_is_off = bool(dspy.settings.get("disable_history")) or dspy.settings.get("max_history_size") == 0
+        self._root = self._span(
+            mark=mark,
+            home=module,
+            identity=mark.identities.root,
+            arguments=shape_of(module).bind(args, kwargs),
+            parent=None,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings in which the call is to run."""
+        return {
+            KEY: Scope(self._request, closed=True),
+            "callbacks": [*(dspy.settings.get("callbacks") or []), self],
+            "caller_modules": [*(dspy.settings.get("caller_modules") or []), self],
+        }
+
+    @property
+    def history(self) -> list[Any]:
+        """The list that DSPy appends LM history to; made when asked for, so that references go in no circle."""
+        return _History(self)
+
+    def finish(self, output: Any, error: BaseException | None) -> None:
+        """End the root's span and submit its record. Never raises."""
+        self._submit(self._root, output, error)
+
+    # DSPy's hooks. Whatever goes wrong here is counted and stays here: DSPy would log it, payload and all.
+
+    def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        """Open a span for a predictor or an instrumented module; any other module is part of the span around it."""
+        try:
+            self._begin(call_id, instance, inputs)
+        except Exception as error:
+            self._runtime.count_failure(error)
+
+    def on_module_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+        """Close the span."""
+        self._places.pop(call_id, None)
+        span = self._open.pop(call_id, None)
+        if span is not None:
+            self._submit(span, outputs, exception)
+
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        """Remember which span an LM call belongs to, and watch for its entry in the history."""
+        del instance, inputs
+        self._lm_calls[call_id] = _LMInProgress(around=ACTIVE_CALL_ID.get())
+        self._places[call_id] = self._here()
+
+    def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+        """An LM call that succeeded without an entry leaves the usage of its spans unknown."""
+        del outputs
+        span = self._places.pop(call_id, self._root)
+        ended = self._lm_calls.pop(call_id, None)
+        if ended is None or exception is not None:
+            return
+        if not ended.has_entry:
+            span.usage_is_unknown()
+        elif ended.around in self._lm_calls:  # an LM that calls another LM has done its part
+            self._lm_calls[ended.around].has_entry = True
+
+    def _pass_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        """A step that has no record of its own."""
+        del instance, inputs
+        self._places[call_id] = self._here()
+
+    def _pass_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+        del outputs, exception
+        self._places.pop(call_id, None)
+
+    on_tool_start = on_adapter_format_start = on_adapter_parse_start = _pass_start
+    on_tool_end = on_adapter_format_end = on_adapter_parse_end = _pass_end
+    on_evaluate_start = on_compile_start = on_interpreter_execute_start = on_interpreter_tool_call_start = _pass_start
+    on_evaluate_end = on_compile_end = on_interpreter_execute_end = on_interpreter_tool_call_end = _pass_end
+
+    def lm_call(self, entry: Mapping[str, Any]) -> None:
+        """Count an LM call for the span around it and for all spans around that."""
+        try:
+            here = ACTIVE_CALL_ID.get()
+            if here in self._lm_calls:
+                self._lm_calls[here].has_entry = True
+            self._here().add(LMCall.from_history(entry))
+        except Exception as error:
+            self._root.usage_is_unknown()
+            self._runtime.count_failure(error)
+
+    def _here(self) -> Span:
+        return self._places.get(ACTIVE_CALL_ID.get(), self._root)
+
+    def _begin(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        around = self._here()
+        self._places[call_id] = around
+        if instance is self._module and not self._root_has_begun:
+            self._root_has_begun = True
+            return
+        own = mark_of(instance)
+        if own is None and not isinstance(instance, dspy.Predict):
+            return
+        if current_scope().suppressed:
+            return
+        mark = own or around.mark
+        identity = own.identities.root if own else mark.identities.of(instance, around.home)
+        arguments = shape_of(instance).bind(inputs["args"], inputs["kwargs"])
+        if own is None and around.is_the_call_of(instance, arguments):
+            return
+        home = instance if own else around.home
+        span = self._span(mark=mark, home=home, identity=identity, arguments=arguments, parent=around)
+        self._open[call_id] = self._places[call_id] = span
+
+    def _span(self, **what: Any) -> Span:
+        span = Span(self._runtime, self._request, **what)
+        if self._history_is_off:
+            span.usage_is_unknown()
+        return span
+
+    def _submit(self, span: Span, output: Any, error: BaseException | None) -> None:
+        try:
+            self._runtime.pipeline.submit(span.end(output, error))
+        except Exception as failure:
+            self._runtime.count_failure(failure)
+
+
+class _History(list[Any]):
+    """The list that DSPy appends LM history entries to; it keeps none of them."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__()
+        self._recording = recording
+
+    def append(self, entry: Any) -> None:
+        self._recording.lm_call(entry)
+
+
+class _LMInProgress:
+    __slots__ = ("around", "has_entry")
+
+    def __init__(self, around: Any) -> None:
+        self.around = around
+        self.has_entry = False

@@ -1,0 +1,135 @@
+"""One call that gets a record: from its inputs, when it begins, to a `CapturedCall`, when it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dspy
+
+from headrace.capture.sampling import to_unicode
+from headrace.capture.usage import UNKNOWN, LMCall, total
+from headrace.capture.values import to_json
+from headrace.captured import CapturedCall
+
+if TYPE_CHECKING:
+    from headrace.capture.identity import SignatureIdentity
+    from headrace.capture.marks import Mark
+    from headrace.capture.scope import Request
+    from headrace.runtime import Runtime
+
+__all__ = ["MAX_ERROR_CHARACTERS", "Span", "output_fields"]
+
+MAX_ERROR_CHARACTERS: Final = 2_000
+
+
+class Span:
+    """A call in progress.
+
+    Args:
+        runtime: the clocks, the ids and the sampling rate.
+        request: the request that it belongs to.
+        mark: the instrumentation of the innermost instrumented module around it (or of itself).
+        home: that module.
+        identity: its dataset.
+        arguments: its inputs by name, as the caller gave them.
+        parent: the enclosing span; None for the root.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        request: Request,
+        *,
+        mark: Mark,
+        home: Any,
+        identity: SignatureIdentity,
+        arguments: dict[str, Any],
+        parent: Span | None,
+    ) -> None:
+        self._runtime = runtime
+        self._request = request
+        self.mark = mark
+        self.home = home
+        self._identity = identity
+        self._arguments = arguments
+        self._input = to_json(arguments)  # now, for the call may change them
+        self._program_hash = mark.program.of(home)
+        self._parent = parent
+        self._lm_calls: list[LMCall] = []
+        self._usage_is_known = True
+        self.event_id = runtime.new_id()
+        self._timestamp_ms = runtime.time_ns() // 1_000_000
+        self._started_s = runtime.perf_counter()
+
+    def add(self, call: LMCall) -> None:
+        """Count an LM call made inside, here and in every enclosing span."""
+        self._lm_calls.append(call)
+        if self._parent is not None:
+            self._parent.add(call)
+
+    def usage_is_unknown(self) -> None:
+        """Report no usage, here and in every enclosing span."""
+        self._usage_is_known = False
+        if self._parent is not None:
+            self._parent.usage_is_unknown()
+
+    def is_the_call_of(self, predictor: Any, arguments: dict[str, Any]) -> bool:
+        """Tell whether this span's record already is the record of a predictor's call.
+
+        So it is for a module that hands its own inputs to its only predictor. Where it calls the predictor with other
+        inputs, e.g. rewritten ones, that is an example of its own.
+        """
+        if not (self.mark.identities.is_transparent(predictor) and self._identity is self.mark.identities.root):
+            return False
+        mine = self._arguments
+        if mine.keys() == arguments.keys() and all(mine[name] is arguments[name] for name in mine):
+            return True
+        return bool(self._input == to_json(arguments))
+
+    def end(self, output: Any, error: BaseException | None) -> CapturedCall:
+        """Return the finished call.
+
+        Args:
+            output: what it returned.
+            error: what it raised instead, if anything.
+        """
+        latency_ms = (self._runtime.perf_counter() - self._started_s) * 1000
+        usage = total(self._lm_calls) if self._usage_is_known else UNKNOWN
+        return CapturedCall(
+            event_id=self.event_id,
+            parent_event_id=None if self._parent is None else self._parent.event_id,
+            request_id=self._request.request_id,
+            subject_id=self._request.subject_id,
+            module_name=self.mark.name,
+            module_version=self.mark.version,
+            signature=self._identity.name,
+            fields_hash=self._identity.fields_hash,
+            program_hash=self._program_hash,
+            input=self._input,
+            output={} if error is not None else to_json(output_fields(output)),
+            timestamp_ms=self._timestamp_ms,
+            latency_ms=latency_ms,
+            tokens_input=usage.tokens_input,
+            tokens_output=usage.tokens_output,
+            cost_usd=usage.cost_usd,
+            model=usage.model,
+            lm_calls=usage.lm_calls,
+            cache_hits=usage.cache_hits,
+            success=error is None,
+            error=None if error is None else _message(error),
+            error_type=None if error is None else type(error).__name__,
+            inclusion_probability=self._runtime.rate,
+            attributes=dict(self._request.attributes),
+        )
+
+
+def output_fields(output: Any) -> dict[str, Any]:
+    """Return the fields of a Prediction (without further completions); any other value is the field ``output``."""
+    return dict(output.items()) if isinstance(output, dspy.Example) else {"output": output}
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return to_unicode(error)[:MAX_ERROR_CHARACTERS]
+    except Exception:  # an exception whose __str__ fails
+        return "<no message>"

@@ -1,0 +1,191 @@
+"""The one configured state of a process: what to capture, and where captured calls go.
+
+`slot.active` is all that an instrumented call reads while capture is off.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Protocol
+
+from headrace.captured import CapturedCall
+from headrace.config import ENV_FILE, Config, load
+from headrace.errors import ConfigError
+
+if TYPE_CHECKING:
+    from headrace.ledger import Stats
+
+__all__ = ["Delivery", "Runtime", "configure", "current", "say_if_off", "slot", "swap"]
+
+logger = logging.getLogger("headrace")
+
+
+class Delivery(Protocol):
+    """What capture needs of a `headrace.delivery.Pipeline`."""
+
+    def submit(self, call: CapturedCall) -> bool:
+        """Take a captured call, or count it as dropped; never block, never raise."""
+
+    def count_failure(self, reason: str) -> None:
+        """Count a sampled call that could not be captured."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait for what was submitted; tell whether all of it was delivered or dropped."""
+
+    def close(self, timeout_s: float) -> bool:
+        """Flush and stop."""
+
+    def stats(self) -> "Stats":
+        """Return the ledger."""
+
+
+class Runtime:
+    """A configuration at work.
+
+    Args:
+        config: the configuration.
+        pipeline: where captured calls go.
+        time_ns: Unix time in nanoseconds.
+        perf_counter: a monotonic clock in seconds.
+        new_id: returns a fresh record id.
+
+    Attributes:
+        rate: the share of requests that are captured, 0 to 1.
+        captures: whether any call can be captured at all.
+    """
+
+    __slots__ = ("_has_failed", "captures", "config", "new_id", "perf_counter", "pipeline", "rate", "time_ns")
+
+    def __init__(
+        self,
+        config: Config,
+        pipeline: Delivery,
+        *,
+        time_ns: Callable[[], int] = time.time_ns,
+        perf_counter: Callable[[], float] = time.perf_counter,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self.config = config
+        self.pipeline = pipeline
+        self.time_ns = time_ns
+        self.perf_counter = perf_counter
+        self.new_id = new_id
+        self.rate = config.telemetry.sampling_rate_pct / 100
+        self.captures = config.telemetry.enabled and self.rate > 0
+        self._has_failed = False
+
+    def count_failure(self, error: Exception) -> None:
+        """Count a sampled call that capture itself failed on. Never raises.
+
+        The log tells of the first: the error's type and place, never its message, which may quote the payload.
+        """
+        with contextlib.suppress(Exception):
+            self.pipeline.count_failure("capture_failed")
+            if not self._has_failed:
+                self._has_failed = True
+                logger.warning(
+                    "headrace could not capture a call (%s); the calls go on, further failures are only counted "
+                    "in headrace.stats().dropped",
+                    _where(error),
+                )
+
+
+class Slot:
+    """The runtime in place.
+
+    Attributes:
+        runtime: what was configured; None before anything was.
+        active: the same while it captures, else None.
+        told: the runtime of which the log has said that it captures nothing.
+    """
+
+    __slots__ = ("active", "lock", "runtime", "told")
+
+    def __init__(self) -> None:
+        self.runtime: Runtime | None = None
+        self.active: Runtime | None = None
+        self.told: Runtime | None = None
+        self.lock = threading.RLock()
+
+    def renew_lock(self) -> None:
+        """Forget a lock that some thread of the parent process held at the fork."""
+        self.lock = threading.RLock()
+
+
+slot = Slot()
+os.register_at_fork(after_in_child=slot.renew_lock)
+
+
+def configure(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Replace the process's configuration; see `headrace.configure`."""
+    config = load(path, overrides)
+    _put(config)
+    return config
+
+
+def current() -> Runtime:
+    """Return the runtime in place; where nothing was configured, HEADRACE_CONFIG decides, else the defaults: off.
+
+    A configuration that cannot be used is logged here rather than raised: it was not the caller who gave it.
+    """
+    runtime = slot.runtime
+    if runtime is not None:
+        return runtime
+    with slot.lock:
+        if slot.runtime is None:
+            try:
+                config = load()
+            except ConfigError as error:
+                logger.error("headrace captures nothing: %s", error)  # noqa: TRY400  # one line, no traceback
+                config = Config()
+            return _put(config)
+        return slot.runtime
+
+
+def swap(runtime: Runtime | None) -> Runtime | None:
+    """Put a runtime in place and return the one before, which goes on delivering until it is closed."""
+    with slot.lock:
+        previous = slot.runtime
+        slot.runtime = runtime
+        slot.active = runtime if runtime is not None and runtime.captures else None
+    return previous
+
+
+def say_if_off(runtime: Runtime) -> None:
+    """Log one line for each runtime if nothing will be captured, and how to switch it on."""
+    if runtime.captures:
+        return
+    with slot.lock:
+        if slot.told is runtime:
+            return
+        slot.told = runtime
+    what = "telemetry.enabled is false" if not runtime.config.telemetry.enabled else "telemetry.sampling_rate_pct is 0"
+    logger.warning(
+        "headrace captures nothing: %s. Switch it on in the file that %s names, or by "
+        'headrace.configure(telemetry={"enabled": True})',
+        what,
+        ENV_FILE,
+    )
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + place
+
+
+def _put(config: Config) -> Runtime:
+    from headrace.delivery import Pipeline
+
+    runtime = Runtime(config=config, pipeline=Pipeline(config))
+    previous = swap(runtime)
+    if previous is not None:
+        # Outside the lock: calls go on, to the new pipeline, while the old one empties its queue.
+        previous.pipeline.close(previous.config.telemetry.exit_timeout_s)
+    return runtime
