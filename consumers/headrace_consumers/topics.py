@@ -6,6 +6,7 @@
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -25,12 +26,22 @@ from headrace_schemas.topics import DEAD_LETTERS, INTERACTIONS, TOPICS, TopicSpe
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["DEAD_LETTER_OVERHEAD_BYTES", "Broker", "Finding", "TopicError", "TopicState", "compare", "wanted"]
+__all__ = [
+    "DEAD_LETTER_OVERHEAD_BYTES",
+    "Broker",
+    "Finding",
+    "TopicError",
+    "TopicState",
+    "bootstrap_servers",
+    "compare",
+    "wanted",
+]
 
 DEAD_LETTER_OVERHEAD_BYTES: Final = 65_536
 """What a dead letter adds to its message: topic, reason, detail and the message's headers, generously."""
 
 _TIMEOUT_S: Final = 8.0
+_REFUSED_S: Final = 2.0
 _SIZE: Final = "max.message.bytes"
 _log: Final = logging.getLogger(__name__)
 
@@ -70,6 +81,20 @@ class Finding:
         return asdict(self)
 
 
+def bootstrap_servers(config: Config) -> str:
+    """Return the brokers' addresses.
+
+    Raises:
+        ConfigError: none is configured.
+    """
+    if config.kafka.bootstrap_servers is None:
+        raise ConfigError(
+            "kafka.bootstrap_servers: not set; give HOST:PORT in the file "
+            "or as HEADRACE_KAFKA__BOOTSTRAP_SERVERS=HOST:PORT"
+        )
+    return config.kafka.bootstrap_servers
+
+
 def wanted(config: Config) -> tuple[TopicSpec, ...]:
     """Return the topics of TOPICS under their configured names."""
     names = {INTERACTIONS: config.kafka.topics.interactions, DEAD_LETTERS: config.kafka.topics.dead_letters}
@@ -77,7 +102,7 @@ def wanted(config: Config) -> tuple[TopicSpec, ...]:
 
 
 def compare(
-    config: Config, specs: Sequence[TopicSpec], states: Mapping[str, TopicState], bootstrap_servers: str
+    config: Config, specs: Sequence[TopicSpec], states: Mapping[str, TopicState], address: str
 ) -> list[Finding]:
     """Return what differs between the topics as they should be and as they are.
 
@@ -85,7 +110,7 @@ def compare(
         config: for the names of the interactions' and dead letters' topics.
         specs: what is wanted.
         states: topic name -> its state; missing topics are absent.
-        bootstrap_servers: goes into the commands that mend.
+        address: goes into the commands that mend.
     """
     findings: list[Finding] = []
     for spec in specs:
@@ -101,13 +126,13 @@ def compare(
                 problem=expected is spec.config,
                 what=f"{key} is {state.config.get(key, 'not set')}, "
                 f"{'expected' if expected is spec.config else 'suggested'} {value}",
-                mend=_alter(bootstrap_servers, spec.name, key, value),
+                mend=_alter(address, spec.name, key, value),
             )
             for expected in (spec.config, spec.suggested)
             for key, value in expected.items()
             if not _meets(key, state.config.get(key), value)
         ]
-    return findings + _dead_letters_fit(config, states, bootstrap_servers)
+    return findings + _dead_letters_fit(config, states, address)
 
 
 def _meets(key: str, found: str | None, expected: str) -> bool:
@@ -117,7 +142,7 @@ def _meets(key: str, found: str | None, expected: str) -> bool:
     return found == expected
 
 
-def _dead_letters_fit(config: Config, states: Mapping[str, TopicState], bootstrap_servers: str) -> list[Finding]:
+def _dead_letters_fit(config: Config, states: Mapping[str, TopicState], address: str) -> list[Finding]:
     interactions = states.get(config.kafka.topics.interactions)
     letters = states.get(config.kafka.topics.dead_letters)
     if interactions is None or letters is None or _SIZE not in interactions.config or _SIZE not in letters.config:
@@ -131,14 +156,14 @@ def _dead_letters_fit(config: Config, states: Mapping[str, TopicState], bootstra
             problem=True,
             what=f"{_SIZE} is {letters.config[_SIZE]}, expected at least {needed}: "
             f"a dead letter of the largest message of {interactions.name} must fit",
-            mend=_alter(bootstrap_servers, letters.name, _SIZE, str(needed)),
+            mend=_alter(address, letters.name, _SIZE, str(needed)),
         )
     ]
 
 
-def _alter(bootstrap_servers: str, topic: str, key: str, value: str) -> str:
+def _alter(address: str, topic: str, key: str, value: str) -> str:
     return (
-        f"kafka-configs.sh --bootstrap-server {bootstrap_servers} --alter --entity-type topics "
+        f"kafka-configs.sh --bootstrap-server {address} --alter --entity-type topics "
         f"--entity-name {topic} --add-config {key}={value}"
     )
 
@@ -155,14 +180,10 @@ class Broker:
     """
 
     def __init__(self, config: Config, timeout_s: float = _TIMEOUT_S) -> None:
-        if config.kafka.bootstrap_servers is None:
-            raise ConfigError(
-                "kafka.bootstrap_servers: not set; give HOST:PORT in the file "
-                "or as HEADRACE_KAFKA__BOOTSTRAP_SERVERS=HOST:PORT"
-            )
-        self.bootstrap_servers = config.kafka.bootstrap_servers
+        self.bootstrap_servers = bootstrap_servers(config)
         self._timeout_s = timeout_s
         self._last_error: str | None = None
+        self._all_down = False
         options: dict[str, Any] = {
             **config.kafka.options,
             "bootstrap.servers": self.bootstrap_servers,
@@ -253,14 +274,20 @@ class Broker:
                     raise TopicError(f"topic {name}: cannot be deleted: {self._reason(error)}") from error
 
     def _list(self) -> Any:
-        try:
-            return self._admin.list_topics(timeout=self._timeout_s)
-        except KafkaException as error:
-            self._admin.poll(0)  # the error callback knows the cause
-            raise TopicError(
-                f"kafka.bootstrap_servers: no broker answers at {self.bootstrap_servers} ({self._reason(error)}); "
-                "check the address, that the broker runs, and kafka.options for its security"
-            ) from error
+        started = time.monotonic()
+        while True:
+            try:
+                return self._admin.list_topics(timeout=1)
+            except KafkaException as error:
+                self._admin.poll(0)  # the error callback knows the cause
+                waited_s = time.monotonic() - started
+                # Refused by all is clear soon, and a broker that is just starting has a moment; silence takes longer.
+                if waited_s < (_REFUSED_S if self._all_down else self._timeout_s):
+                    continue
+                raise TopicError(
+                    f"kafka.bootstrap_servers: no broker answers at {self.bootstrap_servers} ({self._reason(error)}); "
+                    "check the address, that the broker runs, and kafka.options for its security"
+                ) from error
 
     def _result(self, future: "Future[Any]", what: str) -> Any:
         try:
@@ -269,8 +296,9 @@ class Broker:
             raise TopicError(f"{what}: {self._reason(error)}") from error
 
     def _remember(self, error: KafkaError) -> None:
-        # "All brokers down" follows every failure and explains nothing.
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # librdkafka's own codes are named so
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # librdkafka's own codes are named so
+            self._all_down = True  # it follows the error that explains it
+        else:
             self._last_error = error.str()
 
     def _reason(self, error: KafkaException) -> str:

@@ -70,16 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def guarded(work: Callable[[], object]) -> int:
     """Run `work` and turn however it ends into an exit code and at most one line on stderr."""
-    from headrace.errors import ConfigError, HeadraceError, UsageError
-
     try:
         code = work()
         sys.stdout.flush()
-    except (ConfigError, UsageError) as error:
-        return _fail(str(error), 2)
-    except HeadraceError as error:
-        return _fail(str(error), 1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
         # The reader has gone, e.g. `| head`. Python's own flush at exit must not complain about it.
@@ -87,20 +81,27 @@ def guarded(work: Callable[[], object]) -> int:
         return 1
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-    except typer.Abort:
-        return 130
     except Exception as error:
-        if (message := _of_usage_error(error)) is not None:
-            return _fail(message, 2)
-        if os.environ.get(TRACEBACK_VARIABLE, "0") not in {"", "0"}:
-            traceback.print_exc()
-            return 1
-        return _fail(
-            f"unexpected {type(error).__name__}: {str(error) or 'no message'} "
-            f"(headrace --traceback ..., or {TRACEBACK_VARIABLE}=1, shows where)",
-            1,
-        )
+        return _explain(error)
     return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    # Imported late: this brings the whole producer, which --help does not need.
+    from headrace.errors import ConfigError, HeadraceError, UsageError
+
+    if isinstance(error, HeadraceError):
+        return _fail(str(error), 2 if isinstance(error, ConfigError | UsageError) else 1)
+    if (message := _of_usage_error(error)) is not None:
+        return _fail(message, 2)
+    if os.environ.get(TRACEBACK_VARIABLE, "0") not in {"", "0"}:
+        traceback.print_exception(error)
+        return 1
+    return _fail(
+        f"unexpected {type(error).__name__}: {str(error) or 'no message'} "
+        f"(headrace --traceback ..., or {TRACEBACK_VARIABLE}=1, shows where)",
+        1,
+    )
 
 
 def _of_usage_error(error: Exception) -> str | None:

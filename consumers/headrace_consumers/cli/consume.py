@@ -47,9 +47,10 @@ def dataset(
     Runs until SIGTERM or Ctrl-C, which finish the batch at hand; a second one ends at once, which is safe too.
     """
     from headrace.config import load
-    from headrace_consumers import logs
+    from headrace_consumers import logs, topics
 
     config = load(config_path)
+    topics.bootstrap_servers(config)  # a mistake of the configuration, told before anything is opened
     logs.configure(log_format.value, log_level.value)
     stop = threading.Event()
     # Imported late: it brings polars, deltalake and DuckDB.

@@ -1,0 +1,72 @@
+"""Reads the demo's table, as anybody can: polars over the Delta log."""
+
+import shlex
+import sys
+from typing import Any, Final
+
+import polars as pl
+
+from headrace_consumers.demo.summary import EMAIL, TableFacts
+
+__all__ = ["query_line", "table_facts"]
+
+EXAMPLES: Final = 3
+_SHOWN: Final = (
+    "signature",
+    "input",
+    "output",
+    "latency_ms",
+    "cost_usd",
+    "quality",
+    "redactions",
+    "partition",
+    "offset",
+)
+
+
+def table_facts(path: str) -> TableFacts:
+    """Return the facts about the table at `path`; polars' and delta-rs' errors pass through."""
+    table = pl.scan_delta(path)
+    texts = [name for name, kind in table.collect_schema().items() if kind == pl.String]
+    # One expression for all text columns, the signature's name and hashes included: an address may hide anywhere.
+    has_email = pl.any_horizontal(pl.col(texts).str.contains(EMAIL.pattern).fill_null(value=False))
+    totals = (
+        table.select(
+            pl.len().alias("rows"),
+            pl.col("dedup_key").n_unique().alias("distinct_keys"),
+            has_email.sum().alias("rows_with_email"),
+        )
+        .collect()
+        .row(0, named=True)
+    )
+    counts = table.group_by("signature").agg(pl.len().alias("rows")).sort("signature").collect()
+    return TableFacts(
+        rows=totals["rows"],
+        distinct_keys=totals["distinct_keys"],
+        rows_with_email=totals["rows_with_email"],
+        signatures=dict(counts.iter_rows()),
+        examples=_examples(table),
+    )
+
+
+def _examples(table: pl.LazyFrame) -> list[dict[str, Any]]:
+    """Return rows of different signatures first, those in which something was redacted before others."""
+    ordered = table.select(_SHOWN).sort("redactions", "partition", "offset", descending=[True, False, False])
+    return (
+        ordered.with_columns(pl.int_range(pl.len()).over("signature").alias("turn"))
+        .sort("turn", "signature")
+        .drop("turn")
+        .head(EXAMPLES)
+        .collect()
+        .to_dicts()
+    )
+
+
+def query_line(path: str) -> str:
+    """Return a line for a shell that queries the table: DuckDB over polars, which need no extension and no network."""
+    program = (
+        f"import duckdb, polars; calls = polars.scan_delta({path!r}); "  # noqa: S608  # a path of ours, not a value
+        "print(duckdb.sql('select signature, count(*) as n, round(avg(latency_ms), 1) as avg_ms "
+        "from calls group by all order by all'))"
+    )
+    return f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"

@@ -1,0 +1,100 @@
+"""`headrace config show|check`."""
+
+import pytest
+
+from headrace_consumers.cli.config import without_effect
+
+
+def test_check_without_a_file_is_ok(command):
+    ended = command("config", "check")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "ok: no file; environment and defaults\n"
+
+
+def test_check_names_each_key_that_has_no_effect_yet(command, config_file):
+    path = config_file(
+        {
+            "telemetry": {"enabled": True},
+            "quality_thresholds": {"min_success_rate": 0.9},
+            "optimization": {"git_target": 5, "synthetic_target": 7},
+        }
+    )
+    ended = command("config", "check", "--config", path)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        f"ok: {path}",
+        "optimization.git_target: accepted, has no effect yet",
+        "optimization.synthetic_target: accepted, has no effect yet",
+        "quality_thresholds.min_success_rate: accepted, has no effect yet",
+    ]
+
+
+def test_keys_of_working_sections_are_not_named():
+    assert without_effect({"telemetry": {"enabled": True}, "kafka": {}}) == []
+
+
+def test_check_finds_the_file_that_the_environment_names(command, config_file, monkeypatch):
+    path = config_file({"optimization": {"git_target": 5}})
+    monkeypatch.setenv("HEADRACE_CONFIG", str(path))
+    ended = command("config", "check", "--json")
+    assert ended.json == {"ok": True, "file": str(path), "no_effect_yet": ["optimization.git_target"], "notes": []}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"telemetry": {"sampling_rate": 10}}, "did you mean telemetry.sampling_rate_pct?"),
+        (
+            {"kafka": {"options": {"socket.timeot.ms": 1}}},
+            "kafka.options: librdkafka refuses it: No such configuration",
+        ),
+        ({"kafka": {"producer_options": {"linger": 1}}}, "kafka.producer_options: librdkafka refuses it"),
+        ({"kafka": {"consumer_options": {"fetch.min.bytes": "lots"}}}, "kafka.consumer_options: librdkafka refuses it"),
+    ],
+    ids=["key", "shared option", "producer option", "consumer option"],
+)
+def test_check_of_a_configuration_that_cannot_work_is_one_line_and_2(command, config_file, values, expected):
+    ended = command("config", "check", "--config", config_file(values), "--json")
+    assert (ended.code, ended.out) == (2, "")
+    assert expected in ended.error
+
+
+def test_check_connects_to_nothing(command, config_file):
+    # Port 9 answers nothing; with an address, librdkafka would log its failure to connect.
+    path = config_file({"kafka": {"bootstrap_servers": "127.0.0.1:9", "options": {"bootstrap.servers": "127.0.0.1:9"}}})
+    ended = command("config", "check", "--config", path)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"ok: {path}\n"
+
+
+def test_check_repeats_what_librdkafka_remarks(command, config_file):
+    path = config_file({"kafka": {"consumer_options": {"linger.ms": 5}}})
+    ended = command("config", "check", "--config", path)
+    assert ended.code == 0
+    assert "kafka.consumer_options: Configuration property queue.buffering.max.ms is a producer property" in ended.out
+
+
+def test_show_is_the_effective_configuration(command, config_file, monkeypatch):
+    monkeypatch.setenv("HEADRACE_TELEMETRY__SAMPLING_RATE_PCT", "25")
+    path = config_file({"telemetry": {"sampling_rate_pct": 5, "environment": "staging"}})
+    shown = command("config", "show", "--config", path, "--json").json
+    assert shown["telemetry"]["sampling_rate_pct"] == 25
+    assert shown["telemetry"]["environment"] == "staging"
+    assert shown["dataset"]["commit_interval_s"] == 5
+    lines = command("config", "show", "--config", path).out.splitlines()
+    assert ["telemetry.environment", '"staging"'] in [line.split() for line in lines]
+
+
+def test_show_never_prints_a_secret(command, config_file):
+    path = config_file({"kafka": {"options": {"sasl.password": "hunter2-hunter2"}}})
+    for arguments in ([], ["--json"]):
+        ended = command("config", "show", "--config", path, *arguments)
+        assert ended.code == 0
+        assert "hunter2" not in ended.out
+        assert "sasl.password" in ended.out
+
+
+def test_a_missing_file_is_one_line(command, tmp_path):
+    ended = command("config", "show", "--config", tmp_path / "none.json")
+    assert ended.code == 2
+    assert "none.json: cannot read the configuration (No such file or directory)" in ended.error
