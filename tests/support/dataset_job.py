@@ -1,0 +1,149 @@
+"""The dataset consumer as deployed: real processes on a real Kafka, and an independent account of what they owe.
+
+The account is made from the topic's raw messages with fastavro, json and hashlib alone: nothing that the consumer
+decides with takes part in it.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import polars as pl
+
+from tests.support.kafka import Kafka
+
+__all__ = ["DatasetJob", "Expected", "expected_of"]
+
+_SCHEMA = json.loads((resources.files("headrace_schemas") / "avro" / "interaction.v1.avsc").read_text())
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the table must hold: dedup key -> (partition, offset, event id, input, output) of the winning copy."""
+
+    rows: dict[str, tuple[int, int, str, str, str]]
+    unreadable: set[tuple[int, int]]
+
+
+class DatasetJob:
+    """One topic, one table, and consumer processes between them.
+
+    Args:
+        kafka: the broker.
+        folder: table, state, configuration and logs go here.
+        partitions: of the topic.
+        settings: further keys of the configuration's dataset section.
+    """
+
+    def __init__(self, kafka: Kafka, folder: Path, *, partitions: int = 4, **settings: Any) -> None:
+        self.kafka = kafka
+        self.folder = folder
+        self.topic = kafka.create_topic(partitions=partitions)
+        self.dead_letter_topic = kafka.create_topic(partitions=1, config={"max.message.bytes": "8388608"})
+        self.table_path = folder / "table"
+        self.config_path = folder / "headrace.json"
+        self.config = {
+            "kafka": {
+                "bootstrap_servers": kafka.bootstrap_servers,
+                "topics": {"interactions": self.topic, "dead_letters": self.dead_letter_topic},
+                "consumer_options": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+            },
+            "dataset": {
+                "path": str(self.table_path),
+                "state_path": str(folder / "state"),
+                "group_id": f"group-{self.topic}",
+                "commit_interval_s": 0.3,
+                **settings,
+            },
+        }
+        self.config_path.write_text(json.dumps(self.config))
+        self._started = 0
+
+    def start(self, *, kill_at: str | None = None, idle_exit_s: float | None = 2.0) -> subprocess.Popen[bytes]:
+        """Start a consumer process; its log goes to a file in the folder."""
+        self._started += 1
+        command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset", "--json"]
+        command += ["--config", str(self.config_path), "--log-format", "json"]
+        command += ["--idle-exit-s", str(idle_exit_s)] if idle_exit_s is not None else []
+        environment = {**os.environ, **({"HEADRACE_TEST_KILL_AT": kill_at} if kill_at else {})}
+        with (self.folder / f"consumer-{self._started}.log").open("wb") as log:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
+
+    def finish(self, process: subprocess.Popen[bytes], timeout_s: float = 120) -> dict[str, Any]:
+        """Wait for a process that was to end by itself; return its counts."""
+        output, _ = process.communicate(timeout=timeout_s)
+        assert process.returncode == 0, self.logs()
+        counts: dict[str, Any] = json.loads(output)
+        return counts
+
+    def logs(self) -> str:
+        """Return the ends of all logs, for a failed assertion."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("consumer-*.log"))
+        )
+
+    def table(self) -> pl.DataFrame:
+        """Return the whole table."""
+        return pl.scan_delta(str(self.table_path)).collect()
+
+    def insist_on(self, expected: Expected) -> None:
+        """Compare the table with what is expected, row by row, and the dead letters by where they came from."""
+        table = self.table()
+        columns = ["dedup_key", "partition", "offset", "event_id", "input", "output"]
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for key, *row in table.select(columns).iter_rows():
+            found.setdefault(key, []).append(tuple(row))
+        twice = {key: rows for key, rows in found.items() if len(rows) > 1}
+        missing = expected.rows.keys() - found.keys()
+        surplus = found.keys() - expected.rows.keys()
+        assert not twice, f"{len(twice)} keys twice, e.g. {next(iter(twice.items()))}"
+        assert not missing, f"{len(missing)} keys missing, e.g. {[expected.rows[key] for key in sorted(missing)[:3]]}"
+        assert not surplus, f"{len(surplus)} keys that are not expected, e.g. {[found[k] for k in sorted(surplus)[:3]]}"
+        different = {key: (found[key][0], row) for key, row in expected.rows.items() if found[key][0] != row}
+        assert not different, f"{len(different)} rows differ, e.g. {next(iter(different.items()))}"
+        assert self.dead_letters() == expected.unreadable
+
+    def dead_letters(self) -> set[tuple[int, int]]:
+        """Return the (partition, offset) of all dead letters, whose keys say them."""
+        keys = [message.key().decode() for message in self.kafka.records(self.dead_letter_topic)]
+        return {(int(partition), int(offset)) for _, partition, offset in (key.rsplit("/", 2) for key in keys)}
+
+
+def expected_of(kafka: Kafka, topic: str) -> Expected:
+    """Return what a table made from this topic with the default filter must hold."""
+    rows: dict[str, tuple[int, int, str, str, str]] = {}
+    unreadable: set[tuple[int, int]] = set()
+    for message in kafka.records(topic):
+        record = _read(message.value())
+        if record is None:
+            if message.key().decode() not in rows:  # a copy of a known key is never decoded
+                unreadable.add((message.partition(), message.offset()))
+            continue
+        passes = (
+            record["success"]
+            and not record["truncated"]
+            and (record["latency_ms"] is None or record["latency_ms"] <= 5000)
+            and (record["cost_usd"] is None or record["cost_usd"] <= 0.10)
+        )
+        if passes and record["dedup_key"] not in rows:
+            place = (message.partition(), message.offset())
+            rows[record["dedup_key"]] = (*place, record["event_id"], record["input"], record["output"])
+    return Expected(rows, unreadable)
+
+
+def _read(value: bytes) -> dict[str, Any] | None:
+    buffer = io.BytesIO(value)
+    if buffer.read(10)[:2] != b"\xc3\x01":
+        return None
+    try:
+        record = fastavro.schemaless_reader(buffer, _SCHEMA)
+    except (EOFError, ValueError, IndexError):
+        return None
+    return record if not buffer.read(1) else None  # type: ignore[return-value]
