@@ -1,0 +1,157 @@
+"""The loss ledger: what became of every sampled call.
+
+    sampled = delivered + spooled + in_flight + dropped{reason}         at every moment
+
+    open() --Entry--> deliver() | spool() | drop(reason)                each entry ends once
+    refuse(reason)                                                      dropped without ever being in flight
+    abandon(reason)                                                     gives up on all that is still in flight
+
+Each term is counted where it happens: `in_flight` is a counter of its own, not a difference, so a bookkeeping error
+shows as an imbalance rather than hiding in a subtraction.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Entry", "Ledger", "Stats"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What became of the sampled calls of one process, and what redaction replaced in them.
+
+    Attributes:
+        sampled: calls that were chosen for capture.
+        delivered: records that the broker acknowledged or the log took.
+        spooled: records that wait on disk.
+        in_flight: calls in the queue, in work, or on their way to the broker.
+        dropped: calls that were lost, by reason.
+        redactions: substrings that were replaced, by kind.
+        instance: the producer process, as in its records; new after a fork.
+    """
+
+    sampled: int = 0
+    delivered: int = 0
+    spooled: int = 0
+    in_flight: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    redactions: dict[str, int] = field(default_factory=dict)
+    instance: str = ""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the terms add up."""
+        return self.sampled == self.delivered + self.spooled + self.in_flight + sum(self.dropped.values())
+
+
+class Ledger:
+    """Counts sampled calls; thread-safe.
+
+    Args:
+        instance: the producer process's name.
+    """
+
+    def __init__(self, instance: str = "") -> None:
+        self._instance = instance
+        # Reentrant: a signal handler or finalizer that submits a call may run while its own thread holds the lock.
+        self._changed = threading.Condition(threading.RLock())
+        self._sampled = self._delivered = self._spooled = self._in_flight = 0
+        self._dropped: Counter[str] = Counter()
+        self._redactions: Counter[str] = Counter()
+        # A flush waits for the calls before it only, so that steady traffic cannot keep it waiting: each flush starts
+        # a new epoch, and open entries are counted by epoch.
+        self._epoch = 0
+        self._open_by_epoch: Counter[int] = Counter()
+
+    def open(self) -> "Entry":
+        """Count a sampled call in flight; the entry ends it."""
+        with self._changed:
+            self._sampled += 1
+            self._in_flight += 1
+            self._open_by_epoch[self._epoch] += 1
+            return Entry(self, self._epoch)
+
+    def refuse(self, reason: str) -> None:
+        """Count a sampled call that is lost at once."""
+        with self._changed:
+            self._sampled += 1
+            self._dropped[reason] += 1
+
+    def abandon(self, reason: str) -> int:
+        """Drop all that is in flight, and return how much that was; entries still open no longer count."""
+        with self._changed:
+            lost = self._in_flight
+            if lost:
+                self._dropped[reason] += lost
+                self._in_flight = 0
+            self._open_by_epoch.clear()
+            self._epoch += 1
+            self._changed.notify_all()
+            return lost
+
+    def add_redactions(self, by_kind: Mapping[str, int]) -> None:
+        """Count replaced substrings."""
+        if by_kind:
+            with self._changed:
+                self._redactions.update(by_kind)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until every entry opened before this call has ended; tell whether that was so in time."""
+        with self._changed:
+            last, self._epoch = self._epoch, self._epoch + 1
+            return self._changed.wait_for(lambda: all(epoch > last for epoch in self._open_by_epoch), timeout_s)
+
+    def stats(self) -> Stats:
+        """Return the figures of this moment; they balance."""
+        with self._changed:
+            return Stats(
+                sampled=self._sampled,
+                delivered=self._delivered,
+                spooled=self._spooled,
+                in_flight=self._in_flight,
+                dropped=dict(self._dropped),
+                redactions=dict(self._redactions),
+                instance=self._instance,
+            )
+
+    def _close(self, entry: "Entry", *, to: str, reason: str = "") -> None:
+        with self._changed:
+            if entry.ended or entry.epoch not in self._open_by_epoch:  # the latter: abandoned before
+                return
+            entry.ended = True
+            self._in_flight -= 1
+            if to == "delivered":
+                self._delivered += 1
+            elif to == "spooled":
+                self._spooled += 1
+            else:
+                self._dropped[reason] += 1
+            self._open_by_epoch[entry.epoch] -= 1
+            if not self._open_by_epoch[entry.epoch]:
+                del self._open_by_epoch[entry.epoch]
+                self._changed.notify_all()
+
+
+class Entry:
+    """One sampled call in flight. The first ending counts; a second one, or one after `abandon`, changes nothing."""
+
+    __slots__ = ("_ledger", "ended", "epoch")
+
+    def __init__(self, ledger: Ledger, epoch: int) -> None:
+        self._ledger = ledger
+        self.epoch = epoch
+        self.ended = False
+
+    def deliver(self) -> None:
+        """Count the call as delivered."""
+        self._ledger._close(self, to="delivered")  # noqa: SLF001  # one class in two parts
+
+    def spool(self) -> None:
+        """Count the call as safe on disk."""
+        self._ledger._close(self, to="spooled")  # noqa: SLF001
+
+    def drop(self, reason: str) -> None:
+        """Count the call as lost."""
+        self._ledger._close(self, to="dropped", reason=reason)  # noqa: SLF001

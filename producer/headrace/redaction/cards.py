@@ -1,0 +1,81 @@
+"""Payment cards: 13 to 19 digits, in groups of at least three, with an issuer's prefix and Luhn's check digit.
+
+A run of digits may hold more than the card ("order 123 4111 1111 1111 1111"), so every window of whole groups counts.
+"""
+
+import re
+from typing import Final
+
+from headrace.redaction.rule import MARKERS, Rule
+
+__all__ = ["RULES", "is_card"]
+
+_MARKER: Final = MARKERS["card"]
+_LENGTHS: Final = range(13, 20)
+_SEPARATOR: Final = r"[ \u00a0\-\u2010-\u2014]"
+
+_RUN: Final = re.compile(
+    rf"""(?<![0-9A-Za-z]) (?:
+        (?P<other>[0-9A-Fa-f]{{8}}-(?:[0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}})          # a UUID may be all digits
+      | (?<!\d\.)[0-9]{{3,}}+(?:{_SEPARATOR}{{1,2}}[0-9]{{3,}}+)*+(?![0-9A-Za-z])
+    )""",
+    re.VERBOSE,
+)
+
+_ISSUED: Final = re.compile(
+    r"""4(?:\d{12}|\d{15}|\d{18})                                                     # Visa
+      | 5[1-5]\d{14} | 2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}             # Mastercard
+      | 3[47]\d{13}                                                                  # American Express
+      | 3(?:0[0-5]\d|[689]\d\d)\d{10,15}                                            # Diners Club
+      | 35(?:2[89]|[3-8]\d)\d{12,15}                                                # JCB
+      | 6(?:011|4[4-9]\d|5\d\d)\d{12,15} | 62\d{14,17}                              # Discover, UnionPay
+      | (?:50(?:18|20|38)|6304|6759|676[1-3])\d{9,15} | 220[0-4]\d{12,15}            # Maestro, Mir""",
+    re.VERBOSE | re.ASCII,
+)
+_FIRST_DIGITS: Final = frozenset("23456")
+"""Of any issuer."""
+
+_DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def is_card(digits: str) -> bool:
+    """Tell whether a string of digits is a card number: an issuer's prefix and length, and Luhn's check digit."""
+    if not _ISSUED.fullmatch(digits):
+        return False
+    values = [int(digit) for digit in reversed(digits)]
+    return (sum(values[::2]) + sum(_DOUBLED[value] for value in values[1::2])) % 10 == 0
+
+
+def _cards(match: re.Match[str]) -> str:
+    run = match[0]
+    if match["other"] or len(run) < _LENGTHS.start:
+        return run
+    groups = [(group.start(), group.end()) for group in re.finditer(r"[0-9]+", run)]
+    written: list[str] = []
+    kept = first = 0
+    while first < len(groups):
+        last = _last_group_of_card(run, groups, first)
+        if last is None:
+            first += 1
+            continue
+        written += (run[kept : groups[first][0]], _MARKER)
+        kept = groups[last][1]
+        first = last + 1
+    return "".join(written) + run[kept:]
+
+
+def _last_group_of_card(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
+    if run[groups[first][0]] not in _FIRST_DIGITS:
+        return None
+    digits = ""
+    for last in range(first, min(first + 6, len(groups))):
+        start, end = groups[last]
+        if len(digits) + end - start >= _LENGTHS.stop:
+            return None
+        digits += run[start:end]
+        if is_card(digits):
+            return last
+    return None
+
+
+RULES: Final = (Rule("card", _RUN, _cards),)

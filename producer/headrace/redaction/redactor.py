@@ -1,0 +1,127 @@
+"""Applies the rules to JSON values and counts what they replaced."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from headrace.redaction import addresses, cards, contacts, credentials
+from headrace.redaction.rule import MARKERS, Rule
+
+__all__ = ["MARKERS", "Redactor"]
+
+_RULES: Final[tuple[Rule, ...]] = (
+    *credentials.RULES,
+    *contacts.EMAIL_RULES,
+    *cards.RULES,
+    *addresses.RULES,
+    *contacts.PHONE_RULES,
+)
+_GENERATION: Final = 1
+"""Counts changes in what rules decide that their patterns do not show; part of the version."""
+
+_MAX_PASSES: Final = 8
+
+
+class Redactor:
+    """Replaces personal data and secrets in JSON values.
+
+    Args:
+        kinds: which of MARKERS' keys to look for; none switches redaction off.
+
+    Attributes:
+        version: names the active rule set: the same rules have the same version in every process and release.
+    """
+
+    def __init__(self, kinds: Iterable[str] = tuple(MARKERS)) -> None:
+        self._kinds = frozenset(kinds)
+        self._rules = tuple(rule for rule in _RULES if rule.kind in self._kinds)
+        described = "\n".join(f"{rule.kind} {rule.pattern.flags} {rule.pattern.pattern}" for rule in self._rules)
+        digest = hashlib.sha256(f"{_GENERATION}\n{described}".encode()).hexdigest()
+        self.version = f"{_GENERATION}-{digest[:8]}" if self._rules else "off"
+
+    def text(self, text: str, counts: Counter[str] | None = None) -> str:
+        """Return the text with every match replaced; `counts` is increased by kind.
+
+        A replacement changes what its neighbours stand beside, so the rules run until nothing changes.
+        """
+        for _ in range(_MAX_PASSES):
+            before = text
+            for rule in self._rules:
+                replaced = rule.apply(text)
+                if replaced != text:
+                    marker = MARKERS[rule.kind]
+                    if counts is not None:
+                        counts[rule.kind] += replaced.count(marker) - text.count(marker)
+                    text = replaced
+            if text == before:
+                break
+        return text
+
+    def value(self, value: Any, counts: Counter[str]) -> Any:
+        """Return a copy of a JSON value, redacted: strings, keys of mappings, and numbers that are card numbers.
+
+        Keys that become equal are told apart by `#2`, `#3`, ... in the order of the originals, so the result does not
+        depend on the mapping's order.
+        """
+        if isinstance(value, str):
+            return self.text(value, counts)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int | float):
+            return self._number(value, counts)
+        if isinstance(value, list | tuple):
+            return [self.value(item, counts) for item in value]
+        if isinstance(value, Mapping):
+            return self._mapping(value, counts)
+        return value
+
+    def _number(self, value: float, counts: Counter[str]) -> Any:
+        # Canonical JSON writes 4111111111111111.0 without a fraction: a float may be a card number too.
+        if "card" not in self._kinds or (isinstance(value, float) and not value.is_integer()):
+            return value
+        if 10**12 <= value < 10**19 and cards.is_card(str(int(value))):
+            counts["card"] += 1
+            return MARKERS["card"]
+        return value
+
+    def _mapping(self, mapping: Mapping[Any, Any], counts: Counter[str]) -> dict[Any, Any]:
+        keys = {key: self._key(key, counts) for key in mapping}
+        if len(set(keys.values())) < len(keys):
+            keys = _told_apart(keys)
+        return {keys[key]: self._member(key, item, counts) for key, item in mapping.items()}
+
+    def _key(self, key: Any, counts: Counter[str]) -> Any:
+        if isinstance(key, tuple):
+            return tuple(self._key(part, counts) for part in key)
+        return self.value(key, counts)
+
+    def _member(self, key: Any, item: Any, counts: Counter[str]) -> Any:
+        if "secret" in self._kinds and isinstance(key, str) and credentials.is_secret_name(key):
+            return self._hidden(item, counts)
+        return self.value(item, counts)
+
+    def _hidden(self, value: Any, counts: Counter[str]) -> Any:
+        """Return the value with every text and number in it replaced."""
+        if value is None or isinstance(value, bool) or value == "" or value == MARKERS["secret"]:
+            return value
+        if isinstance(value, list | tuple):
+            return [self._hidden(item, counts) for item in value]
+        if isinstance(value, Mapping):
+            return {key: self._hidden(item, counts) for key, item in self._mapping(value, counts).items()}
+        counts["secret"] += 1
+        return MARKERS["secret"]
+
+
+def _told_apart(keys: dict[Any, Any]) -> dict[Any, Any]:
+    """Give equal redacted keys a number each; unchanged keys keep their name."""
+    taken = {new for old, new in keys.items() if old == new}
+    apart = {}
+    for old in sorted(keys, key=lambda key: (type(key).__name__, str(key))):
+        new, number = keys[old], 2
+        if old != new:
+            while new in taken:
+                new, number = f"{keys[old]}#{number}", number + 1
+            taken.add(new)
+        apart[old] = new
+    return apart

@@ -1,0 +1,148 @@
+"""The redactor: JSON values, kinds, counts; idempotent on any text, linear on hostile text."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from headrace.redaction import MARKERS, Redactor
+from headrace_schemas import canonical
+
+REDACTOR = Redactor()
+
+FRAGMENTS = st.sampled_from(
+    [
+        "a@b.co", "jane.doe@example.com", "@", "%40", "+1 415 555 2671", "415-555-2671", "020 7946 0958", "00", "+",
+        "4111 1111 1111 1111", "4111111111111111", "123 ", "1.2.3.4", "::1", "fe80::", ":", ".", "-", " ", "/", "(",
+        "sk-abcdefghijklmnop1234", "Bearer ", "abc123def", "password=", "api_key: ", '"', "'", "\\", "://", "u:p@",
+        "-----BEGIN PRIVATE KEY-----", "MIIE", "-----END PRIVATE KEY-----", "eyJabcde.", "token=", "version ", "v",
+        "phone ", "\n", "[EMAIL]", "[SECRET]", "[CARD]", "[IP]", "[PHONE]", "0171", "#2", "é", "\ud800",
+    ]
+)  # fmt: skip
+TEXTS = st.one_of(st.text(), st.lists(FRAGMENTS, max_size=12).map("".join))
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXTS)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(TEXTS, st.integers(), st.sampled_from(["password", "apiKey"])), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+def redact(value: Any) -> tuple[Any, Counter[str]]:
+    counts: Counter[str] = Counter()
+    return REDACTOR.value(value, counts), counts
+
+
+@given(TEXTS)
+@example("password=[SECRET]x")
+@example("://:[SECRET]@@")
+def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
+    once = REDACTOR.text(text)
+    counts: Counter[str] = Counter()
+    assert REDACTOR.text(once, counts) == once
+    assert not counts
+
+
+@given(VALUES)
+def test_redacting_a_value_twice_changes_nothing_more(value: Any) -> None:
+    once, _ = redact(value)
+    again, counts = redact(once)
+    assert again == once
+    assert not counts
+
+
+@given(VALUES)
+def test_a_redacted_value_is_still_json_of_the_same_shape(value: Any) -> None:
+    redacted, _ = redact(value)
+    canonical.dumps(redacted)
+    if isinstance(value, dict | list):
+        assert len(redacted) == len(value)
+
+
+def test_strings_keys_and_nested_values_are_redacted_and_counted_by_kind() -> None:
+    redacted, counts = redact({"to": ["a@b.co", {"jane@example.com": "from 10.0.0.1"}], "n": 3})
+    assert redacted == {"to": ["[EMAIL]", {"[EMAIL]": "from [IP]"}], "n": 3}
+    assert counts == {"email": 2, "ip": 1}
+
+
+def test_keys_that_become_equal_are_told_apart_whatever_their_order() -> None:
+    redacted, _ = redact({"b@x.com": 2, "a@x.com": 1, "[EMAIL]": 0})
+    assert redacted == {"[EMAIL]": 0, "[EMAIL]#2": 1, "[EMAIL]#3": 2}
+    assert redact({"a@x.com": 1, "[EMAIL]": 0, "b@x.com": 2})[0] == redacted
+
+
+@pytest.mark.parametrize("number", [4111111111111111, 4111111111111111.0])
+def test_a_number_that_is_a_card_is_replaced(number: float) -> None:
+    assert redact([number, number + 1, -number, True, 1.5, float("inf")]) == (
+        ["[CARD]", number + 1, -number, True, 1.5, float("inf")],
+        {"card": 1},
+    )
+
+
+def test_a_secrets_name_hides_its_value_whatever_it_looks_like() -> None:
+    value = {
+        "password": "tulip",
+        "DB_PASSWORD": 1234,
+        "apiKey": ["one", None, ""],
+        "client-secret": {"x": "y"},
+        "forgot_password": True,
+        "max_tokens": 10,
+        "token": "the",
+    }
+    redacted, counts = redact(value)
+    assert redacted == {
+        "password": "[SECRET]",
+        "DB_PASSWORD": "[SECRET]",
+        "apiKey": ["[SECRET]", None, ""],
+        "client-secret": {"x": "[SECRET]"},
+        "forgot_password": True,
+        "max_tokens": 10,
+        "token": "the",
+    }
+    assert counts == {"secret": 4}
+
+
+def test_only_the_configured_kinds_are_looked_for() -> None:
+    text = "a@b.co 10.0.0.1 password=x"
+    assert Redactor(["email"]).text(text) == "[EMAIL] 10.0.0.1 password=x"
+    assert Redactor([]).text(text) == text
+    assert Redactor(["email"]).value({"password": 4111111111111111}, Counter()) == {"password": 4111111111111111}
+
+
+def test_the_version_names_the_active_rules() -> None:
+    assert Redactor(["email", "ip"]).version == Redactor(["ip", "email"]).version
+    assert len({Redactor(kinds).version for kinds in ([], ["email"], ["email", "ip"], MARKERS)}) == 4
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a", "a@", "a@a.", "@", "1", "1 ", "4 ", "4111 ", "411 ", "1-", "+1", "0171 ", "1.", "1.1.1.1", ":", "a:",
+        "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nA", "A: ", "eyJ", "eyJaaaaa.",
+        "::1 ", "sk-", "sk-a", "bearer ", "password", "password=", "password='", 'password="\\', "api_key:", "://", "://:",
+        "://a:b", "://a:@", "token=", "key=a", "phone ", "phone is ", "(415) ", "415-", "%40", "a%40", "\\", "\n", "é",
+        "[EMAIL]", "12345678-", "0-", "(", "+1(", "version ", "AKIA", "xn--", "a@xn--",
+    ],
+)  # fmt: skip
+def test_hostile_text_takes_linear_time(unit: str) -> None:
+    def seconds(characters: int) -> float:
+        text = unit * (characters // len(unit))
+        started = time.process_time()
+        REDACTOR.text(text)
+        return time.process_time() - started
+
+    # Eight times the text: quadratic work would take 64 times as long. The floor allows for a loaded machine.
+    assert seconds(256_000) < 30 * max(seconds(32_000), 0.02)
+
+
+@pytest.mark.parametrize("unit", ["a@", "1 ", "-----BEGIN "])
+def test_a_megabyte_of_hostile_text_is_done_in_seconds(unit: str) -> None:
+    started = time.process_time()
+    REDACTOR.text(unit * (1_000_000 // len(unit)))
+    assert time.process_time() - started < 10
