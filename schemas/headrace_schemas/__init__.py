@@ -11,6 +11,7 @@ from headrace_schemas.codec import Codec, dead_letter_codec, interaction_codec
 from headrace_schemas.errors import (
     CanonicalizationError,
     DecodeError,
+    EncodeError,
     HeadraceError,
     NotSingleObjectError,
     SchemaError,
@@ -26,6 +27,7 @@ __all__ = [
     "Codec",
     "DeadLetter",
     "DecodeError",
+    "EncodeError",
     "Header",
     "HeadraceError",
     "Interaction",

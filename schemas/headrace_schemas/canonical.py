@@ -7,13 +7,16 @@ reversible rule: a *tag*, an object with exactly one member whose name begins wi
     {"$hr:int": "9007199254740993"}         an integer beyond +-(2^53 - 1), in decimal
     {"$hr:str": "ed a0 80"}                 a string with lone surrogates: its generalised UTF-8 in hex, no blanks
     {"$hr:map": [[key, value], ...]}        an object with a key that is no string or has a lone surrogate, or that
-                                            would itself read as a tag; sorted by the canonical bytes of the key
+                                            would itself read as a tag; sorted by the canonical bytes of the pair.
+                                            Keys are null, booleans, numbers, strings and arrays of these
 
-As in the RFC, -0.0 is 0 and 5.0 is 5. Tuples are arrays.
+As in the RFC, -0.0 is 0 and 5.0 is 5. Tuples are arrays (as keys, arrays are tuples). A subclass's own text, such as
+that of an enumeration's member, plays no part: its value does.
 """
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -30,6 +33,8 @@ TAG = "$hr:"
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 100
 """Deeper values are refused: a bomb of nesting must not end in a RecursionError."""
+_DECIMAL = re.compile(r"-?[1-9][0-9]*")
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 def dumps(value: JSON) -> bytes:
@@ -40,6 +45,8 @@ def dumps(value: JSON) -> bytes:
     """
     try:
         return rfc8785.dumps(_to_plain(value, 0))
+    except RecursionError:  # the caller's stack was nearly full
+        raise CanonicalizationError("no canonical JSON: nested too deeply for the stack that is left") from None
     except rfc8785.CanonicalizationError as error:  # nothing is left for it to refuse; say so rather than leak it
         raise CanonicalizationError(f"no canonical JSON: {error}") from error
 
@@ -48,10 +55,15 @@ def loads(text: bytes | str) -> JSON:
     """Return the value of canonical JSON, tags undone; `dumps(loads(b)) == b` for all canonical b.
 
     Raises:
-        CanonicalizationError: not JSON, an unknown or malformed tag, a non-finite number, or too deep.
+        CanonicalizationError: not JSON in UTF-8, an unknown or malformed tag, a non-finite number, or too deep.
     """
     try:
-        plain = json.loads(text, parse_int=_parse_int, parse_constant=_refuse_constant)
+        plain = json.loads(
+            text if isinstance(text, str) else text.decode(),  # json would take UTF-16 and surrogates, too
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
+        )
         return _from_plain(plain, 0)
     except (ValueError, RecursionError) as error:
         raise CanonicalizationError(f"not canonical JSON: {type(error).__name__}") from error
@@ -61,9 +73,9 @@ def _to_plain(value: JSON, depth: int) -> JSON:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
-        return str(value) if _is_unicode(value) else {TAG + "str": _surrogates_to_hex(value)}
+        return str.__str__(value) if _is_unicode(value) else {TAG + "str": _surrogates_to_hex(value)}
     if isinstance(value, int):
-        return int(value) if abs(value) <= MAX_SAFE_INTEGER else {TAG + "int": str(int(value))}
+        return int(value) if abs(value) <= MAX_SAFE_INTEGER else {TAG + "int": _decimal(value)}
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {TAG + "float": _name_of_non_finite(value)}
     if depth >= MAX_DEPTH:
@@ -72,38 +84,41 @@ def _to_plain(value: JSON, depth: int) -> JSON:
         return [_to_plain(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
         if all(isinstance(key, str) and _is_unicode(key) for key in value) and not _reads_as_tag(value):
-            return {key: _to_plain(item, depth + 1) for key, item in value.items()}
-        pairs = [[_to_plain(key, depth + 1), _to_plain(item, depth + 1)] for key, item in value.items()]
-        return {TAG + "map": sorted(pairs, key=lambda pair: rfc8785.dumps(pair[0]))}
+            return {str.__str__(key): _to_plain(item, depth + 1) for key, item in value.items()}
+        pairs = [[_to_plain(_as_key(key), depth + 1), _to_plain(item, depth + 1)] for key, item in value.items()]
+        # By the whole pair: NaN is a key as often as it likes.
+        return {TAG + "map": sorted(pairs, key=lambda pair: [*map(rfc8785.dumps, pair)])}
     raise CanonicalizationError(f"no canonical JSON: {type(value).__name__} is no JSON type")
 
 
 def _from_plain(plain: JSON, depth: int) -> JSON:
-    if depth > 3 * MAX_DEPTH:  # a level of mapping with odd keys takes three levels of JSON
-        raise ValueError
+    if isinstance(plain, dict) and _reads_as_tag(plain):
+        ((tag, content),) = plain.items()
+        return _from_tag(tag.removeprefix(TAG), content, depth)
+    if isinstance(plain, list | dict) and depth >= MAX_DEPTH:
+        raise ValueError(depth)
     if isinstance(plain, list):
         return [_from_plain(item, depth + 1) for item in plain]
-    if not isinstance(plain, dict):
-        return plain
-    if not _reads_as_tag(plain):
+    if isinstance(plain, dict):
         return {key: _from_plain(item, depth + 1) for key, item in plain.items()}
-    ((tag, content),) = plain.items()
-    return _from_tag(tag.removeprefix(TAG), content, depth)
+    return plain
 
 
 def _from_tag(tag: str, content: JSON, depth: int) -> JSON:
-    if tag == "map" and isinstance(content, list):
+    if tag == "map" and isinstance(content, list) and depth < MAX_DEPTH:
         undone = {}
-        for key, item in content:
-            undone[_hashable(_from_plain(key, depth + 1))] = _from_plain(item, depth + 1)
+        for pair in content:
+            if not isinstance(pair, list) or len(pair) != 2:  # noqa: PLR2004  # a pair
+                raise ValueError(tag)
+            undone[_as_tuple(_from_plain(pair[0], depth + 1))] = _from_plain(pair[1], depth + 1)
         return undone
     if not isinstance(content, str):
         raise ValueError(tag)  # noqa: TRY004  # loads turns it into one CanonicalizationError
-    if tag == "int":
+    if tag == "int" and _DECIMAL.fullmatch(content) and abs(int(content)) > MAX_SAFE_INTEGER:
         return int(content)
     if tag == "float" and content in {"NaN", "Infinity", "-Infinity"}:
         return float(content)
-    if tag == "str":
+    if tag == "str" and _HEX.fullmatch(content):
         return bytes.fromhex(content).decode("utf-8", "surrogatepass")
     raise ValueError(tag)
 
@@ -111,15 +126,40 @@ def _from_tag(tag: str, content: JSON, depth: int) -> JSON:
 def _parse_int(digits: str) -> int | float:
     """Beyond 2^53 - 1 the RFC writes only floats; read them as such, or a second pass would tag them."""
     number = int(digits)
-    return number if abs(number) <= MAX_SAFE_INTEGER else float(digits)
+    return number if abs(number) <= MAX_SAFE_INTEGER else _parse_float(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(digits)
+    return number
 
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def _hashable(key: JSON) -> JSON:
-    return tuple(_hashable(item) for item in key) if isinstance(key, list) else key
+def _as_key(key: JSON) -> JSON:
+    """Return a key that `loads` can give back."""
+    if isinstance(key, tuple):
+        return tuple(map(_as_key, key))
+    if key is None or isinstance(key, str | int | float):
+        return key
+    raise CanonicalizationError(f"no canonical JSON: {type(key).__name__} is no type of a key")
+
+
+def _as_tuple(key: JSON) -> JSON:
+    if isinstance(key, dict):
+        raise ValueError("object as a key")  # noqa: TRY004  # loads turns it into one CanonicalizationError
+    return tuple(map(_as_tuple, key)) if isinstance(key, list) else key
+
+
+def _decimal(value: int) -> str:
+    try:
+        return str(int(value))
+    except ValueError:  # Python writes no more than sys.get_int_max_str_digits()
+        raise CanonicalizationError("no canonical JSON: an integer of thousands of digits") from None
 
 
 def _is_unicode(text: str) -> bool:

@@ -6,11 +6,13 @@ https://avro.apache.org/docs/1.12.0/specification/#single-object-encoding
 """
 
 import io
+import re
 from typing import Any, Final, Generic, TypeVar, cast
 
 import fastavro
 
 from headrace_schemas.errors import (
+    EncodeError,
     NotSingleObjectError,
     TrailingBytesError,
     UndecodableError,
@@ -23,6 +25,7 @@ __all__ = ["HEADER_LENGTH", "MARKER", "Codec", "dead_letter_codec", "interaction
 
 MARKER: Final = b"\xc3\x01"
 HEADER_LENGTH: Final = 10
+_FIELD: Final = re.compile(r"(?: on field |^Field )([a-z_]+)(?:$| is specified)")
 
 Record = TypeVar("Record")
 
@@ -45,11 +48,16 @@ class Codec(Generic[Record]):
         """Return the record's bytes, header first.
 
         Raises:
-            TypeError, ValueError: the record does not fit the schema.
+            EncodeError: the record does not fit the schema.
         """
         buffer = io.BytesIO()
         buffer.write(self._header)
-        fastavro.schemaless_writer(buffer, self._schema, cast("Any", record), strict=True)
+        try:
+            fastavro.schemaless_writer(buffer, self._schema, cast("Any", record), strict=True)
+        except Exception as error:  # fastavro raises whatever the value led to, and quotes it: a log is no place for it
+            field = _FIELD.search(str(error))
+            where = f"field {field[1]}" if field else "the record"
+            raise EncodeError(f"{where} does not fit the schema {self._name} ({type(error).__name__})") from None
         return buffer.getvalue()
 
     def decode(self, message: bytes) -> Record:

@@ -2,6 +2,7 @@
 
 HeadraceError                   headrace_schemas; the root of the project's errors
   SchemaError                   a schema file cannot be used
+  EncodeError                   a record that does not fit its schema
   DecodeError                   bytes that are no record: `.reason` is one word, the message one line
     NotSingleObjectError        no C3 01 in front
     UnknownSchemaError          a fingerprint that nobody told us about
@@ -15,6 +16,7 @@ from typing import ClassVar
 __all__ = [
     "CanonicalizationError",
     "DecodeError",
+    "EncodeError",
     "HeadraceError",
     "NotSingleObjectError",
     "SchemaError",
@@ -34,6 +36,10 @@ class SchemaError(HeadraceError):
 
 class CanonicalizationError(HeadraceError, ValueError):
     """A value that is no JSON, or that nests too deeply."""
+
+
+class EncodeError(HeadraceError, ValueError):
+    """A record that does not fit its schema; the message names the field and shows no value."""
 
 
 class DecodeError(HeadraceError):

@@ -62,11 +62,11 @@ class Registry:
     def _add(self, text: str, source: str) -> AvroSchema:
         try:
             raw = json.loads(text)
-            if not isinstance(raw, dict) or raw.get("type") != "record":
+            if not isinstance(raw, dict) or raw.get("type") != "record" or not isinstance(raw.get("fields"), list):
                 raise SchemaError(f"{source}: not an Avro record schema; schemas.path takes .avsc files of records")
             schema = cast("AvroSchema", fastavro.parse_schema(raw))
             self._by_fingerprint[fingerprint_of(raw)] = schema
-        except (ValueError, KeyError, TypeError, SchemaParseException, UnknownType) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, SchemaParseException, UnknownType) as error:
             raise SchemaError(f"{source}: not an Avro schema ({error}); check schemas.path") from error
         return schema
 
@@ -79,5 +79,8 @@ def fingerprint_of(schema: AvroSchema) -> bytes:
 def _expand(files: Iterable[Path]) -> list[Path]:
     expanded: list[Path] = []
     for path in files:
-        expanded.extend(sorted(path.glob("*.avsc")) if path.is_dir() else [path])
+        found = sorted(path.glob("*.avsc")) if path.is_dir() else [path]
+        if not found:
+            raise SchemaError(f"{path}: no .avsc file in this folder; check schemas.path")
+        expanded.extend(found)
     return expanded

@@ -1,0 +1,99 @@
+"""The .avsc files are the contract: its promises to readers, and Python's view of it."""
+
+import json
+import types
+import typing
+from importlib import resources
+from typing import Any, Union
+
+import pytest
+
+from headrace_schemas import DeadLetter, Header, Interaction, names, topics
+from headrace_schemas.registry import CURRENT
+from headrace_schemas.vectors import EXAMPLE
+
+_PYTHON = {"string": str, "bytes": bytes, "long": int, "int": int, "double": float, "boolean": bool, "Header": Header}
+_OF_THE_DOCUMENT = {
+    *("module_name", "module_version", "signature", "input", "output", "timestamp_ms", "latency_ms", "tokens"),
+    *("cost_usd", "model", "success", "error"),
+}
+_ADDED = {
+    *("event_id", "parent_event_id", "request_id", "subject_id", "trace_id", "service", "environment", "instance"),
+    *("fields_hash", "program_hash", "tokens_input", "tokens_output", "lm_calls", "cache_hits", "error_type"),
+    *("inclusion_probability", "capture_level", "keep_reason", "redaction_version", "redactions", "truncated"),
+    *("dedup_key", "dedup_policy", "attributes"),
+}
+
+
+def _schema(file: str) -> dict[str, Any]:
+    text = (resources.files("headrace_schemas") / "avro" / file).read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def _python_type(avro: Any) -> Any:
+    if isinstance(avro, list):
+        assert avro[0] == "null"
+        return Union[_python_type(avro[1]), None]  # noqa: UP007  # built at run time
+    if isinstance(avro, dict):
+        return list[_python_type(avro["items"])] if avro["type"] == "array" else _PYTHON[avro["name"]]
+    return _PYTHON[avro]
+
+
+def _same_type(hint: Any) -> Any:
+    return Union[hint.__args__] if isinstance(hint, types.UnionType) else hint  # noqa: UP007  # likewise
+
+
+def test_the_fields_are_those_that_the_document_and_the_project_name() -> None:
+    assert {field["name"] for field in _schema("interaction.v1.avsc")["fields"]} == _OF_THE_DOCUMENT | _ADDED
+
+
+@pytest.mark.parametrize(("record", "file"), [(Interaction, "interaction.v1.avsc"), (DeadLetter, "deadletter.v1.avsc")])
+def test_the_typed_dicts_have_the_schemas_fields_in_order_and_type(record: type, file: str) -> None:
+    hints = {name: _same_type(hint) for name, hint in typing.get_type_hints(record).items()}
+    fields = _schema(file)["fields"]
+    assert list(hints) == [field["name"] for field in fields]
+    assert hints == {field["name"]: _python_type(field["type"]) for field in fields}
+
+
+def test_a_header_is_what_the_dead_letter_schema_says() -> None:
+    (headers,) = (f["type"]["items"] for f in _schema("deadletter.v1.avsc")["fields"] if f["name"] == "headers")
+    hints = {name: _same_type(hint) for name, hint in typing.get_type_hints(Header).items()}
+    assert hints == {field["name"]: _python_type(field["type"]) for field in headers["fields"]}
+
+
+def test_the_interaction_is_flat_so_that_a_columnar_reader_can_decode_it() -> None:
+    plain = {"string", "long", "double", "boolean"}
+    for field in _schema("interaction.v1.avsc")["fields"]:
+        kind = field["type"]
+        if isinstance(kind, list):  # no union but [null, T], null first, so that null can be the default
+            null, kind = kind
+            assert (null, field["default"]) == ("null", None), field["name"]
+        assert kind in plain, field["name"]
+
+
+@pytest.mark.parametrize("name", CURRENT)
+def test_each_schema_has_the_name_it_is_registered_under(name: str) -> None:
+    schema = _schema(CURRENT[name])
+    assert f"{schema['namespace']}.{schema['name']}" == name
+    assert len({field["name"] for field in schema["fields"]}) == len(schema["fields"])
+
+
+def test_what_identifies_a_record_has_no_default() -> None:
+    required = {field["name"] for field in _schema("interaction.v1.avsc")["fields"] if "default" not in field}
+    assert required == {
+        *("event_id", "request_id", "module_name", "signature", "input", "output", "timestamp_ms", "success"),
+        "dedup_key",
+    }
+
+
+def test_the_example_has_every_field_in_order() -> None:
+    assert list(EXAMPLE) == [field["name"] for field in _schema("interaction.v1.avsc")["fields"]]
+
+
+def test_topics_have_names_that_kafka_takes_and_interactions_the_brokers_clock() -> None:
+    by_name = {spec.name: spec for spec in topics.TOPICS}
+    assert set(by_name) == {topics.INTERACTIONS, topics.DEAD_LETTERS}
+    assert all(map(names.is_valid_name, by_name))
+    assert by_name[topics.INTERACTIONS].config["message.timestamp.type"] == "LogAppendTime"
+    assert all(spec.config["cleanup.policy"] == "delete" for spec in topics.TOPICS)
