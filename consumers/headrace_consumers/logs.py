@@ -44,10 +44,13 @@ def configure(log_format: LogFormat = "auto", level: str = "info", stream: TextI
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # People read their own clock; machines compare lines of many hosts.
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+        if as_text
+        else structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     ends: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty(), pad_event_to=28)]
+        [structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty(), pad_event_to=0)]
         if as_text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(sort_keys=True, default=str)]
     )

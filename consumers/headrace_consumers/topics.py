@@ -6,6 +6,7 @@
 """
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -42,6 +43,7 @@ DEAD_LETTER_OVERHEAD_BYTES: Final = 65_536
 
 _TIMEOUT_S: Final = 8.0
 _REFUSED_S: Final = 2.0
+_CONNECTION_STATE: Final = re.compile(r" \(after \d+ms in state \w+\)$")
 _SIZE: Final = "max.message.bytes"
 _log: Final = logging.getLogger(__name__)
 
@@ -302,4 +304,5 @@ class Broker:
             self._last_error = error.str()
 
     def _reason(self, error: KafkaException) -> str:
-        return self._last_error or str(error.args[0].str())
+        # librdkafka ends its lines with the state of its own connection.
+        return _CONNECTION_STATE.sub("", self._last_error or str(error.args[0].str()))

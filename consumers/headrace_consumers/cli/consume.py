@@ -124,7 +124,7 @@ def _log_changes(log: Any) -> "Callable[[Tally], None]":
 
     def on_progress(tally: "Tally") -> None:
         figures = {name: tally.as_dict()[name] for name in _LOGGED}
-        if figures != last:
+        if figures != last and figures["commits"]:
             last.update(figures)
             log.info("progress", **figures)
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 from headrace.config import Config, load
 from headrace.errors import HeadraceError, UsageError
 from headrace_consumers import topics
+from headrace_consumers.cli.client_options import check_client_options
 from headrace_consumers.cli.present import print_lines
 from headrace_consumers.demo.children import Child, Line
 from headrace_consumers.demo.report import Progress, shown_progress, silent_progress, summary_lines
@@ -63,7 +64,9 @@ def run(*, kafka: str | None, calls: int, folder: Path, config_path: Path | None
     if kafka is not None and not _ADDRESS.fullmatch(kafka):
         raise UsageError(f"--kafka {kafka}: expected HOST:PORT, e.g. localhost:9092")
     workspace = Workspace.at(folder)
-    options = load(config_path).kafka.model_dump(include={"options", "producer_options", "consumer_options"})
+    configured = load(config_path).kafka
+    check_client_options(configured)
+    options = configured.model_dump(include={"options", "producer_options", "consumer_options"})
     with ExitStack() as stack:
         stack.enter_context(_sigterm_as_exit())
         broker = stack.enter_context(_embedded(options) if kafka is None else _real(kafka, options))
