@@ -3,6 +3,7 @@
 import pytest
 
 from headrace.config import load
+from headrace.errors import ConfigError
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced, TableError
@@ -12,7 +13,6 @@ from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import KILL_VARIABLE, Step, hook_from_environment, no_hook
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.deadletters import DeadLetterError
-from headrace.errors import ConfigError
 from tests.support.interactions import MemoryDeadLetters, interaction, message_of
 
 SOURCE = Source("topic", "id", 1)

@@ -144,7 +144,7 @@ def test_one_that_is_behind_gets_only_the_rows_from_its_watermark_on(tmp_path, s
 def test_one_ahead_of_the_table_is_rebuilt_without_the_keys_that_are_not_there(tmp_path, seen):
     table = InteractionTable(tmp_path / "t")
     positions = fill(table, range(10))
-    seen.add({partition(KEYS[15]): [KEYS[15]]}, {p: 1000 for p in range(4)})
+    seen.add({partition(KEYS[15]): [KEYS[15]]}, dict.fromkeys(range(4), 1000))
     run_catch_up(table, seen)
     assert seen.is_new([KEYS[15]]) == [True]
     assert seen.is_new(KEYS[:10]) == [False] * 10
