@@ -4,18 +4,19 @@ It travels in `dspy.settings` under one key. Settings reach the threads of dspy.
 variables of our own would not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import dspy
+from dspy.dsp.utils.settings import thread_local_overrides
 
 from headrace.capture.sampling import new_request_id, to_unicode
 from headrace.capture.values import to_json
 from headrace.errors import UsageError
 
-__all__ = ["KEY", "Request", "Scope", "current_scope", "request", "suppress"]
+__all__ = ["KEY", "Request", "Scope", "current_scope", "place", "request", "suppress"]
 
 KEY: Final = "headrace"
 
@@ -54,13 +55,18 @@ class Scope:
 _NOTHING: Final = Scope()
 
 
+def place() -> tuple[Scope, Sequence[Any]]:
+    """Return the scope of the calling thread or task, and the dspy modules whose calls it is inside of.
+
+    Every instrumented call asks, so it reads where `dspy.settings` looks first; elsewhere neither is ever set.
+    """
+    overrides = thread_local_overrides.get()
+    return overrides.get(KEY, _NOTHING), overrides.get("caller_modules") or ()
+
+
 def current_scope() -> Scope:
     """Return the scope of the calling thread or task."""
-    settings = dspy.settings
-    if KEY not in settings:
-        return _NOTHING
-    scope: Scope = settings[KEY]
-    return scope
+    return place()[0]
 
 
 def request(

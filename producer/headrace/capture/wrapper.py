@@ -18,7 +18,7 @@ from headrace.capture.evaluation import suppress_inside_evaluate
 from headrace.capture.marks import MARK, Mark, mark_of
 from headrace.capture.recording import Recording
 from headrace.capture.sampling import is_sampled, new_request_id
-from headrace.capture.scope import Request, current_scope
+from headrace.capture.scope import Request, place
 from headrace.errors import UsageError
 from headrace.runtime import slot
 
@@ -126,16 +126,17 @@ def _begin(
 ) -> Recording | None:
     """Return the recording of a call if it is a root call and its request is sampled. Never raises."""
     try:
-        scope = current_scope()
+        scope, callers = place()
         if scope.closed:
             return None
         # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
-        callers = dspy.settings.caller_modules
         if callers and any(mark_of(caller) is not None for caller in callers):
             return None
-        request = scope.request or Request(new_request_id())
-        if not is_sampled(request.request_id, runtime.rate):
+        request = scope.request
+        request_id = new_request_id() if request is None else request.request_id
+        if not is_sampled(request_id, runtime.rate):
             return None
+        request = request or Request(request_id)
         return Recording(runtime, mark=mark, module=module, request=request, args=args, kwargs=kwargs)
     except Exception as error:
         runtime.count_failure(error)

@@ -9,23 +9,29 @@ from pydantic import BaseModel, ValidationError
 
 from headrace.config.model import Config
 
-__all__ = ["MASK", "explain", "shown"]
+__all__ = ["MASK", "explain", "joined", "shown"]
 
 MASK: Final = "********"
 _LONGEST_SHOWN: Final = 60
+# Of librdkafka's and delta-rs's options, those whose values are secrets, and a few more rather than one less.
 _SECRET: Final = re.compile(
-    r"password|secret|token|credential|(^|[._])key([._]|$)|access_key|key\.pem|sasl\.jaas", re.IGNORECASE
+    r"pass(word|wd|phrase)|pwd|secret|token|credential|bearer|jaas|authorization|connection_?string"
+    r"|(^|[._-])key([._-]|$)|(access|account|api|private|sas|shared|master)[._-]?key",
+    re.IGNORECASE,
 )
+_USER_OF_URL: Final = re.compile(r"(?<=//)[^/?#\s]*@")
+_OPTION_PATH: Final = 4  # kafka, options, the option, the branch of the union that did not fit
+_KINDS: Final[dict[Any, str]] = {dict: "an object", list: "an array", str: "a string"}
+_EXPECTED: Final = {"too_short": "at least {min_length} item(s)", "string_too_short": "a text that is not empty"}
 
 
 def explain(error: ValidationError, origin: str) -> str:
     """Return one line for the first error: the key, what was found, what is expected, the nearest valid key."""
     errors = error.errors(include_url=False)
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a typo explains the rest
-    path = [str(part) for part in first["loc"]]
-    more = error.error_count() - 1
+    more = len({_path(e) for e in errors}) - 1
     also = f" (and {more} more)" if more else ""
-    return f"{_describe(first, path)}{also} [from {origin}]"
+    return f"{_describe(first)}{also} [from {origin}]"
 
 
 def shown(config: Config) -> dict[str, Any]:
@@ -34,35 +40,57 @@ def shown(config: Config) -> dict[str, Any]:
     return masked
 
 
-def _describe(first: Any, path: list[str]) -> str:
-    if len(path) > 3 and path[-3].endswith("options"):  # noqa: PLR2004  # kafka, options, the option, its branch
-        path = path[:-1]  # the branch of the union of option types
-    key = ".".join(path)
-    if first["type"] == "extra_forbidden":
+def joined(path: tuple[str, ...]) -> str:
+    """Return a key as people write it, on one line whatever its characters."""
+    return ".".join(part if part.isprintable() else json.dumps(part)[1:-1] for part in path)[:200]
+
+
+def _path(error: Any) -> tuple[str, ...]:
+    path = tuple(str(part) for part in error["loc"])
+    return path[:-1] if _is_option(path) else path
+
+
+def _is_option(path: tuple[str, ...]) -> bool:
+    return len(path) == _OPTION_PATH and path[0] == "kafka" and path[1].endswith("options")
+
+
+def _describe(error: Any) -> str:
+    path = _path(error)
+    key = joined(path)
+    if error["type"] == "extra_forbidden":
         known = _keys_at(path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean {'.'.join([*path[:-1], near[0]])}?" if near else f"known: {', '.join(known)}"
         return f"{key}: unknown key; {hint}"
-    if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    if first["type"] == "missing":
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] == "missing":
         return f"{key}: missing; every entry needs it"
-    return f"{key}: found {_found(path, first.get('input'))}, expected {_expectation(first['msg'])}"
+    return f"{key}: found {_found(path, error)}, expected {_expectation(error)}"
 
 
-def _expectation(message: str) -> str:
-    message = message.removeprefix("Input should be ").removeprefix("a valid ")
+def _expectation(error: Any) -> str:
+    if _is_option(tuple(str(part) for part in error["loc"])):
+        return "a string, number or boolean"
+    if error["type"] in _EXPECTED:
+        return _EXPECTED[error["type"]].format(**error["ctx"])
+    message: str = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return message.replace("String should match pattern", "text that matches")
 
 
-def _found(path: list[str], value: Any) -> str:
-    if _SECRET.search(path[-1] if path else ""):
+def _found(path: tuple[str, ...], error: Any) -> str:
+    if any(_SECRET.search(part) for part in path):
         return MASK
-    text = json.dumps(value, default=lambda other: type(other).__name__)
+    value = error.get("input")
+    # Text where a section belongs may hold any of the section's secrets, and so may the wrong structure.
+    structured = isinstance(value, dict | list) and bool(value)
+    if structured or (isinstance(value, str) and error["type"] in {"dict_type", "model_type", "tuple_type"}):
+        return _KINDS[type(value)]
+    text = json.dumps(_USER_OF_URL.sub(MASK + "@", value) if isinstance(value, str) else value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
-def _keys_at(path: list[str]) -> list[str]:
+def _keys_at(path: tuple[str, ...]) -> list[str]:
     model: type[BaseModel] = Config
     for part in path:
         field = model.model_fields.get(part)
@@ -81,4 +109,6 @@ def _mask(value: Any, key: str = "") -> Any:
         return {name: _mask(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_mask(item, key) for item in value]
-    return MASK if value is not None and _SECRET.search(key) else value
+    if value is not None and _SECRET.search(key):
+        return MASK
+    return _USER_OF_URL.sub(MASK + "@", value) if isinstance(value, str) else value

@@ -32,6 +32,8 @@ Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 
+TopicName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -83,8 +85,8 @@ class Optimization(_Section):
 class Topics(_Section):
     """Topic names, for brokers with naming rules of their own."""
 
-    interactions: str = topics.INTERACTIONS
-    dead_letters: str = topics.DEAD_LETTERS
+    interactions: TopicName = topics.INTERACTIONS
+    dead_letters: TopicName = topics.DEAD_LETTERS
 
     @model_validator(mode="after")
     def _differ(self) -> "Topics":

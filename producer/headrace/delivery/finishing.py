@@ -1,0 +1,126 @@
+"""From a captured call to the record that leaves the process: redaction, names, deduplication key, size cap. Pure.
+
+The order matters: the key is made of the redacted, uncut inputs, so that it shows nothing that the record hides, and
+two long inputs with one beginning stay two.
+"""
+
+import hashlib
+from collections import Counter
+from typing import Any, Final
+
+from headrace.captured import CapturedCall
+from headrace.config import Config
+from headrace.redaction import Redactor
+from headrace_schemas import Interaction, canonical, keys
+from headrace_schemas.names import to_valid_name
+
+__all__ = ["Finisher"]
+
+MAX_ERROR_CHARACTERS: Final = 2000
+_CUT_MARK: Final = "...[cut]"
+_SHORTEST: Final = 16
+
+
+class Finisher:
+    """Finishes captured calls.
+
+    Args:
+        config: the configuration.
+        instance: this producer process.
+    """
+
+    def __init__(self, config: Config, instance: str) -> None:
+        self._telemetry = config.telemetry
+        self._policies = {name: tuple(sorted(policy.fields)) for name, policy in config.dedup.signatures.items()}
+        self._redactor = Redactor(config.redaction.kinds)
+        self._instance = instance
+
+    def finish(self, call: CapturedCall) -> tuple[Interaction, Counter[str]]:
+        """Return the record, and what redaction replaced in it, by kind."""
+        counts: Counter[str] = Counter()
+        redact = self._redactor.value
+        inputs, output = redact(call.input, counts), redact(call.output, counts)
+        attributes = redact(call.attributes, counts)
+        error = None if call.error is None else self._redactor.text(call.error, counts)[:MAX_ERROR_CHARACTERS]
+        signature = to_valid_name(call.signature)
+        policy, counted = self._deduplicated(signature, inputs)
+        dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted))
+        input_json, input_cut = self._capped(inputs)
+        output_json, output_cut = self._capped(output)
+        attributes_json, attributes_cut = self._capped(attributes)
+        known_tokens = call.tokens_input is not None and call.tokens_output is not None
+        record: Interaction = {
+            "event_id": call.event_id,
+            "parent_event_id": call.parent_event_id,
+            "request_id": call.request_id,
+            "subject_id": self._pseudonym(call.subject_id, counts),
+            "trace_id": call.trace_id,
+            "service": self._telemetry.service or "",
+            "environment": self._telemetry.environment,
+            "instance": self._instance,
+            "module_name": to_valid_name(call.module_name),
+            "module_version": to_valid_name(call.module_version),
+            "signature": signature,
+            "fields_hash": call.fields_hash,
+            "program_hash": call.program_hash,
+            "input": input_json,
+            "output": output_json,
+            "timestamp_ms": call.timestamp_ms,
+            "latency_ms": call.latency_ms,
+            "tokens": (call.tokens_input or 0) + (call.tokens_output or 0) if known_tokens else None,
+            "tokens_input": call.tokens_input,
+            "tokens_output": call.tokens_output,
+            "cost_usd": call.cost_usd,
+            "model": call.model,
+            "lm_calls": call.lm_calls,
+            "cache_hits": call.cache_hits,
+            "success": call.success,
+            "error": error,
+            "error_type": call.error_type,
+            "inclusion_probability": call.inclusion_probability,
+            "capture_level": "full",
+            "keep_reason": call.keep_reason,
+            "redaction_version": self._redactor.version,
+            "redactions": counts.total(),
+            "truncated": input_cut or output_cut or attributes_cut,
+            "dedup_key": dedup_key,
+            "dedup_policy": policy,
+            "attributes": attributes_json,
+        }
+        return record, counts
+
+    def _deduplicated(self, signature: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        fields = self._policies.get(signature)
+        if fields is None:
+            return "all", inputs
+        return "fields:" + ",".join(fields), {name: inputs[name] for name in fields if name in inputs}
+
+    def _capped(self, value: dict[str, Any]) -> tuple[str, bool]:
+        encoded = canonical.dumps(value)
+        limit = self._telemetry.max_field_bytes
+        if len(encoded) <= limit:
+            return encoded.decode(), False
+        longest = limit
+        while longest > _SHORTEST:  # halve what a text may have until all of it fits
+            longest //= 2
+            encoded = canonical.dumps(_cut(value, longest))
+            if len(encoded) <= limit:
+                return encoded.decode(), True
+        return canonical.dumps({"cut": f"{len(value)} fields, too large even without their texts"}).decode(), True
+
+    def _pseudonym(self, subject_id: str | None, counts: Counter[str]) -> str | None:
+        """A subject id that is personal data itself must not leave; erasure finds it by the same hash."""
+        if subject_id is None or self._redactor.text(subject_id) == subject_id:
+            return subject_id
+        self._redactor.text(subject_id, counts)
+        return "sha256:" + hashlib.sha256(subject_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= longest else value[:longest] + _CUT_MARK
+    if isinstance(value, list | tuple):
+        return [_cut(item, longest) for item in value]
+    if isinstance(value, dict):
+        return {key: _cut(item, longest) for key, item in value.items()}
+    return value
