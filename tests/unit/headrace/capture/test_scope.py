@@ -1,0 +1,89 @@
+"""headrace.request: what it tells its calls, nested and in async code."""
+
+import asyncio
+
+import pytest
+
+import headrace
+from headrace.errors import UsageError
+from tests.unit.headrace.capture.offline import Echo
+
+
+def test_calls_carry_the_request_that_is_open(everything):
+    echo = headrace.instrument(Echo())
+    with headrace.request("r-1", subject_id=7, attributes={"tenant": "acme", "sizes": {3}}) as request:
+        echo(value=1)
+    assert (request.request_id, request.subject_id) == ("r-1", "7")
+    (call,) = everything.calls
+    assert (call.request_id, call.subject_id) == ("r-1", "7")
+    assert call.attributes == {"tenant": "acme", "sizes": [3]}
+
+
+def test_after_the_request_its_id_is_gone(everything):
+    echo = headrace.instrument(Echo())
+    with headrace.request("r-1"):
+        pass
+    echo(value=1)
+    assert everything.calls[0].request_id != "r-1"
+    assert everything.calls[0].subject_id is None
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_request_without_an_id_gets_one_that_the_caller_can_read(everything, nothing):
+    echo = headrace.instrument(Echo())
+    with headrace.request(nothing) as request:
+        echo(value=1)
+        echo(value=2)
+    assert len(request.request_id) == 32
+    assert [call.request_id for call in everything.calls] == [request.request_id] * 2
+
+
+def test_ids_are_made_text_that_utf8_can_carry(everything):
+    echo = headrace.instrument(Echo())
+    with headrace.request(42):
+        echo(value=1)
+    with headrace.request("\udcff!", subject_id="\ud800"):
+        echo(value=1)
+    assert [(call.request_id, call.subject_id) for call in everything.calls] == [("42", None), ("?!", "?")]
+
+
+def test_a_nested_request_is_about_the_same_person_until_it_says_otherwise(everything):
+    echo = headrace.instrument(Echo())
+    with headrace.request("outer", subject_id="ann", attributes={"a": 1, "b": 1}):
+        with headrace.request("inner", attributes={"b": 2}):
+            echo(value=1)
+        with headrace.request("other", subject_id="bob"):
+            echo(value=1)
+        echo(value=1)
+    assert [(call.request_id, call.subject_id, call.attributes) for call in everything.calls] == [
+        ("inner", "ann", {"a": 1, "b": 2}),
+        ("other", "bob", {"a": 1, "b": 1}),
+        ("outer", "ann", {"a": 1, "b": 1}),
+    ]
+
+
+def test_tasks_have_requests_of_their_own(everything):
+    echo = headrace.instrument(Echo())
+
+    async def serve(name):
+        with headrace.request(name):
+            await asyncio.sleep(0)
+            await echo.acall(value=name)
+
+    async def serve_all():
+        await asyncio.gather(*(serve(f"r-{n}") for n in range(20)))
+
+    asyncio.run(serve_all())
+    assert all(call.request_id == call.input["value"] for call in everything.calls)
+    assert len(everything.calls) == 20
+
+
+def test_the_bodys_exception_passes(everything):
+    with pytest.raises(KeyError), headrace.request("r"):
+        raise KeyError
+    assert everything.calls == []
+
+
+def test_attributes_that_are_no_mapping_are_refused():
+    with pytest.raises(UsageError, match="attributes must be a mapping, found list"):
+        headrace.request("r", attributes=["tenant"])
