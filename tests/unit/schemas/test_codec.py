@@ -27,7 +27,8 @@ from tests.unit.schemas.values import records
 _REGISTRY = Registry()
 _INTERACTIONS = records(_REGISTRY.current("headrace.v1.Interaction"))
 _DEAD_LETTERS = records(_REGISTRY.current("headrace.v1.DeadLetter"))
-_MESSAGE = interaction_codec().encode(EXAMPLE)
+_CODEC = interaction_codec(_REGISTRY)
+_MESSAGE = _CODEC.encode(EXAMPLE)
 _BODY = 10
 DEAD_LETTER: DeadLetter = {
     "topic": "headrace.interactions.v1",
@@ -135,7 +136,7 @@ def test_mutated_bytes_raise_decode_errors_only(changes: list[tuple[int, bytes]]
     message = bytearray(_MESSAGE)
     for at, replacement in changes:
         message[at : at + len(replacement)] = replacement
-    _decode_or_refuse(interaction_codec(_REGISTRY), bytes(message))
+    _decode_or_refuse(_CODEC, bytes(message))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -145,7 +146,7 @@ def test_thousands_of_flipped_bytes_raise_decode_errors_only(seed: int) -> None:
         message = bytearray(_MESSAGE)
         for _ in range(chance.randint(1, 4)):
             message[chance.randrange(_BODY, len(message))] = chance.randrange(256)
-        _decode_or_refuse(interaction_codec(_REGISTRY), bytes(message))
+        _decode_or_refuse(_CODEC, bytes(message))
 
 
 @settings(max_examples=1000)
