@@ -1,5 +1,6 @@
 """Reads the demo's table, as anybody can: polars over the Delta log."""
 
+import re
 import shlex
 import sys
 from typing import Any, Final
@@ -11,6 +12,7 @@ from headrace_consumers.demo.summary import EMAIL, TableFacts
 __all__ = ["query_line", "table_facts"]
 
 EXAMPLES: Final = 3
+_SHELL_SPECIAL: Final = re.compile(r"[\\\"$`!]")
 _SHOWN: Final = (
     "signature",
     "input",
@@ -66,7 +68,8 @@ def query_line(path: str) -> str:
     """Return a line for a shell that queries the table: DuckDB over polars, which need no extension and no network."""
     program = (
         f"import duckdb, polars; calls = polars.scan_delta({path!r}); "  # noqa: S608  # a path of ours, not a value
-        "print(duckdb.sql('select signature, count(*) as n, round(avg(latency_ms), 1) as avg_ms "
-        "from calls group by all order by all'))"
+        "print(duckdb.sql('select signature, count(*) n, avg(quality) from calls group by all'))"
     )
-    return f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    # In double quotes it stays readable, where the path has nothing that a shell would read there.
+    quoted = shlex.quote(program) if _SHELL_SPECIAL.search(program) else f'"{program}"'
+    return f"{shlex.quote(sys.executable)} -c {quoted}"

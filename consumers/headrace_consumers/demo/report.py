@@ -1,11 +1,12 @@
 """What people see: the demo's progress while it runs, and its summary at the end."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from headrace_consumers.cli.present import count, figures, shares, shortened
+from headrace_consumers.cli.present import count, figures, shares
 from headrace_consumers.demo.summary import Ledger, Summary
 
 __all__ = ["Progress", "shown_progress", "silent_progress", "summary_lines"]
@@ -125,7 +126,9 @@ def _example_lines(number: int, row: Mapping[str, Any]) -> list[str]:
     for name in ("input", "output"):
         for field, value in json.loads(row[name]).items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            lines.append(f"  {name:<6}  {field:<9}  {shortened(text, WIDTH - 21)}")
+            margin = f"  {name:<6}  {field:<9}  "
+            wrapped = textwrap.wrap(text, WIDTH - len(margin), max_lines=3, placeholder=" ...") or [""]
+            lines += [margin + wrapped[0], *(" " * len(margin) + line for line in wrapped[1:])]
     return [*lines, ""]
 
 

@@ -137,8 +137,7 @@ def judge(service: Mapping[str, Any], tally: Mapping[str, Any], table: TableFact
         Check(
             "the producer's ledger balances",
             ledger.balances and ledger.in_flight == 0 and service["flushed"],
-            f"{ledger.sampled} = {ledger.delivered} delivered + {ledger.spooled} spooled "
-            f"+ {ledger.in_flight} in flight + {dropped} dropped",
+            f"{ledger.sampled} = {ledger.delivered} + {ledger.spooled} + {ledger.in_flight} + {dropped}",
         ),
         Check(
             "every delivered record was consumed, once",
@@ -148,8 +147,8 @@ def judge(service: Mapping[str, Any], tally: Mapping[str, Any], table: TableFact
         Check(
             "every consumed record is accounted for",
             tally["consumed"] == accounted,
-            f"{tally['consumed']} = {tally['kept']} kept + {tally['duplicates']} duplicates + {rejected} rejected "
-            f"+ {tally['outcomes']} outcomes + {letters} dead letters",
+            f"{tally['consumed']} = {tally['kept']} + {tally['duplicates']} + {rejected} + {tally['outcomes']} "
+            f"+ {letters}",
         ),
         Check(
             "the table holds what was kept",

@@ -56,6 +56,7 @@ class Pipeline:
         self._config = config
         self._make_sink = make_sink
         self._clock = clock
+        self._closed = False
         self._begin()
         _live.add(self)
 
@@ -104,9 +105,7 @@ class Pipeline:
 
     def renew(self) -> None:
         """Begin anew in a forked child: what the parent holds is the parent's to deliver."""
-        was_closed = self._closed
         self._begin()
-        self._closed = was_closed
 
     def exit(self) -> None:
         """Close within the configured bound."""
@@ -121,7 +120,6 @@ class Pipeline:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        self._closed = False
         self._flush_until = 0.0
         self._has_failed = False
 

@@ -52,11 +52,7 @@ class JsonlSink:
             if os.fstat(descriptor).st_size + len(line) > self._rotation.max_size_mb * 1e6:
                 self._rotate()
                 descriptor = self._open()
-            written = os.write(descriptor, line)
-            if written < len(line):  # a full disk takes a part: end the torn line, so that the next one is whole
-                with contextlib.suppress(OSError):
-                    os.write(descriptor, b"\n")
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _write_whole(descriptor, line)
         except OSError as error:
             self._tell(error)
             self.close()
@@ -116,6 +112,13 @@ class JsonlSink:
             logger.warning(
                 "%s: cannot write the log (%s); the records are counted as dropped", self._path, error.strerror
             )
+
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    if os.write(descriptor, line) < len(line):  # a full disk takes a part: end the torn line, the next one is whole
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"\n")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _nested(record: Interaction) -> dict[str, object]:
