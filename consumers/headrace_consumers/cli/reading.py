@@ -4,17 +4,18 @@ import difflib
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from headrace.errors import HeadraceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import polars as pl
 
     from headrace.config.model import Dataset
 
-__all__ = ["TableReadError", "newest", "signatures"]
+__all__ = ["TableReadError", "needs_pyarrow", "newest", "scan", "signatures"]
 
 _JSON_COLUMNS = ("input", "output", "attributes")
 
@@ -70,6 +71,21 @@ def newest(dataset: "Dataset", signature: str, rows: int) -> list[dict[str, Any]
     ]
 
 
+def scan(path: str, storage_options: "Mapping[str, str] | None" = None) -> "pl.LazyFrame":
+    """Return the table at `path`, lazily; polars' and delta-rs' errors pass through."""
+    import polars as pl
+
+    return pl.scan_delta(path, storage_options=dict(storage_options or {}) or None, use_pyarrow=needs_pyarrow(path))
+
+
+def needs_pyarrow(path: str) -> bool:
+    """Tell whether polars must read the table through pyarrow.
+
+    delta-rs names a table's files as parts of a URL, and polars' own reader looks for `%20` in a folder's name.
+    """
+    return "://" not in path and quote(path) != path
+
+
 def _hint(signature: str, known: list[str]) -> str:
     if not known:
         return "the table is empty"
@@ -83,7 +99,7 @@ def _opened(dataset: "Dataset") -> "Iterator[pl.LazyFrame]":
     import polars as pl
 
     try:
-        yield pl.scan_delta(dataset.path, storage_options=dataset.storage_options or None)
+        yield scan(dataset.path, dataset.storage_options)
     except (deltalake.exceptions.TableNotFoundError, FileNotFoundError) as error:
         raise TableReadError(
             f"{dataset.path}: no Delta table here yet; headrace consume dataset makes it. Check dataset.path"

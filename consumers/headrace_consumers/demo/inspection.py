@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from headrace_consumers.cli.reading import needs_pyarrow, scan
 from headrace_consumers.demo.summary import EMAIL, TableFacts
 
 __all__ = ["query_line", "table_facts"]
@@ -28,7 +29,7 @@ _SHOWN: Final = (
 
 def table_facts(path: str) -> TableFacts:
     """Return the facts about the table at `path`; polars' and delta-rs' errors pass through."""
-    table = pl.scan_delta(path)
+    table = scan(path)
     texts = [name for name, kind in table.collect_schema().items() if kind == pl.String]
     # One expression for all text columns, the signature's name and hashes included: an address may hide anywhere.
     has_email = pl.any_horizontal(pl.col(texts).str.contains(EMAIL.pattern).fill_null(value=False))
@@ -66,8 +67,9 @@ def _examples(table: pl.LazyFrame) -> list[dict[str, Any]]:
 
 def query_line(path: str) -> str:
     """Return a line for a shell that queries the table: DuckDB over polars, which need no extension and no network."""
+    how = ", use_pyarrow=True" if needs_pyarrow(path) else ""
     program = (
-        f"import duckdb, polars; calls = polars.scan_delta({path!r}); "  # noqa: S608  # a path of ours, not a value
+        f"import duckdb, polars; calls = polars.scan_delta({path!r}{how}); "  # noqa: S608  # a path of ours, not a value
         "print(duckdb.sql('select signature, count(*) n, avg(quality) from calls group by all'))"
     )
     # In double quotes it stays readable, where the path has nothing that a shell would read there.

@@ -100,7 +100,11 @@ def summary_lines(summary: Summary) -> list[str]:
             + (f" ({shares(ledger.dropped)})" if ledger.dropped else ""),
         ),
         ("redacted", count(sum(redactions.values())), shares(redactions)),
-        ("consumed", count(tally["consumed"]), f"in {count(tally['commits'])} commits"),
+        (
+            "consumed",
+            count(tally["consumed"]),
+            f"in {count(tally['commits'])} commit{'s' if tally['commits'] != 1 else ''}",
+        ),
         ("rejected", count(sum(rejected.values())), shares(rejected)),
         ("duplicates", count(tally["duplicates"]), ""),
         ("unreadable", count(sum(letters.values())), shares(letters)),

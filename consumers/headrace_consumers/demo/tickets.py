@@ -52,7 +52,7 @@ class Ticket:
 def tickets(count: int, seed: int = 7) -> list[Ticket]:
     """Return `count` tickets; about 30% repeat an earlier one, about 10% fail, a few are slow."""
     chance = random.Random(seed)  # noqa: S311  # made-up traffic
-    slow_every = max(count // min(12, max(1, count // 250)), 1)
+    slow_every = max(count // min(12, max(1, count // 50)), 1)
     made: list[Ticket] = []
     for position in range(count):
         request_id = f"demo-{seed}-{position:06}"

@@ -97,3 +97,11 @@ def test_a_damaged_log_is_one_line(command, table, tmp_path):
     ended = command("dataset", "ls", "--config", table)
     assert ended.code == 1
     assert "cannot read the table" in ended.error
+
+
+@pytest.mark.parametrize("name", ["with blank", "größe", "50%"])
+def test_a_folder_may_have_any_name(command, config_file, tmp_path, name):
+    pl.DataFrame([row(0, "Answer")], schema_overrides={"error": pl.String}).write_delta(str(tmp_path / name))
+    path = config_file({"dataset": {"path": str(tmp_path / name)}})
+    assert [entry["rows"] for entry in command("dataset", "ls", "--config", path, "--json").json] == [1]
+    assert len(command("dataset", "show", "-s", "Answer", "--config", path, "--json").json) == 1

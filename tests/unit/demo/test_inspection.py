@@ -1,0 +1,66 @@
+"""What the demo reads from its table."""
+
+import json
+import shlex
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from headrace_consumers.demo.inspection import query_line, table_facts
+
+
+def row(number, **changes):
+    return {
+        "signature": f"Signature{number % 2}",
+        "dedup_key": f"key-{number}",
+        "input": json.dumps({"question": number}),
+        "output": "{}",
+        "error": None,
+        "latency_ms": 1.0,
+        "cost_usd": None,
+        "quality": 1.0,
+        "redactions": 0,
+        "partition": 0,
+        "offset": number,
+        **changes,
+    }
+
+
+def write(folder, rows):
+    types = {"error": pl.String, "cost_usd": pl.Float64}
+    pl.DataFrame(rows, schema_overrides=types).write_delta(str(folder))
+    return str(folder)
+
+
+def test_rows_keys_and_signatures_are_counted(tmp_path):
+    facts = table_facts(write(tmp_path / "t", [row(0), row(1), row(2), row(3, dedup_key="key-2")]))
+    assert (facts.rows, facts.distinct_keys, facts.rows_with_email) == (4, 3, 0)
+    assert facts.signatures == {"Signature0": 2, "Signature1": 2}
+
+
+@pytest.mark.parametrize("column", ["input", "output", "error", "signature"])
+def test_an_address_is_found_in_whatever_text_column_it_hides(tmp_path, column):
+    facts = table_facts(write(tmp_path / "t", [row(0), row(1, **{column: '{"a":"ada@example.com"}'})]))
+    assert facts.rows_with_email == 1
+
+
+def test_examples_are_of_different_signatures_and_redacted_where_there_are_such(tmp_path):
+    facts = table_facts(write(tmp_path / "t", [row(0), row(2), row(4, redactions=2), row(1), row(3, redactions=1)]))
+    assert [example["offset"] for example in facts.examples] == [4, 3, 0]
+
+
+def test_an_empty_table_has_no_examples(tmp_path):
+    facts = table_facts(write(tmp_path / "t", [row(0)][:0] or pl.DataFrame([row(0)]).clear()))
+    assert (facts.rows, facts.rows_with_email, facts.examples) == (0, 0, [])
+
+
+@pytest.mark.parametrize("name", ["plain", "with blank", "it's", 'a "quoted" $HOME `one`'])
+def test_the_query_works_in_a_shell_whatever_the_folder_is_called(tmp_path, name):
+    path = write(tmp_path / name, [row(0), row(1), row(2)])
+    line = query_line(path)
+    ended = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, timeout=60, check=True)
+    (found,) = [text.split() for text in ended.stdout.splitlines() if "Signature0" in text]
+    assert "2" in found
+    assert shlex.split(line)[0] == sys.executable
