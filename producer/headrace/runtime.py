@@ -140,11 +140,10 @@ def current() -> Runtime:
     with slot.lock:
         if slot.runtime is None:
             try:
-                config = load()
+                return _put(load())
             except ConfigError as error:
                 logger.error("headrace captures nothing: %s", error)  # noqa: TRY400  # one line, no traceback
-                config = Config()
-            return _put(config)
+            return _put(Config())
         return slot.runtime
 
 

@@ -18,6 +18,7 @@ from headrace.capture.marks import Mark, mark_of
 from headrace.capture.scope import KEY, Request, Scope, current_scope
 from headrace.capture.span import Span
 from headrace.capture.usage import LMCall
+from headrace.runtime import slot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,10 +172,12 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         return span
 
     def _submit(self, span: Span, output: Any, error: BaseException | None) -> None:
+        # A call that a new configuration overtakes is the new pipeline's: the old one is closing.
+        runtime = slot.active or self._runtime
         try:
-            self._runtime.pipeline.submit(span.end(output, error))
+            runtime.pipeline.submit(span.end(output, error))
         except Exception as failure:
-            self._runtime.count_failure(failure)
+            runtime.count_failure(failure)
 
 
 class _History(list[Any]):
