@@ -21,14 +21,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from tests.support import kafka_broker
+from tests.support.interactions import interaction
+from tests.support.kafka import Kafka
 
 from headrace.config import load
 from headrace_consumers import logs
 from headrace_consumers.dataset import run
 from headrace_schemas import interaction_codec
-from tests.support import kafka_broker
-from tests.support.interactions import interaction
-from tests.support.kafka import Kafka
 
 PARTITIONS = 4
 PAYLOAD = "It never breaks, blocks or slows the caller. " * 8

@@ -38,6 +38,7 @@ BROKER_SETTINGS: Final[Mapping[str, str]] = {
     "share.coordinator.state.topic.num.partitions": "4",
     "default.replication.factor": "1",
     "group.initial.rebalance.delay.ms": "0",  # by default each new group waits 3 s
+    "group.min.session.timeout.ms": "1000",  # tests kill members, and should not wait 6 s for the group to notice
     "auto.create.topics.enable": "false",  # a misspelt topic must be an error
 }
 
