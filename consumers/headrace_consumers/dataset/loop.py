@@ -141,6 +141,7 @@ class Loop:
         if batch.messages:
             self.tally.add(self._committer.commit(batch.messages, batch.starts))
             self._owned.committed(batch)
+            self._last_event_at = self._clock()  # a slow commit is no idleness
         self._batch_began_at = None
 
     def _is_due(self) -> bool:
