@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -178,49 +179,55 @@ def _demo_topics(kafka):
     return {name for name in kafka.admin.list_topics(timeout=30).topics if name.startswith("headrace-demo-")}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_ends_quietly_with_its_children(tmp_path, number):
-    program = subprocess.Popen(
-        [HEADRACE, "demo", "--json", "--calls", "100000", "--dir", str(tmp_path / "demo")],
+@contextmanager
+def demo_at_work(folder):
+    """A demo that would run for minutes, interrupted when its service is busy; nothing is left of it."""
+    with subprocess.Popen(
+        [HEADRACE, "demo", "--json", "--calls", "100000", "--dir", str(folder / "demo")],
         env=environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        log = tmp_path / "demo" / "service.log"
-        wait_until(lambda: log.is_file() and '"progress"' in log.read_text(), "the service to be at work")
+    ) as program:
+        try:
+            log = folder / "demo" / "service.log"
+            wait_until(lambda: log.is_file() and '"progress"' in log.read_text(), "the service to be at work", 60)
+            yield program
+        finally:
+            program.kill()
+            for pid in _processes_of(folder):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_ends_quietly_with_its_children(tmp_path, number):
+    with demo_at_work(tmp_path) as program:
         assert len(_processes_of(tmp_path)) == 3
         program.send_signal(number)
         out, err = program.communicate(timeout=60)
-    finally:
-        program.kill()
-    assert (program.returncode, out, err) == (128 + number, "", "")
-    wait_until(lambda: not _processes_of(tmp_path), "its children to be gone")
+        assert (program.returncode, out, err) == (128 + number, "", "")
+        assert not _processes_of(tmp_path)
 
 
-@pytest.mark.parametrize("victim", ["service", "consumer"])
-def test_a_process_that_dies_is_one_line_and_no_other_is_left(tmp_path, victim):
-    program = subprocess.Popen(
-        [HEADRACE, "demo", "--json", "--calls", "100000", "--dir", str(tmp_path / "demo")],
-        env=environ(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        log = tmp_path / "demo" / "service.log"
-        wait_until(lambda: log.is_file() and '"progress"' in log.read_text(), "the service to be at work")
-        part_of_command_line = {"service": "headrace_consumers.demo.service", "consumer": "consume"}[victim]
-        (pid,) = _processes_of(tmp_path, part_of_command_line)
+@pytest.mark.parametrize(
+    ("victim", "module"), [("service", "headrace_consumers.demo.service"), ("consumer", "headrace_consumers.cli")]
+)
+def test_a_process_that_dies_is_one_line_and_no_other_is_left(tmp_path, victim, module):
+    with demo_at_work(tmp_path) as program:
+        (pid,) = _processes_of(tmp_path, module)
         os.kill(pid, signal.SIGKILL)
         out, err = program.communicate(timeout=60)
-    finally:
+        assert (program.returncode, out) == (1, "")
+        assert err.startswith(f"headrace: the {victim} failed: ")
+        assert err.count("\n") == 1
+        assert not _processes_of(tmp_path)
+
+
+def test_the_service_ends_with_a_demo_that_is_killed(tmp_path):
+    with demo_at_work(tmp_path) as program:
         program.kill()
-    assert (program.returncode, out) == (1, "")
-    assert err.startswith(f"headrace: the {victim} failed: ")
-    assert err.count("\n") == 1
-    assert not _processes_of(tmp_path)
+        program.wait(30)
+        wait_until(lambda: not _processes_of(tmp_path, "headrace_consumers.demo.service"), "the service to be gone")
 
 
 def test_an_option_that_does_not_exist_is_one_line_before_anything_starts(tmp_path):

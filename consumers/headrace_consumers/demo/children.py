@@ -52,7 +52,7 @@ class Child:
         self._process = subprocess.Popen(  # noqa: S603  # our own program
             list(argv),
             env=dict(environ),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # ends with this process, however that ends; the child may watch it
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -91,7 +91,7 @@ class Child:
             self._process.wait()
         for reader in self._readers:
             reader.join(grace_s)
-        for pipe in (self._process.stdout, self._process.stderr):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
         self._log.close()

@@ -2,11 +2,12 @@
 
     python -m headrace_consumers.demo.service --config PATH --calls N
 
-It tells its progress as JSON lines on stdout; the last one, "done", holds the figures.
+It tells its progress as JSON lines on stdout; the last one, "done", holds the figures. It ends when stdin does.
 """
 
 import argparse
 import json
+import os
 import sys
 import threading
 from collections import Counter
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except headrace.HeadraceError as error:
         sys.stderr.write(f"headrace: {error}\n")
         return 2
+    threading.Thread(target=_leave_with_the_demo, daemon=True).start()
     dspy.configure(lm=OfflineLM())
     traffic = tickets(arguments.calls)
     desk = headrace.instrument(SupportDesk(), name=MODULE_NAME, version="demo")
@@ -108,6 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         },
     )
     return 0
+
+
+def _leave_with_the_demo() -> None:
+    """End this process when stdin does: then the demo was killed, and nobody is left to stop its traffic."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(1)
 
 
 def _tell(event: str, figures: Mapping[str, Any]) -> None:
