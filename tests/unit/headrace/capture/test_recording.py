@@ -1,6 +1,7 @@
 """Which calls inside a sampled one get a record, whose they are, and which LM calls they account for."""
 
 import asyncio
+import inspect
 import re
 import threading
 
@@ -239,10 +240,18 @@ def test_a_cache_hit_costs_nothing(everything):
     ]
 
 
+class UnheardLM(OfflineLM):
+    """Tells no callback of its calls, as LMs of one's own did before dspy 3.2.1."""
+
+    __call__ = inspect.unwrap(OfflineLM.__call__)
+
+
+@pytest.mark.parametrize("lm", [OfflineLM, UnheardLM])
 @pytest.mark.parametrize("settings", [{"disable_history": True}, {"max_history_size": 0}])
-def test_without_history_usage_is_unknown_rather_than_zero(everything, settings):
+@pytest.mark.filterwarnings("ignore:Passing OpenAI-style message:DeprecationWarning")
+def test_without_history_usage_is_unknown_rather_than_zero(everything, settings, lm):
     program = headrace.instrument(Program(), "qa")
-    with dspy.context(**settings):
+    with dspy.context(lm=lm(), **settings):
         program(question="x")
     for call in everything.calls:
         assert call.success
@@ -260,6 +269,14 @@ def test_history_switched_off_for_a_part_leaves_that_part_and_the_root_unknown(e
     headrace.instrument(PartlyInTheDark(), "qa")(question="x")
     dark, lit, root = everything.calls
     assert (dark.lm_calls, lit.lm_calls, root.lm_calls) == (None, 1, None)
+
+
+@pytest.mark.filterwarnings("ignore:Passing OpenAI-style message:DeprecationWarning")
+def test_an_lm_that_no_callback_hears_of_is_counted_by_its_history(everything):
+    program = headrace.instrument(Program(), "qa")
+    with dspy.context(lm=UnheardLM()):
+        program(question="x")
+    assert [call.lm_calls for call in everything.calls] == [1, 1, 2]
 
 
 def test_a_history_of_one_entry_is_enough(everything):
