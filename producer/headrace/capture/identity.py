@@ -14,7 +14,7 @@ Fields that DSPy itself adds are left out, so that a Predict turned ChainOfThoug
 import inspect
 import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dspy
@@ -31,10 +31,17 @@ _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYW
 
 @dataclass(frozen=True, slots=True)
 class SignatureIdentity:
-    """The dataset of a call."""
+    """The dataset of a call.
+
+    Attributes:
+        name: the signature's name.
+        fields_hash: over the fields' names and types.
+        outputs: the declared output fields; one that a call leaves out is null in its record.
+    """
 
     name: str
     fields_hash: str
+    outputs: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Identities:
@@ -84,9 +91,9 @@ class Identities:
     def _root(self, module: Any, alone: Any) -> SignatureIdentity:
         if isinstance(module, dspy.Predict):
             return self._of(Located("self", module, frozenset()))
-        own = getattr(module, "signature", None)
+        own: Any = getattr(module, "signature", None)
         if isinstance(own, type) and issubclass(own, dspy.Signature):
-            return SignatureIdentity(_name(own, self._name), _hash(own, frozenset()))
+            return SignatureIdentity(_name(own, self._name), _hash(own, frozenset()), tuple(own.output_fields))
         if alone is not None:
             return self._known[id(alone)][1]
         fields = [("input", name, type_name(kind)) for name, kind in _parameters(module)]
@@ -105,6 +112,7 @@ class Identities:
         return SignatureIdentity(
             _name(signature, f"{self._name}.{located.path}"),
             _hash(signature, located.added),
+            tuple(name for name in signature.output_fields if ("output", name) not in located.added),
         )
 
 
@@ -114,9 +122,9 @@ def _name(signature: Any, otherwise: str) -> str:
 
 
 def _hash(signature: Any, added: frozenset[Field]) -> str:
-    fields = [("input", name, type_name(field.annotation)) for name, field in signature.input_fields.items()]
-    fields += [("output", name, type_name(field.annotation)) for name, field in signature.output_fields.items()]
-    return keys.fields_hash([field for field in fields if field[:2] not in added])
+    fields = [("input", name, type_name(info.annotation)) for name, info in signature.input_fields.items()]
+    fields += [("output", name, type_name(info.annotation)) for name, info in signature.output_fields.items()]
+    return keys.fields_hash([each for each in fields if each[:2] not in added])
 
 
 def _sole_predictor(module: Any, located: list[Located]) -> Any:

@@ -106,7 +106,7 @@ class Span:
             fields_hash=self._identity.fields_hash,
             program_hash=self._program_hash,
             input=self._input,
-            output={} if error is not None else to_json(output_fields(output)),
+            output={} if error is not None else self._output(output),
             timestamp_ms=self._timestamp_ms,
             latency_ms=latency_ms,
             tokens_input=usage.tokens_input,
@@ -121,6 +121,12 @@ class Span:
             inclusion_probability=self._runtime.rate,
             attributes=dict(self._request.attributes),
         )
+
+    def _output(self, output: Any) -> Any:
+        fields = output_fields(output)
+        if isinstance(output, dspy.Example):
+            fields = {**dict.fromkeys(self._identity.outputs), **fields}
+        return to_json(fields)
 
 
 def output_fields(output: Any) -> dict[str, Any]:

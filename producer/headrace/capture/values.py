@@ -148,4 +148,4 @@ def _encode_key(key: Any) -> Any:
 
 
 def _unknown(value: Any) -> str:
-    return f"<{type(value).__qualname__}>"
+    return f"<unencodable {type(value).__qualname__}>"  # the consumer's scorer knows it by this beginning

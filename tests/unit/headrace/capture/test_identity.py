@@ -10,6 +10,7 @@ from typing import Annotated, Any, ForwardRef, Generic, Literal, Optional, TypeV
 import dspy
 import pytest
 
+import headrace
 from headrace.capture.annotations import type_name
 from headrace.capture.arguments import CallShape, shape_of
 from headrace.capture.identity import Identities
@@ -291,3 +292,20 @@ def test_a_predictors_options_are_no_inputs():
     assert shape_of(dspy.Predict("a -> b")).bind((), {"a": 1, **options}) == {"a": 1}
     assert shape_of(dspy.ReAct("a -> b", tools=[])).bind((), {"a": 1, "max_iters": 3}) == {"a": 1}
     assert shape_of(dspy.Predict("a -> b")).bind(("stray",), {}) == {"args": ["stray"]}
+
+
+def test_a_declared_output_that_a_call_leaves_out_is_null_in_its_record(everything):
+    class Two(dspy.Signature):
+        question: str = dspy.InputField()
+        answer: str = dspy.OutputField()
+        reason: str = dspy.OutputField()
+
+    class Forgetful(dspy.Module):
+        signature = Two
+
+        def forward(self, question):
+            return dspy.Prediction(answer=question)
+
+    headrace.instrument(Forgetful(), name="forgetful")(question="why?")
+    (call,) = everything.calls
+    assert call.output == {"answer": "why?", "reason": None}

@@ -171,10 +171,10 @@ def test_what_has_no_faithful_form_is_its_types_name_and_gives_nothing_away():
             return "password=hunter2"
 
     assert to_json([Session(), SecretStr("hunter2"), (n for n in ()), Session]) == [
-        f"<{Session.__qualname__}>",
-        "<SecretStr>",
-        "<generator>",
-        "<type>",
+        f"<unencodable {Session.__qualname__}>",
+        "<unencodable SecretStr>",
+        "<unencodable generator>",
+        "<unencodable type>",
     ]
 
 
@@ -205,7 +205,7 @@ def test_depth_is_bounded():
 def test_keys_stay_apart_and_hashable():
     value = {1: "a", "1": "b", (1, Colour.RED): "c", Level.LOW.name: "d", None: "e", frozenset({2}): "f"}
     assert to_json(value) == {1: "a", "1": "b", (1, "red"): "c", "LOW": "d", None: "e", (2,): "f"}
-    assert to_json({date(2024, 1, 2): 1, Point: 2}) == {"2024-01-02": 1, "<type>": 2}
+    assert to_json({date(2024, 1, 2): 1, Point: 2}) == {"2024-01-02": 1, "<unencodable type>": 2}
 
 
 def test_an_object_that_fails_when_read_does_no_harm():
@@ -222,7 +222,7 @@ def test_an_object_that_fails_when_read_does_no_harm():
             raise RuntimeError("no")
 
     assert to_json([Broken(), BrokenMapping(a=1), "after"]) == [
-        f"<{Broken.__qualname__}>",
-        f"<{BrokenMapping.__qualname__}>",
+        f"<unencodable {Broken.__qualname__}>",
+        f"<unencodable {BrokenMapping.__qualname__}>",
         "after",
     ]
