@@ -93,7 +93,7 @@ class Identities:
             return self._of(Located("self", module, frozenset()))
         own: Any = getattr(module, "signature", None)
         if isinstance(own, type) and issubclass(own, dspy.Signature):
-            return SignatureIdentity(_name(own, self._name), _hash(own, frozenset()), tuple(own.output_fields))
+            return SignatureIdentity(_name(own, self._name), _hash(own, frozenset()), _outputs(own))
         if alone is not None:
             return self._known[id(alone)][1]
         fields = [("input", name, type_name(kind)) for name, kind in _parameters(module)]
@@ -112,13 +112,17 @@ class Identities:
         return SignatureIdentity(
             _name(signature, f"{self._name}.{located.path}"),
             _hash(signature, located.added),
-            tuple(name for name in signature.output_fields if ("output", name) not in located.added),
+            _outputs(signature, located.added),
         )
 
 
 def _name(signature: Any, otherwise: str) -> str:
     declared: str = signature.__name__
     return otherwise if declared == _UNDECLARED else declared
+
+
+def _outputs(signature: Any, added: frozenset[Field] = frozenset()) -> tuple[str, ...]:
+    return tuple(name for name in signature.output_fields if ("output", name) not in added)
 
 
 def _hash(signature: Any, added: frozenset[Field]) -> str:
