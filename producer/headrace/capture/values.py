@@ -1,7 +1,7 @@
 """Any Python value as JSON values, so that `pydantic.TypeAdapter(annotation).validate_python` reads it back.
 
 Field by field rather than by the objects' own serialisers: dspy.Image and its kin serialise to marker strings that do
-not validate back. Whatever has no faithful form becomes ``"<qualified name of its type>"``: visible, harmless, and
+not validate back. Whatever has no faithful form becomes ``"<unencodable TypeName>"``: visible, harmless, and
 without a guess at what a stranger's `__str__` gives away. NaN, huge integers and keys that are no strings stay as
 they are; canonical JSON has a rule for them. The result shares nothing mutable with the value.
 """
