@@ -16,6 +16,9 @@ __all__ = ["Field", "Located", "ProgramHash", "predictors_of"]
 Field = tuple[str, str]
 """A signature's field: role ("input" or "output") and name."""
 
+_DSPY_S_OWN: Final = frozenset({"history", "callbacks"})
+"""Lists that DSPy keeps on every module and that hold no predictors: a history grows to 10,000 entries."""
+
 _REASONING: Final[frozenset[Field]] = frozenset({("output", "reasoning")})
 _TRAJECTORY: Final[frozenset[Field]] = frozenset({("input", "trajectory")})
 
@@ -63,6 +66,8 @@ def _walk(module: Any, prefix: str, added: frozenset[Field], entered: set[int]) 
 
 def _parts(module: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(module).items():
+        if name in _DSPY_S_OWN:
+            continue
         if isinstance(value, list | tuple):
             yield from ((f"{name}[{index}]", item) for index, item in enumerate(value))
         elif isinstance(value, dict):

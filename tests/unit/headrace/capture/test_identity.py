@@ -309,3 +309,19 @@ def test_a_declared_output_that_a_call_leaves_out_is_null_in_its_record(everythi
     headrace.instrument(Forgetful(), name="forgetful")(question="why?")
     (call,) = everything.calls
     assert call.output == {"answer": "why?", "reason": None}
+
+
+class Untouchable(list):
+    """A list that must not be read."""
+
+    def __iter__(self):
+        raise AssertionError("DSPy's own bookkeeping was walked")
+
+
+def test_dspy_s_own_bookkeeping_is_not_walked_however_long_it_grows():
+    program = dspy.ChainOfThought("question -> answer")
+    before = [each.path for each in predictors_of(program)]
+    program.history = Untouchable([{}] * 10_000)
+    program.callbacks = Untouchable()
+    assert [each.path for each in predictors_of(program)] == before == ["predict"]
+    assert ProgramHash().of(program) is not None
