@@ -49,8 +49,8 @@ def run(
     """
     hook = hook_from_environment()
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
-    table = InteractionTable(Path(config.dataset.path))
     source = describe(config)
+    table = InteractionTable(Path(config.dataset.path))
     total = Tally()
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
     with lock, contextlib.closing(DuckDbSeenSet(folder, _origin(table, source))) as seen:

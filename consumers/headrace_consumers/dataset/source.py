@@ -1,5 +1,6 @@
 """The topic: its identity, and the Kafka clients of the dataset consumer."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,7 +41,7 @@ def describe(config: Config) -> Source:
     servers = config.kafka.bootstrap_servers
     if servers is None:
         raise SourceError("kafka.bootstrap_servers: not set; give HOST:PORT in the configuration or the environment")
-    admin = AdminClient({"bootstrap.servers": servers, **_QUIET, **config.kafka.options})
+    admin = AdminClient({"bootstrap.servers": servers, **_QUIET, **config.kafka.options}, logger=_LOGGER)
     try:
         if config.kafka.embedded_id is not None:  # the embedded broker knows no topic ids
             metadata = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
@@ -81,7 +82,7 @@ def make_consumer(config: Config, **callbacks: Any) -> Consumer:
         SourceError: librdkafka refuses an option.
     """
     try:
-        return Consumer({**consumer_options(config), **callbacks})
+        return Consumer({**consumer_options(config), **callbacks}, logger=_LOGGER)
     except (KafkaException, ValueError, TypeError) as error:
         raise SourceError(f"kafka options: {_one_line(error)}") from None
 
@@ -103,12 +104,15 @@ def make_dead_letter_producer(config: Config) -> Producer:
         "partitioner": "murmur2_random",
     }
     try:
-        return Producer(dict(options))
+        return Producer(dict(options), logger=_LOGGER)
     except (KafkaException, ValueError, TypeError) as error:
         raise SourceError(f"kafka options: {_one_line(error)}") from None
 
 
-_QUIET: Final[Mapping[str, Any]] = {"log_level": 3, "client.id": "headrace"}
+_QUIET: Final[Mapping[str, Any]] = {"log_level": 2, "client.id": "headrace"}
+"""What goes wrong is told once, by exceptions and `error_cb`, and not at every attempt on standard error."""
+
+_LOGGER: Final = logging.getLogger("headrace.kafka")
 
 
 def _one_line(error: BaseException) -> str:
