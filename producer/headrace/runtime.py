@@ -3,7 +3,6 @@
 `slot.active` is all that an instrumented call reads while capture is off.
 """
 
-import codecs
 import contextlib
 import logging
 import os
@@ -121,9 +120,6 @@ class Slot:
 
 slot = Slot()
 os.register_at_fork(after_in_child=slot.renew_lock)
-# Canonical JSON sorts keys by this codec, which Python imports at first use. A fork while the background thread does so
-# would leave the child without the codec for good, and every record of a preforked worker lost.
-codecs.lookup("utf-16be")
 
 
 def configure(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:

@@ -14,6 +14,7 @@ As in the RFC, -0.0 is 0 and 5.0 is 5. Tuples are arrays (as keys, arrays are tu
 that of an enumeration's member, plays no part: its value does.
 """
 
+import codecs
 import json
 import math
 import re
@@ -28,6 +29,10 @@ __all__ = ["JSON", "MAX_DEPTH", "dumps", "loads"]
 
 JSON: TypeAlias = Any
 """None, bool, int, float, str, list or tuple of these, mapping of these to these."""
+
+# rfc8785 sorts keys by this codec, which Python imports at first use. A fork while a background thread does so would
+# leave the child without the codec for good.
+codecs.lookup("utf-16be")
 
 TAG = "$hr:"
 MAX_SAFE_INTEGER = 2**53 - 1
