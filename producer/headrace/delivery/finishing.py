@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from headrace.captured import CapturedCall
 from headrace.config import Config
+from headrace.delivery.size import capped
 from headrace.redaction import Redactor
 from headrace_schemas import Interaction, canonical, keys
 from headrace_schemas.names import to_valid_name
@@ -17,8 +18,6 @@ from headrace_schemas.names import to_valid_name
 __all__ = ["Finisher"]
 
 MAX_ERROR_CHARACTERS: Final = 2000
-_CUT_MARK: Final = "...[cut]"
-_SHORTEST: Final = 16
 
 
 class Finisher:
@@ -31,30 +30,37 @@ class Finisher:
 
     def __init__(self, config: Config, instance: str) -> None:
         self._telemetry = config.telemetry
-        self._policies = {name: tuple(sorted(policy.fields)) for name, policy in config.dedup.signatures.items()}
+        self._policies = {
+            to_valid_name(name): tuple(sorted(set(policy.fields))) for name, policy in config.dedup.signatures.items()
+        }
         self._redactor = Redactor(config.redaction.kinds)
         self._instance = instance
 
     def finish(self, call: CapturedCall) -> tuple[Interaction, Counter[str]]:
-        """Return the record, and what redaction replaced in it, by kind."""
+        """Return the record, and what redaction replaced in it, by kind.
+
+        Raises:
+            CanonicalizationError: a value that has no canonical JSON.
+        """
         counts: Counter[str] = Counter()
         redact = self._redactor.value
         inputs, output = redact(call.input, counts), redact(call.output, counts)
         attributes = redact(call.attributes, counts)
-        error = None if call.error is None else self._redactor.text(call.error, counts)[:MAX_ERROR_CHARACTERS]
+        error = None if call.error is None else self._redactor.text(_unicode(call.error), counts)[:MAX_ERROR_CHARACTERS]
         signature = to_valid_name(call.signature)
         policy, counted = self._deduplicated(signature, inputs)
         dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted))
-        input_json, input_cut = self._capped(inputs)
-        output_json, output_cut = self._capped(output)
-        attributes_json, attributes_cut = self._capped(attributes)
+        limit = self._telemetry.max_field_bytes
+        input_json, input_cut = capped(inputs, limit)
+        output_json, output_cut = capped(output, limit)
+        attributes_json, attributes_cut = capped(attributes, limit)
         known_tokens = call.tokens_input is not None and call.tokens_output is not None
         record: Interaction = {
             "event_id": call.event_id,
             "parent_event_id": call.parent_event_id,
-            "request_id": call.request_id,
+            "request_id": _unicode(call.request_id),
             "subject_id": self._pseudonym(call.subject_id, counts),
-            "trace_id": call.trace_id,
+            "trace_id": None if call.trace_id is None else _unicode(call.trace_id),
             "service": self._telemetry.service or "",
             "environment": self._telemetry.environment,
             "instance": self._instance,
@@ -71,12 +77,12 @@ class Finisher:
             "tokens_input": call.tokens_input,
             "tokens_output": call.tokens_output,
             "cost_usd": call.cost_usd,
-            "model": call.model,
+            "model": None if call.model is None else _unicode(call.model),
             "lm_calls": call.lm_calls,
             "cache_hits": call.cache_hits,
             "success": call.success,
             "error": error,
-            "error_type": call.error_type,
+            "error_type": None if call.error_type is None else _unicode(call.error_type),
             "inclusion_probability": call.inclusion_probability,
             "capture_level": "full",
             "keep_reason": call.keep_reason,
@@ -90,37 +96,18 @@ class Finisher:
         return record, counts
 
     def _deduplicated(self, signature: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        fields = self._policies.get(signature)
-        if fields is None:
-            return "all", inputs
-        return "fields:" + ",".join(fields), {name: inputs[name] for name in fields if name in inputs}
-
-    def _capped(self, value: dict[str, Any]) -> tuple[str, bool]:
-        encoded = canonical.dumps(value)
-        limit = self._telemetry.max_field_bytes
-        if len(encoded) <= limit:
-            return encoded.decode(), False
-        longest = limit
-        while longest > _SHORTEST:  # halve what a text may have until all of it fits
-            longest //= 2
-            encoded = canonical.dumps(_cut(value, longest))
-            if len(encoded) <= limit:
-                return encoded.decode(), True
-        return canonical.dumps({"cut": f"{len(value)} fields, too large even without their texts"}).decode(), True
+        fields = self._policies.get(signature, ())
+        counted = {name: inputs[name] for name in fields if name in inputs}
+        # A policy that names no input of this call would make all such calls one: then all inputs count.
+        return ("fields:" + ",".join(fields), counted) if counted else ("all", inputs)
 
     def _pseudonym(self, subject_id: str | None, counts: Counter[str]) -> str | None:
         """A subject id that is personal data itself must not leave; erasure finds it by the same hash."""
-        if subject_id is None or self._redactor.text(subject_id) == subject_id:
-            return subject_id
-        self._redactor.text(subject_id, counts)
+        if subject_id is None or self._redactor.text(subject_id, counts) == subject_id:
+            return None if subject_id is None else _unicode(subject_id)
         return "sha256:" + hashlib.sha256(subject_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _cut(value: Any, longest: int) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= longest else value[:longest] + _CUT_MARK
-    if isinstance(value, list | tuple):
-        return [_cut(item, longest) for item in value]
-    if isinstance(value, dict):
-        return {key: _cut(item, longest) for key, item in value.items()}
-    return value
+def _unicode(text: str) -> str:
+    """Replace lone surrogates, which a file name in an error message may hold and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

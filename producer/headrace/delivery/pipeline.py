@@ -3,35 +3,37 @@
     submit -> bounded queue -> one daemon thread: finish -> sink.send -> acknowledged
 
 Nothing exists before the first call: no thread, no file, no socket. A fork leaves the parent's queue and thread to the
-parent: the child begins with empty ones, under a new instance id. Exit flushes within a bound.
+parent: the child begins with empty ones, under a new instance id. Exit delivers what is left, within a bound.
 """
 
-import atexit
-import contextlib
 import logging
 import os
-import queue
 import secrets
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Final
 
 from headrace.captured import CapturedCall
 from headrace.config import Config
+from headrace.delivery import process
+from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.sinks import Sink, sink_for
-from headrace.ledger import Entry, Ledger, Stats
+from headrace.delivery.worker import Worker
+from headrace.ledger import Ledger, Stats
 
 __all__ = ["Pipeline"]
 
 logger = logging.getLogger("headrace")
 
-POLL_S: Final = 0.1
+_GRACE_S: Final = 0.3
+"""Beyond its time, `close` waits this long for a thread that is just releasing the sink."""
 
-_live: "weakref.WeakSet[Pipeline]" = weakref.WeakSet()
+
+def _new_instance() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class Pipeline:
@@ -41,6 +43,10 @@ class Pipeline:
         config: the configuration.
         make_sink: makes the sink; again in a forked child, whose connections must be its own.
         clock: seconds, monotonic.
+        new_instance: names this process, and again a forked child.
+
+    Attributes:
+        exit_timeout_s: how long exit may wait for delivery.
 
     Raises:
         ConfigError: a Kafka option contradicts what the guarantees rest on.
@@ -52,27 +58,36 @@ class Pipeline:
         *,
         make_sink: Callable[[Config], Sink] = sink_for,
         clock: Callable[[], float] = time.monotonic,
+        new_instance: Callable[[], str] = _new_instance,
     ) -> None:
+        self.exit_timeout_s = config.telemetry.exit_timeout_s
         self._config = config
         self._make_sink = make_sink
         self._clock = clock
+        self._new_instance = new_instance
         self._closed = False
         self._begin()
-        _live.add(self)
+        process.watch(self)
 
     def submit(self, call: CapturedCall) -> bool:
-        """Take a call; False where it is dropped, and counted. Never blocks, never raises."""
-        if self._closed:
-            self._ledger.refuse("closed")
-            return False
+        """Take a call; False where it is dropped, and counted. Never blocks, never raises.
+
+        Threads that submit at the same moment may exceed the queue's bound by one call each.
+        """
         entry = self._ledger.open()
         try:
-            self._queue.put_nowait((call, entry))
-        except queue.Full:
-            entry.drop("queue_full")
+            obstacle = self._obstacle()
+            if obstacle is not None:
+                entry.drop(obstacle)
+                return False
+            self._worker.put(call, entry)
+        except Exception as error:  # no memory, say
+            entry.drop("submit_failed")
+            self._complaints.warn("submit", "headrace: a call could not be queued (%s)", type(error).__name__)
             return False
-        if self._thread is None:
-            self._start()
+        if self._ended:  # closed meanwhile, and nobody looks into the queue any more
+            entry.drop("closed")
+            return False
         return True
 
     def count_failure(self, reason: str) -> None:
@@ -81,23 +96,30 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was submitted before is delivered or dropped; tell whether it was, in time."""
-        self._flush_until = self._clock() + timeout_s
+        if self._worker.waiting and not self._closed:
+            self._has_thread()
         return self._ledger.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, end the thread and release the sink; what is left then is counted as dropped at exit."""
+        """Flush, end the thread and release the sink; tell whether nothing was lost by that.
+
+        What is left when the time is over is counted as dropped at exit. A second call returns True at once.
+        """
         if self._closed:
             return True
         self._closed = True
-        drained = self._ledger.wait(timeout_s)
-        self._ended.set()
+        process.forget(self)
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(POLL_S * 5)
-        lost = self._ledger.abandon("exit")
+        if thread is not None and thread.is_alive():
+            self._worker.stop(timeout_s)
+            if thread is not threading.current_thread():
+                thread.join(timeout_s + _GRACE_S)
+        self._ended = True
+        self._ledger.abandon("exit")
+        lost = self._ledger.stats().dropped.get("exit", 0)
         if lost:
             logger.warning("headrace: %d captured calls were not delivered within %g s and are lost", lost, timeout_s)
-        return drained and not lost
+        return not lost
 
     def stats(self) -> Stats:
         """Return the ledger."""
@@ -105,67 +127,48 @@ class Pipeline:
 
     def renew(self) -> None:
         """Begin anew in a forked child: what the parent holds is the parent's to deliver."""
+        self._sink.abandon()
         self._begin()
 
-    def exit(self) -> None:
-        """Close within the configured bound."""
-        self.close(self._config.telemetry.exit_timeout_s)
-
     def _begin(self) -> None:
-        instance = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._ledger = Ledger(instance)
-        self._queue: queue.Queue[tuple[CapturedCall, Entry]] = queue.Queue(self._config.telemetry.queue_max_records)
-        self._finisher = Finisher(self._config, instance)
+        instance = self._new_instance()
+        self._ended = False
+        self._ledger: Ledger = Ledger(instance)
+        self._complaints = Complaints(self._clock)
         self._sink = self._make_sink(self._config)
-        self._lock = threading.Lock()
+        self._worker: Worker = Worker(
+            self._sink,
+            Finisher(self._config, instance),
+            self._ledger,
+            complaints=self._complaints,
+            clock=self._clock,
+        )
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
-        self._flush_until = 0.0
-        self._has_failed = False
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: exit counts the loss
-                    thread = threading.Thread(target=self._work, name="headrace", daemon=True)
-                    thread.start()
-                    self._thread = thread
+    def _obstacle(self) -> str | None:
+        """Tell why a call cannot be taken."""
+        if self._closed:
+            return "closed"
+        if self._worker.waiting >= self._config.telemetry.queue_max_records:
+            return "queue_full"
+        return None if self._has_thread() else "no_thread"
 
-    def _work(self) -> None:
-        sink, calls, ended = self._sink, self._queue, self._ended
-        while not ended.is_set():
-            try:
-                call, entry = calls.get(timeout=POLL_S)
-            except queue.Empty:
-                # Acknowledgements arrive while polling; a flush also pushes what the client still gathers.
-                sink.flush(POLL_S) if self._closed or self._clock() < self._flush_until else sink.poll()
-                continue
-            self._deliver(sink, call, entry)
-            sink.poll()
-        sink.close()
-
-    def _deliver(self, sink: Sink, call: CapturedCall, entry: Entry) -> None:
+    def _has_thread(self) -> bool:
+        """Start the thread unless it runs; False where the process can start none, as at its very end."""
+        if self._is_running() or not self._starting.acquire(blocking=False):  # else another thread is just at it
+            return True
         try:
-            record, redactions = self._finisher.finish(call)
-        except Exception as error:  # never sent unredacted
-            entry.drop("finish_failed")
-            if not self._has_failed:
-                self._has_failed = True
-                logger.warning("headrace: a captured call could not be finished (%s); counted", type(error).__name__)
-            return
-        self._ledger.add_redactions(redactions)
-        sink.send(record, lambda lost_for: entry.deliver() if lost_for is None else entry.drop(lost_for))
+            if not self._is_running():
+                thread = threading.Thread(target=self._worker.run, name="headrace", daemon=True)
+                thread.start()
+                self._thread = thread
+                process.register_exit()
+        except RuntimeError:
+            return False
+        finally:
+            self._starting.release()
+        return True
 
-
-def _renew_all() -> None:
-    for pipeline in list(_live):
-        pipeline.renew()
-
-
-def _exit_all() -> None:
-    for pipeline in list(_live):
-        pipeline.exit()
-
-
-os.register_at_fork(after_in_child=_renew_all)
-atexit.register(_exit_all)
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()

@@ -1,32 +1,32 @@
 """Records as JSON Lines in a file, for services without Kafka: the document's `logs/dspy_production.jsonl`.
 
-A line holds the interaction's fields, with input, output and attributes as objects. Written whole, in one write.
+A line holds the interaction's fields, with input, output and attributes as objects. It is written whole, in one write.
+Several processes may append to one file and rotate it: each write holds the file's lock, and goes to the file that has
+the name then.
 """
 
-import contextlib
-import datetime as dt
 import errno
-import gzip
+import fcntl
 import json
-import logging
 import os
-import shutil
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from headrace.config import Config
+from headrace.delivery.complaints import Complaints
 from headrace.delivery.sinks.protocol import Done
+from headrace.delivery.sinks.rotation import rotated_name, tidy
 from headrace_schemas import Interaction
 
 __all__ = ["JsonlSink"]
 
-logger = logging.getLogger("headrace")
-
-_NESTED: Final = ("input", "output", "attributes")
-_LOG_EVERY_S: Final = 60.0
+_NESTED: Final = frozenset({"input", "output", "attributes"})
 _DAY_S: Final = 86_400.0
+_TRIES: Final = 100
+"""How often a file may be rotated away between opening and locking it before that is an error."""
 
 
 class JsonlSink:
@@ -35,91 +35,131 @@ class JsonlSink:
     Args:
         config: the configuration.
         time_s: Unix time in seconds.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, config: Config, *, time_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, config: Config, *, time_s: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._path = Path(config.telemetry.log_file_path)
         self._rotation = config.telemetry.rotation
+        self._max_bytes = config.telemetry.rotation.max_size_mb * 1e6
         self._time_s = time_s
+        self._complaints = Complaints(clock)
         self._descriptor: int | None = None
-        self._told_at = -_LOG_EVERY_S
+        self._tidied_s = float("-inf")
 
-    def send(self, record: Interaction, done: Done) -> None:
+    def send(self, record: Interaction, done: Done) -> bool:
         """See `Sink.send`."""
-        line = (json.dumps(_nested(record), ensure_ascii=False) + "\n").encode()
         try:
-            descriptor = self._open()
-            if os.fstat(descriptor).st_size + len(line) > self._rotation.max_size_mb * 1e6:
-                self._rotate()
-                descriptor = self._open()
-            _write_whole(descriptor, line)
+            line = _line(record)
+        except (TypeError, ValueError) as error:
+            self._complaints.warn("encode", "headrace: a record is no JSON (%s) and is lost", type(error).__name__)
+            done("encode_failed")
+            return True
+        try:
+            self._append(line)
         except OSError as error:
-            self._tell(error)
-            self.close()
-            done(f"log_{errno.errorcode.get(error.errno or 0, 'EIO')}")
+            self._complaints.warn(
+                "write", "%s: cannot write the log (%s); records are counted as dropped", self._path, error.strerror
+            )
+            self.close(0)
+            done(f"log_{errno.errorcode.get(error.errno or errno.EIO, 'EIO')}")
         else:
             done(None)
+        return True
 
-    def poll(self) -> None:
-        """See `Sink.poll`. A line is written when it is sent."""
+    def poll(self, timeout_s: float) -> None:
+        """See `Sink.poll`. A line is in the file when `send` returns."""
 
-    def flush(self, timeout_s: float) -> None:
-        """See `Sink.flush`."""
+    def pending(self) -> int:
+        """See `Sink.pending`."""
+        return 0
 
-    def close(self) -> None:
+    def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        del timeout_s
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)  # and with it the lock
+
+    def abandon(self) -> None:
+        """See `Sink.abandon`. Closing a copy of a descriptor leaves the lock to the parent."""
+        self.close(0)
+
+    def _append(self, line: bytes) -> None:
+        descriptor, size = self._locked()
+        try:
+            if size and size + len(line) > self._max_bytes and self._rename():
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                self.close(0)
+                descriptor, size = self._locked()
+                self._tidied_s = float("-inf")
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line  # a full disk or a kill tore the last line; this one is whole
+            written = os.write(descriptor, line)
+            if written < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            if self._descriptor is not None:
+                _unlock(self._descriptor)
+        self._tidy()
+
+    def _locked(self) -> tuple[int, int]:
+        """Return the log's descriptor, locked, and its size; 0 for what is no regular file and is never rotated."""
+        for _ in range(_TRIES):
+            if self._descriptor is None:
+                self._descriptor = self._open()
+            descriptor = self._descriptor
+            opened = os.fstat(descriptor)
+            if not stat.S_ISREG(opened.st_mode):
+                return descriptor, 0
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                if os.path.samestat(opened, self._path.stat()):
+                    return descriptor, os.fstat(descriptor).st_size
+            except FileNotFoundError:
+                pass
+            self.close(0)  # rotated by another process, or removed: the name is another file's now
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
     def _open(self) -> int:
-        if self._descriptor is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return self._descriptor
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def _rotate(self) -> None:
-        if not self._path.stat().st_size:
-            return  # one line larger than the limit: a file of its own would not help
-        self.close()
-        at = dt.datetime.fromtimestamp(self._time_s(), dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-        stem = f"{self._path.stem}.{at}-{os.getpid()}"
-        number = 0
-        while (rotated := self._path.with_name(f"{stem}{f'-{number}' if number else ''}.jsonl")).exists() or (
-            rotated.with_name(rotated.name + ".gz").exists()
-        ):
-            number += 1
-        self._path.rename(rotated)
-        if self._rotation.compression == "gzip":
-            packed = rotated.with_name(rotated.name + ".gz")
-            with rotated.open("rb") as plain, gzip.open(packed, "wb") as archive:
-                shutil.copyfileobj(plain, archive)
-            packed.chmod(0o600)
-            rotated.unlink()
-        self._delete_old()
+    def _rename(self) -> bool:
+        try:
+            self._path.rename(rotated_name(self._path, self._time_s(), os.getpid()))
+        except OSError as error:
+            self._complaints.warn("rename", "%s: cannot rotate the log (%s); it grows on", self._path, error.strerror)
+            return False
+        return True
 
-    def _delete_old(self) -> None:
-        oldest = self._time_s() - self._rotation.max_age_days * _DAY_S
-        for path in self._path.parent.glob(f"{self._path.stem}.*.jsonl*"):
-            with contextlib.suppress(OSError):  # another process may have been first
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
-
-    def _tell(self, error: OSError) -> None:
-        now = self._time_s()
-        if now - self._told_at >= _LOG_EVERY_S:
-            self._told_at = now
-            logger.warning(
-                "%s: cannot write the log (%s); the records are counted as dropped", self._path, error.strerror
-            )
+    def _tidy(self) -> None:
+        """Tidy after each rotation, and once a day for the logs that grow too old meanwhile."""
+        now_s = self._time_s()
+        if now_s - self._tidied_s < _DAY_S:
+            return
+        self._tidied_s = now_s
+        try:
+            tidy(self._path, self._rotation, now_s)
+        except OSError as error:
+            self._complaints.warn("tidy", "%s: cannot compress or delete rotated logs (%s)", self._path, error.strerror)
 
 
-def _write_whole(descriptor: int, line: bytes) -> None:
-    if os.write(descriptor, line) < len(line):  # a full disk takes a part: end the torn line, the next one is whole
-        with contextlib.suppress(OSError):
-            os.write(descriptor, b"\n")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _unlock(descriptor: int) -> None:
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _nested(record: Interaction) -> dict[str, object]:
-    return {name: json.loads(str(value)) if name in _NESTED else value for name, value in record.items()}
+def _line(record: Interaction) -> bytes:
+    """Return a record as one line. Its canonical JSON goes in as it is, so that tags and numbers stay what they were.
+
+    Raises:
+        TypeError, ValueError: a value that JSON or UTF-8 cannot hold.
+    """
+    members = (
+        f"{json.dumps(name)}: {value if name in _NESTED else json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for name, value in record.items()
+    )
+    return ("{" + ", ".join(members) + "}\n").encode()

@@ -2,37 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Producer
-
 from headrace.config import Config
+from headrace.delivery.complaints import Complaints
+from headrace.delivery.sinks.kafka_options import producer_options
 from headrace.delivery.sinks.protocol import Done
-from headrace.errors import ConfigError
-from headrace_schemas import Interaction, interaction_codec, keys
+from headrace_schemas import EncodeError, Interaction, interaction_codec, keys
 from headrace_schemas.topics import REQUEST_HEADER
 
-__all__ = ["KafkaSink", "producer_options"]
+__all__ = ["KafkaSink"]
 
-logger = logging.getLogger("headrace")
-
-PINNED: Final[Mapping[str, Any]] = {
-    # All copies of a key must meet in one partition, whatever client wrote them: librdkafka's default differs.
-    "partitioner": "murmur2_random",
-    # Without these, a retry can reorder or double records.
-    "enable.idempotence": True,
-    "acks": "all",
-}
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "client.id": "headrace",
-    "compression.type": "lz4",
-    "linger.ms": 50,
-    "queue.buffering.max.kbytes": 65_536,  # memory is bounded in the service
-    "log_level": 3,
-}
-_FULL_WAIT_S: Final = 0.1
-_LOG_EVERY_S: Final = 60.0
+_PURGE_S: Final = 0.2
+_RETRY_S: Final = 10.0
+"""How long after a client could not be made the next one is tried."""
 
 
 class KafkaSink:
@@ -40,7 +24,7 @@ class KafkaSink:
 
     Args:
         config: the configuration; kafka.bootstrap_servers is set.
-        make_producer: makes the client from its options.
+        make_producer: makes the client from its options; None: confluent-kafka's.
         clock: seconds, monotonic.
 
     Raises:
@@ -51,83 +35,151 @@ class KafkaSink:
         self,
         config: Config,
         *,
-        make_producer: Callable[[dict[str, Any]], Any] = Producer,
+        make_producer: Callable[[dict[str, Any]], Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = producer_options(config)
         self._topic = config.kafka.topics.interactions
-        self._make_producer = make_producer
+        self._make_producer = make_producer or _confluent_producer
         self._clock = clock
+        self._complaints = Complaints(clock)
         self._codec = interaction_codec()
         self._producer: Any = None
-        self._told_at: dict[str, float] = {}
+        self._unusable: tuple[float, str] | None = None
+        self._has_failed_for_good = False
+        self._is_closing = False
 
-    def send(self, record: Interaction, done: Done) -> None:
+    def send(self, record: Interaction, done: Done) -> bool:
         """See `Sink.send`."""
+        if self._has_failed_for_good:
+            self._replace_client()
+        try:
+            value = self._codec.encode(record)
+        except EncodeError as error:
+            self._complaints.warn("encode", "headrace: a record was lost: %s", error)
+            done("encode_failed")
+            return True
+        from confluent_kafka import KafkaException
 
         def on_delivery(error: Any, message: Any) -> None:
             del message
-            done(None if error is None else f"kafka:{error.name()}")
+            done(None if error is None else self._reason(error))
 
         try:
             producer = self._open()
-            value = self._codec.encode(record)
-            headers = [(REQUEST_HEADER, keys.request_id_hash(record["request_id"]))]
-            while True:
-                try:
-                    producer.produce(
-                        self._topic, value, record["dedup_key"].encode(), headers=headers, on_delivery=on_delivery
-                    )
-                except BufferError:
-                    producer.poll(_FULL_WAIT_S)  # librdkafka is full: the bounded queue before us fills and counts
-                else:
-                    break
+            if producer is None:
+                done(self._unusable[1] if self._unusable else "kafka")
+                return True
+            producer.produce(
+                self._topic,
+                value,
+                record["dedup_key"].encode(),
+                headers=[(REQUEST_HEADER, keys.request_id_hash(record["request_id"]))],
+                on_delivery=on_delivery,
+            )
+        except BufferError:
+            return False
         except KafkaException as error:
-            done(f"kafka:{error.args[0].name()}")
-        except Exception as error:
-            done(f"encode:{type(error).__name__}")
+            return self._refused(error.args[0], done)
+        return True
 
-    def poll(self) -> None:
+    def poll(self, timeout_s: float) -> None:
         """See `Sink.poll`."""
         if self._producer is not None:
-            self._producer.poll(0)
+            self._producer.poll(timeout_s)
 
-    def flush(self, timeout_s: float) -> None:
-        """See `Sink.flush`."""
-        if self._producer is not None:
-            self._producer.flush(max(0.0, timeout_s))
+    def pending(self) -> int:
+        """See `Sink.pending`."""
+        return 0 if self._producer is None else len(self._producer)
 
-    def close(self) -> None:
+    def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
+        self._is_closing = True
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.poll(0)
+            if self._producer.flush(timeout_s):
+                self._purge()
+            self._producer = None
+
+    def abandon(self) -> None:
+        """See `Sink.abandon`.
+
+        librdkafka's threads stayed in the parent, so freeing its client here hangs or crashes: it is never freed.
+        """
+        if self._producer is not None:
+            import ctypes
+
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
             self._producer = None
 
     def _open(self) -> Any:
+        """Return the client, or None while none can be made."""
         if self._producer is None:
-            self._producer = self._make_producer(
-                {**self._options, "error_cb": self._on_error, "logger": logging.getLogger("headrace.librdkafka")}
-            )
+            from confluent_kafka import KafkaException
+
+            if self._unusable is not None and self._clock() < self._unusable[0]:
+                return None
+            options = {**self._options, "error_cb": self._on_error, "logger": _Log(self._complaints)}
+            try:
+                self._producer = self._make_producer(options)
+                self._unusable = None
+            except KafkaException as error:
+                cause = error.args[0]
+                self._unusable = (self._clock() + _RETRY_S, f"kafka:{cause.name()}")
+                self._complaints.warn(
+                    "client", "headrace: no Kafka client: %s; check kafka.options; records are lost", cause.str()
+                )
         return self._producer
 
+    def _refused(self, error: Any, done: Done) -> bool:
+        if error.fatal() or error.name() == "_FATAL":
+            self._has_failed_for_good = True
+            return False
+        self._complaints.warn(f"produce {error.name()}", "headrace: a record was lost: %s", error.str())
+        done(self._reason(error))
+        return True
+
+    def _reason(self, error: Any) -> str:
+        name = error.name()
+        return "exit" if self._is_closing and name in {"_PURGE_QUEUE", "_PURGE_INFLIGHT"} else f"kafka:{name}"
+
+    def _replace_client(self) -> None:
+        """After a fatal error an idempotent client refuses everything; a new one has a new producer id."""
+        self._has_failed_for_good = False
+        if self._producer is not None:
+            self._purge()
+            self._producer = None
+
+    def _purge(self) -> None:
+        self._producer.purge()
+        self._producer.flush(_PURGE_S)  # the purged records' callbacks
+
     def _on_error(self, error: Any) -> None:
-        name, now = error.name(), self._clock()
-        if now - self._told_at.get(name, -_LOG_EVERY_S) >= _LOG_EVERY_S:
-            self._told_at[name] = now
-            logger.warning("Kafka: %s (%s); calls go on, records wait or are counted as dropped", error.str(), name)
+        self._has_failed_for_good |= error.fatal()
+        self._complaints.warn(
+            error.name(),
+            "Kafka: %s (%s); calls go on, records wait or are counted as dropped",
+            error.str(),
+            error.name(),
+        )
 
 
-def producer_options(config: Config) -> dict[str, Any]:
-    """Return librdkafka's options for a producer: ours, the user's over them, and the pinned ones.
+class _Log:
+    """Takes librdkafka's log in place of the host's standard error: one line of a kind a minute, as information.
 
-    Raises:
-        ConfigError: the user's options contradict a pinned one.
+    What needs attention comes through the error callback, too.
     """
-    given = {**config.kafka.options, **config.kafka.producer_options}
-    for name, pinned in PINNED.items():
-        if name in given and str(given[name]).lower() not in {str(pinned).lower(), "-1" if name == "acks" else ""}:
-            raise ConfigError(
-                f"kafka.producer_options.{name}: found {given[name]!r}, expected {pinned!r}; exactly once rests on it"
-            )
-    return {**_DEFAULTS, **given, **PINNED, "bootstrap.servers": config.kafka.bootstrap_servers}
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+
+    def log(self, level: int, message: str, *values: object) -> None:
+        """Log a line; the first value is its kind."""
+        del level
+        kind = f"librdkafka {values[0] if values else ''}"
+        self._complaints.warn(kind, "librdkafka: " + message, *values, level=logging.INFO)
+
+
+def _confluent_producer(options: dict[str, Any]) -> Any:
+    from confluent_kafka import Producer
+
+    return Producer(options)

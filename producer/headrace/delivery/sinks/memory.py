@@ -18,17 +18,23 @@ class MemorySink:
         self.records: list[Interaction] = []
         self.fail_with: str | None = None
 
-    def send(self, record: Interaction, done: Done) -> None:
+    def send(self, record: Interaction, done: Done) -> bool:
         """See `Sink.send`."""
         if self.fail_with is None:
             self.records.append(record)
         done(self.fail_with)
+        return True
 
-    def poll(self) -> None:
+    def poll(self, timeout_s: float) -> None:
         """See `Sink.poll`."""
 
-    def flush(self, timeout_s: float) -> None:
-        """See `Sink.flush`."""
+    def pending(self) -> int:
+        """See `Sink.pending`."""
+        return 0
 
-    def close(self) -> None:
+    def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
+
+    def abandon(self) -> None:
+        """See `Sink.abandon`. The parent's records are the parent's."""
+        self.records = []

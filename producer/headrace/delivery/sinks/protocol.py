@@ -12,20 +12,27 @@ Done: TypeAlias = Callable[[str | None], None]
 
 
 class Sink(Protocol):
-    """Takes records; used by one thread at a time, and opened by it: never before a fork."""
+    """Takes records; used by one thread only, which also opens what it needs, with the first record."""
 
-    def send(self, record: Interaction, done: Done) -> None:
-        """Take a record; may wait while the sink is full. Raises nothing: a failure is a reason given to `done`."""
+    def send(self, record: Interaction, done: Done) -> bool:
+        """Take a record; False where there is no room for it: then nothing was done, so poll and offer it again.
+
+        Never waits. A record that cannot be delivered is taken, and `done` gets the reason.
+        """
         ...
 
-    def poll(self) -> None:
-        """Let acknowledgements be told, without waiting; flush what is buffered."""
+    def poll(self, timeout_s: float) -> None:
+        """Let acknowledgements be told; wait for the first of them, at most so long."""
         ...
 
-    def flush(self, timeout_s: float) -> None:
-        """Wait until all that was sent is safe or lost, at most so long."""
+    def pending(self) -> int:
+        """Return how many records were taken and are neither safe nor lost yet."""
         ...
 
-    def close(self) -> None:
-        """Release files and connections, without waiting."""
+    def close(self, timeout_s: float) -> None:
+        """Wait for what is pending, at most so long; what is left then is lost for "exit". Release everything."""
+        ...
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's files and connections without touching what they lead to."""
         ...

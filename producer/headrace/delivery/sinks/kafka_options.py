@@ -1,0 +1,56 @@
+"""librdkafka's options for a producer: ours, the user's over them, and those that the guarantees rest on."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from headrace.config import Config
+from headrace.errors import ConfigError
+
+__all__ = ["producer_options"]
+
+_PINNED: Final[Mapping[str, Any]] = {
+    # All copies of a key must meet in one partition, whatever client wrote them: librdkafka's default differs.
+    "partitioner": "murmur2_random",
+    # Without these a retry can reorder or double records.
+    "enable.idempotence": True,
+    "acks": "all",
+}
+_SAME: Final[Mapping[str, frozenset[str]]] = {
+    "partitioner": frozenset({"murmur2_random"}),
+    "enable.idempotence": frozenset({"true"}),
+    "acks": frozenset({"all", "-1"}),
+    "request.required.acks": frozenset({"all", "-1"}),
+}
+"""Option -> the values that mean the pinned one."""
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "client.id": "headrace",
+    "compression.type": "lz4",
+    "linger.ms": 50,
+    # A record that the broker does not take for so long is counted as lost.
+    "message.timeout.ms": 300_000,
+    # What may wait in somebody's service: librdkafka's own default is a gigabyte.
+    "queue.buffering.max.kbytes": 65_536,
+}
+
+
+def producer_options(config: Config) -> dict[str, Any]:
+    """Return the options.
+
+    Raises:
+        ConfigError: the user's options contradict a pinned one.
+    """
+    given: dict[str, Any] = {}
+    for section, options in (("options", config.kafka.options), ("producer_options", config.kafka.producer_options)):
+        for name, value in options.items():
+            _check(f"kafka.{section}.{name}", name, value)
+            given[name] = value
+    return {**_DEFAULTS, "bootstrap.servers": config.kafka.bootstrap_servers, **given, **_PINNED}
+
+
+def _check(key: str, name: str, value: object) -> None:
+    same = _SAME.get(name)
+    if same is not None and str(value).lower() not in same:
+        raise ConfigError(f"{key}: found {value!r}, expected {max(same)}; exactly once rests on it")
+    if name == "transactional.id":
+        raise ConfigError(f"{key}: not supported; the producer is idempotent and the dataset consumer deduplicates")

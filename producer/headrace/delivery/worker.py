@@ -1,0 +1,135 @@
+"""The background thread's work: take a call, finish it, give it to the sink, and tell the ledger what became of it.
+
+    queue --> finish --> sink.send --> (acknowledged) --> entry.deliver | entry.drop
+
+Nothing that a call, the finisher or a sink does may end the loop: a dead worker would lose all calls after it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from headrace.captured import CapturedCall
+from headrace.delivery.complaints import Complaints
+from headrace.delivery.finishing import Finisher
+from headrace.delivery.sinks.protocol import Sink
+from headrace.ledger import Entry, Ledger
+
+__all__ = ["Worker"]
+
+_ACKNOWLEDGEMENT_S: Final = 0.1
+"""With records under way, look for new calls this often at least; an acknowledgement ends the wait at once."""
+
+_IDLE_S: Final = 5.0
+"""With nothing to do, let the sink tend its connections this often."""
+
+
+class Worker:
+    """Works off a queue in one thread.
+
+    Args:
+        sink: where records go; used by the worker's thread only.
+        finisher: makes records of calls.
+        ledger: counts redactions.
+        complaints: logs trouble.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        finisher: Finisher,
+        ledger: Ledger,
+        *,
+        complaints: Complaints,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sink = sink
+        self._finisher = finisher
+        self._ledger = ledger
+        self._complaints = complaints
+        self._clock = clock
+        # SimpleQueue: its put takes no lock that a signal handler's or a finalizer's own submit could wait for.
+        self._queue: SimpleQueue[tuple[CapturedCall, Entry] | None] = SimpleQueue()
+        self._deadline = float("inf")
+        self._stopping = threading.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls are in the queue."""
+        return self._queue.qsize()
+
+    def put(self, call: CapturedCall, entry: Entry) -> None:
+        """Queue a call; never blocks."""
+        self._queue.put((call, entry))
+
+    def stop(self, timeout_s: float) -> None:
+        """Work off what is queued, for at most so long, then close the sink and return from `run`."""
+        self._deadline = self._clock() + timeout_s
+        self._stopping.set()
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        while (item := self._next()) is not None:
+            call, entry = item
+            if self._is_late():
+                entry.drop("exit")
+            else:
+                self._deliver(call, entry)
+        try:
+            self._sink.close(max(0.0, self._deadline - self._clock()))
+        except Exception as error:
+            self._complain("close", error)
+
+    def _next(self) -> tuple[CapturedCall, Entry] | None:
+        while True:
+            pending = self._sink.pending()
+            try:
+                return self._queue.get_nowait() if pending else self._queue.get(timeout=_IDLE_S)
+            except Empty:
+                self._poll(_ACKNOWLEDGEMENT_S if pending else 0.0)
+
+    def _deliver(self, call: CapturedCall, entry: Entry) -> None:
+        try:
+            record, redactions = self._finisher.finish(call)
+        except Exception as error:  # a call that cannot be redacted never leaves
+            entry.drop("finish_failed")
+            self._complain("finish", error)
+            return
+        self._ledger.add_redactions(redactions)
+
+        def done(lost_for: str | None) -> None:
+            entry.deliver() if lost_for is None else entry.drop(lost_for)
+
+        try:
+            while not self._sink.send(record, done):
+                self._poll(_ACKNOWLEDGEMENT_S)  # the sink is full: our queue fills, and counts what it cannot take
+                if self._is_late():
+                    done("exit")
+                    return
+        except Exception as error:
+            done("sink_failed")
+            self._complain("send", error)
+        self._poll(0.0)
+
+    def _poll(self, timeout_s: float) -> None:
+        try:
+            self._sink.poll(timeout_s)
+        except Exception as error:
+            self._complain("poll", error)
+            self._stopping.wait(timeout_s)  # or a sink that raises at once would keep the processor busy
+
+    def _is_late(self) -> bool:
+        return self._clock() >= self._deadline
+
+    def _complain(self, step: str, error: Exception) -> None:
+        # The type only: a message may quote the payload.
+        self._complaints.warn(
+            f"{step} {type(error).__name__}",
+            "headrace: a captured call was lost in %s (%s); such calls are counted in headrace.stats()",
+            step,
+            type(error).__name__,
+        )

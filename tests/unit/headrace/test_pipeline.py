@@ -1,0 +1,363 @@
+"""The pipeline never blocks or breaks its caller, counts every loss, and its thread outlives whatever goes wrong."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from headrace.config import load
+from headrace.delivery import MemorySink, Pipeline
+from headrace.delivery.sinks import Done
+from headrace_schemas import Interaction
+from tests.support.waiting import wait_until
+from tests.unit.headrace.calls import captured_call
+
+LONG_S = 30.0
+
+
+class HeldSink(MemorySink):
+    """Acknowledges what it took only when told to; may be full, or stuck in `send`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[Done] = []
+        self.is_full = False
+        self.is_stuck = False
+        self.release = threading.Event()
+        self.in_send = threading.Event()
+        self.polled = threading.Event()
+        self.closed_with: float | None = None
+
+    def send(self, record: Interaction, done: Done) -> bool:
+        if self.is_full:
+            return False
+        self.in_send.set()
+        if self.is_stuck:
+            self.release.wait(LONG_S)
+        self.records.append(record)
+        self.held.append(done)
+        return True
+
+    def poll(self, timeout_s: float) -> None:
+        self.polled.set()
+        if self.release.wait(min(timeout_s, 0.01)):
+            while self.held:
+                self.held.pop()(None)
+
+    def pending(self) -> int:
+        return len(self.held)
+
+    def close(self, timeout_s: float) -> None:
+        self.closed_with = timeout_s
+        self.poll(timeout_s)
+        while self.held:
+            self.held.pop()("exit")
+
+
+Make = Callable[..., Pipeline]
+
+
+@contextmanager
+def running(sink: MemorySink, **telemetry: Any) -> Iterator[Pipeline]:
+    pipeline = Pipeline(load(None, {"telemetry": telemetry}, {}), make_sink=lambda _: sink)
+    try:
+        yield pipeline
+    finally:
+        if isinstance(sink, HeldSink):
+            sink.release.set()
+        pipeline.close(1)
+        assert pipeline.stats().balanced
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Pipeline]]:
+    """Make pipelines that are closed when the test ends."""
+    with ExitStack() as stack:
+
+        def enter(sink: MemorySink, **telemetry: Any) -> Pipeline:
+            made: AbstractContextManager[Pipeline] = running(sink, **telemetry)
+            return stack.enter_context(made)
+
+        yield enter
+
+
+def delivery_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "headrace"]
+
+
+def test_a_submitted_call_becomes_a_record(start: Make) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+    assert pipeline.submit(captured_call(input={"question": "mail a@b.co"}))
+    assert pipeline.flush(LONG_S)
+    assert [record["input"] for record in sink.records] == ['{"question":"mail [EMAIL]"}']
+    stats = pipeline.stats()
+    assert (stats.sampled, stats.delivered, stats.in_flight) == (1, 1, 0)
+    assert stats.redactions == {"email": 1}
+    assert sink.records[0]["instance"] == stats.instance
+
+
+def test_calls_are_delivered_in_order(start: Make) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+    for number in range(500):
+        assert pipeline.submit(captured_call(number))
+    assert pipeline.flush(LONG_S)
+    assert [record["event_id"] for record in sink.records] == [f"event-{number}" for number in range(500)]
+
+
+def test_nothing_is_started_before_the_first_call(start: Make) -> None:
+    before = delivery_threads()
+    pipeline = start(MemorySink())
+    assert pipeline.flush(0)
+    assert delivery_threads() == before
+    pipeline.submit(captured_call())
+    (thread,) = set(delivery_threads()) - set(before)
+    assert thread.daemon
+
+
+def test_a_full_queue_drops_and_counts_and_never_blocks(start: Make) -> None:
+    sink = HeldSink()
+    sink.is_stuck = True
+    pipeline = start(sink, queue_max_records=10)
+    assert pipeline.submit(captured_call(0))
+    assert sink.in_send.wait(LONG_S)  # the thread has taken it, and is stuck with it
+    taken = [pipeline.submit(captured_call(number)) for number in range(1, 16)]
+    assert taken == [True] * 10 + [False] * 5
+    stats = pipeline.stats()
+    assert (stats.sampled, stats.in_flight, stats.dropped) == (16, 11, {"queue_full": 5})
+
+
+def test_a_failure_of_capture_is_counted_as_a_sampled_call(start: Make) -> None:
+    pipeline = start(MemorySink())
+    pipeline.count_failure("capture_failed")
+    assert pipeline.stats().dropped == {"capture_failed": 1}
+    assert pipeline.stats().sampled == 1
+
+
+def test_a_flush_waits_for_acknowledgements_and_says_when_it_waited_in_vain(start: Make) -> None:
+    sink = HeldSink()
+    pipeline = start(sink)
+    pipeline.submit(captured_call())
+    assert not pipeline.flush(0.05)
+    assert pipeline.stats().in_flight == 1
+    sink.release.set()
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().delivered == 1
+
+
+def test_a_flush_ends_while_later_calls_keep_coming(start: Make) -> None:
+    pipeline = start(MemorySink())
+    stop = threading.Event()
+
+    def keep_coming() -> None:
+        while not stop.is_set():
+            pipeline.submit(captured_call())
+
+    thread = threading.Thread(target=keep_coming)
+    thread.start()
+    try:
+        assert pipeline.flush(LONG_S)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_lost_record_is_counted_by_its_reason(start: Make) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+    sink.fail_with = "kafka:_MSG_TIMED_OUT"
+    pipeline.submit(captured_call())
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().dropped == {"kafka:_MSG_TIMED_OUT": 1}
+
+
+def test_a_full_sink_is_offered_the_record_again(start: Make) -> None:
+    sink = HeldSink()
+    sink.is_full = True
+    pipeline = start(sink)
+    pipeline.submit(captured_call())
+    assert sink.polled.wait(LONG_S)
+    assert pipeline.stats().in_flight == 1
+    sink.is_full = False
+    sink.release.set()
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().delivered == 1
+
+
+def test_a_call_that_cannot_be_finished_is_dropped_and_never_shown(
+    start: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+    with caplog.at_level(logging.DEBUG):
+        for number in range(3):
+            pipeline.submit(captured_call(number, input={"question": {"a secret", "set"}, 1: "payload"}))
+        pipeline.submit(captured_call(9))
+        assert pipeline.flush(LONG_S)
+    assert [record["event_id"] for record in sink.records] == ["event-9"]
+    assert pipeline.stats().dropped == {"finish_failed": 3}
+    assert len(caplog.records) == 1  # a minute
+    assert "CanonicalizationError" in caplog.text
+    assert "secret" not in caplog.text
+    assert "payload" not in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["send", "poll", "close"])
+def test_a_sink_that_raises_does_not_end_the_thread(start: Make, broken: str, caplog: pytest.LogCaptureFixture) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+
+    def fail(*_: object) -> bool:
+        raise RuntimeError("payload")
+
+    setattr(sink, broken, fail)
+    with caplog.at_level(logging.DEBUG):
+        pipeline.submit(captured_call(1))
+        assert pipeline.flush(LONG_S)
+        if broken != "close":
+            delattr(sink, broken)
+        pipeline.submit(captured_call(2))
+        assert pipeline.flush(LONG_S)
+        assert pipeline.close(LONG_S)
+    stats = pipeline.stats()
+    assert stats.balanced
+    assert stats.delivered == (1 if broken == "send" else 2)
+    assert stats.dropped == ({"sink_failed": 1} if broken == "send" else {})
+    assert "RuntimeError" in caplog.text
+    assert "payload" not in caplog.text
+
+
+def test_a_record_that_is_told_of_twice_is_counted_once(start: Make) -> None:
+    class Twice(MemorySink):
+        def send(self, record: Interaction, done: Done) -> bool:
+            done("kafka:_TIMED_OUT")
+            return super().send(record, done)
+
+    pipeline = start(Twice())
+    pipeline.submit(captured_call())
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().dropped == {"kafka:_TIMED_OUT": 1}
+    assert pipeline.stats().delivered == 0
+
+
+def test_closing_delivers_what_is_queued_and_ends_the_thread(start: Make) -> None:
+    sink = HeldSink()
+    sink.release.set()
+    before = delivery_threads()
+    pipeline = start(sink)
+    for number in range(100):
+        pipeline.submit(captured_call(number))
+    assert pipeline.close(LONG_S)
+    assert pipeline.stats().delivered == 100
+    assert sink.closed_with is not None
+    assert set(delivery_threads()) <= set(before)
+
+
+def test_what_the_sink_cannot_deliver_in_time_is_lost_at_exit(start: Make, caplog: pytest.LogCaptureFixture) -> None:
+    sink = HeldSink()
+    pipeline = start(sink)
+    for number in range(3):
+        pipeline.submit(captured_call(number))
+    assert not pipeline.close(0.05)
+    assert pipeline.stats().dropped == {"exit": 3}
+    assert "3 captured calls were not delivered within 0.05 s" in caplog.text
+
+
+def test_closing_a_full_sink_ends_in_time(start: Make) -> None:
+    sink = HeldSink()
+    sink.is_full = True
+    pipeline = start(sink)
+    for number in range(3):
+        pipeline.submit(captured_call(number))
+    assert not pipeline.close(0.05)
+    assert pipeline.stats().dropped == {"exit": 3}
+
+
+def test_closing_a_stuck_sink_ends_in_time_and_its_late_word_does_not_count(start: Make) -> None:
+    sink = HeldSink()
+    sink.is_stuck = True
+    pipeline = start(sink)
+    pipeline.submit(captured_call(0))
+    pipeline.submit(captured_call(1))
+    assert sink.in_send.wait(LONG_S)
+    assert not pipeline.close(0.05)
+    assert pipeline.stats().dropped == {"exit": 2}
+    threads = delivery_threads()
+    sink.release.set()
+    for thread in threads:
+        thread.join(LONG_S)
+    assert pipeline.stats().dropped == {"exit": 2}
+    assert pipeline.stats().delivered == 0
+
+
+def test_a_call_after_closing_is_refused_and_counted(start: Make) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+    assert pipeline.close(LONG_S)
+    assert not pipeline.submit(captured_call())
+    assert pipeline.close(0)
+    assert pipeline.stats().dropped == {"closed": 1}
+    assert sink.records == []
+
+
+def test_threads_that_submit_while_it_closes_lose_no_count(start: Make) -> None:
+    for _ in range(20):
+        pipeline = start(MemorySink())
+        begun = threading.Barrier(5)
+
+        def submit_many(pipeline: Pipeline = pipeline, begun: threading.Barrier = begun) -> None:
+            begun.wait(LONG_S)
+            for number in range(50):
+                pipeline.submit(captured_call(number))
+
+        threads = [threading.Thread(target=submit_many) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        begun.wait(LONG_S)
+        pipeline.close(LONG_S)
+        for thread in threads:
+            thread.join()
+        stats = pipeline.stats()
+        assert (stats.sampled, stats.in_flight) == (200, 0)
+        assert stats.balanced
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that it dies is the point
+def test_a_thread_that_died_is_replaced(start: Make) -> None:
+    class Deadly(MemorySink):
+        def send(self, record: Interaction, done: Done) -> bool:
+            if not self.records:
+                super().send(record, done)
+                raise SystemExit  # ends a thread silently, as nothing in here should
+            return super().send(record, done)
+
+    sink = Deadly()
+    before = set(delivery_threads())
+    pipeline = start(sink)
+    pipeline.submit(captured_call(0))
+    wait_until(lambda: set(delivery_threads()) <= before, "the thread to die")
+    pipeline.submit(captured_call(1))
+    assert pipeline.flush(LONG_S)
+    assert [record["event_id"] for record in sink.records] == ["event-0", "event-1"]
+
+
+def test_a_process_that_can_start_no_thread_counts_the_call(start: Make) -> None:
+    pipeline = start(MemorySink())
+    starter = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "headrace":
+            raise RuntimeError("can't start new thread")
+        starter(thread)
+
+    with pytest.MonkeyPatch.context() as patch:  # the interpreter's own limit cannot be passed in
+        patch.setattr(threading.Thread, "start", refuse)
+        assert not pipeline.submit(captured_call(0))
+    assert pipeline.submit(captured_call(1))
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().dropped == {"no_thread": 1}
+    assert pipeline.stats().delivered == 1
