@@ -44,6 +44,7 @@ class Pipeline:
         make_sink: makes the sink; again in a forked child, whose connections must be its own.
         clock: seconds, monotonic.
         new_instance: names this process, and again a forked child.
+        new_thread: makes the thread.
 
     Attributes:
         exit_timeout_s: how long exit may wait for delivery.
@@ -59,12 +60,14 @@ class Pipeline:
         make_sink: Callable[[Config], Sink] = sink_for,
         clock: Callable[[], float] = time.monotonic,
         new_instance: Callable[[], str] = _new_instance,
+        new_thread: Callable[..., threading.Thread] = threading.Thread,
     ) -> None:
         self.exit_timeout_s = config.telemetry.exit_timeout_s
         self._config = config
         self._make_sink = make_sink
         self._clock = clock
         self._new_instance = new_instance
+        self._new_thread = new_thread
         self._closed = False
         self._begin()
         process.watch(self)
@@ -160,7 +163,7 @@ class Pipeline:
             return True
         try:
             if not self._is_running():
-                thread = threading.Thread(target=self._worker.run, name="headrace", daemon=True)
+                thread = self._new_thread(target=self._worker.run, name="headrace", daemon=True)
                 thread.start()
                 self._thread = thread
                 process.register_exit()

@@ -345,19 +345,18 @@ def test_a_thread_that_died_is_replaced(start: Make) -> None:
     assert [record["event_id"] for record in sink.records] == ["event-0", "event-1"]
 
 
-def test_a_process_that_can_start_no_thread_counts_the_call(start: Make) -> None:
-    pipeline = start(MemorySink())
-    starter = threading.Thread.start
+def test_a_process_that_can_start_no_thread_counts_the_call() -> None:
+    outcomes: list[Any] = [RuntimeError("can't start new thread"), None]
 
-    def refuse(thread: threading.Thread) -> None:
-        if thread.name == "headrace":
-            raise RuntimeError("can't start new thread")
-        starter(thread)
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            if (outcome := outcomes.pop(0)) is not None:
+                raise outcome
+            super().start()
 
-    with pytest.MonkeyPatch.context() as patch:  # the interpreter's own limit cannot be passed in
-        patch.setattr(threading.Thread, "start", refuse)
-        assert not pipeline.submit(captured_call(0))
+    pipeline = Pipeline(load(None, {}, {}), make_sink=lambda _: MemorySink(), new_thread=Thread)
+    assert not pipeline.submit(captured_call(0))
     assert pipeline.submit(captured_call(1))
-    assert pipeline.flush(LONG_S)
+    assert pipeline.close(LONG_S)
     assert pipeline.stats().dropped == {"no_thread": 1}
     assert pipeline.stats().delivered == 1
