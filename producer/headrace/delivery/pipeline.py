@@ -77,7 +77,7 @@ class Pipeline:
 
         Threads that submit at the same moment may exceed the queue's bound by one call each.
         """
-        entry = self._ledger.open()
+        entry = self._ledger.open()  # first: what a close at this moment leaves in the queue, it counts as lost
         try:
             obstacle = self._obstacle()
             if obstacle is not None:
@@ -87,9 +87,6 @@ class Pipeline:
         except Exception as error:  # no memory, say
             entry.drop("submit_failed")
             self._complaints.warn("submit", "headrace: a call could not be queued (%s)", type(error).__name__)
-            return False
-        if self._ended:  # closed meanwhile, and nobody looks into the queue any more
-            entry.drop("closed")
             return False
         return True
 
@@ -117,7 +114,6 @@ class Pipeline:
             self._worker.stop(timeout_s)
             if thread is not threading.current_thread():
                 thread.join(timeout_s + _GRACE_S)
-        self._ended = True
         self._ledger.abandon("exit")
         lost = self._ledger.stats().dropped.get("exit", 0)
         if lost:
@@ -135,7 +131,6 @@ class Pipeline:
 
     def _begin(self) -> None:
         instance = self._new_instance()
-        self._ended = False
         self._ledger: Ledger = Ledger(instance)
         self._complaints = Complaints(self._clock)
         self._sink = self._make_sink(self._config)

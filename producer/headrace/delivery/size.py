@@ -4,6 +4,7 @@ First the longest texts are cut to one common length, the largest with which all
 makes it large, the lists and objects inside are shortened.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -25,12 +26,12 @@ def capped(value: Mapping[Any, Any], max_bytes: int) -> tuple[str, bool]:
     encoded = canonical.dumps(value)
     if len(encoded) <= max_bytes:
         return encoded.decode(), False
-    longest = _common_length([_size(text) for text in _texts(value)], excess=len(encoded) - max_bytes)
+    longest = _common_length([_size(text) for text in _texts(value)], excess=len(encoded) - max_bytes) or max_bytes
     while longest >= _SHORTEST_TEXT:
         encoded = canonical.dumps(_cut(value, longest))
         if len(encoded) <= max_bytes:
             return encoded.decode(), True
-        longest = int(longest * _MARGIN * max_bytes / len(encoded))  # escapes make JSON longer than its texts
+        longest = int(longest * _MARGIN * max_bytes / len(encoded))  # sizes are estimates
     items = max(_lengths(value), default=0)
     while items:
         items //= 2
@@ -94,4 +95,5 @@ def _lengths(value: Any) -> Iterator[int]:
 
 
 def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    """Return a text's bytes in JSON, escapes included."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) - len('""')

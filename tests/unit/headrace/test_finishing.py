@@ -153,6 +153,12 @@ def test_the_longest_texts_are_cut_and_short_ones_are_whole() -> None:
     assert 7_500 <= len(text) <= 8_000
 
 
+def test_a_text_that_json_makes_longer_is_cut_no_more_than_it_must() -> None:
+    text, is_cut = capped({"lines": "\n" * 10_000}, 8_000)
+    assert is_cut
+    assert 7_000 < len(text) <= 8_000
+
+
 def test_what_is_large_without_texts_is_shortened() -> None:
     text, is_cut = capped({"numbers": list(range(100_000)), "name": "kept"}, 2_000)
     value = json.loads(text)

@@ -270,11 +270,13 @@ def test_what_the_sink_cannot_deliver_in_time_is_lost_at_exit(start: Make, caplo
 def test_closing_a_full_sink_ends_in_time(start: Make) -> None:
     sink = HeldSink()
     sink.is_full = True
+    before = set(delivery_threads())
     pipeline = start(sink)
     for number in range(3):
         pipeline.submit(captured_call(number))
     assert not pipeline.close(0.05)
     assert pipeline.stats().dropped == {"exit": 3}
+    wait_until(lambda: set(delivery_threads()) <= before, "the thread to end", 10)
 
 
 def test_closing_a_stuck_sink_ends_in_time_and_its_late_word_does_not_count(start: Make) -> None:
@@ -302,6 +304,24 @@ def test_a_call_after_closing_is_refused_and_counted(start: Make) -> None:
     assert pipeline.close(0)
     assert pipeline.stats().dropped == {"closed": 1}
     assert sink.records == []
+
+
+def test_a_call_that_meets_the_closing_half_way_is_counted() -> None:
+    closings: list[Callable[[], bool]] = []
+
+    class Thread(threading.Thread):
+        def is_alive(self) -> bool:
+            if closings:  # after the call was found welcome, before it is queued
+                closings.pop()()
+            return super().is_alive() or bool(self.ident)
+
+    pipeline = Pipeline(load(None, {}, {}), make_sink=lambda _: MemorySink(), new_thread=Thread)
+    pipeline.submit(captured_call(0))
+    assert pipeline.flush(LONG_S)
+    closings.append(lambda: pipeline.close(LONG_S))
+    pipeline.submit(captured_call(1))
+    stats = pipeline.stats()
+    assert (stats.sampled, stats.delivered, stats.in_flight, stats.dropped) == (2, 1, 0, {"exit": 1})
 
 
 def test_threads_that_submit_while_it_closes_lose_no_count(start: Make) -> None:

@@ -141,7 +141,7 @@ def test_a_compression_that_was_killed_is_done_again(log: Path, clock: Clock) ->
     log.parent.mkdir()
     left = log.parent / "calls.20231114T000000Z-7.jsonl"
     left.write_bytes(b'{"event_id": "left"}\n')
-    left.with_name(left.name + ".gz.part").write_bytes(b"half an archive")
+    left.with_name(left.name + ".gz.part").write_bytes(b"half an archive" * 1_000)
     send(sink_of(log, clock), 1)
     assert sorted(file.name for file in log.parent.iterdir()) == [left.name + ".gz", "calls.jsonl"]
     assert [line["event_id"] for line in lines(log.parent)] == ["left", "event-1"]

@@ -1,6 +1,8 @@
 """What only the Kafka sink must do: keys and headers, options, what librdkafka says and how it fails."""
 
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -17,8 +19,6 @@ from tests.unit.headrace.test_sinks import LONG_S, kafka_config, record_of, refu
 
 class FakeProducer:
     """Takes messages, or raises what it is told to; acknowledges when polled."""
-
-    made: list["FakeProducer"]
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
@@ -183,6 +183,18 @@ def test_what_closing_purges_is_lost_for_exit() -> None:
     sink.send(record_of(0), words.append)
     sink.close(0)
     assert words == ["exit"]
+
+
+def test_a_forked_child_never_frees_the_parents_client() -> None:
+    factory = Factory()
+    sink = factory.sink()
+    sink.send(record_of(0), lambda _: None)
+    client = weakref.ref(factory.made.pop())
+    sink.abandon()
+    gc.collect()
+    assert client() is not None
+    assert sink.send(record_of(1), lambda _: None)
+    assert factory.made[0] is not client()
 
 
 def test_an_error_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

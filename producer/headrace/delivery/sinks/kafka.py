@@ -103,7 +103,8 @@ class KafkaSink:
     def abandon(self) -> None:
         """See `Sink.abandon`.
 
-        librdkafka's threads stayed in the parent, so freeing its client here hangs or crashes: it is never freed.
+        librdkafka's threads stayed in the parent. Freeing its client here would wait for them (measured: a second, in
+        the fork), so it is never freed.
         """
         if self._producer is not None:
             import ctypes

@@ -45,8 +45,7 @@ def tidy(path: Path, rotation: Rotation, now_s: float) -> None:
     oldest_s = now_s - rotation.max_age_days * _DAY_S
     for file, rotated_s in _rotated(path):
         if rotated_s < oldest_s:
-            with contextlib.suppress(FileNotFoundError):  # another process was first
-                file.unlink()
+            file.unlink(missing_ok=True)  # another process may be first
         elif rotation.compression == "gzip" and file.suffix != ".gz":
             _compress(file)
 
@@ -86,7 +85,7 @@ def _compress(file: Path) -> None:
         archive.flush()
         os.fsync(descriptor)
         part.rename(packed)
-        file.unlink()
+        file.unlink(missing_ok=True)  # two processes may have done the same, one after the other
 
 
 def _packed(file: Path) -> Path:

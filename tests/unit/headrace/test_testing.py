@@ -1,0 +1,53 @@
+"""`headrace.testing` for people who use Headrace in their own tests."""
+
+import pytest
+
+import headrace
+from headrace import runtime
+from headrace.errors import ConfigError
+from headrace.testing import capture
+from tests.unit.headrace.calls import captured_call
+
+
+def submit(number: int) -> None:
+    runtime.current().pipeline.submit(captured_call(number))
+
+
+def test_the_block_captures_everything_and_its_records_are_complete_after_it() -> None:
+    with capture() as captured:
+        assert runtime.current().rate == 1
+        assert runtime.current().captures
+        for number in range(50):
+            submit(number)
+    assert [record["event_id"] for record in captured.records] == [f"event-{number}" for number in range(50)]
+
+
+def test_a_flush_inside_completes_the_records_up_to_there() -> None:
+    with capture() as captured:
+        submit(1)
+        assert headrace.flush(10)
+        assert len(captured.records) == 1
+        assert headrace.stats().delivered == 1
+
+
+def test_the_configuration_before_is_back_after_it_even_after_an_error() -> None:
+    before = runtime.slot.runtime
+    with pytest.raises(ZeroDivisionError), capture(telemetry={"service": "shop"}) as captured:
+        submit(1)
+        raise ZeroDivisionError
+    assert runtime.slot.runtime is before
+    assert captured.records[0]["service"] == "shop"
+
+
+def test_a_broken_sink_can_be_tried_out() -> None:
+    with capture() as captured:
+        captured.fail_with = "kafka:_MSG_TIMED_OUT"
+        submit(1)
+        headrace.flush(10)
+        assert headrace.stats().dropped == {"kafka:_MSG_TIMED_OUT": 1}
+    assert captured.records == []
+
+
+def test_a_section_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match="telemetri"), capture(telemetri={}):
+        pass
