@@ -52,4 +52,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-RULES: Final = (Rule("ip", _V6, _v6, hint=":"), Rule("ip", _V4, _v4, hint="."))
+_DOTTED: Final = re.compile(r"\d\.\d{1,3}\.\d")
+_COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
+
+RULES: Final = (Rule("ip", _V6, _v6, hints=(":",), gate=_COLONS), Rule("ip", _V4, _v4, gate=_DOTTED))

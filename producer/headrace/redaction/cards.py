@@ -78,4 +78,6 @@ def _last_group_of_card(run: str, groups: list[tuple[int, int]], first: int) -> 
     return None
 
 
-RULES: Final = (Rule("card", _RUN, _cards),)
+_THIRTEEN_DIGITS: Final = re.compile(rf"[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{12}}")
+
+RULES: Final = (Rule("card", _RUN, _cards, gate=_THIRTEEN_DIGITS),)

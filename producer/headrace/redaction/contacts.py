@@ -76,6 +76,12 @@ def _named(match: re.Match[str]) -> str:
     return match[1] + _MARKER
 
 
-EMAIL_RULES: Final = (Rule("email", _EMAIL, _email),)
-PHONE_RULES: Final = (Rule("phone", _PHONE, _phone), Rule("phone", _NAMED, _named))
+_SEVEN_DIGITS: Final = re.compile(r"\d(?:[^\w\n]{0,3}\d){6}")
+_NAMES: Final = ("phone", "tel", "fax", "mobile", "cell", "whatsapp")
+
+EMAIL_RULES: Final = (Rule("email", _EMAIL, _email, hints=("@", "%40")),)
+PHONE_RULES: Final = (
+    Rule("phone", _PHONE, _phone, gate=_SEVEN_DIGITS),
+    Rule("phone", _NAMED, _named, hints=_NAMES, gate=_SEVEN_DIGITS),
+)
 RULES: Final = EMAIL_RULES + PHONE_RULES

@@ -101,11 +101,17 @@ def _weak(match: re.Match[str]) -> str:
     return match[1] + _MARKER
 
 
+_VENDOR_HINTS: Final = (
+    *("sk-", "k_live_", "k_test_", "whsec_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "akia"),
+    *("asia", "xox", "xapp-", "aiza", "ya29.", "hf_", "npm_", "pypi-", "sg.", "eyj"),
+)
+_SIGN: Final = re.compile("[:=]")
+
 RULES: Final = (
-    Rule("secret", _PEM, _whole, hint="-----BEGIN "),
-    Rule("secret", _URL_PASSWORD, _url_password, hint="://"),
-    Rule("secret", _VENDOR, _whole),
-    Rule("secret", _BEARER, _bearer),
-    Rule("secret", _ASSIGNED, _assigned),
-    Rule("secret", _WEAK, _weak),
+    Rule("secret", _PEM, _whole, hints=("-----begin ",)),
+    Rule("secret", _URL_PASSWORD, _url_password, hints=("://",)),
+    Rule("secret", _VENDOR, _whole, hints=_VENDOR_HINTS),
+    Rule("secret", _BEARER, _bearer, hints=("bearer", "basic", "token")),
+    Rule("secret", _ASSIGNED, _assigned, hints=("pass", "pwd", "key", "secret", "token", "authorization"), gate=_SIGN),
+    Rule("secret", _WEAK, _weak, hints=("token", "secret", "key"), gate=_SIGN),
 )

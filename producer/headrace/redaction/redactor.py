@@ -46,14 +46,16 @@ class Redactor:
         A replacement changes what its neighbours stand beside, so the rules run until nothing changes.
         """
         for _ in range(_MAX_PASSES):
-            before = text
+            before, lowered = text, text.lower()
             for rule in self._rules:
+                if not rule.may_match(text, lowered):
+                    continue
                 replaced = rule.apply(text)
                 if replaced != text:
                     marker = MARKERS[rule.kind]
                     if counts is not None:
                         counts[rule.kind] += replaced.count(marker) - text.count(marker)
-                    text = replaced
+                    text, lowered = replaced, replaced.lower()
             if text == before:
                 break
         return text

@@ -28,16 +28,24 @@ class Rule:
         kind: a key of MARKERS.
         pattern: finds candidates.
         replace: returns what to write for a candidate: itself, or text with the kind's marker in it.
-        hint: a text without this substring cannot match, so the pattern is not tried; None: always try.
+        hints: a text without any of these, in lower case, cannot match; none: any text may.
+        gate: a text in which this cheap pattern finds nothing cannot match.
+
+    Hints and gates only save time: most texts hold nothing, and the rules run beside the host's own threads.
     """
 
     kind: str
     pattern: re.Pattern[str]
     replace: Callable[[re.Match[str]], str]
-    hint: str | None = None
+    hints: tuple[str, ...] = ()
+    gate: re.Pattern[str] | None = None
+
+    def may_match(self, text: str, lowered: str) -> bool:
+        """Tell whether the pattern is worth trying; `lowered` is the text in lower case."""
+        if self.hints and not any(hint in lowered for hint in self.hints):
+            return False
+        return self.gate is None or self.gate.search(text) is not None
 
     def apply(self, text: str) -> str:
         """Return the text with every match replaced."""
-        if self.hint is not None and self.hint not in text:
-            return text
         return self.pattern.sub(self.replace, text)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headrace.redaction import MARKERS, Redactor
+from headrace.redaction import MARKERS, Redactor, redactor
 from headrace_schemas import canonical
+from tests.unit.headrace.test_redaction_corpus import REPLACED
 
 REDACTOR = Redactor()
 
@@ -47,6 +48,18 @@ def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
     counts: Counter[str] = Counter()
     assert REDACTOR.text(once, counts) == once
     assert not counts
+
+
+@given(TEXTS)
+def test_no_rule_is_skipped_that_would_match(text: str) -> None:
+    for rule in redactor._RULES:
+        if not rule.may_match(text, text.lower()):
+            assert rule.apply(text) == text
+
+
+@pytest.mark.parametrize(("text", "expected"), REPLACED)
+def test_no_rule_is_skipped_that_matches_a_known_case(text: str, expected: str) -> None:
+    assert any(rule.may_match(text, text.lower()) and rule.apply(text) != text for rule in redactor._RULES), expected
 
 
 @given(VALUES)
