@@ -18,6 +18,7 @@ class CapturedCall:
     request_id: str
     subject_id: str | None = None
     trace_id: str | None = None
+    span_id: str | None = None
     module_name: str
     module_version: str
     signature: str

@@ -6,8 +6,15 @@
 Golden vectors for implementations in other languages: vectors.json in this package (`headrace_schemas.vectors`).
 """
 
-from headrace_schemas import canonical, keys, names, topics
-from headrace_schemas.codec import Codec, dead_letter_codec, interaction_codec
+from headrace_schemas import canonical, keys, latency, names, topics
+from headrace_schemas.codec import (
+    Codec,
+    control_codec,
+    dead_letter_codec,
+    feedback_codec,
+    interaction_codec,
+    statistics_codec,
+)
 from headrace_schemas.errors import (
     CanonicalizationError,
     DecodeError,
@@ -19,28 +26,48 @@ from headrace_schemas.errors import (
     UndecodableError,
     UnknownSchemaError,
 )
-from headrace_schemas.records import DeadLetter, Header, Interaction
+from headrace_schemas.records import (
+    CallStatistics,
+    Control,
+    Count,
+    DeadLetter,
+    Feedback,
+    Header,
+    Interaction,
+    Statistics,
+    UsageStatistics,
+)
 from headrace_schemas.registry import Registry
 
 __all__ = [
+    "CallStatistics",
     "CanonicalizationError",
     "Codec",
+    "Control",
+    "Count",
     "DeadLetter",
     "DecodeError",
     "EncodeError",
+    "Feedback",
     "Header",
     "HeadraceError",
     "Interaction",
     "NotSingleObjectError",
     "Registry",
     "SchemaError",
+    "Statistics",
     "TrailingBytesError",
     "UndecodableError",
     "UnknownSchemaError",
+    "UsageStatistics",
     "canonical",
+    "control_codec",
     "dead_letter_codec",
+    "feedback_codec",
     "interaction_codec",
     "keys",
+    "latency",
     "names",
+    "statistics_codec",
     "topics",
 ]

@@ -18,10 +18,19 @@ from headrace_schemas.errors import (
     UndecodableError,
     UnknownSchemaError,
 )
-from headrace_schemas.records import DeadLetter, Interaction
+from headrace_schemas.records import Control, DeadLetter, Feedback, Interaction, Statistics
 from headrace_schemas.registry import Registry, fingerprint_of
 
-__all__ = ["HEADER_LENGTH", "MARKER", "Codec", "dead_letter_codec", "interaction_codec"]
+__all__ = [
+    "HEADER_LENGTH",
+    "MARKER",
+    "Codec",
+    "control_codec",
+    "dead_letter_codec",
+    "feedback_codec",
+    "interaction_codec",
+    "statistics_codec",
+]
 
 MARKER: Final = b"\xc3\x01"
 HEADER_LENGTH: Final = 10
@@ -94,3 +103,18 @@ def interaction_codec(registry: Registry | None = None) -> Codec[Interaction]:
 def dead_letter_codec(registry: Registry | None = None) -> Codec[DeadLetter]:
     """Return the codec of `headrace.deadletter.v1`."""
     return Codec("headrace.v1.DeadLetter", registry)
+
+
+def statistics_codec(registry: Registry | None = None) -> Codec[Statistics]:
+    """Return the codec of `headrace.stats.v1`."""
+    return Codec("headrace.v1.Statistics", registry)
+
+
+def feedback_codec(registry: Registry | None = None) -> Codec[Feedback]:
+    """Return the codec of `headrace.feedback.v1`."""
+    return Codec("headrace.v1.Feedback", registry)
+
+
+def control_codec(registry: Registry | None = None) -> Codec[Control]:
+    """Return the codec of `headrace.control.v1`."""
+    return Codec("headrace.v1.Control", registry)

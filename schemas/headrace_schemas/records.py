@@ -2,7 +2,17 @@
 
 from typing import TypedDict
 
-__all__ = ["DeadLetter", "Header", "Interaction"]
+__all__ = [
+    "CallStatistics",
+    "Control",
+    "Count",
+    "DeadLetter",
+    "Feedback",
+    "Header",
+    "Interaction",
+    "Statistics",
+    "UsageStatistics",
+]
 
 
 class Interaction(TypedDict):
@@ -13,6 +23,7 @@ class Interaction(TypedDict):
     request_id: str
     subject_id: str | None
     trace_id: str | None
+    span_id: str | None
     service: str
     environment: str
     instance: str
@@ -67,3 +78,86 @@ class DeadLetter(TypedDict):
     value: bytes | None
     headers: list[Header]
     consumer: str
+
+
+class Count(TypedDict):
+    """How often something named happened."""
+
+    name: str
+    count: int
+
+
+class UsageStatistics(TypedDict):
+    """What the sampled calls of a module tell about one model; estimates for all its calls."""
+
+    model: str
+    sampled: int
+    weight: float
+    tokens_input: float
+    tokens_output: float
+    cost_usd: float
+    unknown_cost: int
+
+
+class CallStatistics(TypedDict):
+    """The calls of one module, version and signature."""
+
+    module_name: str
+    module_version: str
+    signature: str
+    calls: int
+    cancelled: int
+    errors: list[Count]
+    latency_s_sum: float
+    latency_counts: list[int]
+    usage: list[UsageStatistics]
+
+
+class Statistics(TypedDict):
+    """Cumulative counters of one producer instance; each field's meaning stands in statistics.v1.avsc."""
+
+    instance: str
+    started_at_ms: int
+    sequence: int
+    timestamp_ms: int
+    is_last: bool
+    service: str
+    environment: str
+    release: str
+    sampled: int
+    adopted: int
+    delivered: int
+    spooled: int
+    in_flight: int
+    dropped: list[Count]
+    calls: list[CallStatistics]
+
+
+class Feedback(TypedDict):
+    """What somebody said about a request; each field's meaning stands in feedback.v1.avsc."""
+
+    feedback_id: str
+    request_id: str
+    module_name: str | None
+    subject_id: str | None
+    score: float | None
+    label: str | None
+    comment: str | None
+    correction: str | None
+    timestamp_ms: int
+    service: str
+    environment: str
+    instance: str
+    redaction_version: str
+    redactions: int
+    truncated: bool
+
+
+class Control(TypedDict):
+    """An order to running producers; each field's meaning stands in control.v1.avsc."""
+
+    kind: str
+    name: str
+    value: str
+    updated_at_ms: int
+    updated_by: str

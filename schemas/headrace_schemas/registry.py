@@ -22,6 +22,9 @@ AvroSchema: TypeAlias = dict[str, Any]
 CURRENT: Final[Mapping[str, str]] = {
     "headrace.v1.Interaction": "interaction.v1.avsc",
     "headrace.v1.DeadLetter": "deadletter.v1.avsc",
+    "headrace.v1.Statistics": "statistics.v1.avsc",
+    "headrace.v1.Feedback": "feedback.v1.avsc",
+    "headrace.v1.Control": "control.v1.avsc",
 }
 """Record name -> the file that this release writes with, in the package's folder `avro`."""
 

@@ -5,10 +5,22 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["DEAD_LETTERS", "INTERACTIONS", "REQUEST_HEADER", "TOPICS", "TopicSpec"]
+__all__ = [
+    "CONTROL",
+    "DEAD_LETTERS",
+    "FEEDBACK",
+    "INTERACTIONS",
+    "REQUEST_HEADER",
+    "STATISTICS",
+    "TOPICS",
+    "TopicSpec",
+]
 
 INTERACTIONS: Final = "headrace.interactions.v1"
 DEAD_LETTERS: Final = "headrace.deadletter.v1"
+STATISTICS: Final = "headrace.stats.v1"
+FEEDBACK: Final = "headrace.feedback.v1"
+CONTROL: Final = "headrace.control.v1"
 
 REQUEST_HEADER: Final = "headrace-request"
 """Header of an interaction: the 32 bytes of `request_id_hash`."""
@@ -23,12 +35,14 @@ class TopicSpec:
         key: what its message keys are, for people.
         config: topic settings that the guarantees rest on; `headrace topics check` insists on them.
         suggested: further settings for `headrace topics create`; an operator may choose others.
+        partitions: of a new topic; None: as many as the operator asks for.
     """
 
     name: str
     key: str
     config: Mapping[str, str]
     suggested: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    partitions: int | None = None
 
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
@@ -45,5 +59,23 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         config=MappingProxyType({"cleanup.policy": "delete"}),
         # A dead letter is its message and a little more: it must fit where the message did.
         suggested=MappingProxyType({"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(8 * 2**20)}),
+    ),
+    TopicSpec(
+        name=STATISTICS,
+        key="producer instance",
+        config=MappingProxyType({"cleanup.policy": "delete"}),
+        suggested=MappingProxyType({"retention.ms": str(7 * 86_400_000)}),
+    ),
+    TopicSpec(
+        name=FEEDBACK,
+        key="SHA-256 of the request id, 32 bytes",
+        config=MappingProxyType({"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}),
+        suggested=MappingProxyType({"retention.ms": str(30 * 86_400_000)}),
+    ),
+    TopicSpec(
+        name=CONTROL,
+        key="kind/name",
+        config=MappingProxyType({"cleanup.policy": "compact"}),
+        partitions=1,  # orders have one order
     ),
 )

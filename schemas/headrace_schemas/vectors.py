@@ -38,6 +38,7 @@ EXAMPLE: Final[Interaction] = {
     "request_id": "req-1",
     "subject_id": "subject-7",
     "trace_id": None,
+    "span_id": None,
     "service": "reviews",
     "environment": "production",
     "instance": "host-1",

@@ -22,7 +22,9 @@ class Topics:
     def __init__(self, kafka, folder):
         prefix = f"topics-{uuid.uuid4().hex[:12]}"
         self.interactions, self.dead_letters = f"{prefix}.interactions", f"{prefix}.dead"
-        names = {"interactions": self.interactions, "dead_letters": self.dead_letters}
+        self.others = {name: f"{prefix}.{name}" for name in ("statistics", "feedback", "control")}
+        names = {"interactions": self.interactions, "dead_letters": self.dead_letters, **self.others}
+        self.all = sorted(names.values())
         values = {"kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": names}}
         self.path = folder / "headrace.json"
         self.path.write_text(json.dumps(values))
@@ -41,35 +43,36 @@ class Topics:
         )
 
     def states(self):
-        return self.broker.describe([self.interactions, self.dead_letters])
+        return self.broker.describe(self.all)
 
-    def wait_for_both(self):
-        wait_until(lambda: len(self.states()) == 2, "both topics to be described")
+    def wait_for_all(self):
+        wait_until(lambda: len(self.states()) == len(self.all), "all topics to be described")
 
 
 @pytest.fixture
 def topics(kafka, tmp_path):
     made = Topics(kafka, tmp_path)
     yield made
-    made.broker.delete([made.interactions, made.dead_letters])
+    made.broker.delete(made.all)
 
 
-def test_check_finds_both_topics_missing(topics):
+def test_check_finds_all_topics_missing(topics):
     ended = topics.run("check")
     assert ended.returncode == 1
     assert f"{topics.interactions}: missing; to change it: headrace topics create" in ended.stdout
-    assert f"{topics.dead_letters}: missing" in ended.stdout
+    assert all(f"{name}: missing" in ended.stdout for name in topics.all)
 
 
 def test_create_makes_what_check_insists_on(topics):
     ended = topics.run("create", "--json")
     assert ended.returncode == 0, ended.stderr
     made = json.loads(ended.stdout)
-    assert sorted(made["created"]) == sorted([topics.interactions, topics.dead_letters])
+    assert sorted(made["created"]) == topics.all
     assert (made["existing"], made["findings"]) == ([], [])
-    topics.wait_for_both()
+    topics.wait_for_all()
     states = topics.states()
-    assert {state.partitions for state in states.values()} == {8}
+    control = topics.others["control"]
+    assert {name: state.partitions for name, state in states.items()} == {**dict.fromkeys(topics.all, 8), control: 1}
     assert states[topics.interactions].config["message.timestamp.type"] == "LogAppendTime"
     ended = topics.run("check", "--json")
     assert (ended.returncode, json.loads(ended.stdout)) == (0, {"ok": True, "findings": []})
@@ -77,11 +80,11 @@ def test_create_makes_what_check_insists_on(topics):
 
 def test_create_again_changes_nothing(topics):
     topics.run("create", "--partitions", "2")
-    topics.wait_for_both()
+    topics.wait_for_all()
     ended = topics.run("create", "--partitions", "5")
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines() == [f"{topics.interactions}: exists", f"{topics.dead_letters}: exists"]
-    assert {state.partitions for state in topics.states().values()} == {2}
+    assert ended.stdout.splitlines() == [f"{spec.name}: exists" for spec in wanted(topics.config)]
+    assert {state.partitions for state in topics.states().values()} == {2, 1}
 
 
 def test_create_leaves_a_topic_with_other_settings_and_says_so(topics):
@@ -110,7 +113,7 @@ def test_of_several_that_create_at_once_each_succeeds_and_each_topic_has_one_cre
 
     with ThreadPoolExecutor(len(brokers)) as pool:
         created = [name for names in pool.map(create, brokers) for name in names]
-    assert sorted(created) == sorted([topics.interactions, topics.dead_letters])
+    assert sorted(created) == topics.all
 
 
 def test_more_copies_than_brokers_is_one_line(topics):

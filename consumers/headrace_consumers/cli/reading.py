@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from headrace.config.model import Dataset
+    from headrace.config.consumers import Dataset
 
 __all__ = ["TableReadError", "needs_pyarrow", "newest", "scan", "signatures"]
 

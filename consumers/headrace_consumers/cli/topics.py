@@ -40,7 +40,8 @@ def create(
     if as_json:
         print_json({"created": created, "existing": existing, "findings": [finding.as_dict() for finding in findings]})
     else:
-        print_lines(f"{name}: created, {partitions} partitions" for name in created)
+        by_name = {spec.name: spec.partitions or partitions for spec in specs}
+        print_lines(f"{name}: created, {_count(by_name[name])}" for name in created)
         print_lines(f"{name}: exists" for name in existing)
         print_lines(_line(finding) for finding in findings)
     if any(finding.problem for finding in findings):
@@ -87,6 +88,10 @@ def _findings(config: "Config", broker: "Broker", fresh: "list[str] | None" = No
     specs = [spec for spec in topics.wanted(config) if spec.name not in (fresh or ())]
     states = broker.describe([spec.name for spec in topics.wanted(config)])
     return topics.compare(config, specs, states, broker.bootstrap_servers)
+
+
+def _count(partitions: int) -> str:
+    return "1 partition" if partitions == 1 else f"{partitions} partitions"
 
 
 def _line(finding: "Finding") -> str:

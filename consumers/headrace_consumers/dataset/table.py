@@ -6,6 +6,7 @@ delta-rs never compares that version, and refuses a commit only if another with 
 the batch was read from.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -250,13 +251,25 @@ def _open_or_create(path: Path) -> DeltaTable:
 
 
 def _insist_on_columns(table: DeltaTable, path: Path) -> DeltaTable:
-    missing = set(ROW_SCHEMA.names) - {field.name for field in table.schema().fields}
+    missing = _missing(table)
+    if missing and all(ROW_SCHEMA.field(name).nullable for name in missing):
+        # A table of an older release: its rows have no value there. Where another member was first, that is as good.
+        added = Schema.from_arrow(pa.schema([ROW_SCHEMA.field(name) for name in missing])).fields
+        with contextlib.suppress(DeltaError, OSError):
+            table.alter.add_columns(added)
+        table = DeltaTable(str(path))
+        missing = _missing(table)
     if missing:
         raise TableError(
             f"{path}: this Delta table is not a Headrace dataset (it lacks {', '.join(sorted(missing)[:3])}, ...); "
             "give another dataset.path"
         )
     return table
+
+
+def _missing(table: DeltaTable) -> list[str]:
+    present = {field.name for field in table.schema().fields}
+    return [name for name in ROW_SCHEMA.names if name not in present]
 
 
 def _fenced_line(moves: Sequence[Move], table: InteractionTable) -> str:

@@ -106,7 +106,7 @@ class Broker:
 
         Args:
             specs: the topics.
-            partitions: of each new topic.
+            partitions: of each new topic whose spec does not say.
             replication_factor: of each new topic; by default 3, or the number of brokers if that is less.
 
         Returns:
@@ -123,7 +123,7 @@ class Broker:
         new = [
             NewTopic(
                 spec.name,
-                num_partitions=partitions,
+                num_partitions=spec.partitions or partitions,
                 replication_factor=replicas,
                 config={**spec.suggested, **spec.config},
             )

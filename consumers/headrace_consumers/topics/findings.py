@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from headrace.config import Config
-from headrace_schemas.topics import DEAD_LETTERS, INTERACTIONS, TOPICS, TopicSpec
+from headrace_schemas.topics import CONTROL, DEAD_LETTERS, FEEDBACK, INTERACTIONS, STATISTICS, TOPICS, TopicSpec
 
 __all__ = ["DEAD_LETTER_OVERHEAD_BYTES", "Finding", "TopicState", "compare", "wanted"]
 
@@ -51,8 +51,15 @@ class Finding:
 
 def wanted(config: Config) -> tuple[TopicSpec, ...]:
     """Return the topics of TOPICS under their configured names."""
-    names = {INTERACTIONS: config.kafka.topics.interactions, DEAD_LETTERS: config.kafka.topics.dead_letters}
-    return tuple(replace(spec, name=names.get(spec.name, spec.name)) for spec in TOPICS)
+    topics = config.kafka.topics
+    names = {
+        INTERACTIONS: topics.interactions,
+        DEAD_LETTERS: topics.dead_letters,
+        STATISTICS: topics.statistics,
+        FEEDBACK: topics.feedback,
+        CONTROL: topics.control,
+    }
+    return tuple(replace(spec, name=names[spec.name]) for spec in TOPICS)
 
 
 def compare(

@@ -1,7 +1,9 @@
 """Configuration: what can be set (model), where it comes from (load), how it is explained to people (explain)."""
 
+from headrace.config.consumers import Filters, Thresholds
 from headrace.config.explain import shown
+from headrace.config.kafka import Kafka
 from headrace.config.load import ENV_FILE, load
-from headrace.config.model import NO_EFFECT_YET, Config, Filters, Kafka, Thresholds
+from headrace.config.model import NO_EFFECT_YET, Config
 
 __all__ = ["ENV_FILE", "NO_EFFECT_YET", "Config", "Filters", "Kafka", "Thresholds", "load", "shown"]

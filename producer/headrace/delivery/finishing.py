@@ -61,6 +61,7 @@ class Finisher:
             "request_id": _unicode(call.request_id),
             "subject_id": self._pseudonym(call.subject_id, counts),
             "trace_id": None if call.trace_id is None else _unicode(call.trace_id),
+            "span_id": None if call.span_id is None else _unicode(call.span_id),
             "service": self._telemetry.service or "",
             "environment": self._telemetry.environment,
             "instance": self._instance,

@@ -14,6 +14,7 @@ from typing import Final
 from headrace.captured import CapturedCall
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishing import Finisher
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks.protocol import Sink
 from headrace.ledger import Entry, Ledger
 
@@ -105,7 +106,8 @@ class Worker:
             entry.deliver() if lost_for is None else entry.drop(lost_for)
 
         try:
-            while not self._sink.send(record, done):
+            outgoing = Outgoing("interaction", record)
+            while not self._sink.send(outgoing, done):
                 self._poll(_ACKNOWLEDGEMENT_S)  # the sink is full: our queue fills, and counts what it cannot take
                 if self._is_late():
                     done("exit")

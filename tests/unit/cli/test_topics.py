@@ -7,7 +7,7 @@ import pytest
 
 from headrace.config import Config, load
 from headrace_consumers.topics import DEAD_LETTER_OVERHEAD_BYTES, TopicState, compare, wanted
-from headrace_schemas.topics import DEAD_LETTERS, INTERACTIONS
+from headrace_schemas.topics import CONTROL, DEAD_LETTERS, FEEDBACK, INTERACTIONS, STATISTICS
 
 GOOD = {
     INTERACTIONS: {
@@ -17,6 +17,9 @@ GOOD = {
         "max.message.bytes": "1048588",
     },
     DEAD_LETTERS: {"cleanup.policy": "delete", "retention.ms": "2592000000", "max.message.bytes": "8388608"},
+    STATISTICS: {"cleanup.policy": "delete", "retention.ms": "604800000"},
+    FEEDBACK: {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime", "retention.ms": "2592000000"},
+    CONTROL: {"cleanup.policy": "compact"},
 }
 
 
@@ -70,7 +73,7 @@ def test_the_largest_message_must_fit_into_a_dead_letter():
 
 def test_topics_have_their_configured_names():
     config = load(overrides={"kafka": {"topics": {"interactions": "mine", "dead_letters": "bad"}}}, environ={})
-    assert [spec.name for spec in wanted(config)] == ["mine", "bad"]
+    assert [spec.name for spec in wanted(config)] == ["mine", "bad", STATISTICS, FEEDBACK, CONTROL]
     assert all(dataclasses.is_dataclass(spec) for spec in wanted(config))
 
 

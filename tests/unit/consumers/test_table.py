@@ -218,6 +218,14 @@ def test_another_delta_table_is_refused(tmp_path):
         InteractionTable(tmp_path / "t")
 
 
+def test_a_table_of_an_older_release_gets_the_columns_that_were_added_since(tmp_path):
+    older = ROW_SCHEMA.remove(ROW_SCHEMA.get_field_index("span_id"))
+    write_deltalake(str(tmp_path / "t"), older.empty_table(), partition_by=["ingest_date"])
+    table = InteractionTable(tmp_path / "t")
+    assert [field.name for field in DeltaTable(str(tmp_path / "t")).schema().fields][-1] == "span_id"
+    assert InteractionTable(tmp_path / "t").version == table.version == 1
+
+
 def test_a_file_in_the_table_s_place_is_one_line(tmp_path):
     (tmp_path / "t").write_text("not a folder")
     with pytest.raises(TableError):

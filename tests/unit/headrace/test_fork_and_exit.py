@@ -131,7 +131,7 @@ def test_exit_is_bounded_where_the_sink_is_stuck() -> None:
 from headrace.delivery import MemorySink
 entered = threading.Event()
 class Stuck(MemorySink):
-    def send(self, record, done):
+    def send(self, outgoing, done):
         entered.set()
         threading.Event().wait()
 pipeline = Pipeline(load(None, json.loads(sys.argv[1]), {}), make_sink=lambda _: Stuck())
@@ -180,14 +180,15 @@ def test_a_forked_child_sends_its_own_records_and_exits(cluster: KafkaHarness) -
 
 def test_a_forked_child_leaves_the_parents_queue_to_the_parent(log: Path) -> None:
     program = """
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import JsonlSink
 entered, release = threading.Event(), threading.Event()
 class Gated(JsonlSink):
-    def send(self, record, done):
+    def send(self, outgoing, done):
         if os.getpid() == parent:
             entered.set()
             release.wait()
-        return super().send(record, done)
+        return super().send(outgoing, done)
 parent = os.getpid()
 pipeline = Pipeline(load(None, json.loads(sys.argv[1]), {}), make_sink=Gated)
 for number in range(20):

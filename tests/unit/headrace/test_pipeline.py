@@ -4,16 +4,19 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from headrace.config import load
 from headrace.delivery import MemorySink, Pipeline
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import Done
-from headrace_schemas import Interaction
 from tests.support.waiting import wait_until
 from tests.unit.headrace.calls import captured_call
+
+if TYPE_CHECKING:
+    from headrace_schemas import Interaction
 
 LONG_S = 30.0
 
@@ -31,13 +34,13 @@ class HeldSink(MemorySink):
         self.polled = threading.Event()
         self.closed_with: float | None = None
 
-    def send(self, record: Interaction, done: Done) -> bool:
+    def send(self, outgoing: Outgoing, done: Done) -> bool:
         if self.is_full:
             return False
         self.in_send.set()
         if self.is_stuck:
             self.release.wait(LONG_S)
-        self.records.append(record)
+        self.records.append(cast("Interaction", outgoing.record))
         self.held.append(done)
         return True
 
@@ -233,9 +236,9 @@ def test_a_sink_that_raises_does_not_end_the_thread(start: Make, broken: str, ca
 
 def test_a_record_that_is_told_of_twice_is_counted_once(start: Make) -> None:
     class Twice(MemorySink):
-        def send(self, record: Interaction, done: Done) -> bool:
+        def send(self, outgoing: Outgoing, done: Done) -> bool:
             done("kafka:_TIMED_OUT")
-            return super().send(record, done)
+            return super().send(outgoing, done)
 
     pipeline = start(Twice())
     pipeline.submit(captured_call())
@@ -349,11 +352,11 @@ def test_threads_that_submit_while_it_closes_lose_no_count(start: Make) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that it dies is the point
 def test_a_thread_that_died_is_replaced(start: Make) -> None:
     class Deadly(MemorySink):
-        def send(self, record: Interaction, done: Done) -> bool:
+        def send(self, outgoing: Outgoing, done: Done) -> bool:
             if not self.records:
-                super().send(record, done)
+                super().send(outgoing, done)
                 raise SystemExit  # ends a thread silently, as nothing in here should
-            return super().send(record, done)
+            return super().send(outgoing, done)
 
     sink = Deadly()
     before = set(delivery_threads())

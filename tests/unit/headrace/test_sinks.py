@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from headrace.config import Config, load
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import JsonlSink, KafkaSink, MemorySink, Sink, sink_for
 from headrace_schemas import Interaction, interaction_codec
 from headrace_schemas.topics import INTERACTIONS
@@ -139,7 +140,10 @@ class Told:
         def done(lost_for: str | None) -> None:
             self.words[number, lost_for] += 1
 
-        wait_until(lambda: sink.send(record_of(number, **changes), done) or sink.poll(0.05), "room in the sink")
+        wait_until(
+            lambda: sink.send(Outgoing("interaction", record_of(number, **changes)), done) or sink.poll(0.05),
+            "room in the sink",
+        )
 
 
 def settle(sink: Sink) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from headrace.config import load
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import JsonlSink
 from headrace_schemas import canonical
 from tests.unit.headrace.test_sinks import record_of
@@ -46,7 +47,7 @@ def sink_of(log: Path, clock: Clock, **rotation: Any) -> JsonlSink:
 
 def send(sink: JsonlSink, number: int, **changes: Any) -> str | None:
     words: list[str | None] = []
-    assert sink.send(record_of(number, **changes), words.append)
+    assert sink.send(Outgoing("interaction", record_of(number, **changes)), words.append)
     (word,) = words
     return word
 

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from headrace.config import load
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import KafkaSink
 from headrace.delivery.sinks.kafka_options import producer_options
 from headrace.errors import ConfigError
@@ -73,7 +74,7 @@ def test_a_message_has_its_key_its_header_and_its_partition() -> None:
     sink = KafkaSink(kafka_config(servers))
     words: list[str | None] = []
     for number in range(8):
-        assert sink.send(record_of(number), words.append)
+        assert sink.send(Outgoing("interaction", record_of(number)), words.append)
     sink.close(LONG_S)
     assert words == [None] * 8
     reader = Consumer(
@@ -129,10 +130,10 @@ def test_an_option_that_breaks_exactly_once_is_refused_in_one_line(name: str, va
 def test_a_full_client_is_no_loss() -> None:
     factory = Factory()
     sink, words = factory.sink(), list[str | None]()
-    assert sink.send(record_of(0), words.append)
+    assert sink.send(Outgoing("interaction", record_of(0)), words.append)
     factory.made[0].raises = [BufferError()]
-    assert not sink.send(record_of(1), words.append)
-    assert sink.send(record_of(1), words.append)
+    assert not sink.send(Outgoing("interaction", record_of(1)), words.append)
+    assert sink.send(Outgoing("interaction", record_of(1)), words.append)
     assert sink.pending() == 2
     sink.poll(0)
     assert (words, sink.pending()) == ([None, None], 0)
@@ -141,9 +142,9 @@ def test_a_full_client_is_no_loss() -> None:
 def test_a_message_that_is_refused_is_lost_alone(caplog: pytest.LogCaptureFixture) -> None:
     factory = Factory()
     sink, words = factory.sink(), list[str | None]()
-    sink.send(record_of(0), words.append)
+    sink.send(Outgoing("interaction", record_of(0)), words.append)
     factory.made[0].raises = [KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))]
-    assert sink.send(record_of(1), words.append)
+    assert sink.send(Outgoing("interaction", record_of(1)), words.append)
     assert words == ["kafka:MSG_SIZE_TOO_LARGE"]
     assert "Message size too large" in caplog.text
 
@@ -151,10 +152,10 @@ def test_a_message_that_is_refused_is_lost_alone(caplog: pytest.LogCaptureFixtur
 def test_after_a_fatal_error_a_new_client_takes_over() -> None:
     factory = Factory()
     sink, words = factory.sink(), list[str | None]()
-    sink.send(record_of(0), words.append)
+    sink.send(Outgoing("interaction", record_of(0)), words.append)
     factory.made[0].raises = [KafkaException(KafkaError(KafkaError._FATAL))]
-    assert not sink.send(record_of(1), words.append)
-    assert sink.send(record_of(1), words.append)
+    assert not sink.send(Outgoing("interaction", record_of(1)), words.append)
+    assert sink.send(Outgoing("interaction", record_of(1)), words.append)
     assert len(factory.made) == 2
     assert words == ["kafka:_PURGE_QUEUE"]
     sink.poll(0)
@@ -167,12 +168,12 @@ def test_a_client_that_cannot_be_made_is_tried_again_later(caplog: pytest.LogCap
     factory.raises = [refusal]
     sink, words = factory.sink(), list[str | None]()
     for _ in range(3):
-        assert sink.send(record_of(0), words.append)
+        assert sink.send(Outgoing("interaction", record_of(0)), words.append)
     assert words == ["kafka:_INVALID_ARG"] * 3
     assert len(caplog.records) == 1
     assert 'No such configuration property: "x"' in caplog.text
     factory.now_s = 11
-    assert sink.send(record_of(0), words.append)
+    assert sink.send(Outgoing("interaction", record_of(0)), words.append)
     sink.poll(0)
     assert words[3:] == [None]
 
@@ -180,7 +181,7 @@ def test_a_client_that_cannot_be_made_is_tried_again_later(caplog: pytest.LogCap
 def test_what_closing_purges_is_lost_for_exit() -> None:
     factory = Factory()
     sink, words = factory.sink(), list[str | None]()
-    sink.send(record_of(0), words.append)
+    sink.send(Outgoing("interaction", record_of(0)), words.append)
     sink.close(0)
     assert words == ["exit"]
 
@@ -188,19 +189,19 @@ def test_what_closing_purges_is_lost_for_exit() -> None:
 def test_a_forked_child_never_frees_the_parents_client() -> None:
     factory = Factory()
     sink = factory.sink()
-    sink.send(record_of(0), lambda _: None)
+    sink.send(Outgoing("interaction", record_of(0)), lambda _: None)
     client = weakref.ref(factory.made.pop())
     sink.abandon()
     gc.collect()
     assert client() is not None
-    assert sink.send(record_of(1), lambda _: None)
+    assert sink.send(Outgoing("interaction", record_of(1)), lambda _: None)
     assert factory.made[0] is not client()
 
 
 def test_an_error_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     factory = Factory()
     sink = factory.sink()
-    sink.send(record_of(0), lambda _: None)
+    sink.send(Outgoing("interaction", record_of(0)), lambda _: None)
     on_error = factory.made[0].options["error_cb"]
     for factory.now_s in (0, 1, 59, 60, 61):
         on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
@@ -213,7 +214,7 @@ def test_librdkafkas_own_log_does_not_reach_standard_error(
     sink = KafkaSink(kafka_config(refusing_address(), **{"message.timeout.ms": 300, "linger.ms": 1}))
     words: list[str | None] = []
     with caplog.at_level(logging.INFO, "headrace"):
-        sink.send(record_of(0), words.append)
+        sink.send(Outgoing("interaction", record_of(0)), words.append)
         sink.close(5)
     assert words == ["kafka:_MSG_TIMED_OUT"]
     assert "librdkafka: FAIL" in caplog.text

@@ -1,24 +1,43 @@
 """The .avsc files are the contract: its promises to readers, and Python's view of it."""
 
+import io
 import json
 import types
 import typing
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any, Union
 
+import fastavro
 import pytest
 
-from headrace_schemas import DeadLetter, Header, Interaction, names, topics
-from headrace_schemas.registry import CURRENT
+from headrace_schemas import (
+    CallStatistics,
+    Control,
+    Count,
+    DeadLetter,
+    Feedback,
+    Header,
+    Interaction,
+    Statistics,
+    UsageStatistics,
+    latency,
+    names,
+    topics,
+)
+from headrace_schemas.codec import MARKER, interaction_codec
+from headrace_schemas.registry import CURRENT, fingerprint_of
 from headrace_schemas.vectors import EXAMPLE
 
-_PYTHON = {"string": str, "bytes": bytes, "long": int, "int": int, "double": float, "boolean": bool, "Header": Header}
+_PYTHON = {"string": str, "bytes": bytes, "long": int, "int": int, "double": float, "boolean": bool}
+_NESTED = {"Header": Header, "Count": Count, "CallStatistics": CallStatistics, "UsageStatistics": UsageStatistics}
 _OF_THE_DOCUMENT = {
     *("module_name", "module_version", "signature", "input", "output", "timestamp_ms", "latency_ms", "tokens"),
     *("cost_usd", "model", "success", "error"),
 }
 _ADDED = {
     *("event_id", "parent_event_id", "request_id", "subject_id", "trace_id", "service", "environment", "instance"),
+    "span_id",
     *("fields_hash", "program_hash", "tokens_input", "tokens_output", "lm_calls", "cache_hits", "error_type"),
     *("inclusion_probability", "capture_level", "keep_reason", "redaction_version", "redactions", "truncated"),
     *("dedup_key", "dedup_policy", "attributes"),
@@ -36,8 +55,8 @@ def _python_type(avro: Any) -> Any:
         assert avro[0] == "null"
         return Union[_python_type(avro[1]), None]  # noqa: UP007  # built at run time
     if isinstance(avro, dict):
-        return list[_python_type(avro["items"])] if avro["type"] == "array" else _PYTHON[avro["name"]]
-    return _PYTHON[avro]
+        return list[_python_type(avro["items"])] if avro["type"] == "array" else _NESTED[avro["name"]]
+    return _PYTHON[avro] if avro in _PYTHON else _NESTED[avro]
 
 
 def _same_type(hint: Any) -> Any:
@@ -48,7 +67,16 @@ def test_the_fields_are_those_that_the_document_and_the_project_name() -> None:
     assert {field["name"] for field in _schema("interaction.v1.avsc")["fields"]} == _OF_THE_DOCUMENT | _ADDED
 
 
-@pytest.mark.parametrize(("record", "file"), [(Interaction, "interaction.v1.avsc"), (DeadLetter, "deadletter.v1.avsc")])
+@pytest.mark.parametrize(
+    ("record", "file"),
+    [
+        (Interaction, "interaction.v1.avsc"),
+        (DeadLetter, "deadletter.v1.avsc"),
+        (Statistics, "statistics.v1.avsc"),
+        (Feedback, "feedback.v1.avsc"),
+        (Control, "control.v1.avsc"),
+    ],
+)
 def test_the_typed_dicts_have_the_schemas_fields_in_order_and_type(record: type, file: str) -> None:
     hints = {name: _same_type(hint) for name, hint in typing.get_type_hints(record).items()}
     fields = _schema(file)["fields"]
@@ -56,10 +84,36 @@ def test_the_typed_dicts_have_the_schemas_fields_in_order_and_type(record: type,
     assert hints == {field["name"]: _python_type(field["type"]) for field in fields}
 
 
-def test_a_header_is_what_the_dead_letter_schema_says() -> None:
-    (headers,) = (f["type"]["items"] for f in _schema("deadletter.v1.avsc")["fields"] if f["name"] == "headers")
-    hints = {name: _same_type(hint) for name, hint in typing.get_type_hints(Header).items()}
-    assert hints == {field["name"]: _python_type(field["type"]) for field in headers["fields"]}
+def _inner_records(avro: Any) -> Iterator[dict[str, Any]]:
+    """Yield the records defined inside a type, as they stand in the file."""
+    if isinstance(avro, dict) and avro["type"] == "array":
+        yield from _inner_records(avro["items"])
+    elif isinstance(avro, dict):
+        yield avro
+        for field in avro["fields"]:
+            yield from _inner_records(field["type"])
+
+
+@pytest.mark.parametrize("file", CURRENT.values())
+def test_the_records_inside_are_what_python_sees(file: str) -> None:
+    for record in list(_inner_records(_schema(file)))[1:]:
+        hints = {name: _same_type(hint) for name, hint in typing.get_type_hints(_NESTED[record["name"]]).items()}
+        assert hints == {field["name"]: _python_type(field["type"]) for field in record["fields"]}
+
+
+def test_the_histograms_bounds_are_those_of_the_schema() -> None:
+    (calls,) = (f["type"]["items"] for f in _schema("statistics.v1.avsc")["fields"] if f["name"] == "calls")
+    (counts,) = (field for field in calls["fields"] if field["name"] == "latency_counts")
+    assert tuple(counts["bounds_s"]) == latency.BOUNDS_S
+
+
+def test_records_of_the_first_release_are_still_read() -> None:
+    older = _schema("interaction.v1.0.avsc")
+    without = {name: value for name, value in EXAMPLE.items() if name != "span_id"}
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(older), without, strict=True)
+    message = MARKER + fingerprint_of(older) + buffer.getvalue()
+    assert interaction_codec().decode(message) == EXAMPLE
 
 
 def test_the_interaction_is_flat_so_that_a_columnar_reader_can_decode_it() -> None:
@@ -93,7 +147,12 @@ def test_the_example_has_every_field_in_order() -> None:
 
 def test_topics_have_names_that_kafka_takes_and_interactions_the_brokers_clock() -> None:
     by_name = {spec.name: spec for spec in topics.TOPICS}
-    assert set(by_name) == {topics.INTERACTIONS, topics.DEAD_LETTERS}
+    assert set(by_name) == {
+        *(topics.INTERACTIONS, topics.DEAD_LETTERS, topics.STATISTICS, topics.FEEDBACK, topics.CONTROL)
+    }
     assert all(map(names.is_valid_name, by_name))
-    assert by_name[topics.INTERACTIONS].config["message.timestamp.type"] == "LogAppendTime"
-    assert all(spec.config["cleanup.policy"] == "delete" for spec in topics.TOPICS)
+    for name in (topics.INTERACTIONS, topics.FEEDBACK):
+        assert by_name[name].config["message.timestamp.type"] == "LogAppendTime"
+    compacted = [spec.name for spec in topics.TOPICS if spec.config["cleanup.policy"] == "compact"]
+    assert compacted == [topics.CONTROL]
+    assert by_name[topics.CONTROL].partitions == 1

@@ -11,26 +11,27 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from headrace.config import Config
+from headrace.config.telemetry import Rotation
 from headrace.delivery.complaints import Complaints
+from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.sinks.protocol import Done
 from headrace.delivery.sinks.rotation import rotated_name, tidy
-from headrace_schemas import Interaction
 
 __all__ = ["JsonlSink"]
 
-_NESTED: Final = frozenset({"input", "output", "attributes"})
+_NESTED: Final = frozenset({"input", "output", "attributes", "correction"})
 _DAY_S: Final = 86_400.0
 _TRIES: Final = 100
 """How often a file may be rotated away between opening and locking it before that is an error."""
 
 
 class JsonlSink:
-    """Appends to telemetry.log_file_path and rotates it.
+    """Appends interactions to telemetry.log_file_path, other kinds to ``<stem>.<kind>.jsonl`` beside it; rotates them.
 
     Args:
         config: the configuration.
@@ -42,31 +43,20 @@ class JsonlSink:
         self, config: Config, *, time_s: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._path = Path(config.telemetry.log_file_path)
-        self._rotation = config.telemetry.rotation
-        self._max_bytes = config.telemetry.rotation.max_size_mb * 1e6
-        self._time_s = time_s
-        self._complaints = Complaints(clock)
-        self._descriptor: int | None = None
-        self._tidied_s = float("-inf")
+        self._new_log: Callable[[Path], JsonlLog] = lambda path: JsonlLog(
+            path, config.telemetry.rotation, time_s=time_s, clock=clock
+        )
+        self._logs: dict[Kind, JsonlLog] = {}
 
-    def send(self, record: Interaction, done: Done) -> bool:
+    def send(self, outgoing: Outgoing, done: Done) -> bool:
         """See `Sink.send`."""
-        try:
-            line = _line(record)
-        except (TypeError, ValueError) as error:
-            self._complaints.warn("encode", "headrace: a record is no JSON (%s) and is lost", type(error).__name__)
-            done("encode_failed")
-            return True
-        try:
-            self._append(line)
-        except OSError as error:
-            self._complaints.warn(
-                "write", "%s: cannot write the log (%s); records are counted as dropped", self._path, error.strerror
-            )
-            self.close(0)
-            done(f"log_{errno.errorcode.get(error.errno or errno.EIO, 'EIO')}")
-        else:
-            done(None)
+        log = self._logs.get(outgoing.kind)
+        if log is None:
+            path = self._path
+            if outgoing.kind != "interaction":
+                path = path.with_name(f"{path.stem}.{outgoing.kind}.jsonl")
+            log = self._logs[outgoing.kind] = self._new_log(path)
+        done(log.append(outgoing.record))
         return True
 
     def poll(self, timeout_s: float) -> None:
@@ -79,20 +69,69 @@ class JsonlSink:
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
         del timeout_s
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)  # and with it the lock
+        for log in self._logs.values():
+            log.close()
 
     def abandon(self) -> None:
         """See `Sink.abandon`. Closing a copy of a descriptor leaves the lock to the parent."""
         self.close(0)
+
+
+class JsonlLog:
+    """One log file and its rotated predecessors.
+
+    Args:
+        path: the file; its folder is made with the first line.
+        rotation: when it is rotated.
+        time_s: Unix time in seconds.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rotation: Rotation,
+        *,
+        time_s: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._rotation = rotation
+        self._max_bytes = rotation.max_size_mb * 1e6
+        self._time_s = time_s
+        self._complaints = Complaints(clock)
+        self._descriptor: int | None = None
+        self._tidied_s = float("-inf")
+
+    def append(self, record: Mapping[str, Any]) -> str | None:
+        """Append a record as one line; return None when it is in the file, else why it is lost."""
+        try:
+            line = _line(record)
+        except (TypeError, ValueError) as error:
+            self._complaints.warn("encode", "headrace: a record is no JSON (%s) and is lost", type(error).__name__)
+            return "encode_failed"
+        try:
+            self._append(line)
+        except OSError as error:
+            self._complaints.warn(
+                "write", "%s: cannot write the log (%s); records are counted as dropped", self._path, error.strerror
+            )
+            self.close()
+            return f"log_{errno.errorcode.get(error.errno or errno.EIO, 'EIO')}"
+        return None
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)  # and with it the lock
 
     def _append(self, line: bytes) -> None:
         descriptor, size = self._locked()
         try:
             if size and size + len(line) > self._max_bytes and self._rename():
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
-                self.close(0)
+                self.close()
                 descriptor, size = self._locked()
                 self._tidied_s = float("-inf")
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -120,7 +159,7 @@ class JsonlSink:
                     return descriptor, os.fstat(descriptor).st_size
             except FileNotFoundError:
                 pass
-            self.close(0)  # rotated by another process, or removed: the name is another file's now
+            self.close()  # rotated by another process, or removed: the name is another file's now
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
     def _open(self) -> int:
@@ -152,14 +191,16 @@ def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _line(record: Interaction) -> bytes:
+def _line(record: Mapping[str, Any]) -> bytes:
     """Return a record as one line. Its canonical JSON goes in as it is, so that tags and numbers stay what they were.
 
     Raises:
         TypeError, ValueError: a value that JSON or UTF-8 cannot hold.
     """
-    members = (
-        f"{json.dumps(name)}: {value if name in _NESTED else json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-        for name, value in record.items()
-    )
+    members = (f"{json.dumps(name)}: {_text(name, value)}" for name, value in record.items())
     return ("{" + ", ".join(members) + "}\n").encode()
+
+
+def _text(name: str, value: Any) -> str:
+    is_json = name in _NESTED and value is not None
+    return str(value) if is_json else json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from headrace.config import Config
 from headrace.delivery.complaints import Complaints
+from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.sinks.kafka_options import producer_options
 from headrace.delivery.sinks.protocol import Done
-from headrace_schemas import EncodeError, Interaction, interaction_codec, keys
+from headrace_schemas import Codec, EncodeError, feedback_codec, interaction_codec, keys, statistics_codec
 from headrace_schemas.topics import REQUEST_HEADER
 
 __all__ = ["KafkaSink"]
@@ -20,7 +21,7 @@ _RETRY_S: Final = 10.0
 
 
 class KafkaSink:
-    """Sends to the interactions topic.
+    """Sends each kind of record to its topic.
 
     Args:
         config: the configuration; kafka.bootstrap_servers is set.
@@ -39,22 +40,27 @@ class KafkaSink:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = producer_options(config)
-        self._topic = config.kafka.topics.interactions
+        topics = config.kafka.topics
+        self._routes: dict[Kind, tuple[str, Codec[Any]]] = {
+            "interaction": (topics.interactions, interaction_codec()),
+            "feedback": (topics.feedback, feedback_codec()),
+            "statistics": (topics.statistics, statistics_codec()),
+        }
         self._make_producer = make_producer or _confluent_producer
         self._clock = clock
         self._complaints = Complaints(clock)
-        self._codec = interaction_codec()
         self._producer: Any = None
         self._unusable: tuple[float, str] | None = None
         self._has_failed_for_good = False
         self._is_closing = False
 
-    def send(self, record: Interaction, done: Done) -> bool:
+    def send(self, outgoing: Outgoing, done: Done) -> bool:
         """See `Sink.send`."""
         if self._has_failed_for_good:
             self._replace_client()
+        topic, codec = self._routes[outgoing.kind]
         try:
-            value = self._codec.encode(record)
+            value = codec.encode(outgoing.record)
         except EncodeError as error:
             self._complaints.warn("encode", "headrace: a record was lost: %s", error)
             done("encode_failed")
@@ -71,10 +77,10 @@ class KafkaSink:
                 done(self._unusable[1] if self._unusable else "kafka")
                 return True
             producer.produce(
-                self._topic,
+                topic,
                 value,
-                record["dedup_key"].encode(),
-                headers=[(REQUEST_HEADER, keys.request_id_hash(record["request_id"]))],
+                _key(outgoing),
+                headers=_headers(outgoing),
                 on_delivery=on_delivery,
             )
         except BufferError:
@@ -162,6 +168,20 @@ class KafkaSink:
             error.str(),
             error.name(),
         )
+
+
+def _key(outgoing: Outgoing) -> bytes:
+    record: Any = outgoing.record
+    if outgoing.kind == "interaction":
+        return str(record["dedup_key"]).encode()
+    if outgoing.kind == "feedback":
+        return keys.request_id_hash(record["request_id"])
+    return str(record["instance"]).encode()
+
+
+def _headers(outgoing: Outgoing) -> list[tuple[str, bytes]]:
+    record: Any = outgoing.record
+    return [] if outgoing.kind == "statistics" else [(REQUEST_HEADER, keys.request_id_hash(record["request_id"]))]
 
 
 class _Log:

@@ -1,7 +1,12 @@
 """Records in a list, for tests."""
 
+from typing import TYPE_CHECKING, Any
+
+from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.sinks.protocol import Done
-from headrace_schemas import Interaction
+
+if TYPE_CHECKING:
+    from headrace_schemas import Feedback, Interaction, Statistics
 
 __all__ = ["MemorySink"]
 
@@ -10,18 +15,28 @@ class MemorySink:
     """Keeps what it is sent.
 
     Attributes:
-        records: what was delivered, in order.
+        records: the interactions that were delivered, in order.
+        feedback: likewise.
+        statistics: likewise.
         fail_with: while this is a reason, records are lost for it instead.
     """
 
     def __init__(self) -> None:
         self.records: list[Interaction] = []
+        self.feedback: list[Feedback] = []
+        self.statistics: list[Statistics] = []
         self.fail_with: str | None = None
 
-    def send(self, record: Interaction, done: Done) -> bool:
+    def send(self, outgoing: Outgoing, done: Done) -> bool:
         """See `Sink.send`."""
         if self.fail_with is None:
-            self.records.append(record)
+            record: Any = outgoing.record
+            lists: dict[Kind, list[Any]] = {
+                "interaction": self.records,
+                "feedback": self.feedback,
+                "statistics": self.statistics,
+            }
+            lists[outgoing.kind].append(record)
         done(self.fail_with)
         return True
 
@@ -37,4 +52,4 @@ class MemorySink:
 
     def abandon(self) -> None:
         """See `Sink.abandon`. The parent's records are the parent's."""
-        self.records = []
+        self.records, self.feedback, self.statistics = [], [], []

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from headrace_schemas import Interaction
+from headrace.delivery.outgoing import Outgoing
 
 __all__ = ["Done", "Sink"]
 
@@ -14,7 +14,7 @@ Done: TypeAlias = Callable[[str | None], None]
 class Sink(Protocol):
     """Takes records; used by one thread only, which also opens what it needs, with the first record."""
 
-    def send(self, record: Interaction, done: Done) -> bool:
+    def send(self, outgoing: Outgoing, done: Done) -> bool:
         """Take a record; False where there is no room for it: then nothing was done, so poll and offer it again.
 
         Never waits. A record that cannot be delivered is taken, and `done` gets the reason.

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from headrace.config.model import Rotation
+from headrace.config.telemetry import Rotation
 
 __all__ = ["rotated_name", "tidy"]
 

@@ -1,0 +1,106 @@
+"""What consumers do with the records: filters, deduplication, the table, thresholds, the monthly cycle."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from headrace.config.section import Positive, Section, Share
+
+__all__ = [
+    "Dataset",
+    "Dedup",
+    "DedupPolicy",
+    "Filters",
+    "Optimization",
+    "QualityThresholds",
+    "Schemas",
+    "ThresholdChanges",
+    "Thresholds",
+]
+
+
+class QualityThresholds(Section):
+    """When an alert fires."""
+
+    min_success_rate: Share = Field(0.95, description="Alert if the success rate drops below.")
+    max_latency_p99_ms: Positive = Field(3000, description="Alert if the p99 latency exceeds this, ms.")
+    max_cost_p99_usd: Positive = Field(0.05, description="Alert if the p99 cost of a call exceeds this, USD.")
+
+
+class Optimization(Section):
+    """The monthly cycle."""
+
+    schedule: Literal["monthly"] = Field("monthly", description="How often a cycle runs.")
+    telemetry_target: int = Field(0, ge=0, description="Examples from telemetry per signature and cycle.")
+    git_target: int = Field(100, ge=0, description="Examples from git commits per signature and cycle.")
+    synthetic_target: int = Field(20, ge=0, description="Synthetic examples per signature and cycle.")
+
+
+class Thresholds(Section):
+    """What an example must meet; a value equal to a threshold passes, an unknown value too (and is counted)."""
+
+    require_success: bool = Field(default=True, description="Only successful calls.")
+    max_latency_ms: Positive = Field(5000, description="Slower calls are rejected, ms.")
+    max_cost_usd: float = Field(0.10, ge=0, allow_inf_nan=False, description="Dearer calls are rejected, USD.")
+    min_quality_score: Share = Field(0.70, description="Lower scores are rejected.")
+    scorer: Literal["fields", "legacy"] = Field(
+        "fields",
+        description="fields: the share of output fields that are there and not empty. "
+        "legacy: the first implementation's heuristic, which rejects short answers.",
+    )
+
+
+class ThresholdChanges(Section):
+    """What differs for one signature; an absent key keeps the default's value."""
+
+    require_success: bool | None = None
+    max_latency_ms: Positive | None = None
+    max_cost_usd: float | None = Field(None, ge=0, allow_inf_nan=False)
+    min_quality_score: Share | None = None
+    scorer: Literal["fields", "legacy"] | None = None
+
+
+class Filters(Section):
+    """Thresholds for all signatures, and per signature what differs."""
+
+    default: Thresholds = Field(default_factory=Thresholds)
+    signatures: dict[str, ThresholdChanges] = Field(
+        default_factory=dict, description="Signature -> the thresholds that differ for it."
+    )
+
+    def for_signature(self, signature: str) -> Thresholds:
+        """Return the thresholds of a signature: the default with what differs for it."""
+        changes = self.signatures.get(signature)
+        return (
+            self.default if changes is None else self.default.model_copy(update=changes.model_dump(exclude_none=True))
+        )
+
+
+class DedupPolicy(Section):
+    """Which inputs make two calls the same."""
+
+    fields: tuple[str, ...] = Field(min_length=1, description="Only these input fields count.")
+
+
+class Dedup(Section):
+    """Deduplication, a producer's policy: the key is made there. By default all inputs count."""
+
+    signatures: dict[str, DedupPolicy] = Field(default_factory=dict, description="Signature -> its policy.")
+
+
+class Dataset(Section):
+    """The dataset consumer and its Delta table."""
+
+    path: str = Field("data/interactions", min_length=1, description="The Delta table.")
+    state_path: str = Field("state", min_length=1, description="Folder of the seen-set; rebuilt if lost.")
+    group_id: str = Field("headrace-dataset", min_length=1, description="Kafka consumer group.")
+    commit_interval_s: Positive = Field(5, description="At most this long between commits.")
+    max_batch_records: int = Field(50_000, ge=1, description="Commit earlier at this many records.")
+    max_batch_mb: Positive = Field(64, description="Commit earlier at this much, MB of 10^6 bytes.")
+    storage_options: dict[str, str] = Field(default_factory=dict, description="delta-rs storage options.")
+
+
+class Schemas(Section):
+    """Newer schemas, for a consumer that is older than its producers."""
+
+    path: str | None = Field(None, min_length=1, description="An .avsc file, or a folder of them.")

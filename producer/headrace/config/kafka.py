@@ -1,0 +1,40 @@
+"""The broker: its address, the topics' names, librdkafka's options."""
+
+from pydantic import Field, model_validator
+
+from headrace.config.section import Options, Section, TopicName
+from headrace_schemas import topics
+
+__all__ = ["Kafka", "Topics"]
+
+
+class Topics(Section):
+    """Topic names, for brokers with naming rules of their own."""
+
+    interactions: TopicName = topics.INTERACTIONS
+    dead_letters: TopicName = topics.DEAD_LETTERS
+    statistics: TopicName = topics.STATISTICS
+    feedback: TopicName = topics.FEEDBACK
+    control: TopicName = topics.CONTROL
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Topics":
+        named: dict[str, str] = {}
+        for purpose, name in self:
+            if name in named:
+                raise ValueError(f"kafka.topics: {named[name]} and {purpose} name one topic; they must differ")
+            named[name] = purpose
+        return self
+
+
+class Kafka(Section):
+    """The broker. Options are librdkafka's own and pass through."""
+
+    bootstrap_servers: str | None = Field(None, description="HOST:PORT[,HOST:PORT...].", min_length=1)
+    topics: Topics = Field(default_factory=Topics)
+    options: Options = Field(default_factory=dict, description="librdkafka options for every client.")
+    producer_options: Options = Field(default_factory=dict, description="... for producers.")
+    consumer_options: Options = Field(default_factory=dict, description="... for consumers.")
+    embedded_id: str | None = Field(
+        None, min_length=1, description="Stands for the topic ids that an embedded broker lacks; for demos and tests."
+    )
