@@ -22,6 +22,7 @@ __all__ = [
     "call_agent_module",
     "call_module_with_sampling",
     "configure",
+    "feedback",
     "flush",
     "instrument",
     "request",
@@ -114,6 +115,54 @@ def suppress() -> AbstractContextManager[None]:
     from headrace.capture import scope
 
     return scope.suppress()
+
+
+def feedback(
+    request_id: object = None,
+    *,
+    score: float | None = None,
+    label: str | None = None,
+    comment: str | None = None,
+    correction: Mapping[str, Any] | None = None,
+    module: str | None = None,
+    subject_id: object = None,
+) -> bool:
+    """Say how good the answer to a request was, at once or days later, from this process or another.
+
+        headrace.feedback(request_id, score=1.0, label="thumbs_up")
+        headrace.feedback(request_id, score=0.0, correction={"category": "billing"}, comment="wrong queue")
+
+    Feedback is never sampled: it is published for requests that were captured and for those that were not, as long as
+    telemetry is on (and not inside `suppress`). It needs no dspy. Comment, correction, label and subject are redacted
+    as a call's inputs are, off this thread. It counts in `stats` as captured calls do. Never blocks.
+
+    Args:
+        request_id: the id that the call had, `str()` of it; inside an open `request`, by default its id.
+        score: 0 (bad) to 1 (good).
+        label: a short name of your own, e.g. ``thumbs_up``.
+        comment: in words; beyond `telemetry.max_field_bytes` it is cut and marked.
+        correction: the output fields as they should have been; likewise.
+        module: the module it is about, as named in `instrument`; by default the whole request.
+        subject_id: whose data it is, for erasure; by default the open request's, where that is the request.
+
+    Returns:
+        Whether it was queued; False where telemetry is off, or where it is dropped, and counted.
+
+    Raises:
+        UsageError: an argument that cannot be used, or none of score, label, comment and correction.
+    """
+    from headrace.capture.feedback import give
+
+    return give(
+        runtime.current(),
+        request_id,
+        score=score,
+        label=label,
+        comment=comment,
+        correction=correction,
+        module=module,
+        subject_id=subject_id,
+    )
 
 
 def flush(timeout_s: float = 5.0) -> bool:

@@ -1,9 +1,12 @@
-"""What the caller's thread hands to the background: one call as plain JSON values, sharing nothing with the program."""
+"""What the caller's thread hands to the background: a call or a feedback as plain JSON values.
+
+It shares nothing with the program, and is not redacted yet.
+"""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-__all__ = ["CapturedCall"]
+__all__ = ["Captured", "CapturedCall", "CapturedFeedback"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,3 +43,22 @@ class CapturedCall:
     inclusion_probability: float
     keep_reason: str = "sample"
     attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class CapturedFeedback:
+    """What somebody said about a request, before redaction. Fields as in feedback.v1.avsc."""
+
+    feedback_id: str
+    request_id: str
+    module_name: str | None = None
+    subject_id: str | None = None
+    score: float | None = None
+    label: str | None = None
+    comment: str | None = None
+    correction: dict[str, Any] | None = None
+    timestamp_ms: int
+
+
+Captured: TypeAlias = CapturedCall | CapturedFeedback
+"""All that goes through the queue."""

@@ -23,7 +23,7 @@ class Stats:
     """What became of the sampled calls of one process, and what redaction replaced in them.
 
     Attributes:
-        sampled: calls that were chosen for capture.
+        sampled: calls that were chosen for capture, and feedback that was given.
         delivered: records that the broker acknowledged or the log took.
         spooled: records that wait on disk.
         in_flight: calls in the queue, in work, or on their way to the broker.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headrace.captured import CapturedCall
+from headrace.captured import Captured
 from headrace.config import ENV_FILE, Config, load
 from headrace.errors import ConfigError
 
@@ -29,8 +29,8 @@ logger = logging.getLogger("headrace")
 class Delivery(Protocol):
     """What capture needs of a `headrace.delivery.Pipeline`."""
 
-    def submit(self, call: CapturedCall) -> bool:
-        """Take a captured call, or count it as dropped; never block, never raise."""
+    def submit(self, captured: Captured) -> bool:
+        """Take a captured call or feedback, or count it as dropped; never block, never raise."""
 
     def count_failure(self, reason: str) -> None:
         """Count a sampled call that could not be captured."""

@@ -26,6 +26,9 @@ class Finisher:
     Args:
         config: the configuration.
         instance: this producer process.
+
+    Attributes:
+        redactor: hides personal data; feedback goes through it, too.
     """
 
     def __init__(self, config: Config, instance: str) -> None:
@@ -33,7 +36,7 @@ class Finisher:
         self._policies = {
             to_valid_name(name): tuple(sorted(set(policy.fields))) for name, policy in config.dedup.signatures.items()
         }
-        self._redactor = Redactor(config.redaction.kinds)
+        self.redactor = Redactor(config.redaction.kinds)
         self._instance = instance
 
     def finish(self, call: CapturedCall) -> tuple[Interaction, Counter[str]]:
@@ -43,10 +46,10 @@ class Finisher:
             CanonicalizationError: a value that has no canonical JSON.
         """
         counts: Counter[str] = Counter()
-        redact = self._redactor.value
+        redact = self.redactor.value
         inputs, output = redact(call.input, counts), redact(call.output, counts)
         attributes = redact(call.attributes, counts)
-        error = None if call.error is None else self._redactor.text(_unicode(call.error), counts)[:MAX_ERROR_CHARACTERS]
+        error = None if call.error is None else self.redactor.text(_unicode(call.error), counts)[:MAX_ERROR_CHARACTERS]
         signature = to_valid_name(call.signature)
         policy, counted = self._deduplicated(signature, inputs)
         dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted))
@@ -59,7 +62,7 @@ class Finisher:
             "event_id": call.event_id,
             "parent_event_id": call.parent_event_id,
             "request_id": _unicode(call.request_id),
-            "subject_id": self._pseudonym(call.subject_id, counts),
+            "subject_id": self.pseudonym(call.subject_id, counts),
             "trace_id": None if call.trace_id is None else _unicode(call.trace_id),
             "span_id": None if call.span_id is None else _unicode(call.span_id),
             "service": self._telemetry.service or "",
@@ -87,7 +90,7 @@ class Finisher:
             "inclusion_probability": call.inclusion_probability,
             "capture_level": "full",
             "keep_reason": call.keep_reason,
-            "redaction_version": self._redactor.version,
+            "redaction_version": self.redactor.version,
             "redactions": counts.total(),
             "truncated": input_cut or output_cut or attributes_cut,
             "dedup_key": dedup_key,
@@ -102,9 +105,9 @@ class Finisher:
         # A policy that names no input of this call would make all such calls one: then all inputs count.
         return ("fields:" + ",".join(fields), counted) if counted else ("all", inputs)
 
-    def _pseudonym(self, subject_id: str | None, counts: Counter[str]) -> str | None:
-        """A subject id that is personal data itself must not leave; erasure finds it by the same hash."""
-        if subject_id is None or self._redactor.text(subject_id, counts) == subject_id:
+    def pseudonym(self, subject_id: str | None, counts: Counter[str]) -> str | None:
+        """Return a subject id as it may leave: as a hash where it is personal data itself; erasure finds it by that."""
+        if subject_id is None or self.redactor.text(subject_id, counts) == subject_id:
             return None if subject_id is None else _unicode(subject_id)
         return "sha256:" + hashlib.sha256(subject_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

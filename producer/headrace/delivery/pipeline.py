@@ -1,4 +1,4 @@
-"""Captured calls to the sink, off the caller's thread.
+"""Captured calls and feedback to the sink, off the caller's thread.
 
     submit -> bounded queue -> one daemon thread: finish -> sink.send -> acknowledged
 
@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from headrace.captured import CapturedCall
+from headrace.captured import Captured
 from headrace.config import Config
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
-from headrace.delivery.finishing import Finisher
+from headrace.delivery.finishers import Finishers
 from headrace.delivery.sinks import Sink, sink_for
 from headrace.delivery.worker import Worker
 from headrace.ledger import Ledger, Stats
@@ -72,8 +72,8 @@ class Pipeline:
         self._begin()
         process.watch(self)
 
-    def submit(self, call: CapturedCall) -> bool:
-        """Take a call; False where it is dropped, and counted. Never blocks, never raises.
+    def submit(self, captured: Captured) -> bool:
+        """Take a call or a feedback; False where it is dropped, and counted. Never blocks, never raises.
 
         Threads that submit at the same moment may exceed the queue's bound by one call each.
         """
@@ -83,7 +83,7 @@ class Pipeline:
             if obstacle is not None:
                 entry.drop(obstacle)
                 return False
-            self._worker.put(call, entry)
+            self._worker.put(captured, entry)
         except Exception as error:  # no memory, say
             entry.drop("submit_failed")
             self._complaints.warn("submit", "headrace: a call could not be queued (%s)", type(error).__name__)
@@ -136,7 +136,7 @@ class Pipeline:
         self._sink = self._make_sink(self._config)
         self._worker: Worker = Worker(
             self._sink,
-            Finisher(self._config, instance),
+            Finishers(self._config, instance),
             self._ledger,
             complaints=self._complaints,
             clock=self._clock,

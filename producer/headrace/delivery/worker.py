@@ -11,10 +11,9 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from headrace.captured import CapturedCall
+from headrace.captured import Captured
 from headrace.delivery.complaints import Complaints
-from headrace.delivery.finishing import Finisher
-from headrace.delivery.outgoing import Outgoing
+from headrace.delivery.finishers import Finishers
 from headrace.delivery.sinks.protocol import Sink
 from headrace.ledger import Entry, Ledger
 
@@ -32,7 +31,7 @@ class Worker:
 
     Args:
         sink: where records go; used by the worker's thread only.
-        finisher: makes records of calls.
+        finishers: make records of calls and feedback.
         ledger: counts redactions.
         complaints: logs trouble.
         clock: seconds, monotonic.
@@ -41,30 +40,30 @@ class Worker:
     def __init__(
         self,
         sink: Sink,
-        finisher: Finisher,
+        finishers: Finishers,
         ledger: Ledger,
         *,
         complaints: Complaints,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
-        self._finisher = finisher
+        self._finishers = finishers
         self._ledger = ledger
         self._complaints = complaints
         self._clock = clock
         # SimpleQueue: its put takes no lock that a signal handler's or a finalizer's own submit could wait for.
-        self._queue: SimpleQueue[tuple[CapturedCall, Entry] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Captured, Entry] | None] = SimpleQueue()
         self._deadline = float("inf")
         self._stopping = threading.Event()
 
     @property
     def waiting(self) -> int:
-        """How many calls are in the queue."""
+        """How many calls and feedbacks are in the queue."""
         return self._queue.qsize()
 
-    def put(self, call: CapturedCall, entry: Entry) -> None:
-        """Queue a call; never blocks."""
-        self._queue.put((call, entry))
+    def put(self, captured: Captured, entry: Entry) -> None:
+        """Queue a call or a feedback; never blocks."""
+        self._queue.put((captured, entry))
 
     def stop(self, timeout_s: float) -> None:
         """Work off what is queued, for at most so long, then close the sink and return from `run`."""
@@ -75,17 +74,17 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`."""
         while (item := self._next()) is not None:
-            call, entry = item
+            captured, entry = item
             if self._is_late():
                 entry.drop("exit")
             else:
-                self._deliver(call, entry)
+                self._deliver(captured, entry)
         try:
             self._sink.close(max(0.0, self._deadline - self._clock()))
         except Exception as error:
             self._complain("close", error)
 
-    def _next(self) -> tuple[CapturedCall, Entry] | None:
+    def _next(self) -> tuple[Captured, Entry] | None:
         while True:
             pending = self._sink.pending()
             try:
@@ -93,10 +92,10 @@ class Worker:
             except Empty:
                 self._poll(_ACKNOWLEDGEMENT_S if pending else 0.0)
 
-    def _deliver(self, call: CapturedCall, entry: Entry) -> None:
+    def _deliver(self, captured: Captured, entry: Entry) -> None:
         try:
-            record, redactions = self._finisher.finish(call)
-        except Exception as error:  # a call that cannot be redacted never leaves
+            outgoing, redactions = self._finishers.finish(captured)
+        except Exception as error:  # what cannot be redacted never leaves
             entry.drop("finish_failed")
             self._complain("finish", error)
             return
@@ -106,7 +105,6 @@ class Worker:
             entry.deliver() if lost_for is None else entry.drop(lost_for)
 
         try:
-            outgoing = Outgoing("interaction", record)
             while not self._sink.send(outgoing, done):
                 self._poll(_ACKNOWLEDGEMENT_S)  # the sink is full: our queue fills, and counts what it cannot take
                 if self._is_late():
@@ -131,7 +129,7 @@ class Worker:
         # The type only: a message may quote the payload.
         self._complaints.warn(
             f"{step} {type(error).__name__}",
-            "headrace: a captured call was lost in %s (%s); such calls are counted in headrace.stats()",
+            "headrace: a record was lost in %s (%s); such records are counted in headrace.stats()",
             step,
             type(error).__name__,
         )

@@ -20,6 +20,7 @@ PUBLIC = {
     "call_agent_module",
     "call_module_with_sampling",
     "configure",
+    "feedback",
     "flush",
     "instrument",
     "request",
@@ -50,8 +51,9 @@ def test_everything_public_is_documented():
 
 
 def test_the_functions_stay_functions_when_the_submodules_are_imported():
-    done = python("import headrace, headrace.capture.wrapper; print(callable(headrace.request), headrace.instrument)")
-    assert done.stdout.startswith("True <function instrument")
+    code = "import headrace, headrace.capture.wrapper, headrace.capture.feedback\n"
+    done = python(code + "print(callable(headrace.request), callable(headrace.feedback), headrace.instrument)")
+    assert done.stdout.startswith("True True <function instrument")
 
 
 def test_importing_headrace_imports_nothing_heavy_and_starts_nothing():
