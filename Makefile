@@ -4,9 +4,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit check format bench clean
+.PHONY: help demo test unit check format bench bench-producer bench-dataset clean
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: .venv/ready ## the whole system on an embedded broker, in about a minute
 	@$(BIN)/headrace demo $(ARGS)
@@ -26,8 +26,12 @@ format: .venv/ready ## write the format and what the linter can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/ready ## what a call costs, and how fast the dataset job is
-	@$(BIN)/python bench/call_path.py $(ARGS)
+bench: bench-producer bench-dataset ## all benchmarks, a quarter of an hour
+
+bench-producer: .venv-bench/ready ## what Headrace costs a service, beside its peers
+	@.venv-bench/bin/python -m bench.producer.call_path
+
+bench-dataset: .venv/ready ## how fast the dataset job is
 	@$(BIN)/python bench/dataset_job.py $(ARGS)
 
 .venv/ready: pyproject.toml constraints.txt
@@ -38,5 +42,14 @@ bench: .venv/ready ## what a call costs, and how fast the dataset job is
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# MLflow's ranges exclude versions that the rest is tested with, so the benchmarks have an environment of their own.
+.venv-bench/ready: pyproject.toml bench/constraints.txt
+	@echo "Setting up .venv-bench (once, a minute or two) ..."
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint bench/constraints.txt --editable '.[dspy]'
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint bench/constraints.txt --editable '.[bench]' || \
+	  echo "The peers (MLflow, OpenInference) could not be installed; the benchmarks leave them out."
+	@touch $@
+
 clean: ## remove everything that was set up or made here
-	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache demo-data
+	rm -rf .venv .venv-bench .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache demo-data
