@@ -19,6 +19,7 @@ from headrace.config import ENV_FILE, Config, load
 from headrace.errors import ConfigError
 
 if TYPE_CHECKING:
+    from headrace.counters import Counters
     from headrace.ledger import Stats
 
 __all__ = ["Delivery", "Runtime", "configure", "current", "say_if_off", "slot", "swap"]
@@ -28,6 +29,10 @@ logger = logging.getLogger("headrace")
 
 class Delivery(Protocol):
     """What capture needs of a `headrace.delivery.Pipeline`."""
+
+    @property
+    def counters(self) -> "Counters":
+        """Count every call here; a forked child has new ones."""
 
     def submit(self, captured: Captured) -> bool:
         """Take a captured call or feedback, or count it as dropped; never block, never raise."""
@@ -57,10 +62,10 @@ class Runtime:
 
     Attributes:
         rate: the share of requests that are captured, 0 to 1.
-        captures: whether any call can be captured at all.
+        is_on: whether calls are counted, and captured at this rate.
     """
 
-    __slots__ = ("_has_failed", "captures", "config", "new_id", "perf_counter", "pipeline", "rate", "time_ns")
+    __slots__ = ("_has_failed", "config", "is_on", "new_id", "perf_counter", "pipeline", "rate", "time_ns")
 
     def __init__(
         self,
@@ -77,7 +82,7 @@ class Runtime:
         self.perf_counter = perf_counter
         self.new_id = new_id
         self.rate = config.telemetry.sampling_rate_pct / 100
-        self.captures = config.telemetry.enabled and self.rate > 0
+        self.is_on = config.telemetry.enabled
         self._has_failed = False
 
     def count_failure(self, error: Exception) -> None:
@@ -87,6 +92,11 @@ class Runtime:
         """
         with contextlib.suppress(Exception):
             self.pipeline.count_failure("capture_failed")
+        self.tell_of(error)
+
+    def tell_of(self, error: Exception) -> None:
+        """Log the first failure of capture. Never raises."""
+        with contextlib.suppress(Exception):
             if not self._has_failed:
                 self._has_failed = True
                 logger.warning(
@@ -101,7 +111,7 @@ class Slot:
 
     Attributes:
         runtime: what was configured; None before anything was.
-        active: the same while it captures, else None.
+        active: the same while it is on, else None.
         told: the runtime of which the log has said that it captures nothing.
     """
 
@@ -152,13 +162,13 @@ def swap(runtime: Runtime | None) -> Runtime | None:
     with slot.lock:
         previous = slot.runtime
         slot.runtime = runtime
-        slot.active = runtime if runtime is not None and runtime.captures else None
+        slot.active = runtime if runtime is not None and runtime.is_on else None
     return previous
 
 
 def say_if_off(runtime: Runtime) -> None:
     """Log one line for each runtime if nothing will be captured, and how to switch it on."""
-    if runtime.captures:
+    if runtime.is_on and runtime.rate > 0:
         return
     with slot.lock:
         if slot.told is runtime:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace.capture.identity import Identities
 from headrace.capture.program import ProgramHash
+from headrace_schemas.names import to_valid_name
+
+if TYPE_CHECKING:
+    from headrace.counters import Key
 
 __all__ = ["MARK", "Mark", "mark_of"]
 
@@ -19,12 +23,20 @@ class Mark:
         module: the dspy.Module.
         name: the name of its records.
         version: their version.
+
+    Attributes:
+        key: names its calls in the counters.
     """
 
     def __init__(self, module: Any, name: str, version: str) -> None:
         self.name: Final = name
         self.version: Final = version
         self.identities: Final = Identities(module, name)
+        self.key: Final[Key] = (
+            to_valid_name(name),
+            to_valid_name(version),
+            to_valid_name(self.identities.root.name),
+        )
         self.program: Final = ProgramHash()
 
 

@@ -64,6 +64,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             identity=mark.identities.root,
             arguments=shape_of(module).bind(args, kwargs),
             parent=None,
+            key=mark.key,
         )
 
     def settings(self) -> dict[str, Any]:
@@ -79,9 +80,9 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         """The list that DSPy appends LM history to; made when asked for, so that references go in no circle."""
         return _History(self)
 
-    def finish(self, output: Any, error: BaseException | None) -> None:
+    def finish(self, output: Any, error: BaseException | None, latency_s: float) -> None:
         """End the root's span and submit its record. Never raises."""
-        self._submit(self._root, output, error)
+        self._submit(self._root, output, error, latency_s)
 
     # DSPy's hooks. Whatever goes wrong here is counted and stays here: DSPy would log it, payload and all.
 
@@ -161,8 +162,14 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         arguments = shape_of(instance).bind(inputs["args"], inputs["kwargs"])
         if own is None and around.is_the_call_of(instance, arguments):
             return
-        home = instance if own else around.home
-        span = self._span(mark=mark, home=home, identity=identity, arguments=arguments, parent=around)
+        span = self._span(
+            mark=mark,
+            home=instance if own else around.home,
+            identity=identity,
+            arguments=arguments,
+            parent=around,
+            key=own.key if own else None,
+        )
         self._open[call_id] = self._places[call_id] = span
 
     def _span(self, **what: Any) -> Span:
@@ -171,11 +178,22 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             span.usage_is_unknown()
         return span
 
-    def _submit(self, span: Span, output: Any, error: BaseException | None) -> None:
+    def _submit(self, span: Span, output: Any, error: BaseException | None, latency_s: float | None = None) -> None:
         # A call that a new configuration overtakes is the new pipeline's: the old one is closing.
         runtime = slot.active or self._runtime
         try:
-            runtime.pipeline.submit(span.end(output, error))
+            call = span.end(output, error, latency_s)
+            runtime.pipeline.submit(call)
+            if span.key is not None:
+                # The weight is that of a full record: what a rule keeps beyond the sample tells of no usage.
+                runtime.pipeline.counters.add_usage(
+                    span.key,
+                    call.model,
+                    1 / self._runtime.rate,
+                    tokens_input=call.tokens_input,
+                    tokens_output=call.tokens_output,
+                    cost_usd=call.cost_usd,
+                )
         except Exception as failure:
             runtime.count_failure(failure)
 

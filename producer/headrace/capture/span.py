@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headrace.capture.identity import SignatureIdentity
     from headrace.capture.marks import Mark
     from headrace.capture.scope import Request
+    from headrace.counters import Key
     from headrace.runtime import Runtime
 
 __all__ = ["MAX_ERROR_CHARACTERS", "Span", "output_fields"]
@@ -33,6 +34,7 @@ class Span:
         identity: its dataset.
         arguments: its inputs by name, as the caller gave them.
         parent: the enclosing span; None for the root.
+        key: under which the call is counted; None for a predictor that is not instrumented itself.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Span:
         identity: SignatureIdentity,
         arguments: dict[str, Any],
         parent: Span | None,
+        key: Key | None,
     ) -> None:
         self._runtime = runtime
         self._request = request
         self.mark = mark
         self.home = home
+        self.key = key
         self._identity = identity
         self._arguments = arguments
         self._input = to_json(arguments)  # now, for the call may change them
@@ -86,14 +90,16 @@ class Span:
             return True
         return bool(self._input == to_json(arguments))
 
-    def end(self, output: Any, error: BaseException | None) -> CapturedCall:
+    def end(self, output: Any, error: BaseException | None, latency_s: float | None = None) -> CapturedCall:
         """Return the finished call.
 
         Args:
             output: what it returned.
             error: what it raised instead, if anything.
+            latency_s: how long it took, where that was measured already.
         """
-        latency_ms = (self._runtime.perf_counter() - self._started_s) * 1000
+        if latency_s is None:
+            latency_s = self._runtime.perf_counter() - self._started_s
         usage = total(self._lm_calls) if self._usage_is_known else UNKNOWN
         return CapturedCall(
             event_id=self.event_id,
@@ -108,7 +114,7 @@ class Span:
             input=self._input,
             output={} if error is not None else self._output(output),
             timestamp_ms=self._timestamp_ms,
-            latency_ms=latency_ms,
+            latency_ms=latency_s * 1000,
             tokens_input=usage.tokens_input,
             tokens_output=usage.tokens_output,
             cost_usd=usage.cost_usd,

@@ -15,17 +15,13 @@ import dspy
 
 from headrace.capture import registry
 from headrace.capture.evaluation import suppress_inside_evaluate
-from headrace.capture.marks import MARK, Mark, mark_of
-from headrace.capture.recording import Recording
-from headrace.capture.sampling import is_sampled, new_request_id
-from headrace.capture.scope import Request, place
+from headrace.capture.marks import MARK, Mark
+from headrace.capture.observation import observe
 from headrace.errors import UsageError
 from headrace.runtime import slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from headrace.runtime import Runtime
 
 __all__ = ["instrument"]
 
@@ -58,29 +54,37 @@ def _watched(base: Any, mark: Mark) -> type:
     @functools.wraps(base.__call__)
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         active = slot.active
-        if active is None or (recording := _begin(active, mark, self, args, kwargs)) is None:
+        if active is None or (observation := observe(active, mark, self, args, kwargs)) is None:
             return base.__call__(self, *args, **kwargs)
+        recording = observation.recording
         try:
-            with dspy.context(**recording.settings()):
+            if recording is None:
                 output = base.__call__(self, *args, **kwargs)
+            else:
+                with dspy.context(**recording.settings()):
+                    output = base.__call__(self, *args, **kwargs)
         except BaseException as error:
-            recording.finish(None, error)
+            observation.end(None, error)
             raise
-        recording.finish(output, None)
+        observation.end(output, None)
         return output
 
     @functools.wraps(base.acall)
     async def acall(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         active = slot.active
-        if active is None or (recording := _begin(active, mark, self, args, kwargs)) is None:
+        if active is None or (observation := observe(active, mark, self, args, kwargs)) is None:
             return await base.acall(self, *args, **kwargs)
+        recording = observation.recording
         try:
-            with dspy.context(**recording.settings()):
+            if recording is None:
                 output = await base.acall(self, *args, **kwargs)
+            else:
+                with dspy.context(**recording.settings()):
+                    output = await base.acall(self, *args, **kwargs)
         except BaseException as error:
-            recording.finish(None, error)
+            observation.end(None, error)
             raise
-        recording.finish(output, None)
+        observation.end(output, None)
         return output
 
     def reduce_ex(self: Any, protocol: Any) -> Any:
@@ -119,25 +123,3 @@ def _watched(base: Any, mark: Mark) -> type:
     members |= {name: getattr(base, name) for name in kept if hasattr(base, name)}
     watched: type = type(base)(base.__name__, (base,), members)
     return watched
-
-
-def _begin(
-    runtime: Runtime, mark: Mark, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Recording | None:
-    """Return the recording of a call if it is a root call and its request is sampled. Never raises."""
-    try:
-        scope, callers = place()
-        if scope.closed:
-            return None
-        # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
-        if callers and any(mark_of(caller) is not None for caller in callers):
-            return None
-        request = scope.request
-        request_id = new_request_id() if request is None else request.request_id
-        if not is_sampled(request_id, runtime.rate):
-            return None
-        request = request or Request(request_id)
-        return Recording(runtime, mark=mark, module=module, request=request, args=args, kwargs=kwargs)
-    except Exception as error:
-        runtime.count_failure(error)
-        return None

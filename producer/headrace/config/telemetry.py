@@ -32,4 +32,7 @@ class Telemetry(Section):
     environment: Name = Field("production", description="E.g. staging, which must never train production.")
     queue_max_records: int = Field(10_000, ge=1, description="Captured calls that may wait in memory.")
     max_field_bytes: int = Field(262_144, ge=1024, description="Longer inputs or outputs are cut and marked.")
+    statistics_interval_s: float = Field(
+        10, ge=0, allow_inf_nan=False, description="How often the exact counters of all calls are published; 0: never."
+    )
     exit_timeout_s: float = Field(5, ge=0, allow_inf_nan=False, description="How long exit waits for delivery.")

@@ -17,10 +17,12 @@ from typing import Final
 
 from headrace.captured import Captured
 from headrace.config import Config
+from headrace.counters import Counters
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
 from headrace.delivery.sinks import Sink, sink_for
+from headrace.delivery.statistics import StatisticsPublisher
 from headrace.delivery.worker import Worker
 from headrace.ledger import Ledger, Stats
 
@@ -47,6 +49,7 @@ class Pipeline:
         new_thread: makes the thread.
 
     Attributes:
+        counters: of this process's calls; the first one starts the thread, which publishes them.
         exit_timeout_s: how long exit may wait for delivery.
 
     Raises:
@@ -95,10 +98,17 @@ class Pipeline:
         self._ledger.refuse(reason)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was submitted before is delivered or dropped; tell whether it was, in time."""
+        """Wait until all that was submitted before is delivered or dropped, and then the counters are published.
+
+        Tell whether that was so in time.
+        """
+        deadline_s = self._clock() + timeout_s
         if self._worker.waiting and not self._closed:
             self._has_thread()
-        return self._ledger.wait(timeout_s)
+        is_done = self._ledger.wait(timeout_s)
+        if self._closed or not self._is_running():
+            return is_done
+        return self._worker.publish().wait(max(0.0, deadline_s - self._clock())) and is_done
 
     def close(self, timeout_s: float) -> bool:
         """Flush, end the thread and release the sink; tell whether nothing was lost by that.
@@ -132,12 +142,14 @@ class Pipeline:
     def _begin(self) -> None:
         instance = self._new_instance()
         self._ledger: Ledger = Ledger(instance)
+        self.counters: Counters = Counters(self._on_new_series)
         self._complaints = Complaints(self._clock)
         self._sink = self._make_sink(self._config)
         self._worker: Worker = Worker(
             self._sink,
             Finishers(self._config, instance),
             self._ledger,
+            StatisticsPublisher(self.counters, self._ledger, self._config.telemetry, clock=self._clock),
             complaints=self._complaints,
             clock=self._clock,
         )
@@ -151,6 +163,10 @@ class Pipeline:
         if self._worker.waiting >= self._config.telemetry.queue_max_records:
             return "queue_full"
         return None if self._has_thread() else "no_thread"
+
+    def _on_new_series(self) -> None:
+        if self._config.telemetry.statistics_interval_s and not self._closed:
+            self._has_thread()
 
     def _has_thread(self) -> bool:
         """Start the thread unless it runs; False where the process can start none, as at its very end."""

@@ -2,6 +2,8 @@
 
     queue --> finish --> sink.send --> (acknowledged) --> entry.deliver | entry.drop
 
+Between calls it publishes the counters when they are due, and a last time when it ends.
+
 Nothing that a call, the finisher or a sink does may end the loop: a dead worker would lose all calls after it.
 """
 
@@ -14,7 +16,9 @@ from typing import Final
 from headrace.captured import Captured
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
+from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks.protocol import Sink
+from headrace.delivery.statistics import StatisticsPublisher
 from headrace.ledger import Entry, Ledger
 
 __all__ = ["Worker"]
@@ -33,6 +37,7 @@ class Worker:
         sink: where records go; used by the worker's thread only.
         finishers: make records of calls and feedback.
         ledger: counts redactions.
+        statistics: makes the records of the counters.
         complaints: logs trouble.
         clock: seconds, monotonic.
     """
@@ -42,6 +47,7 @@ class Worker:
         sink: Sink,
         finishers: Finishers,
         ledger: Ledger,
+        statistics: StatisticsPublisher,
         *,
         complaints: Complaints,
         clock: Callable[[], float] = time.monotonic,
@@ -49,10 +55,11 @@ class Worker:
         self._sink = sink
         self._finishers = finishers
         self._ledger = ledger
+        self._statistics = statistics
         self._complaints = complaints
         self._clock = clock
         # SimpleQueue: its put takes no lock that a signal handler's or a finalizer's own submit could wait for.
-        self._queue: SimpleQueue[tuple[Captured, Entry] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Captured, Entry] | threading.Event | None] = SimpleQueue()
         self._deadline = float("inf")
         self._stopping = threading.Event()
 
@@ -64,6 +71,12 @@ class Worker:
     def put(self, captured: Captured, entry: Entry) -> None:
         """Queue a call or a feedback; never blocks."""
         self._queue.put((captured, entry))
+
+    def publish(self) -> threading.Event:
+        """Publish the counters now; the event is set when a record of later than now has ended."""
+        published = threading.Event()
+        self._queue.put(published)
+        return published
 
     def stop(self, timeout_s: float) -> None:
         """Work off what is queued, for at most so long, then close the sink and return from `run`."""
@@ -79,6 +92,7 @@ class Worker:
                 entry.drop("exit")
             else:
                 self._deliver(captured, entry)
+        self._publish(self._statistics.take_last)
         try:
             self._sink.close(max(0.0, self._deadline - self._clock()))
         except Exception as error:
@@ -86,11 +100,37 @@ class Worker:
 
     def _next(self) -> tuple[Captured, Entry] | None:
         while True:
+            self._publish(self._statistics.take)
             pending = self._sink.pending()
             try:
-                return self._queue.get_nowait() if pending else self._queue.get(timeout=_IDLE_S)
+                wait_s = min(_IDLE_S, self._statistics.due_in_s())
+                item = self._queue.get_nowait() if pending else self._queue.get(timeout=wait_s)
             except Empty:
                 self._poll(_ACKNOWLEDGEMENT_S if pending else 0.0)
+                continue
+            if not isinstance(item, threading.Event):
+                return item
+            self._statistics.hurry(item.set)
+
+    def _publish(self, take: Callable[[], Outgoing | None]) -> None:
+        """Hand over the newest counters, if they are due; a sink that is full gets newer ones next time."""
+        outgoing = take()
+        if outgoing is None:
+            return
+
+        def done(lost_for: str | None) -> None:
+            del lost_for  # the next record says it all again
+            self._statistics.end()
+
+        try:
+            while not self._sink.send(outgoing, done):
+                self._poll(_ACKNOWLEDGEMENT_S)
+                if self._is_late():
+                    done("exit")
+                    return
+        except Exception as error:
+            done("sink_failed")
+            self._complain("publish", error)
 
     def _deliver(self, captured: Captured, entry: Entry) -> None:
         try:

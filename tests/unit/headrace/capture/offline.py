@@ -8,6 +8,7 @@ import dspy
 from dspy.utils import DummyLM
 
 from headrace.captured import CapturedCall
+from headrace.counters import Counters
 from headrace.ledger import Stats
 
 ANSWERS = {"reasoning": "because", "answer": "blue", "score": "0.5", "summary": "short"}
@@ -86,6 +87,7 @@ class KeepingPipeline:
     """A pipeline that delivers at once, into a list; `broken` makes it raise, as it never should."""
 
     def __init__(self) -> None:
+        self.counters = Counters()
         self.calls: list[CapturedCall] = []
         self.failures: list[str] = []
         self.broken = False

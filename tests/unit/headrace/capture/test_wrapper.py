@@ -43,7 +43,7 @@ def test_acall_is_recorded_as_a_call_is(everything):
 
 
 def test_time_comes_from_the_clocks_passed_in():
-    pipeline, seconds = KeepingPipeline(), iter([10.0, 10.25])
+    pipeline, seconds = KeepingPipeline(), iter([9.0, 10.0, 10.25])
     config = load(None, {"telemetry": {"enabled": True, "sampling_rate_pct": 100}}, {})
     ours = runtime.Runtime(
         config, pipeline, time_ns=lambda: 1_700_000_000_123_456_789, perf_counter=lambda: next(seconds)
