@@ -8,12 +8,13 @@ from headrace.config.section import Section
 
 __all__ = ["Redaction", "RedactionKind"]
 
-RedactionKind: TypeAlias = Literal["email", "phone", "card", "ip", "secret"]
+RedactionKind: TypeAlias = Literal["email", "phone", "card", "iban", "ip", "secret", "private_key"]
 
 
 class Redaction(Section):
     """What is replaced before a record leaves the process."""
 
     kinds: tuple[RedactionKind, ...] = Field(
-        ("email", "phone", "card", "ip", "secret"), description="What is looked for; empty switches it off."
+        ("email", "phone", "card", "iban", "ip", "secret", "private_key"),
+        description="What is looked for; empty switches it off.",
     )

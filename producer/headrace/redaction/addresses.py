@@ -1,47 +1,54 @@
 """IP addresses, version 4 and 6, as `ipaddress` understands them.
 
-Four numbers with dots may be a version: they are one after a `v` or a word such as "version", and an address
-otherwise, since a version left out of a dataset costs less than an address left in it. Times (12:30:45), MAC addresses
-and scopes (std::vector) are no addresses; nor is `a::b` without any digit.
+Four numbers with dots may be a version: they are one after a `v`, `==`, a browser's name or a word such as "version" or
+"section", and an address otherwise, since a version left out of a dataset costs less than an address left in it. Times
+(12:30:45), MAC addresses and scopes (std::vector) are no addresses; nor is `a::b` without any digit.
 """
 
 import ipaddress
 import re
 from typing import Final
 
-from headrace.redaction.rule import MARKERS, Rule
+from headrace.redaction.rule import Mark, Rule
 
 __all__ = ["RULES"]
 
-_MARKER: Final = MARKERS["ip"]
-
 _V4: Final = re.compile(
-    r"(\b(?:version|ver|release|build)[\s.:=]{1,3})?(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?!\w|\.\w)", re.IGNORECASE
+    r"(\b(?:version|ver|release|build|firmware|revision|section|chapter|clause|article)[\s.:=]{1,3}|[=~<>]="
+    r"|\b(?:Chrome|Safari|Edg|OPR|Firefox|Version|AppleWebKit)/)?(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?!\w|\.\w)",
+    re.IGNORECASE,
 )
+
+_HOST: Final = re.compile(r"\b(ip-)(\d{1,3}(?:-\d{1,3}){3})(?![\w-])", re.IGNORECASE)
 
 _V6: Final = re.compile(
     r"""(?<![\w:.])
     (?:[0-9A-Fa-f]{0,4}:){2,7}
     (?:[0-9]{1,3}(?:\.[0-9]{1,3}){3} | [0-9A-Fa-f]{0,4})
-    (?![\w:])""",
+    (?!\w|:[\w:])""",
     re.VERBOSE,
 )
 
 
-def _v4(match: re.Match[str]) -> str:
+def _v4(match: re.Match[str], mark: Mark) -> str:
     if match[1] or not _is_address(match[2]):
         return match[0]
-    return _MARKER
+    return mark(match[2])
 
 
-def _v6(match: re.Match[str]) -> str:
+def _v6(match: re.Match[str], mark: Mark) -> str:
     text = match[0]
     tail = ""
     if text.endswith(":") and not text.endswith("::"):
         text, tail = text[:-1], ":"  # "fe80::1: unreachable"
     if not any(character.isdigit() for character in text) or not _is_address(text):
         return match[0]
-    return _MARKER + tail
+    return mark(text) + tail
+
+
+def _host(match: re.Match[str], mark: Mark) -> str:
+    address = match[2].replace("-", ".")
+    return match[1] + mark(address) if _is_address(address) else match[0]
 
 
 def _is_address(text: str) -> bool:
@@ -55,4 +62,8 @@ def _is_address(text: str) -> bool:
 _DOTTED: Final = re.compile(r"\d\.\d{1,3}\.\d")
 _COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
 
-RULES: Final = (Rule("ip", _V6, _v6, hints=(":",), gate=_COLONS), Rule("ip", _V4, _v4, gate=_DOTTED))
+RULES: Final = (
+    Rule("ip", _V6, _v6, hints=(":",), gate=_COLONS),
+    Rule("ip", _V4, _v4, gate=_DOTTED),
+    Rule("ip", _HOST, _host, hints=("ip-",)),
+)

@@ -1,4 +1,4 @@
-"""Payment cards: 13 to 19 digits, in groups of at least three, with an issuer's prefix and Luhn's check digit.
+"""Payment cards: 13 to 19 digits, in groups of at least two, with an issuer's prefix and Luhn's check digit.
 
 A run of digits may hold more than the card ("order 123 4111 1111 1111 1111"), so every window of whole groups counts.
 """
@@ -6,18 +6,17 @@ A run of digits may hold more than the card ("order 123 4111 1111 1111 1111"), s
 import re
 from typing import Final
 
-from headrace.redaction.rule import MARKERS, Rule
+from headrace.redaction.rule import Mark, Rule
 
 __all__ = ["RULES", "is_card"]
 
-_MARKER: Final = MARKERS["card"]
 _LENGTHS: Final = range(13, 20)
-_SEPARATOR: Final = r"[ \u00a0\-\u2010-\u2014]"
+_SEPARATOR: Final = r"[ \u00a0\-\u2010-\u2014._]"
 
 _RUN: Final = re.compile(
     rf"""(?<![0-9A-Za-z]) (?:
         (?P<other>[0-9A-Fa-f]{{8}}-(?:[0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}})          # a UUID may be all digits
-      | (?<!\d\.)[0-9]{{3,}}+(?:{_SEPARATOR}{{1,2}}[0-9]{{3,}}+)*+(?![0-9A-Za-z])
+      | (?<!\d\.)[0-9]{{3,}}+(?:{_SEPARATOR}{{1,2}}[0-9]{{2,}}+)*+(?![0-9A-Za-z])
     )""",
     re.VERBOSE,
 )
@@ -29,10 +28,11 @@ _ISSUED: Final = re.compile(
       | 3(?:0[0-5]\d|[689]\d\d)\d{10,15}                                            # Diners Club
       | 35(?:2[89]|[3-8]\d)\d{12,15}                                                # JCB
       | 6(?:011|4[4-9]\d|5\d\d)\d{12,15} | 62\d{14,17}                              # Discover, UnionPay
-      | (?:50(?:18|20|38)|6304|6759|676[1-3])\d{9,15} | 220[0-4]\d{12,15}            # Maestro, Mir""",
+      | (?:2131|1800)\d{11} | (?:50(?:18|19|20|38)|6304|6759|676[1-3])\d{9,15}        # JCB, Maestro, Dankort
+      | 220[0-4]\d{12,15}                                                            # Mir""",
     re.VERBOSE | re.ASCII,
 )
-_FIRST_DIGITS: Final = frozenset("23456")
+_FIRST_DIGITS: Final = frozenset("123456")
 """Of any issuer."""
 
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -46,7 +46,7 @@ def is_card(digits: str) -> bool:
     return (sum(values[::2]) + sum(_DOUBLED[value] for value in values[1::2])) % 10 == 0
 
 
-def _cards(match: re.Match[str]) -> str:
+def _cards(match: re.Match[str], mark: Mark) -> str:
     run = match[0]
     if match["other"] or len(run) < _LENGTHS.start:
         return run
@@ -58,8 +58,9 @@ def _cards(match: re.Match[str]) -> str:
         if last is None:
             first += 1
             continue
-        written += (run[kept : groups[first][0]], _MARKER)
-        kept = groups[last][1]
+        start, end = groups[first][0], groups[last][1]
+        written += (run[kept:start], mark(run[start:end]))
+        kept = end
         first = last + 1
     return "".join(written) + run[kept:]
 

@@ -1,26 +1,19 @@
-"""API keys, tokens, passwords and private keys.
+"""API keys, tokens and passwords.
 
-Three signs give a secret away: its own form (a vendor's prefix, a JWT, a PEM block), its place (`Bearer ...`, a URL's
+Three signs give a secret away: its own form (a vendor's prefix, a JWT), its place (`Bearer ...`, a URL's
 password), or its name (`password=...`, a mapping's key `api_key`).
 """
 
 import re
 from typing import Final
 
-from headrace.redaction.rule import MARKERS, Rule
+from headrace.redaction.rule import MARKERS, Mark, Rule
 
 __all__ = ["RULES", "is_secret_name"]
 
-_MARKER: Final = MARKERS["secret"]
+_HIDDEN: Final = frozenset({MARKERS["secret"], MARKERS["private_key"]})
 _SHORTEST_OPAQUE: Final = 20
 """A bearer token without a digit must be this long, or "Bearer authentication" would be one."""
-
-_PEM: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:[\s\\nr]{0,4}[A-Za-z-]{1,20}: [^\n\\]{0,200}){0,5}"  # Proc-Type, DEK-Info
-    r"[A-Za-z0-9+/=\s\\]*+"  # also with escaped line ends; a block that was cut off has no END
-    r"(?:-----END [A-Z0-9 ]{0,60}-----)?"
-)
 
 _VENDOR: Final = re.compile(
     r"""(?<![A-Za-z0-9_-])(?:
@@ -32,6 +25,11 @@ _VENDOR: Final = re.compile(
       | AIza[0-9A-Za-z_-]{30,}+ | ya29\.[0-9A-Za-z_-]{20,}+
       | hf_[A-Za-z0-9]{20,}+ | npm_[A-Za-z0-9]{30,}+ | pypi-[A-Za-z0-9_-]{40,}+
       | SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+
+      | gsk_[A-Za-z0-9]{20,}+ | xai-[A-Za-z0-9]{20,}+ | r8_[A-Za-z0-9]{20,}+ | pplx-[A-Za-z0-9]{20,}+
+      | tvly-[A-Za-z0-9-]{16,}+ | nvapi-[A-Za-z0-9_-]{20,}+ | lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}+
+      | dapi[0-9a-f]{32}(?:-[0-9])? | dop_v1_[0-9a-f]{40,}+ | shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{20,}+
+      | lin_api_[A-Za-z0-9]{20,}+ | sq0(?:csp|atp)-[A-Za-z0-9_-]{16,}+ | hv[sb]\.[A-Za-z0-9_-]{20,}+
+      | glsa_[A-Za-z0-9_]{20,}+ | dckr_pat_[A-Za-z0-9_-]{20,}+ | figd_[A-Za-z0-9_-]{20,}+
       | eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+   # JSON Web Token
     )""",
     re.VERBOSE,
@@ -42,24 +40,43 @@ _URL_PASSWORD: Final = re.compile(r"(://[^\s/:@?#\[\]]{0,256}:)(?!\[SECRET\]@)[^
 _BEARER: Final = re.compile(r"\b((?:bearer|basic|token)\s{1,4})([A-Za-z0-9._~+/=-]{8,}+)", re.IGNORECASE)
 
 _NAMES: Final = (
-    r"pass(?:word|wd|phrase)|pwd|(?:api|secret|access|private|account)[_\-\ ]?key"
+    r"pass(?:wor[dt]|wd|phrase)|pwd|kennwort|senha|contraseña|mot\ de\ passe"
+    r"|(?:api|secret|access|private|account)[_\-\ ]?key"
     r"|(?:client|app|api)[_\-]?secret|(?:access|refresh|auth|session|bearer|id|api|security)[_\-\ ]?token|authorization"
 )
 _ASSIGNED: Final = re.compile(
-    rf"""((?:{_NAMES})\\{{0,2}}["']?\s{{0,3}}[:=]\s{{0,3}})    # the name, perhaps quoted as in JSON, and = or :
-    (?:(?P<open>\\{{0,2}}["'])(?P<quoted>(?:(?!(?P=open)).){{1,512}})
+    rf"""(?P<head>(?P<name>{_NAMES})(?:_(?:hex|base|base64|b64|pem|value))?    # perhaps quoted as in JSON, and = or :
+        \\{{0,2}}["']?\s{{0,3}}[:=]\s{{0,3}})
+    (?:(?P<escaped>\\{{1,2}}["'])(?P<inner>(?:(?!(?P=escaped)).){{1,512}})
+      |(?P<open>["'])(?P<quoted>(?:\\.|(?!(?P=open)).){{1,512}})
       |(?P<bare>[^\s"',;&<>(){{}}\[\]\\]{{1,512}}+))""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 
 _WEAK: Final = re.compile(  # names that are everyday words: only if the value looks made by a machine
-    r"""(?<![A-Za-z])((?:token|secret|key)["']?\s{0,3}[:=]\s{0,3}["']?)
-    (?=[A-Za-z_\-+/=.]{0,200}[0-9])([A-Za-z0-9_\-+/=.]{20,}+)""",
+    r"""(?<![A-Za-z])((?:token|secret|key|sessionid|sid|sig)["']?\s{0,3}[:=]\s{0,3}["']?)
+    (?=[A-Za-z_\-+/=.%]{0,200}[0-9])([A-Za-z0-9_\-+/=.%]{20,}+)""",
     re.VERBOSE | re.IGNORECASE,
 )
 
+_NO_VALUES: Final = frozenset(
+    {"bearer", "basic", "token"}  # a scheme; its token is another rule's
+    | {"str", "string", "bytes", "none", "null", "true", "false", "undefined", "optional", "os.environ", "os.getenv"}
+    | {"getpass", "getpass.getpass"}
+)
+
+_SAID: Final = re.compile(  # "my password is hunter2": only if the value looks made up
+    r"""\b((?:pass(?:word|phrase|code)|passwort|pin)\s(?:is|was|ist)[\s:]{1,3}["']?)(?=[^\s\d]{0,60}\d)[^\s"'<>,;]{4,100}""",
+    re.IGNORECASE,
+)
+_ELEMENT: Final = re.compile(rf"(<(?:{_NAMES})>\s{{0,3}})(?!\[)[^<]{{1,512}}", re.IGNORECASE)
+_COOKIE: Final = re.compile(
+    r"""\b((?:set-)?cookie["']?\s?:\s?["']?)([^\s=;"']{1,64}=[^\r\n"'\[]{1,4096})""", re.IGNORECASE
+)
+_USER_OPTION: Final = re.compile(r"""(\s(?:-u|--user)[\s=]["']?[^\s:"'\[\]]{1,64}:)(?!\[SECRET\])[^\s"']{1,128}""")
+
 _SECRET_NAME: Final = re.compile(
-    r"(?:password|passwd|passphrase|pwd|apikey|secretkey|accesskey|privatekey|accountkey|clientsecret|appsecret"
+    r"(?:password|passwort|passwd|passphrase|pwd|apikey|secretkey|accesskey|privatekey|accountkey|clientsecret|appsecret"
     r"|apisecret|accesstoken|refreshtoken|authtoken|sessiontoken|bearertoken|idtoken|apitoken|securitytoken"
     r"|authorization)\Z"
 )
@@ -74,44 +91,55 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(plain) is not None
 
 
-def _whole(match: re.Match[str]) -> str:  # noqa: ARG001  # the signature of all replacements
-    return _MARKER
+def _whole(match: re.Match[str], mark: Mark) -> str:
+    return mark(match[0])
 
 
-def _url_password(match: re.Match[str]) -> str:
-    return f"{match[1]}{_MARKER}{match[2]}"
+def _url_password(match: re.Match[str], mark: Mark) -> str:
+    return match[1] + mark(match[0]) + match[2]
 
 
-def _bearer(match: re.Match[str]) -> str:
+def _bearer(match: re.Match[str], mark: Mark) -> str:
     token = match[2]
     if len(token) < _SHORTEST_OPAQUE and not any(character.isdigit() for character in token):
         return match[0]
-    return match[1] + _MARKER
+    return match[1] + mark(match[0])
 
 
-def _assigned(match: re.Match[str]) -> str:
-    if match["open"]:
-        return match[0] if match["quoted"] == _MARKER else match[1] + match["open"] + _MARKER
-    if match["bare"].lower() in {"bearer", "basic", "token"}:  # a scheme; its token is another rule's
+def _behind_the_head(match: re.Match[str], mark: Mark) -> str:
+    return match[1] + mark(match[0])
+
+
+def _assigned(match: re.Match[str], mark: Mark) -> str:
+    opening = match["open"] or match["escaped"]
+    if opening:
+        quoted = match["quoted"] or match["inner"]
+        return match[0] if quoted in _HIDDEN else match["head"] + opening + mark(quoted)
+    bare = match["bare"].lower()
+    if bare in _NO_VALUES or bare == match["name"].lower():  # password=password passes a variable on
         return match[0]
-    return match[1] + _MARKER
-
-
-def _weak(match: re.Match[str]) -> str:
-    return match[1] + _MARKER
+    return match["head"] + mark(bare)
 
 
 _VENDOR_HINTS: Final = (
     *("sk-", "k_live_", "k_test_", "whsec_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "akia"),
-    *("asia", "xox", "xapp-", "aiza", "ya29.", "hf_", "npm_", "pypi-", "sg.", "eyj"),
+    *("asia", "xox", "xapp-", "aiza", "ya29.", "hf_", "npm_", "pypi-", "sg.", "eyj", "gsk_", "xai-", "r8_", "pplx-"),
+    *("tvly-", "nvapi-", "lsv2_", "dapi", "dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "lin_api_", "sq0"),
+    *("hvs.", "hvb.", "glsa_", "dckr_pat_", "figd_"),
+)
+_ASSIGNED_HINTS: Final = (
+    *("pass", "pwd", "kennwort", "senha", "contraseña", "key", "secret", "token", "authorization"),
 )
 _SIGN: Final = re.compile("[:=]")
 
 RULES: Final = (
-    Rule("secret", _PEM, _whole, hints=("-----begin ",)),
     Rule("secret", _URL_PASSWORD, _url_password, hints=("://",)),
+    Rule("secret", _ASSIGNED, _assigned, hints=_ASSIGNED_HINTS, gate=_SIGN),
     Rule("secret", _VENDOR, _whole, hints=_VENDOR_HINTS),
     Rule("secret", _BEARER, _bearer, hints=("bearer", "basic", "token")),
-    Rule("secret", _ASSIGNED, _assigned, hints=("pass", "pwd", "key", "secret", "token", "authorization"), gate=_SIGN),
-    Rule("secret", _WEAK, _weak, hints=("token", "secret", "key"), gate=_SIGN),
+    Rule("secret", _WEAK, _behind_the_head, hints=("token", "secret", "key", "sid", "sig", "sessionid"), gate=_SIGN),
+    Rule("secret", _SAID, _behind_the_head, hints=("pass", "pin")),
+    Rule("secret", _ELEMENT, _behind_the_head, hints=("<",)),
+    Rule("secret", _COOKIE, _behind_the_head, hints=("cookie",)),
+    Rule("secret", _USER_OPTION, _behind_the_head, hints=("-u", "--user")),
 )

@@ -3,24 +3,29 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
-from headrace.redaction import addresses, cards, contacts, credentials
+from headrace.redaction import accounts, addresses, cards, contacts, credentials, private_keys
+from headrace.redaction.pseudonyms import PSEUDONYMOUS, Pseudonyms
 from headrace.redaction.rule import MARKERS, Rule
 
 __all__ = ["MARKERS", "Redactor"]
 
 _RULES: Final[tuple[Rule, ...]] = (
+    *private_keys.RULES,
     *credentials.RULES,
     *contacts.EMAIL_RULES,
+    *accounts.RULES,
     *cards.RULES,
     *addresses.RULES,
     *contacts.PHONE_RULES,
 )
-_GENERATION: Final = 1
+_GENERATION: Final = 2
 """Counts changes in what rules decide that their patterns do not show; part of the version."""
 
 _MAX_PASSES: Final = 8
+_HIDDEN: Final = (MARKERS["secret"], MARKERS["private_key"])
 
 
 class Redactor:
@@ -28,13 +33,15 @@ class Redactor:
 
     Args:
         kinds: which of MARKERS' keys to look for; none switches redaction off.
+        pseudonyms: makes `[EMAIL:...]` of what it can, in place of `[EMAIL]`.
 
     Attributes:
         version: names the active rule set: the same rules have the same version in every process and release.
     """
 
-    def __init__(self, kinds: Iterable[str] = tuple(MARKERS)) -> None:
+    def __init__(self, kinds: Iterable[str] = tuple(MARKERS), pseudonyms: Pseudonyms | None = None) -> None:
         self._kinds = frozenset(kinds)
+        self._pseudonyms = pseudonyms
         self._rules = tuple(rule for rule in _RULES if rule.kind in self._kinds)
         described = "\n".join(f"{rule.kind} {rule.pattern.flags} {rule.pattern.pattern}" for rule in self._rules)
         digest = hashlib.sha256(f"{_GENERATION}\n{described}".encode()).hexdigest()
@@ -50,11 +57,8 @@ class Redactor:
             for rule in self._rules:
                 if not rule.may_match(text, lowered):
                     continue
-                replaced = rule.apply(text)
+                replaced = rule.apply(text, partial(self._mark, rule.kind, counts))
                 if replaced != text:
-                    marker = MARKERS[rule.kind]
-                    if counts is not None:
-                        counts[rule.kind] += replaced.count(marker) - text.count(marker)
                     text, lowered = replaced, replaced.lower()
             if text == before:
                 break
@@ -83,8 +87,7 @@ class Redactor:
         if "card" not in self._kinds or (isinstance(value, float) and not value.is_integer()):
             return value
         if 10**12 <= value < 10**19 and cards.is_card(str(int(value))):
-            counts["card"] += 1
-            return MARKERS["card"]
+            return self._mark("card", counts, str(int(value)))
         return value
 
     def _mapping(self, mapping: Mapping[Any, Any], counts: Counter[str]) -> dict[Any, Any]:
@@ -105,14 +108,20 @@ class Redactor:
 
     def _hidden(self, value: Any, counts: Counter[str]) -> Any:
         """Return the value with every text and number in it replaced."""
-        if value is None or isinstance(value, bool) or value == "" or value == MARKERS["secret"]:
+        if value is None or isinstance(value, bool) or value in ("", *_HIDDEN):
             return value
         if isinstance(value, list | tuple):
             return [self._hidden(item, counts) for item in value]
         if isinstance(value, Mapping):
             return {key: self._hidden(item, counts) for key, item in self._mapping(value, counts).items()}
-        counts["secret"] += 1
-        return MARKERS["secret"]
+        return self._mark("secret", counts, "")
+
+    def _mark(self, kind: str, counts: Counter[str] | None, found: str) -> str:
+        if counts is not None:
+            counts[kind] += 1
+        if self._pseudonyms is None or kind not in PSEUDONYMOUS:
+            return MARKERS[kind]
+        return f"{MARKERS[kind][:-1]}:{self._pseudonyms.of(kind, found)}]"
 
 
 def _told_apart(keys: dict[Any, Any]) -> dict[Any, Any]:

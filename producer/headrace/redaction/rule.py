@@ -3,21 +3,27 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-__all__ = ["MARKERS", "Rule"]
+__all__ = ["MARKERS", "Mark", "Rule"]
 
 MARKERS: Final = {
+    "private_key": "[PRIVATE_KEY]",
     "secret": "[SECRET]",
     "email": "[EMAIL]",
+    "iban": "[IBAN]",
     "card": "[CARD]",
     "ip": "[IP]",
     "phone": "[PHONE]",
 }
 """Kind -> what stands in the place of a match, in the order in which the kinds are applied.
 
-The order matters: a password in a URL looks like the local part of an e-mail address, a card like a phone number.
+The order matters: a password in a URL looks like the local part of an e-mail address, a card like a phone number, the
+digits of an IBAN like either.
 """
+
+Mark: TypeAlias = Callable[[str], str]
+"""Given what was found, counts it and returns what is written in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Rule:
     Attributes:
         kind: a key of MARKERS.
         pattern: finds candidates.
-        replace: returns what to write for a candidate: itself, or text with the kind's marker in it.
+        replace: returns what to write for a candidate: itself, or text in which `mark` has replaced what was found.
         hints: a text without any of these, in lower case, cannot match; none: any text may.
         gate: a text in which this cheap pattern finds nothing cannot match.
 
@@ -36,7 +42,7 @@ class Rule:
 
     kind: str
     pattern: re.Pattern[str]
-    replace: Callable[[re.Match[str]], str]
+    replace: Callable[[re.Match[str], Mark], str]
     hints: tuple[str, ...] = ()
     gate: re.Pattern[str] | None = None
 
@@ -46,6 +52,6 @@ class Rule:
             return False
         return self.gate is None or self.gate.search(text) is not None
 
-    def apply(self, text: str) -> str:
+    def apply(self, text: str, mark: Mark) -> str:
         """Return the text with every match replaced."""
-        return self.pattern.sub(self.replace, text)
+        return self.pattern.sub(lambda match: self.replace(match, mark), text)

@@ -1,0 +1,47 @@
+"""Private keys: PEM blocks (PKCS, OpenSSH, OpenPGP), PuTTY files, age identities, JSON Web Keys, bare OpenSSH bodies.
+
+A block that was cut off has no end; line ends may be escaped, as in JSON or an environment variable. Public keys and
+certificates are kept.
+"""
+
+import re
+from typing import Final
+
+from headrace.redaction.rule import Mark, Rule
+
+__all__ = ["RULES"]
+
+_PEM: Final = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[\s\\nr]{0,4}[A-Za-z-]{1,20}: [^\n\\]{0,200}){0,5}"  # Proc-Type, DEK-Info, OpenPGP's Version
+    r"[A-Za-z0-9+/=\s\\]*+"  # also with escaped line ends; a block that was cut off has no END
+    r"(?:-----END [A-Z0-9 ]{0,60}-----)?"
+)
+_PUTTY: Final = re.compile(
+    r"(Private-Lines: \d{1,4}(?:\s|\\r|\\n){1,4})(?=[A-Za-z0-9+/=]{16})[A-Za-z0-9+/=]++"
+    r"(?:(?:\s|\\r|\\n){1,4}+(?!Private-)[A-Za-z0-9+/=]++)*+",
+    re.IGNORECASE,
+)
+_BODY: Final = re.compile(  # the base64 of "openssh-key-v1", without its frame
+    r"(?<![A-Za-z0-9+/])b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/]{20,}+(?:[\s\\nr]{1,4}[A-Za-z0-9+/=]{60,}+)*+"
+    r"(?:[\s\\nr]{1,4}[A-Za-z0-9+/]{2,60}={1,2})?"
+)
+_JWK: Final = re.compile(r"""(\\?["']d\\?["']\s?:\s?\\?["'])[A-Za-z0-9_-]{40,}+""")
+_AGE: Final = re.compile(r"\bAGE-(?:SECRET-KEY|PLUGIN-[A-Z0-9]{1,20})-1[02-9AC-HJ-NP-Z]{20,1000}+", re.IGNORECASE)
+
+
+def _whole(match: re.Match[str], mark: Mark) -> str:
+    return mark(match[0])
+
+
+def _behind_the_head(match: re.Match[str], mark: Mark) -> str:
+    return match[1] + mark(match[0])
+
+
+RULES: Final = (
+    Rule("private_key", _PEM, _whole, hints=("-----begin ",)),
+    Rule("private_key", _PUTTY, _behind_the_head, hints=("private-lines: ",)),
+    Rule("private_key", _BODY, _whole, hints=("b3blbnnzac1rzxktdje",)),
+    Rule("private_key", _JWK, _behind_the_head, hints=('"d', "'d")),
+    Rule("private_key", _AGE, _whole, hints=("age-",)),
+)
