@@ -166,12 +166,12 @@ def feedback(
 
 
 def flush(timeout_s: float = 5.0) -> bool:
-    """Wait until what was captured so far is delivered or dropped; tell whether it is, within `timeout_s` seconds."""
+    """Wait until what was captured so far is delivered, on disk or dropped; tell whether it is, in so many seconds."""
     return runtime.current().pipeline.flush(timeout_s)
 
 
 def stats() -> Stats:
-    """Return this process's ledger: sampled = delivered + spooled + in_flight + sum(dropped.values())."""
+    """Return this process's ledger: sampled + adopted = delivered + spooled + in_flight + sum(dropped.values())."""
     return runtime.current().pipeline.stats()
 
 

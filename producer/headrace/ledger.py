@@ -1,10 +1,13 @@
-"""The loss ledger: what became of every sampled call.
+"""The loss ledger: what became of every sampled call, and of every record taken over from a dead process's spool.
 
-    sampled = delivered + spooled + in_flight + dropped{reason}         at every moment
+    sampled + adopted = delivered + spooled + in_flight + dropped{reason}       at every moment
 
-    open() --Entry--> deliver() | spool() | drop(reason)                each entry ends once
-    refuse(reason)                                                      dropped without ever being in flight
-    abandon(reason)                                                     gives up on all that is still in flight
+    open() --Entry--> deliver() | spool() | drop(reason)    each entry ends once
+    unspool() --Entry-->                                    a spooled record is under way again
+    adopt() --Entry-->                                      ... out of a dead process's spool
+    refuse(reason)                                          dropped without ever being in flight
+    forget(reason, records)                                 spooled records that are lost on disk
+    abandon(reason)                                         gives up on all that is still in flight
 
 Each term is counted where it happens: `in_flight` is a counter of its own, not a difference, so a bookkeeping error
 shows as an imbalance rather than hiding in a subtraction.
@@ -24,6 +27,7 @@ class Stats:
 
     Attributes:
         sampled: calls that were chosen for capture, and feedback that was given.
+        adopted: records taken over from the spools of dead processes.
         delivered: records that the broker acknowledged or the log took.
         spooled: records that wait on disk.
         in_flight: calls in the queue, in work, or on their way to the broker.
@@ -33,6 +37,7 @@ class Stats:
     """
 
     sampled: int = 0
+    adopted: int = 0
     delivered: int = 0
     spooled: int = 0
     in_flight: int = 0
@@ -43,7 +48,8 @@ class Stats:
     @property
     def balanced(self) -> bool:
         """Whether the terms add up."""
-        return self.sampled == self.delivered + self.spooled + self.in_flight + sum(self.dropped.values())
+        ended = self.delivered + self.spooled + sum(self.dropped.values())
+        return self.sampled + self.adopted == ended + self.in_flight
 
 
 class Ledger:
@@ -57,7 +63,8 @@ class Ledger:
         self._instance = instance
         # Reentrant: a signal handler or finalizer that submits a call may run while its own thread holds the lock.
         self._changed = threading.Condition(threading.RLock())
-        self._sampled = self._delivered = self._spooled = self._in_flight = 0
+        self._sampled = self._adopted = self._delivered = self._spooled = self._in_flight = 0
+        self._on_disk = 0  # of those in flight
         self._dropped: Counter[str] = Counter()
         self._redactions: Counter[str] = Counter()
         # A flush waits for the calls before it only, so that steady traffic cannot keep it waiting: each flush starts
@@ -69,9 +76,26 @@ class Ledger:
         """Count a sampled call in flight; the entry ends it."""
         with self._changed:
             self._sampled += 1
-            self._in_flight += 1
-            self._open_by_epoch[self._epoch] += 1
-            return Entry(self, self._epoch)
+            return self._enter()
+
+    def unspool(self) -> "Entry":
+        """Count a spooled record in flight again."""
+        with self._changed:
+            self._spooled -= 1
+            return self._enter(is_on_disk=True)
+
+    def adopt(self) -> "Entry":
+        """Count a record of a dead process's spool in flight."""
+        with self._changed:
+            self._adopted += 1
+            return self._enter(is_on_disk=True)
+
+    def forget(self, reason: str, records: int) -> None:
+        """Count spooled records as lost."""
+        if records:
+            with self._changed:
+                self._spooled -= records
+                self._dropped[reason] += records
 
     def refuse(self, reason: str) -> None:
         """Count a sampled call that is lost at once."""
@@ -80,12 +104,16 @@ class Ledger:
             self._dropped[reason] += 1
 
     def abandon(self, reason: str) -> int:
-        """Drop all that is in flight, and return how much that was; entries still open no longer count."""
+        """Drop all that is in flight, and return how much that was; entries still open no longer count.
+
+        What is in flight out of the spool still is on disk: it counts as spooled.
+        """
         with self._changed:
-            lost = self._in_flight
+            lost = self._in_flight - self._on_disk
             if lost:
                 self._dropped[reason] += lost
-                self._in_flight = 0
+            self._spooled += self._on_disk
+            self._in_flight = self._on_disk = 0
             self._open_by_epoch.clear()
             self._epoch += 1
             self._changed.notify_all()
@@ -108,6 +136,7 @@ class Ledger:
         with self._changed:
             return Stats(
                 sampled=self._sampled,
+                adopted=self._adopted,
                 delivered=self._delivered,
                 spooled=self._spooled,
                 in_flight=self._in_flight,
@@ -116,12 +145,19 @@ class Ledger:
                 instance=self._instance,
             )
 
+    def _enter(self, *, is_on_disk: bool = False) -> "Entry":
+        self._in_flight += 1
+        self._on_disk += is_on_disk
+        self._open_by_epoch[self._epoch] += 1
+        return Entry(self, self._epoch, is_on_disk=is_on_disk)
+
     def _close(self, entry: "Entry", *, to: str, reason: str = "") -> None:
         with self._changed:
             if entry.ended or entry.epoch not in self._open_by_epoch:  # the latter: abandoned before
                 return
             entry.ended = True
             self._in_flight -= 1
+            self._on_disk -= entry.is_on_disk
             if to == "delivered":
                 self._delivered += 1
             elif to == "spooled":
@@ -135,23 +171,24 @@ class Ledger:
 
 
 class Entry:
-    """One sampled call in flight. The first ending counts; a second one, or one after `abandon`, changes nothing."""
+    """One record in flight. The first ending counts; a second one, or one after `abandon`, changes nothing."""
 
-    __slots__ = ("_ledger", "ended", "epoch")
+    __slots__ = ("_ledger", "ended", "epoch", "is_on_disk")
 
-    def __init__(self, ledger: Ledger, epoch: int) -> None:
+    def __init__(self, ledger: Ledger, epoch: int, *, is_on_disk: bool = False) -> None:
         self._ledger = ledger
         self.epoch = epoch
+        self.is_on_disk = is_on_disk
         self.ended = False
 
     def deliver(self) -> None:
-        """Count the call as delivered."""
+        """Count it as delivered."""
         self._ledger._close(self, to="delivered")  # noqa: SLF001  # one class in two parts
 
     def spool(self) -> None:
-        """Count the call as safe on disk."""
+        """Count it as safe on disk."""
         self._ledger._close(self, to="spooled")  # noqa: SLF001
 
     def drop(self, reason: str) -> None:
-        """Count the call as lost."""
+        """Count it as lost."""
         self._ledger._close(self, to="dropped", reason=reason)  # noqa: SLF001

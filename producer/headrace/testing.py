@@ -43,7 +43,7 @@ def capture(**overrides: Any) -> Iterator[MemorySink]:
     telemetry = {"enabled": True, "sampling_rate_pct": 100, **overrides.pop("telemetry", {})}
     config = load(None, {**overrides, "telemetry": telemetry}, {})
     sink = MemorySink()
-    pipeline = Pipeline(config, make_sink=lambda _: sink)
+    pipeline = Pipeline(config, make_sink=lambda _: sink, make_spool=lambda *_: None)
     previous = swap(Runtime(config, pipeline))
     try:
         yield sink

@@ -1,6 +1,6 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
-Its sections, with the defaults of absent keys: telemetry.py, kafka.py, privacy.py, consumers.py.
+Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py.
 """
 
 from typing import Final
@@ -11,6 +11,7 @@ from headrace.config.consumers import Dataset, Dedup, Filters, Optimization, Qua
 from headrace.config.kafka import Kafka
 from headrace.config.privacy import Redaction
 from headrace.config.section import Section
+from headrace.config.spool import Spool
 from headrace.config.telemetry import Telemetry
 
 __all__ = ["NO_EFFECT_YET", "Config"]
@@ -26,6 +27,7 @@ class Config(Section):
     quality_thresholds: QualityThresholds = Field(default_factory=QualityThresholds)
     optimization: Optimization = Field(default_factory=Optimization)
     kafka: Kafka = Field(default_factory=Kafka)
+    spool: Spool = Field(default_factory=Spool)
     filters: Filters = Field(default_factory=Filters)
     dedup: Dedup = Field(default_factory=Dedup)
     dataset: Dataset = Field(default_factory=Dataset)

@@ -1,6 +1,6 @@
 """Captured calls and feedback to the sink, off the caller's thread.
 
-    submit -> bounded queue -> one daemon thread: finish -> sink.send -> acknowledged
+    submit -> bounded queue -> one daemon thread: finish -> outbox: broker, or disk until it is back
 
 Nothing exists before the first call: no thread, no file, no socket. A fork leaves the parent's queue and thread to the
 parent: the child begins with empty ones, under a new instance id. Exit delivers what is left, within a bound.
@@ -21,7 +21,9 @@ from headrace.counters import Counters
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
+from headrace.delivery.outbox import Outbox
 from headrace.delivery.sinks import Sink, sink_for
+from headrace.delivery.spool import Spool, spool_for
 from headrace.delivery.statistics import StatisticsPublisher
 from headrace.delivery.worker import Worker
 from headrace.ledger import Ledger, Stats
@@ -44,6 +46,7 @@ class Pipeline:
     Args:
         config: the configuration.
         make_sink: makes the sink; again in a forked child, whose connections must be its own.
+        make_spool: likewise for what keeps records while the sink's broker is away; it may make None.
         clock: seconds, monotonic.
         new_instance: names this process, and again a forked child.
         new_thread: makes the thread.
@@ -61,6 +64,7 @@ class Pipeline:
         config: Config,
         *,
         make_sink: Callable[[Config], Sink] = sink_for,
+        make_spool: Callable[[Config, str], Spool | None] = spool_for,
         clock: Callable[[], float] = time.monotonic,
         new_instance: Callable[[], str] = _new_instance,
         new_thread: Callable[..., threading.Thread] = threading.Thread,
@@ -68,6 +72,7 @@ class Pipeline:
         self.exit_timeout_s = config.telemetry.exit_timeout_s
         self._config = config
         self._make_sink = make_sink
+        self._make_spool = make_spool
         self._clock = clock
         self._new_instance = new_instance
         self._new_thread = new_thread
@@ -98,7 +103,7 @@ class Pipeline:
         self._ledger.refuse(reason)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was submitted before is delivered or dropped, and then the counters are published.
+        """Wait until all that was submitted before is delivered, on disk or dropped, and the counters are published.
 
         Tell whether that was so in time.
         """
@@ -113,7 +118,8 @@ class Pipeline:
     def close(self, timeout_s: float) -> bool:
         """Flush, end the thread and release the sink; tell whether nothing was lost by that.
 
-        What is left when the time is over is counted as dropped at exit. A second call returns True at once.
+        What the broker has not taken goes to disk. What is left when the time is over is counted as dropped at exit.
+        A second call returns True at once.
         """
         if self._closed:
             return True
@@ -136,7 +142,7 @@ class Pipeline:
 
     def renew(self) -> None:
         """Begin anew in a forked child: what the parent holds is the parent's to deliver."""
-        self._sink.abandon()
+        self._outbox.abandon()
         self._begin()
 
     def _begin(self) -> None:
@@ -144,9 +150,15 @@ class Pipeline:
         self._ledger: Ledger = Ledger(instance)
         self.counters: Counters = Counters(self._on_new_series)
         self._complaints = Complaints(self._clock)
-        self._sink = self._make_sink(self._config)
+        self._outbox = Outbox(
+            self._make_sink(self._config),
+            self._ledger,
+            self._make_spool(self._config, instance),
+            complaints=self._complaints,
+            clock=self._clock,
+        )
         self._worker: Worker = Worker(
-            self._sink,
+            self._outbox,
             Finishers(self._config, instance),
             self._ledger,
             StatisticsPublisher(self.counters, self._ledger, self._config.telemetry, clock=self._clock),

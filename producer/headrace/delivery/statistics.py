@@ -112,7 +112,7 @@ class StatisticsPublisher:
             "environment": self._telemetry.environment,
             "release": metadata.version("headrace"),
             "sampled": ledger.sampled,
-            "adopted": 0,
+            "adopted": ledger.adopted,
             "delivered": ledger.delivered,
             "spooled": ledger.spooled,
             "in_flight": ledger.in_flight,

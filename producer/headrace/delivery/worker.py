@@ -1,6 +1,6 @@
 """The background thread's work: take a call, finish it, give it to the sink, and tell the ledger what became of it.
 
-    queue --> finish --> sink.send --> (acknowledged) --> entry.deliver | entry.drop
+    queue --> finish --> outbox: broker or disk --> entry.deliver | entry.spool | entry.drop
 
 Between calls it publishes the counters when they are due, and a last time when it ends.
 
@@ -16,8 +16,8 @@ from typing import Final
 from headrace.captured import Captured
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
+from headrace.delivery.outbox import Outbox
 from headrace.delivery.outgoing import Outgoing
-from headrace.delivery.sinks.protocol import Sink
 from headrace.delivery.statistics import StatisticsPublisher
 from headrace.ledger import Entry, Ledger
 
@@ -29,12 +29,18 @@ _ACKNOWLEDGEMENT_S: Final = 0.1
 _IDLE_S: Final = 5.0
 """With nothing to do, let the sink tend its connections this often."""
 
+_BACKLOG_S: Final = 0.5
+"""With records on disk, see this often whether they can go."""
+
+_BURST: Final = 100
+"""While no call waits, so many records are taken from disk at a time; else one follows each call."""
+
 
 class Worker:
     """Works off a queue in one thread.
 
     Args:
-        sink: where records go; used by the worker's thread only.
+        outbox: where records go; used by the worker's thread only.
         finishers: make records of calls and feedback.
         ledger: counts redactions.
         statistics: makes the records of the counters.
@@ -44,7 +50,7 @@ class Worker:
 
     def __init__(
         self,
-        sink: Sink,
+        outbox: Outbox,
         finishers: Finishers,
         ledger: Ledger,
         statistics: StatisticsPublisher,
@@ -52,7 +58,7 @@ class Worker:
         complaints: Complaints,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sink = sink
+        self._outbox = outbox
         self._finishers = finishers
         self._ledger = ledger
         self._statistics = statistics
@@ -62,6 +68,7 @@ class Worker:
         self._queue: SimpleQueue[tuple[Captured, Entry] | threading.Event | None] = SimpleQueue()
         self._deadline = float("inf")
         self._stopping = threading.Event()
+        self._has_hastened = False
 
     @property
     def waiting(self) -> int:
@@ -88,24 +95,31 @@ class Worker:
         """Work until `stop`."""
         while (item := self._next()) is not None:
             captured, entry = item
+            self._hasten()
             if self._is_late():
                 entry.drop("exit")
             else:
                 self._deliver(captured, entry)
+        self._hasten()
         self._publish(self._statistics.take_last)
         try:
-            self._sink.close(max(0.0, self._deadline - self._clock()))
+            self._outbox.close(max(0.0, self._deadline - self._clock()))
         except Exception as error:
             self._complain("close", error)
 
     def _next(self) -> tuple[Captured, Entry] | None:
         while True:
             self._publish(self._statistics.take)
-            pending = self._sink.pending()
+            pending = self._outbox.pending()
+            wait_s = _BACKLOG_S if self._outbox.has_backlog() else _IDLE_S
             try:
-                wait_s = min(_IDLE_S, self._statistics.due_in_s())
-                item = self._queue.get_nowait() if pending else self._queue.get(timeout=wait_s)
+                item = (
+                    self._queue.get_nowait()
+                    if pending
+                    else self._queue.get(timeout=min(wait_s, self._statistics.due_in_s()))
+                )
             except Empty:
+                self._replay(_BURST)
                 self._poll(_ACKNOWLEDGEMENT_S if pending else 0.0)
                 continue
             if not isinstance(item, threading.Event):
@@ -113,24 +127,10 @@ class Worker:
             self._statistics.hurry(item.set)
 
     def _publish(self, take: Callable[[], Outgoing | None]) -> None:
-        """Hand over the newest counters, if they are due; a sink that is full gets newer ones next time."""
+        """Hand over the newest counters, if they are due."""
         outgoing = take()
-        if outgoing is None:
-            return
-
-        def done(lost_for: str | None) -> None:
-            del lost_for  # the next record says it all again
-            self._statistics.end()
-
-        try:
-            while not self._sink.send(outgoing, done):
-                self._poll(_ACKNOWLEDGEMENT_S)
-                if self._is_late():
-                    done("exit")
-                    return
-        except Exception as error:
-            done("sink_failed")
-            self._complain("publish", error)
+        if outgoing is not None:
+            self._outbox.publish(outgoing, self._statistics.end)
 
     def _deliver(self, captured: Captured, entry: Entry) -> None:
         try:
@@ -140,27 +140,31 @@ class Worker:
             self._complain("finish", error)
             return
         self._ledger.add_redactions(redactions)
-
-        def done(lost_for: str | None) -> None:
-            entry.deliver() if lost_for is None else entry.drop(lost_for)
-
-        try:
-            while not self._sink.send(outgoing, done):
-                self._poll(_ACKNOWLEDGEMENT_S)  # the sink is full: our queue fills, and counts what it cannot take
-                if self._is_late():
-                    done("exit")
-                    return
-        except Exception as error:
-            done("sink_failed")
-            self._complain("send", error)
+        while not self._outbox.send(outgoing, entry):
+            self._poll(_ACKNOWLEDGEMENT_S)  # the sink is full: our queue fills, and counts what it cannot take
+            if self._is_late():
+                entry.drop("exit")
+                return
+        self._replay(1)
         self._poll(0.0)
+
+    def _replay(self, records: int) -> None:
+        try:
+            self._outbox.replay(records)
+        except Exception as error:
+            self._complain("replay", error)
 
     def _poll(self, timeout_s: float) -> None:
         try:
-            self._sink.poll(timeout_s)
+            self._outbox.poll(timeout_s)
         except Exception as error:
             self._complain("poll", error)
             self._stopping.wait(timeout_s)  # or a sink that raises at once would keep the processor busy
+
+    def _hasten(self) -> None:
+        if self._stopping.is_set() and not self._has_hastened:
+            self._has_hastened = True
+            self._outbox.hasten(max(0.0, self._deadline - self._clock()))
 
     def _is_late(self) -> bool:
         return self._clock() >= self._deadline
@@ -169,7 +173,7 @@ class Worker:
         # The type only: a message may quote the payload.
         self._complaints.warn(
             f"{step} {type(error).__name__}",
-            "headrace: a record was lost in %s (%s); such records are counted in headrace.stats()",
+            "headrace: trouble in %s (%s); what is lost by it is counted in headrace.stats()",
             step,
             type(error).__name__,
         )

@@ -5,7 +5,7 @@ from collections import Counter
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from headrace.ledger import Entry, Ledger, Stats
 from tests.support.waiting import wait_until
@@ -25,6 +25,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.terms: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.open: set[int] = set()
+        self.on_disk: set[int] = set()
+        self.kept: list[Entry] = []  # or another entry could get the id of one that is gone
 
     @rule(target=entries)
     def submit(self) -> Entry:
@@ -32,6 +34,30 @@ class LedgerMachine(RuleBasedStateMachine):
         self.terms["sampled"] += 1
         self.open.add(id(entry))
         return entry
+
+    @rule(target=entries)
+    def adopt(self) -> Entry:
+        entry = self.ledger.adopt()
+        self.terms["adopted"] += 1
+        self.open.add(id(entry))
+        self.on_disk.add(id(entry))
+        return entry
+
+    @precondition(lambda self: self.terms["spooled"])
+    @rule(target=entries)
+    def unspool(self) -> Entry:
+        entry = self.ledger.unspool()
+        self.terms["spooled"] -= 1
+        self.open.add(id(entry))
+        self.on_disk.add(id(entry))
+        return entry
+
+    @precondition(lambda self: self.terms["spooled"])
+    @rule(reason=REASONS)
+    def forget(self, reason: str) -> None:
+        self.ledger.forget(reason, self.terms["spooled"])
+        self.dropped[reason] += self.terms["spooled"]
+        self.terms["spooled"] = 0
 
     @rule(reason=REASONS)
     def refuse(self, reason: str) -> None:
@@ -64,8 +90,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def abandon(self) -> None:
-        assert self.ledger.abandon("exit") == len(self.open)
-        self.dropped["exit"] += len(self.open)
+        in_memory = self.open - self.on_disk
+        assert self.ledger.abandon("exit") == len(in_memory)
+        self.dropped["exit"] += len(in_memory)
+        self.terms["spooled"] += len(self.open & self.on_disk)
         self.open.clear()
 
     @rule()
@@ -77,8 +105,9 @@ class LedgerMachine(RuleBasedStateMachine):
         stats = self.ledger.stats()
         assert stats.balanced
         assert stats.in_flight == len(self.open)
-        assert (stats.sampled, stats.delivered, stats.spooled) == (
+        assert (stats.sampled, stats.adopted, stats.delivered, stats.spooled) == (
             self.terms["sampled"],
+            self.terms["adopted"],
             self.terms["delivered"],
             self.terms["spooled"],
         )
@@ -86,6 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _end(self, entry: Entry) -> int:
         was_open = id(entry) in self.open
+        self.kept.append(entry)
         self.open.discard(id(entry))
         return int(was_open)
 

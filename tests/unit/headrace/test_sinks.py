@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer
 
 from headrace.config import Config, load
 from headrace.delivery.outgoing import Outgoing
-from headrace.delivery.sinks import JsonlSink, KafkaSink, MemorySink, Sink, sink_for
+from headrace.delivery.sinks import JsonlSink, KafkaSink, MemorySink, Returned, Sink, sink_for
 from headrace_schemas import Interaction, interaction_codec
 from headrace_schemas.topics import INTERACTIONS
 from headrace_schemas.vectors import EXAMPLE
@@ -135,10 +135,13 @@ class Told:
 
     def __init__(self) -> None:
         self.words: Counter[tuple[int, str | None]] = Counter()
+        self.returned: list[Outgoing | None] = []
 
     def send(self, sink: Sink, number: int, **changes: Any) -> None:
-        def done(lost_for: str | None) -> None:
+        def done(lost_for: str | None, returned: Returned | None = None) -> None:
             self.words[number, lost_for] += 1
+            if returned is not None:
+                self.returned.append(returned())
 
         wait_until(
             lambda: sink.send(Outgoing("interaction", record_of(number, **changes)), done) or sink.poll(0.05),
@@ -189,6 +192,8 @@ def test_closing_in_no_time_tells_of_everything(harness: Harness) -> None:
     sink.close(0)
     assert sorted(number for number, _ in told.words.elements()) == list(range(10))
     assert not any(reason is None for _, reason in told.words)
+    if isinstance(sink, KafkaSink):
+        assert sorted(outgoing.id for outgoing in told.returned if outgoing) == sorted(f"event-{n}" for n in range(10))
 
 
 def test_nothing_is_opened_before_the_first_record(harness: Harness, tmp_path: Path) -> None:

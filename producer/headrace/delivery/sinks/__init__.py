@@ -4,9 +4,9 @@ from headrace.config import Config
 from headrace.delivery.sinks.jsonl import JsonlSink
 from headrace.delivery.sinks.kafka import KafkaSink
 from headrace.delivery.sinks.memory import MemorySink
-from headrace.delivery.sinks.protocol import Done, Sink
+from headrace.delivery.sinks.protocol import Done, Returned, Sink
 
-__all__ = ["Done", "JsonlSink", "KafkaSink", "MemorySink", "Sink", "sink_for"]
+__all__ = ["Done", "JsonlSink", "KafkaSink", "MemorySink", "Returned", "Sink", "sink_for"]
 
 
 def sink_for(config: Config) -> Sink:

@@ -66,6 +66,10 @@ class JsonlSink:
         """See `Sink.pending`."""
         return 0
 
+    def is_down(self) -> bool:
+        """See `Sink.is_down`."""
+        return False
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
         del timeout_s

@@ -9,7 +9,7 @@ from headrace.config import Config
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.sinks.kafka_options import producer_options
-from headrace.delivery.sinks.protocol import Done
+from headrace.delivery.sinks.protocol import Done, Returned
 from headrace_schemas import Codec, EncodeError, feedback_codec, interaction_codec, keys, statistics_codec
 from headrace_schemas.topics import REQUEST_HEADER
 
@@ -18,6 +18,18 @@ __all__ = ["KafkaSink"]
 _PURGE_S: Final = 0.2
 _RETRY_S: Final = 10.0
 """How long after a client could not be made the next one is tried."""
+
+_OF_THE_RECORD: Final = frozenset(
+    {
+        "MSG_SIZE_TOO_LARGE",
+        "INVALID_MSG_SIZE",
+        "RECORD_LIST_TOO_LARGE",
+        "INVALID_RECORD",
+        "INVALID_TIMESTAMP",
+        "_BAD_MSG",
+    }
+)
+"""Errors that this very record would meet again. All others may pass: a broker comes back, a topic is made."""
 
 
 class KafkaSink:
@@ -52,7 +64,7 @@ class KafkaSink:
         self._producer: Any = None
         self._unusable: tuple[float, str] | None = None
         self._has_failed_for_good = False
-        self._is_closing = False
+        self._is_down = False
 
     def send(self, outgoing: Outgoing, done: Done) -> bool:
         """See `Sink.send`."""
@@ -67,14 +79,19 @@ class KafkaSink:
             return True
         from confluent_kafka import KafkaException
 
+        kind = outgoing.kind  # the record itself is held once, by the client
+
         def on_delivery(error: Any, message: Any) -> None:
-            del message
-            done(None if error is None else self._reason(error))
+            if error is None:
+                self._is_down = False
+                done(None)
+            else:
+                self._came_back(error, done, lambda: self._read(kind, message))
 
         try:
             producer = self._open()
             if producer is None:
-                done(self._unusable[1] if self._unusable else "kafka")
+                done(self._unusable[1] if self._unusable else "kafka", lambda: outgoing)
                 return True
             producer.produce(
                 topic,
@@ -86,7 +103,7 @@ class KafkaSink:
         except BufferError:
             return False
         except KafkaException as error:
-            return self._refused(error.args[0], done)
+            return self._refused(error.args[0], done, outgoing)
         return True
 
     def poll(self, timeout_s: float) -> None:
@@ -98,9 +115,12 @@ class KafkaSink:
         """See `Sink.pending`."""
         return 0 if self._producer is None else len(self._producer)
 
+    def is_down(self) -> bool:
+        """See `Sink.is_down`. An acknowledgement ends it."""
+        return self._is_down
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
-        self._is_closing = True
         if self._producer is not None:
             if self._producer.flush(timeout_s):
                 self._purge()
@@ -131,23 +151,32 @@ class KafkaSink:
                 self._unusable = None
             except KafkaException as error:
                 cause = error.args[0]
+                self._is_down = True
                 self._unusable = (self._clock() + _RETRY_S, f"kafka:{cause.name()}")
                 self._complaints.warn(
-                    "client", "headrace: no Kafka client: %s; check kafka.options; records are lost", cause.str()
+                    "client", "headrace: no Kafka client: %s; check kafka.options; records wait on disk", cause.str()
                 )
         return self._producer
 
-    def _refused(self, error: Any, done: Done) -> bool:
+    def _refused(self, error: Any, done: Done, outgoing: Outgoing) -> bool:
         if error.fatal() or error.name() == "_FATAL":
             self._has_failed_for_good = True
             return False
-        self._complaints.warn(f"produce {error.name()}", "headrace: a record was lost: %s", error.str())
-        done(self._reason(error))
+        self._came_back(error, done, lambda: outgoing)
         return True
 
-    def _reason(self, error: Any) -> str:
-        name = error.name()
-        return "exit" if self._is_closing and name in {"_PURGE_QUEUE", "_PURGE_INFLIGHT"} else f"kafka:{name}"
+    def _came_back(self, error: Any, done: Done, returned: Returned) -> None:
+        if error.name() in _OF_THE_RECORD:
+            self._complaints.warn(f"record {error.name()}", "headrace: a record was lost: %s", error.str())
+            done(f"kafka:{error.name()}")
+        else:
+            done(f"kafka:{error.name()}", returned)
+
+    def _read(self, kind: Kind, message: Any) -> Outgoing | None:
+        """Make a record again from the client's message."""
+        if message is None or (value := message.value()) is None:
+            return None
+        return Outgoing(kind, self._routes[kind][1].decode(value))
 
     def _replace_client(self) -> None:
         """After a fatal error an idempotent client refuses everything; a new one has a new producer id."""
@@ -158,13 +187,16 @@ class KafkaSink:
 
     def _purge(self) -> None:
         self._producer.purge()
-        self._producer.flush(_PURGE_S)  # the purged records' callbacks
+        left = len(self._producer) + 1
+        while left > (left := self._producer.flush(_PURGE_S)) > 0:  # the purged records' callbacks
+            pass
 
     def _on_error(self, error: Any) -> None:
         self._has_failed_for_good |= error.fatal()
+        self._is_down |= error.name() == "_ALL_BROKERS_DOWN"
         self._complaints.warn(
             error.name(),
-            "Kafka: %s (%s); calls go on, records wait or are counted as dropped",
+            "Kafka: %s (%s); calls go on, records wait on disk or are counted as dropped",
             error.str(),
             error.name(),
         )

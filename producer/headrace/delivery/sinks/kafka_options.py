@@ -27,8 +27,10 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "client.id": "headrace",
     "compression.type": "lz4",
     "linger.ms": 50,
-    # A record that the broker does not take for so long is counted as lost.
-    "message.timeout.ms": 300_000,
+    # A record that the broker does not take for so long goes to disk: until then only memory has it.
+    "message.timeout.ms": 30_000,
+    # How long after the broker is back that may be unknown here.
+    "reconnect.backoff.max.ms": 2_000,
     # What may wait in somebody's service: librdkafka's own default is a gigabyte.
     "queue.buffering.max.kbytes": 65_536,
 }

@@ -47,6 +47,10 @@ class MemorySink:
         """See `Sink.pending`."""
         return 0
 
+    def is_down(self) -> bool:
+        """See `Sink.is_down`."""
+        return False
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
 

@@ -5,10 +5,23 @@ from typing import Protocol, TypeAlias
 
 from headrace.delivery.outgoing import Outgoing
 
-__all__ = ["Done", "Sink"]
+__all__ = ["Done", "Returned", "Sink"]
 
-Done: TypeAlias = Callable[[str | None], None]
-"""Called once for each record: with None when it is safe, else with the reason why it is lost. From any thread."""
+Returned: TypeAlias = Callable[[], Outgoing | None]
+"""Gives a record back, made again from what the client held; None where that fails."""
+
+
+class Done(Protocol):
+    """Called once for each record, by the thread that uses the sink."""
+
+    def __call__(self, lost_for: str | None, returned: Returned | None = None, /) -> None:
+        """Tell what became of the record.
+
+        Args:
+            lost_for: None when it is safe; else why it is not.
+            returned: given where the record itself is not to blame: it may be kept and sent later.
+        """
+        ...
 
 
 class Sink(Protocol):
@@ -27,6 +40,10 @@ class Sink(Protocol):
 
     def pending(self) -> int:
         """Return how many records were taken and are neither safe nor lost yet."""
+        ...
+
+    def is_down(self) -> bool:
+        """Tell whether it is known that nothing gets through now."""
         ...
 
     def close(self, timeout_s: float) -> None:

@@ -1,0 +1,312 @@
+"""The spool of one process: what it appends, what waits for replay, what it takes over from dead processes.
+
+Disk trouble ends nothing: the record is lost for a reason that is counted, the log says so once a minute, and the next
+record is tried again.
+"""
+
+import errno
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from headrace.config import Config
+from headrace.config.telemetry import Rotation
+from headrace.delivery.complaints import Complaints
+from headrace.delivery.outgoing import Kind, Outgoing
+from headrace.delivery.spool import lines
+from headrace.delivery.spool.compression import Compression
+from headrace.delivery.spool.folder import Folder, segment_of
+from headrace.delivery.spool.segment import Segment
+from headrace.delivery.spool.usage import Usage
+from headrace.delivery.spool.writer import SegmentWriter, TornError
+
+__all__ = ["Spool", "spool_for"]
+
+_DAY_S: Final = 86_400.0
+
+Forget = Callable[[str, int], None]
+
+
+def spool_for(
+    config: Config,
+    instance: str,
+    *,
+    time_s: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
+) -> "Spool | None":
+    """Return the configured spool; None where records go to no broker. Nothing is made before the first record.
+
+    Args:
+        config: the configuration.
+        instance: this process.
+        time_s: Unix time in seconds.
+        clock: seconds, monotonic.
+    """
+    if config.kafka.bootstrap_servers is None:
+        return None
+    spool = config.spool
+    root = Path(spool.path) if spool.path is not None else Path(config.telemetry.log_file_path).parent / "spool"
+    return Spool(root, instance, rotation=spool.rotation, max_total_mb=spool.max_total_mb, time_s=time_s, clock=clock)
+
+
+class Spool:
+    """Keeps records on disk; used by one thread only.
+
+    Args:
+        root: the folder of all processes.
+        instance: this process.
+        rotation: when segments are closed, compressed and deleted.
+        max_total_mb: cap on what all processes have in `root`, MB of 10^6 bytes.
+        time_s: Unix time in seconds.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        instance: str,
+        *,
+        rotation: Rotation | None = None,
+        max_total_mb: float = 1000,
+        time_s: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._root = root
+        self._instance = instance
+        self._rotation = rotation or Rotation()
+        self._time_s = time_s
+        self._complaints = Complaints(clock)
+        self._usage = Usage(root, max_total_mb * 1e6, clock)
+        self._own: Folder | None = None
+        self._adopted: Folder | None = None
+        self._writers: dict[Kind, tuple[SegmentWriter, Segment]] = {}
+        self._waiting: list[Segment] = []
+        self._handed_out: list[Segment] = []
+        self._to_compress: list[Segment] = []
+        self._compression: Compression | None = None
+        self._last_begun_ms = 0
+        self._expired_s = time_s()
+
+    def append(self, outgoing: Outgoing) -> str | None:
+        """Keep a record; return None when it is on disk, else why it is not. Never raises."""
+        try:
+            line = lines.encode(outgoing)
+        except (TypeError, ValueError) as error:
+            self._complaints.warn("encode", "headrace: a record is no JSON (%s) and is lost", type(error).__name__)
+            return "encode_failed"
+        try:
+            if not self._usage.has_room(len(line)):
+                self._complaints.warn(
+                    "full", "%s: the spool is full (spool.max_total_mb); records are counted as dropped", self._root
+                )
+                return "spool_full"
+            self._append(outgoing.kind, line)
+        except OSError as error:
+            self._complain("cannot write the spool (%s); records are counted as dropped", error)
+            return f"spool_{errno.errorcode.get(error.errno or errno.EIO, 'EIO')}"
+        return None
+
+    def has_backlog(self) -> bool:
+        """Tell whether records wait, of this process or of the one it has taken over."""
+        return bool(self._waiting or self._writers)
+
+    def next_segment(self, kind: Kind) -> Segment | None:
+        """Hand out the oldest segment of a kind for replay; give it back by `put_back` or `finish`."""
+        if not any(segment.kind == kind for segment in self._waiting):
+            self._seal(kind)
+        oldest = min(
+            (segment for segment in self._waiting if segment.kind == kind),
+            key=lambda segment: segment.begun_ms,
+            default=None,
+        )
+        if oldest is not None:
+            self._waiting.remove(oldest)
+            self._handed_out.append(oldest)
+            if oldest in self._to_compress:
+                self._to_compress.remove(oldest)
+            if self._compression is not None and self._compression.path == oldest.path:
+                self._end_compression()
+        return oldest
+
+    def put_back(self, segment: Segment) -> None:
+        """Take back a segment that is not replayed to its end."""
+        self._handed_out.remove(segment)
+        self._waiting.append(segment)
+
+    def finish(self, segment: Segment) -> None:
+        """Remove a segment that was replayed to its end."""
+        self._handed_out.remove(segment)
+        self._drop(segment)
+
+    def set_aside(self, segment: Segment, error: OSError) -> None:
+        """Put a segment that cannot be read where somebody may look at it."""
+        self._handed_out.remove(segment)
+        self._complain("cannot read a file of the spool (%s); it is set aside, its records count as dropped", error)
+        try:
+            segment.path.rename(self._root / f"{segment.folder.path.name}-{segment.path.name}.damaged")
+        except FileNotFoundError:  # somebody removed it
+            pass
+        except OSError as failure:
+            self._complain("cannot set a damaged file aside (%s)", failure)
+        self._drop(segment)
+
+    def adopt(self) -> bool:
+        """Take over the oldest spool of a dead process; tell whether there was one."""
+        if self._adopted is not None:
+            return True
+        try:
+            for path in sorted(self._root.iterdir(), key=lambda path: path.stat().st_mtime):
+                if path.name == self._instance or not path.is_dir() or (folder := Folder.claim(path)) is None:
+                    continue
+                segments = self._segments_of(folder)
+                if segments:
+                    self._adopted = folder
+                    self._waiting += segments
+                    return True
+                self._remove(folder)
+        except FileNotFoundError:  # no spool yet; or another process was first
+            return False
+        except OSError as error:
+            self._complain("cannot look for what dead processes left (%s)", error)
+        return False
+
+    def tend(self, forget: Forget) -> None:
+        """Compress a slice of what is sealed; once a day drop what is older than rotation.max_age_days.
+
+        Args:
+            forget: told the reason and how many records of this process are gone.
+        """
+        if self._compression is not None or self._to_compress:
+            self._compress()
+        if self._time_s() - self._expired_s >= _DAY_S:
+            self._expired_s = self._time_s()
+            oldest_ms = (self._expired_s - self._rotation.max_age_days * _DAY_S) * 1000
+            for segment in [segment for segment in self._waiting if segment.begun_ms < oldest_ms]:
+                self._waiting.remove(segment)
+                if segment in self._to_compress:
+                    self._to_compress.remove(segment)
+                self._complaints.warn(
+                    "expired", "%s: records older than spool.rotation.max_age_days were deleted", self._root
+                )
+                forget("spool_expired", segment.records)
+                self._drop(segment)
+
+    def close(self) -> None:
+        """Leave what waits to the next process that looks."""
+        for kind in list(self._writers):
+            self._seal(kind)
+        self._to_compress.clear()
+        self._end_compression()
+        for folder in (self._adopted, self._own):
+            if folder is not None:
+                self._remove(folder)
+        self._adopted = self._own = None
+        self._waiting, self._handed_out = [], []
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's files and locks, which stay the parent's."""
+        for writer, _ in self._writers.values():
+            writer.abandon()
+        if self._compression is not None:
+            self._compression.abandon()
+            self._compression = None
+        for folder in (self._adopted, self._own):
+            if folder is not None:
+                folder.release()
+        self._writers, self._to_compress, self._waiting, self._handed_out = {}, [], [], []
+        self._adopted = self._own = None
+
+    def _append(self, kind: Kind, line: bytes) -> None:
+        writing = self._writers.get(kind)
+        if writing and writing[0].size and writing[0].size + len(line) > self._rotation.max_size_mb * 1e6:
+            self._seal(kind)
+            writing = None
+        writer, segment = writing or self._begin(kind)
+        try:
+            writer.append(line)
+        except TornError as error:  # counted as spooled; its end will show that it is torn
+            self._complain("a record was torn (%s); it will be counted as dropped", error)
+            segment.records = self._counted(writer, kind)
+            self._seal(kind)
+            return
+        segment.records = self._counted(writer, kind)
+        self._usage.add(len(line))
+
+    @staticmethod
+    def _counted(writer: SegmentWriter, kind: Kind) -> int:
+        return 0 if kind == "statistics" else writer.records  # of which no ledger knows
+
+    def _begin(self, kind: Kind) -> tuple[SegmentWriter, Segment]:
+        if self._own is None:
+            self._own = Folder.create(self._root / self._instance)
+        self._last_begun_ms = begun_ms = max(int(self._time_s() * 1000), self._last_begun_ms + 1)
+        path = self._own.path / f"{kind}-{begun_ms}.jsonl"
+        self._writers[kind] = SegmentWriter(path), Segment(self._own, kind, begun_ms, path)
+        return self._writers[kind]
+
+    def _seal(self, kind: Kind) -> None:
+        """Nothing more is written to the segment of a kind."""
+        writing = self._writers.pop(kind, None)
+        if writing is not None:
+            writer, segment = writing
+            writer.close()
+            if not writer.records:
+                self._drop(segment)
+                return
+            self._waiting.append(segment)
+            if self._rotation.compression == "gzip" and writer.size >= self._rotation.max_size_mb * 1e6 / 2:
+                self._to_compress.append(segment)
+
+    def _drop(self, segment: Segment) -> None:
+        try:
+            segment.remove()
+        except OSError as error:
+            self._complain("cannot remove a replayed file (%s); its records will be sent again", error)
+        if self._adopted is not None and not self._waiting_in(self._adopted):
+            self._remove(self._adopted)
+            self._adopted = None
+
+    def _compress(self) -> None:
+        try:
+            if self._compression is None:
+                self._compression = Compression(self._to_compress.pop(0).path)
+            if not self._compression.step():
+                return
+            for segment in self._waiting:
+                if segment.path == self._compression.path:
+                    segment.path = self._compression.packed
+        except OSError as error:
+            self._complain("cannot compress (%s)", error)
+        self._end_compression()
+
+    def _end_compression(self) -> None:
+        compression, self._compression = self._compression, None
+        if compression is not None:
+            compression.close()
+
+    def _segments_of(self, folder: Folder) -> list[Segment]:
+        """Return a dead process's segments; one whose compression was cut off is there twice: the file counts."""
+        found: dict[tuple[Kind, int], Segment] = {}
+        for path in sorted(folder.segments(), reverse=True):  # x.jsonl.gz before x.jsonl
+            identity = segment_of(path)
+            if identity is not None:
+                twin = found.get(identity)
+                if twin is not None:
+                    twin.path.unlink(missing_ok=True)
+                found[identity] = Segment(folder, *identity, path, is_adopted=True)
+        return list(found.values())
+
+    def _waiting_in(self, folder: Folder) -> bool:
+        return any(segment.folder is folder for segment in (*self._waiting, *self._handed_out))
+
+    def _remove(self, folder: Folder) -> None:
+        try:
+            folder.remove()
+        except OSError as error:
+            self._complain("cannot remove an empty spool (%s)", error)
+
+    def _complain(self, what: str, error: OSError) -> None:
+        self._complaints.warn(
+            f"{what} {error.errno}", "%s: " + what, self._root, error.strerror or type(error).__name__
+        )
