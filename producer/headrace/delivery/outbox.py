@@ -181,8 +181,9 @@ class Outbox:
             done("sink_failed")
             # The type only: a message may quote the payload.
             self._complaints.warn(
-                f"send {type(error).__name__}",
-                "headrace: a record was lost in send (%s); such records are counted in headrace.stats()",
+                f"send {outgoing.kind} {type(error).__name__}",
+                "headrace: %s lost in send (%s); what is lost is counted in headrace.stats()",
+                outgoing.kind,
                 type(error).__name__,
             )
             return True
