@@ -116,6 +116,10 @@ class Outbox:
         waiting = self._spool is not None and self._spool.has_backlog()
         return waiting or self._newest_statistics is not None or any(lane.replay for lane in self._lanes.values())
 
+    def needs_room(self) -> bool:
+        """Tell whether statistics wait for room in the sink, and have nowhere else to go."""
+        return self._spool is None and self._newest_statistics is not None
+
     def hasten(self, timeout_s: float) -> None:
         """The process exits in so many seconds: what Kafka has not taken some time before goes to disk."""
         now = self._clock()

@@ -102,6 +102,8 @@ class Worker:
                 self._deliver(captured, entry)
         self._hasten()
         self._publish(self._statistics.take_last)
+        while self._outbox.needs_room() and not self._is_late():
+            self._poll(_ACKNOWLEDGEMENT_S)
         try:
             self._outbox.close(max(0.0, self._deadline - self._clock()))
         except Exception as error:
