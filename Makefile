@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit check format bench bench-producer bench-dataset clean
+.PHONY: help demo test unit matrix check format bench bench-producer bench-dataset clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -16,6 +16,9 @@ test: .venv/ready ## all tests; ARGS="-k name" for some
 
 unit: .venv/ready ## the tests that need no Kafka
 	@$(BIN)/pytest tests/unit $(ARGS)
+
+matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3.0 3.4" for some
+	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)
 
 check: .venv/ready ## format, lint, types
 	@$(BIN)/ruff format --check .

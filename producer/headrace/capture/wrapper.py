@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dspy
@@ -40,7 +41,7 @@ def instrument(module: M, name: str | None, version: str) -> M:
     base: type = getattr(type(module), _BASE, type(module))
     mark = Mark(module, name if name is not None else base.__name__, version)
     try:
-        module.__class__ = _watched(base, mark)
+        module.__class__ = _watched(base, mark, weakref.ref(module))
     except TypeError:  # the layouts differ: __slots__ or a base written in C
         raise UsageError(f"instrument: {base.__name__} does not let its class be replaced (__slots__?)") from None
     suppress_inside_evaluate()
@@ -48,8 +49,14 @@ def instrument(module: M, name: str | None, version: str) -> M:
     return module
 
 
-def _watched(base: Any, mark: Mark) -> type:
-    """Return a subclass of `base` whose instances' calls are captured under `mark`."""
+def _watched(base: Any, mark: Mark, only: weakref.ref[Any]) -> type:
+    """Return a subclass of `base` for one module, whose calls are captured under `mark`."""
+
+    @functools.wraps(base.__init__)
+    def init(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        if type(self) is watched and self is not only():  # another one, made by type(module)(...)
+            self.__class__ = base
+        base.__init__(self, *args, **kwargs)
 
     @functools.wraps(base.__call__)
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -111,6 +118,7 @@ def _watched(base: Any, mark: Mark) -> type:
         return copy
 
     members: dict[str, Any] = {
+        "__init__": init,
         "__call__": call,
         "acall": acall,
         "__reduce_ex__": reduce_ex,

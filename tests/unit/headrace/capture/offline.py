@@ -1,17 +1,34 @@
 """An LM without a network, a program to call, and a pipeline that keeps what it is given."""
 
-import itertools
-from collections.abc import Callable, Mapping
-from typing import Any
+import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import dspy
 from dspy.utils import DummyLM
+from packaging.version import Version
 
 from headrace.captured import CapturedCall
 from headrace.counters import Counters
 from headrace.ledger import Stats
 
+DSPY: Final = Version(importlib.metadata.version("dspy"))
+TRUSTED: Final = {"allow_pickle": True} if Version("3.1") <= DSPY else {}
+"""For dspy.load; before, it did not ask."""
 ANSWERS = {"reasoning": "because", "answer": "blue", "score": "0.5", "summary": "short"}
+
+
+class _Answers:
+    """What a DummyLM takes its answers from; a list would come to an end."""
+
+    def __init__(self, lm: "OfflineLM") -> None:
+        self._lm = lm
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        return self._lm.answer()
 
 
 class OfflineLM(DummyLM):
@@ -34,19 +51,23 @@ class OfflineLM(DummyLM):
         cached: bool = False,
         error: BaseException | None = None,
     ) -> None:
-        super().__init__(itertools.repeat(dict(fields)))
+        super().__init__(_Answers(self))
+        self.fields = dict(fields)
         self.tokens, self.cost_usd, self.cached, self.error = tokens, cost_usd, cached, error
 
-    def _format_answer_fields(self, fields: Any) -> Any:
+    def answer(self) -> dict[str, Any]:
+        """Return the fields of the next answer."""
         if self.error is not None:
             raise self.error
-        return super()._format_answer_fields(fields)
+        return self.fields
 
     def update_history(self, entry: dict[str, Any]) -> None:
         counts = None if self.cached else self.tokens(entry)
         usage = {} if counts is None else {"prompt_tokens": counts[0], "completion_tokens": counts[1]}
         marks = {"cache_hit": True} if self.cached else {"response": None}
-        super().update_history({**entry, "usage": usage, "cost": self.cost_usd, **marks})
+        # Before dspy 3.2 a DummyLM's entry names no model, as those of real LMs do.
+        entry = {"model": self.model, **entry, "usage": usage, "cost": self.cost_usd, **marks}
+        super().update_history(entry)
 
 
 class Program(dspy.Module):

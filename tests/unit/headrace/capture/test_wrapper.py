@@ -17,7 +17,7 @@ from headrace import runtime
 from headrace.config import load
 from headrace.errors import UsageError
 from tests.unit.headrace.capture.conftest import capturing
-from tests.unit.headrace.capture.offline import Echo, KeepingPipeline, OfflineLM, Program
+from tests.unit.headrace.capture.offline import TRUSTED, Echo, KeepingPipeline, OfflineLM, Program
 
 
 def test_a_call_returns_what_the_plain_module_returns_and_leaves_one_record(everything):
@@ -128,7 +128,7 @@ def test_state_is_saved_and_loaded(everything, tmp_path):
     other.load(tmp_path / "state.json")
     assert [dict(demo) for demo in other.judge.demos] == [{"answer": "a", "score": 1.0}]
     ours.save(tmp_path / "whole", save_program=True)
-    loaded = dspy.load(tmp_path / "whole", allow_pickle=True)
+    loaded = dspy.load(tmp_path / "whole", **TRUSTED)
     assert type(loaded) is Program
     assert everything.calls == []
 
