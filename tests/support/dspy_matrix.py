@@ -25,7 +25,6 @@ VERSIONS: Final = {
 TESTS: Final = (
     "tests/unit/headrace/capture",
     "tests/unit/headrace/ways",
-    "tests/unit/headrace/test_api.py",
     "tests/integration/test_instrumented_program.py",
 )
 _WARNINGS: Final = ("-o", "filterwarnings=default\nerror:::headrace")

@@ -8,6 +8,7 @@ no other. What runs where DSPy's numbering does not reach (a raw thread) counts 
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import dspy
@@ -98,7 +99,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._places.pop(call_id, None)
         span = self._open.pop(call_id, None)
         if span is not None:
-            self._submit(span, outputs, exception)
+            self._submit(span, outputs, _raised(outputs, exception))
 
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """Remember which span an LM call belongs to, and watch for its entry in the history."""
@@ -108,10 +109,9 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
 
     def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         """An LM call that succeeded without an entry leaves the usage of its spans unknown."""
-        del outputs
         span = self._places.pop(call_id, self._root)
         ended = self._lm_calls.pop(call_id, None)
-        if ended is None or exception is not None:
+        if ended is None or _raised(outputs, exception) is not None:
             return
         if not ended.has_entry:
             span.usage_is_unknown()
@@ -196,6 +196,18 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
                 )
         except Exception as failure:
             runtime.count_failure(failure)
+
+
+def _raised(outputs: Any, exception: BaseException | None) -> BaseException | None:
+    """Return what ended a call, also where DSPy does not say.
+
+    Before dspy 3.3.1 its end hooks run, without the exception, while a CancelledError or another one that is no
+    Exception passes through.
+    """
+    if outputs is None and exception is None:
+        passing = sys.exc_info()[1]
+        return None if isinstance(passing, Exception) else passing
+    return exception
 
 
 class _History(list[Any]):

@@ -94,40 +94,47 @@ def _watched(base: Any, mark: Mark, only: weakref.ref[Any]) -> type:
         observation.end(output, None)
         return output
 
-    def reduce_ex(self: Any, protocol: Any) -> Any:
-        reduced = base.__reduce_ex__(self, protocol)
-        if isinstance(reduced, str):
-            return reduced
-        make, args, *rest = reduced
-        args = tuple(base if arg is watched else arg for arg in args)
-        # pickle insists that what these two make has the object's own class, so they are spelt out.
-        if make is copyreg.__newobj__:  # type: ignore[attr-defined]  # known to pickle only
-            make = base.__new__
-        elif make is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
-            make, args = functools.partial(base.__new__, base, *args[1], **args[2]), ()
-        return (base if make is watched else make, args, *rest)
-
-    def reverted(copying: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(copying)
-        def copy(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            copied = copying(self, *args, **kwargs)
-            if type(copied) is watched and copied is not self:
-                copied.__class__ = base
-            return copied
-
-        return copy
-
     members: dict[str, Any] = {
         "__init__": init,
         "__call__": call,
         "acall": acall,
-        "__reduce_ex__": reduce_ex,
-        "deepcopy": reverted(base.deepcopy),
+        "__reduce_ex__": functools.partialmethod(_reduced, base),
+        "deepcopy": _reverting(base, base.deepcopy),
         MARK: mark,
         _BASE: base,
     }
-    members |= {name: reverted(getattr(base, name)) for name in ("__copy__", "__deepcopy__") if hasattr(base, name)}
+    own = [name for name in ("__copy__", "__deepcopy__") if hasattr(base, name)]
+    members |= {name: _reverting(base, getattr(base, name)) for name in own}
     kept = ("__module__", "__qualname__", "__doc__", "__firstlineno__")
     members |= {name: getattr(base, name) for name in kept if hasattr(base, name)}
     watched: type = type(base)(base.__name__, (base,), members)
     return watched
+
+
+def _reduced(self: Any, base: Any, protocol: Any) -> Any:
+    """Return what `__reduce_ex__` does, with the plain class in place of the swapped-in one."""
+    watched = type(self)
+    reduced = base.__reduce_ex__(self, protocol)
+    if isinstance(reduced, str):
+        return reduced
+    make, args, *rest = reduced
+    args = tuple(base if arg is watched else arg for arg in args)
+    # pickle insists that what these two make has the object's own class, so they are spelt out.
+    if make is copyreg.__newobj__:  # type: ignore[attr-defined]  # known to pickle only
+        make = base.__new__
+    elif make is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
+        make, args = functools.partial(base.__new__, base, *args[1], **args[2]), ()
+    return (base if make is watched else make, args, *rest)
+
+
+def _reverting(base: Any, copying: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a copying method whose copies have the plain class."""
+
+    @functools.wraps(copying)
+    def copy(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        copied = copying(self, *args, **kwargs)
+        if type(copied) is type(self) and copied is not self:
+            copied.__class__ = base
+        return copied
+
+    return copy

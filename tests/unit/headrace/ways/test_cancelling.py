@@ -9,7 +9,7 @@ import pytest
 
 import headrace
 from tests.support.waiting import wait_until
-from tests.unit.headrace.ways.outcomes import aoutcome
+from tests.unit.headrace.ways.outcomes import aoutcome, outcome
 
 SOON_S = 0.01
 """A time-out that certainly comes: what is timed out waits for an event that never does."""
@@ -189,3 +189,36 @@ def test_a_coroutine_that_is_dropped_in_progress_is_recorded(everything):
     assert everything.calls == []
     coroutine.close()
     assert [(call.success, call.error_type) for call in everything.calls] == [(False, "GeneratorExit")]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, asyncio.CancelledError, SystemExit])
+def test_what_ends_an_inner_call_fails_its_record_in_every_release(everything, ends, asynchronous):
+    """Older DSPy does not tell its callbacks of what is no Exception; a cancelled call is no good example."""
+
+    class Ends(dspy.Predict):
+        def forward(self, **_):
+            raise ends
+
+        async def aforward(self, **_):
+            raise ends
+
+    class Outer(dspy.Module):
+        def __init__(self):
+            super().__init__()
+            self.ask, self.ends = dspy.Predict("question -> answer"), Ends("answer -> summary")
+
+        def forward(self, question):
+            return self.ends(answer=self.ask(question=question).answer)
+
+        async def aforward(self, question):
+            return await self.ends.acall(answer=(await self.ask.acall(question=question)).answer)
+
+    program = headrace.instrument(Outer(), "outer")
+    told = aoutcome(program.acall, question="x") if asynchronous else outcome(program, question="x")
+    assert told.raised is not None
+    assert [(call.signature, call.success, call.error_type) for call in everything.calls] == [
+        ("outer.ask", True, None),
+        ("outer.ends", False, ends.__name__),
+        ("outer", False, ends.__name__),
+    ]
