@@ -21,6 +21,7 @@ from headrace.api import (
     flush,
     instrument,
     request,
+    set_sampling,
     stats,
     suppress,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "flush",
     "instrument",
     "request",
+    "set_sampling",
     "stats",
     "suppress",
 ]

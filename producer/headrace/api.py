@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace import runtime
-from headrace.errors import DSPyMissingError
+from headrace.errors import DSPyMissingError, UsageError
 
 if TYPE_CHECKING:
     import os
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headrace.capture.scope import Request
     from headrace.config import Config
     from headrace.ledger import Stats
+    from headrace.policy import Sampling
 
 __all__ = [
     "acall_agent_module",
@@ -26,6 +27,7 @@ __all__ = [
     "flush",
     "instrument",
     "request",
+    "set_sampling",
     "stats",
     "suppress",
 ]
@@ -165,8 +167,53 @@ def feedback(
     )
 
 
+def set_sampling(
+    module: str | None = None, *, rate_pct: float | None = None, enabled: bool | None = None, reset: bool = False
+) -> Sampling:
+    """Change at which rate calls are captured, from the next call on, until the process ends or is configured anew.
+
+    A setting of a module comes before one of all modules; of a call of this function and an order on the control topic,
+    the later holds, and both come before the configuration. What is switched off for all is off for each. Thread-safe,
+    and not carried to other processes, except forked children.
+
+    Args:
+        module: the name it is instrumented under; None: all modules of which nothing of their own was said.
+        rate_pct: percentage of requests, 0 (counted, none captured) to 100; None leaves it.
+        enabled: False: neither captured nor counted, as if not instrumented; None leaves it.
+        reset: take earlier calls about this module back first.
+
+    Returns:
+        What holds now.
+
+    Raises:
+        UsageError: an argument that cannot be used. Nothing has changed then.
+    """
+    if module is not None and not (isinstance(module, str) and module):
+        raise UsageError(f"set_sampling: module must be a string that is not empty, found {module!r}")
+    is_number = isinstance(rate_pct, int | float) and not isinstance(rate_pct, bool)
+    if rate_pct is not None and not (is_number and 0 <= rate_pct <= 100):  # noqa: PLR2004  # percent
+        raise UsageError(f"set_sampling: rate_pct must be a number from 0 to 100, found {rate_pct!r}")
+    if enabled is not None and not isinstance(enabled, bool):
+        raise UsageError(f"set_sampling: enabled must be True, False or None, found {enabled!r}")
+    policy = runtime.change(
+        runtime.current(),
+        lambda policy: policy.after_call(module, rate_pct=rate_pct, enabled=enabled, reset=reset),
+    )
+    return policy.sampling(module)
+
+
 def flush(timeout_s: float = 5.0) -> bool:
-    """Wait until what was captured so far is delivered, on disk or dropped; tell whether it is, in so many seconds."""
+    """Wait until what was captured so far is delivered, on disk or dropped, and the counters are published.
+
+    For places that may freeze or kill the process without its exit functions: at the end of a Lambda handler, in a
+    preStop hook, before `os._exit`. An ordinary exit flushes by itself.
+
+    Args:
+        timeout_s: how long, in seconds.
+
+    Returns:
+        Whether that was so in time.
+    """
     return runtime.current().pipeline.flush(timeout_s)
 
 

@@ -41,6 +41,7 @@ class CapturedCall:
     error: str | None = None
     error_type: str | None = None
     inclusion_probability: float
+    capture_level: str = "full"
     keep_reason: str = "sample"
     attributes: dict[str, Any] = field(default_factory=dict)
 

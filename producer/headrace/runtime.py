@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headrace.captured import Captured
 from headrace.config import ENV_FILE, Config, load
 from headrace.errors import ConfigError
+from headrace.keep import KeepRules
+from headrace.policy import Change, Policy
 
 if TYPE_CHECKING:
     from headrace.counters import Counters
     from headrace.ledger import Stats
 
-__all__ = ["Delivery", "Runtime", "configure", "current", "say_if_off", "slot", "swap"]
+__all__ = ["Delivery", "Runtime", "apply_orders", "change", "configure", "current", "say_if_off", "slot", "swap"]
 
 logger = logging.getLogger("headrace")
 
@@ -61,11 +63,11 @@ class Runtime:
         new_id: returns a fresh record id.
 
     Attributes:
-        rate: the share of requests that are captured, 0 to 1.
-        is_on: whether calls are counted, and captured at this rate.
+        policy: at which rates calls are captured; replaced by `change`.
+        keep: which outcomes are kept beyond the sample.
     """
 
-    __slots__ = ("_has_failed", "config", "is_on", "new_id", "perf_counter", "pipeline", "rate", "time_ns")
+    __slots__ = ("_has_failed", "config", "keep", "new_id", "perf_counter", "pipeline", "policy", "time_ns")
 
     def __init__(
         self,
@@ -81,8 +83,8 @@ class Runtime:
         self.time_ns = time_ns
         self.perf_counter = perf_counter
         self.new_id = new_id
-        self.rate = config.telemetry.sampling_rate_pct / 100
-        self.is_on = config.telemetry.enabled
+        self.policy = Policy(config.telemetry)
+        self.keep = KeepRules(config.telemetry.keep)
         self._has_failed = False
 
     def count_failure(self, error: Exception) -> None:
@@ -123,13 +125,20 @@ class Slot:
         self.told: Runtime | None = None
         self.lock = threading.RLock()
 
-    def renew_lock(self) -> None:
-        """Forget a lock that some thread of the parent process held at the fork."""
+    def activate(self) -> None:
+        """Let calls see the runtime if it is on; with the lock held."""
+        runtime = self.runtime
+        self.active = runtime if runtime is not None and runtime.policy.is_on else None
+
+    def renew_locks(self) -> None:
+        """Forget locks that some thread of the parent process held at the fork."""
         self.lock = threading.RLock()
+        if self.runtime is not None:
+            self.runtime.keep.renew()
 
 
 slot = Slot()
-os.register_at_fork(after_in_child=slot.renew_lock)
+os.register_at_fork(after_in_child=slot.renew_locks)
 
 
 def configure(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -162,19 +171,32 @@ def swap(runtime: Runtime | None) -> Runtime | None:
     with slot.lock:
         previous = slot.runtime
         slot.runtime = runtime
-        slot.active = runtime if runtime is not None and runtime.is_on else None
+        slot.activate()
     return previous
+
+
+def change(runtime: Runtime, how: Callable[[Policy], Policy]) -> Policy:
+    """Replace a runtime's policy, for calls that begin from now on, and return it. `how` is a pure function."""
+    with slot.lock:
+        runtime.policy = how(runtime.policy)
+        slot.activate()
+        return runtime.policy
+
+
+def apply_orders(runtime: Runtime, orders: Mapping[str, Change]) -> None:
+    """Let the sampling orders of the control topic hold, by module, "*" for all; those left out hold no more."""
+    change(runtime, lambda policy: policy.after_orders(orders))
 
 
 def say_if_off(runtime: Runtime) -> None:
     """Log one line for each runtime if nothing will be captured, and how to switch it on."""
-    if runtime.is_on and runtime.rate > 0:
+    if runtime.policy.is_on and (runtime.policy.captures or runtime.keep.is_on):
         return
     with slot.lock:
         if slot.told is runtime:
             return
         slot.told = runtime
-    what = "telemetry.enabled is false" if not runtime.config.telemetry.enabled else "telemetry.sampling_rate_pct is 0"
+    what = "telemetry.sampling_rate_pct is 0" if runtime.policy.is_on else "telemetry.enabled is false"
     logger.warning(
         "headrace captures nothing: %s. Switch it on in the file that %s names, or by "
         'headrace.configure(telemetry={"enabled": True})',

@@ -37,6 +37,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         mark: the root module's instrumentation.
         module: the root module.
         request: the request it belongs to.
+        rate: the share of the module's requests that are captured, for the records.
         args: the call's positional arguments.
         kwargs: the call's keyword arguments.
     """
@@ -48,11 +49,13 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         mark: Mark,
         module: Any,
         request: Request,
+        rate: float,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> None:
         self._runtime = runtime
         self._request = request
+        self._rate = rate
         self._module = module
         self._root_has_begun = False
         self._open: dict[str, Span] = {}
@@ -81,9 +84,9 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         """The list that DSPy appends LM history to; made when asked for, so that references go in no circle."""
         return _History(self)
 
-    def finish(self, output: Any, error: BaseException | None, latency_s: float) -> None:
-        """End the root's span and submit its record. Never raises."""
-        self._submit(self._root, output, error, latency_s)
+    def finish(self, output: Any, error: BaseException | None, *, latency_s: float, probability: float) -> None:
+        """End the root's span and submit its record, kept with this probability. Never raises."""
+        self._submit(self._root, output, error, latency_s=latency_s, probability=probability)
 
     # DSPy's hooks. Whatever goes wrong here is counted and stays here: DSPy would log it, payload and all.
 
@@ -173,23 +176,23 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._open[call_id] = self._places[call_id] = span
 
     def _span(self, **what: Any) -> Span:
-        span = Span(self._runtime, self._request, **what)
+        span = Span(self._runtime, self._request, rate=self._rate, **what)
         if self._history_is_off:
             span.usage_is_unknown()
         return span
 
-    def _submit(self, span: Span, output: Any, error: BaseException | None, latency_s: float | None = None) -> None:
+    def _submit(self, span: Span, output: Any, error: BaseException | None, **measured: float) -> None:
         # A call that a new configuration overtakes is the new pipeline's: the old one is closing.
         runtime = slot.active or self._runtime
         try:
-            call = span.end(output, error, latency_s)
+            call = span.end(output, error, **measured)
             runtime.pipeline.submit(call)
             if span.key is not None:
                 # The weight is that of a full record: what a rule keeps beyond the sample tells of no usage.
                 runtime.pipeline.counters.add_usage(
                     span.key,
                     call.model,
-                    1 / self._runtime.rate,
+                    1 / self._rate,
                     tokens_input=call.tokens_input,
                     tokens_output=call.tokens_output,
                     cost_usd=call.cost_usd,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headrace.counters import Key
     from headrace.runtime import Runtime
 
-__all__ = ["MAX_ERROR_CHARACTERS", "Span", "output_fields"]
+__all__ = ["MAX_ERROR_CHARACTERS", "Span", "error_message", "output_fields"]
 
 MAX_ERROR_CHARACTERS: Final = 2_000
 
@@ -35,6 +35,7 @@ class Span:
         arguments: its inputs by name, as the caller gave them.
         parent: the enclosing span; None for the root.
         key: under which the call is counted; None for a predictor that is not instrumented itself.
+        rate: the sampling rate of the root.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Span:
         arguments: dict[str, Any],
         parent: Span | None,
         key: Key | None,
+        rate: float,
     ) -> None:
         self._runtime = runtime
         self._request = request
         self.mark = mark
         self.home = home
         self.key = key
+        self._rate = rate
         self._identity = identity
         self._arguments = arguments
         self._input = to_json(arguments)  # now, for the call may change them
@@ -90,13 +93,21 @@ class Span:
             return True
         return bool(self._input == to_json(arguments))
 
-    def end(self, output: Any, error: BaseException | None, latency_s: float | None = None) -> CapturedCall:
+    def end(
+        self,
+        output: Any,
+        error: BaseException | None,
+        *,
+        latency_s: float | None = None,
+        probability: float | None = None,
+    ) -> CapturedCall:
         """Return the finished call.
 
         Args:
             output: what it returned.
             error: what it raised instead, if anything.
             latency_s: how long it took, where that was measured already.
+            probability: with which it is kept, where that is not the sampling rate.
         """
         if latency_s is None:
             latency_s = self._runtime.perf_counter() - self._started_s
@@ -122,9 +133,9 @@ class Span:
             lm_calls=usage.lm_calls,
             cache_hits=usage.cache_hits,
             success=error is None,
-            error=None if error is None else _message(error),
+            error=None if error is None else error_message(error),
             error_type=None if error is None else type(error).__name__,
-            inclusion_probability=self._runtime.rate,
+            inclusion_probability=self._rate if probability is None else probability,
             attributes=dict(self._request.attributes),
         )
 
@@ -140,7 +151,8 @@ def output_fields(output: Any) -> dict[str, Any]:
     return dict(output.items()) if isinstance(output, dspy.Example) else {"output": output}
 
 
-def _message(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
+    """Return an exception's text, not too long."""
     try:
         return to_unicode(error)[:MAX_ERROR_CHARACTERS]
     except Exception:  # an exception whose __str__ fails

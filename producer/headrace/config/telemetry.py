@@ -6,7 +6,7 @@ from pydantic import Field
 
 from headrace.config.section import Name, Positive, Section
 
-__all__ = ["Rotation", "Telemetry"]
+__all__ = ["Keep", "Module", "Rotation", "Telemetry"]
 
 
 class Rotation(Section):
@@ -17,11 +17,32 @@ class Rotation(Section):
     compression: Literal["gzip", "none"] = Field("gzip", description="How rotated logs are compressed.")
 
 
+class Module(Section):
+    """What differs for one module; an absent key keeps what holds for all."""
+
+    enabled: bool | None = None
+    sampling_rate_pct: float | None = Field(None, ge=0, le=100)
+
+
+class Keep(Section):
+    """Outcomes that are kept beyond the sample: how a call ended, how long it took, without inputs and outputs."""
+
+    errors_per_s: float = Field(
+        0, ge=0, allow_inf_nan=False, description="Failed calls a second and process that are kept, on average; 0: off."
+    )
+    slow_per_s: float = Field(0, ge=0, allow_inf_nan=False, description="... slow calls; 0: off.")
+    slow_ms: Positive = Field(5000, description="A call that takes longer is slow, ms.")
+
+
 class Telemetry(Section):
     """What a service captures."""
 
     enabled: bool = Field(default=False, description="Capture calls. Off: no thread, no socket, no file.")
     sampling_rate_pct: float = Field(10, ge=0, le=100, description="Percentage of requests that are captured.")
+    modules: dict[str, Module] = Field(
+        default_factory=dict, description="Module -> the rate and the switch that differ for it."
+    )
+    keep: Keep = Field(default_factory=Keep)
     log_file_path: str = Field(
         "logs/dspy_production.jsonl",
         min_length=1,

@@ -53,6 +53,8 @@ class Finisher:
         signature = to_valid_name(call.signature)
         policy, counted = self._deduplicated(signature, inputs)
         dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted))
+        if call.capture_level == "outcome":  # there are no inputs, and outcomes are no duplicates of each other
+            policy, dedup_key = "none", call.event_id
         limit = self._telemetry.max_field_bytes
         input_json, input_cut = capped(inputs, limit)
         output_json, output_cut = capped(output, limit)
@@ -88,7 +90,7 @@ class Finisher:
             "error": error,
             "error_type": None if call.error_type is None else _unicode(call.error_type),
             "inclusion_probability": call.inclusion_probability,
-            "capture_level": "full",
+            "capture_level": call.capture_level,
             "keep_reason": call.keep_reason,
             "redaction_version": self.redactor.version,
             "redactions": counts.total(),

@@ -24,6 +24,7 @@ PUBLIC = {
     "flush",
     "instrument",
     "request",
+    "set_sampling",
     "stats",
     "suppress",
 }

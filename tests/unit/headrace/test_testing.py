@@ -17,8 +17,8 @@ def submit(number: int) -> None:
 
 def test_the_block_captures_everything_and_its_records_are_complete_after_it() -> None:
     with capture() as captured:
-        assert runtime.current().rate == 1
-        assert runtime.current().is_on
+        assert runtime.current().policy.rate_of("any") == 1
+        assert runtime.current().policy.is_on
         for number in range(50):
             submit(number)
     assert [record["event_id"] for record in captured.records] == [f"event-{number}" for number in range(50)]
