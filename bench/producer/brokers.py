@@ -32,7 +32,7 @@ def silent() -> Iterator[str]:
 
 @contextmanager
 def slow(delay_ms: int) -> Iterator[str]:
-    """librdkafka's mock cluster, each answer of which takes its time."""
+    """A mock cluster of librdkafka's, each answer of which takes its time."""
     cluster = Producer(
         {"test.mock.num.brokers": 1, "test.mock.broker.rtt": delay_ms, "bootstrap.servers": "", "log_level": 0}
     )

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 
 from bench.producer import brokers
@@ -99,7 +98,7 @@ def exits(rounds: int, folder: str) -> None:
             "broker answers in 1000 ms": stack.enter_context(brokers.slow(1000)),
             "broker answers at once": stack.enter_context(brokers.slow(0)),
         }
-        kafkas: Mapping[str, object] = {
+        kafkas = {
             "bare": None,
             "no Kafka, a file": {},
             **{name: {"bootstrap_servers": address} for name, address in addresses.items()},

@@ -9,11 +9,11 @@ import os
 import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.capture.sampling import new_request_id
 from headrace.captured import Captured
 from headrace.config import ENV_FILE, Config, load
 from headrace.errors import ConfigError
@@ -76,7 +76,7 @@ class Runtime:
         *,
         time_ns: Callable[[], int] = time.time_ns,
         perf_counter: Callable[[], float] = time.perf_counter,
-        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        new_id: Callable[[], str] = new_request_id,
     ) -> None:
         self.config = config
         self.pipeline = pipeline

@@ -15,6 +15,7 @@ import dspy
 from dspy.utils.callback import ACTIVE_CALL_ID, BaseCallback
 
 from headrace.capture.arguments import shape_of
+from headrace.capture.hooks import Callbacks
 from headrace.capture.marks import Mark, mark_of
 from headrace.capture.scope import KEY, Request, Scope, current_scope
 from headrace.capture.span import Span
@@ -75,9 +76,16 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         """Return the settings in which the call is to run."""
         return {
             KEY: Scope(self._request, closed=True),
-            "callbacks": [*(dspy.settings.get("callbacks") or []), self],
+            "callbacks": Callbacks(dspy.settings.get("callbacks") or (), self),
             "caller_modules": [*(dspy.settings.get("caller_modules") or []), self],
         }
+
+    def begins_with(self, instance: Any) -> bool:
+        """Tell, once, that a call is the root's own: its span is open already."""
+        if self._root_has_begun or instance is not self._module:
+            return False
+        self._root_has_begun = True
+        return True
 
     @property
     def history(self) -> list[Any]:
@@ -152,8 +160,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
     def _begin(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         around = self._here()
         self._places[call_id] = around
-        if instance is self._module and not self._root_has_begun:
-            self._root_has_begun = True
+        if self.begins_with(instance):
             return
         own = mark_of(instance)
         if own is None and not isinstance(instance, dspy.Predict):

@@ -21,7 +21,7 @@ def is_sampled(request_id: str, rate: float) -> bool:
 
 
 def new_request_id() -> str:
-    """Return a fresh request id: the 32 hex digits of a random (version 4) UUID.
+    """Return a fresh id of a request or record: the 32 hex digits of a random (version 4) UUID.
 
     Made by hand: `uuid.uuid4().hex` takes four times as long, and most of these ids only serve to be turned down.
     """

@@ -60,7 +60,11 @@ class Span:
         self._identity = identity
         self._arguments = arguments
         self._input = to_json(arguments)  # now, for the call may change them
-        self._program_hash = mark.program.of(home)
+        # Of one program at one moment: inside a call it is not looked at again.
+        if parent is not None and parent.home is home and parent.mark is mark:
+            self.program_hash: str | None = parent.program_hash
+        else:
+            self.program_hash = mark.program.of(home)
         self._parent = parent
         self._lm_calls: list[LMCall] = []
         self._usage_is_known = True
@@ -121,7 +125,7 @@ class Span:
             module_version=self.mark.version,
             signature=self._identity.name,
             fields_hash=self._identity.fields_hash,
-            program_hash=self._program_hash,
+            program_hash=self.program_hash,
             input=self._input,
             output={} if error is not None else self._output(output),
             timestamp_ms=self._timestamp_ms,

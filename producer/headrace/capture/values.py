@@ -31,6 +31,8 @@ MAX_DEPTH: Final = 64
 """Deeper parts become ``"<too deep>"``; canonical JSON stops at 100 levels, and attributes and inputs nest further."""
 
 _Path: TypeAlias = frozenset[int]
+_PLAIN_CONTAINERS: Final = frozenset({dict, list, tuple})
+"""What most values are, and no leaf is."""
 _AS_TEXT: Final = (
     UUID,
     Decimal,
@@ -65,9 +67,10 @@ def _encode(value: Any, depth: int, inside: _Path) -> Any:
 
 
 def _encode_object(value: Any, depth: int, inside: _Path) -> Any:
-    simple = _encode_leaf(value)
-    if simple is not NotImplemented:
-        return simple
+    if type(value) not in _PLAIN_CONTAINERS:
+        simple = _encode_leaf(value)
+        if simple is not NotImplemented:
+            return simple
     if id(value) in inside:
         return "<cycle>"
     if depth >= MAX_DEPTH:
@@ -139,6 +142,8 @@ def _encode_model(value: BaseModel, depth: int, inside: _Path) -> Any:
 
 def _encode_key(key: Any) -> Any:
     """Keys stay hashable; the parts of a tuple are encoded one by one."""
+    if type(key) is str:
+        return key
     if isinstance(key, tuple):
         return tuple(_encode_key(part) for part in key)
     if isinstance(key, frozenset):

@@ -1,0 +1,59 @@
+"""Which of DSPy's hooks a recording is called by: those that tell it something, for each costs the caller about 40 us.
+
+DSPy asks for the callbacks of every module, LM, adapter and tool that is called, as ``settings.callbacks +
+instance.callbacks``, and where that is empty its hooks cost nothing. So `Callbacks`, the list in the settings of a
+recorded call, answers by what is being called. Where somebody else listens the recording does, too: DSPy numbers the
+call then, and the number must lead to its span.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import dspy
+
+from headrace.capture.marks import mark_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from headrace.capture.recording import Recording
+
+__all__ = ["Callbacks"]
+
+_ASKS: Final = "_get_active_callbacks"
+"""The function of dspy.utils.callback that adds up the lists; `instance` is its parameter."""
+
+
+class Callbacks(list[Any]):
+    """The callbacks of one recorded call.
+
+    Args:
+        others: the callbacks that were set before; theirs is every hook.
+        recording: hears what it has a use for.
+    """
+
+    def __init__(self, others: Iterable[Any], recording: Recording) -> None:
+        super().__init__(others)
+        self._is_alone = not self
+        self._recording = recording
+        self.append(recording)
+
+    def __add__(self, own: list[Any]) -> list[Any]:
+        """Return the callbacks of what is being called, given its own."""
+        if not own and self._is_alone and self._has_no_use_for(sys._getframe(1)):
+            return []
+        return super().__add__(own)
+
+    def _has_no_use_for(self, asking: FrameType) -> bool:
+        """Tell whether the call that DSPy asks for tells the recording nothing; if in doubt it does."""
+        if asking.f_code.co_name != _ASKS:
+            return False
+        instance = asking.f_locals.get("instance")
+        if isinstance(instance, dspy.Module):
+            if self._recording.begins_with(instance):
+                return True
+            return not isinstance(instance, dspy.Predict) and mark_of(instance) is None
+        return isinstance(instance, dspy.Adapter | dspy.Tool)
