@@ -81,7 +81,8 @@ def _line(**overrides: Any) -> str:
         ({"telemetry": {"service": "a b"}}, f'telemetry.service: found "a b", expected text that matches {_NAME}'),
         (
             {"redaction": {"kinds": ["email", "emial"]}},
-            "redaction.kinds.1: found \"emial\", expected 'email', 'phone', 'card', 'iban', 'ip', 'secret' or 'private_key'",
+            "redaction.kinds.1: found \"emial\", "
+            "expected 'email', 'phone', 'card', 'iban', 'ip', 'secret' or 'private_key'",
         ),
         (
             {"kafka": {"bootstrap_servers": ""}},
