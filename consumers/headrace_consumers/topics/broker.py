@@ -75,6 +75,14 @@ class Broker:
         except KafkaException as error:
             raise ConfigError(f"kafka.options: librdkafka refuses them: {error.args[0].str()}") from error
 
+    def existing(self) -> frozenset[str]:
+        """Return the names of the topics that exist, as far as this client may see them.
+
+        Raises:
+            TopicError: the broker does not answer.
+        """
+        return frozenset(name for name, topic in self._list().topics.items() if topic.error is None)
+
     def describe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """Return name -> state of those topics that exist.
 

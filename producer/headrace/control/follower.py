@@ -1,0 +1,228 @@
+"""Follows the control topic in one daemon thread, from its first order to the newest, and goes on listening.
+
+No consumer group: partition 0 is assigned as a whole to each process. The broker may be away at any time; what was
+ordered last stays in force, and the log tells of it once for each cause.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from headrace.config import Config
+from headrace.control.overrides import Orders, Override
+from headrace.control.sampling_orders import OrderError, read_order
+from headrace.delivery import process
+from headrace.delivery.complaints import Complaints
+
+__all__ = ["Follower", "consumer_options"]
+
+logger = logging.getLogger("headrace")
+
+_POLL_S: Final = 1.0
+_QUIET_S: Final = 0.1
+"""No further order for so long, and those read are the newest: the broker tells of the end much later."""
+
+_RETRY_S: Final = 60.0
+"""How long after a client could not be made the next one is tried."""
+
+_OPTIONS: Final[Mapping[str, Any]] = {
+    "client.id": "headrace-control",
+    "log_level": 2,
+    # The broker answers at once when there is an order, and else only so often.
+    "fetch.wait.max.ms": 10_000,
+    "queued.max.messages.kbytes": 1024,
+    "queued.min.messages": 100,
+}
+_PINNED: Final[Mapping[str, Any]] = {
+    "group.id": "headrace-control",  # librdkafka wants one; no group is joined, and no offset committed
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+}
+_NO_CONCERN: Final = frozenset({"GROUP_AUTHORIZATION_FAILED", "_ALL_BROKERS_DOWN"})
+
+
+def consumer_options(config: Config) -> dict[str, Any]:
+    """Return librdkafka's options for the follower."""
+    given = {**config.kafka.options, **config.kafka.consumer_options}
+    given = {name: value for name, value in given.items() if not name.startswith("group.")}
+    return {**_OPTIONS, **given, "bootstrap.servers": config.kafka.bootstrap_servers, **_PINNED}
+
+
+class Follower:
+    """Tells of every change in what holds for one service.
+
+    Args:
+        config: kafka.bootstrap_servers is set; `telemetry.environment` and `telemetry.service` say whose orders count.
+        apply: called by the thread with module name -> override, whenever that may have changed; see
+            `Orders.overrides`.
+        make_consumer: makes the client from its options; None: confluent-kafka's.
+        clock: seconds, monotonic.
+        time_s: Unix time in seconds.
+    """
+
+    exit_timeout_s = 0.0
+    _started: bool
+    _stopping: threading.Event
+    _thread: threading.Thread | None
+
+    def __init__(
+        self,
+        config: Config,
+        apply: Callable[[Mapping[str, Override]], None],
+        *,
+        make_consumer: Callable[[dict[str, Any]], Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        time_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._apply = apply
+        self._make_consumer = make_consumer or _confluent_consumer
+        self._clock = clock
+        self._time_s = time_s
+        self._starting = threading.Lock()
+        self._begin()
+
+    def start(self) -> None:
+        """Start the thread unless it was started. Never raises; a process that can start no thread has no follower."""
+        if self._started or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if not self._started:
+                self._started = True
+                process.watch(self)
+                thread = threading.Thread(
+                    target=self._run, args=(self._stopping,), name="headrace-control", daemon=True
+                )
+                thread.start()
+                self._thread = thread
+        except Exception as error:
+            logger.warning("headrace: orders cannot be followed here (%s)", type(error).__name__)
+        finally:
+            self._starting.release()
+
+    def close(self, timeout_s: float = 0.0) -> bool:
+        """Stop following, for good; wait for the thread at most so long, and tell whether it has ended."""
+        self._started = True
+        self._stopping.set()
+        process.forget(self)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread() and timeout_s > 0:
+            thread.join(timeout_s)
+        return thread is None or not thread.is_alive()
+
+    def renew(self) -> None:
+        """Begin anew in a forked child, which has the orders known so far and none of the parent's connections."""
+        process.forget(self)
+        self._starting = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._started = False
+        self._stopping = threading.Event()
+        self._thread = None
+        self._complaints = Complaints(self._clock)
+        self._told: set[str] = set()
+
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            try:
+                self._follow(stopping)
+            except Exception as error:  # a client that cannot be made, say; the host goes on
+                self._tell_once(type(error).__name__, "headrace: orders are not followed: %s", _described(error))
+                stopping.wait(_RETRY_S)
+
+    def _follow(self, stopping: threading.Event) -> None:
+        """Read until `stopping`. Orders of an earlier connection are read again: some may be gone."""
+        from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+        options = consumer_options(self._config)
+        consumer = self._make_consumer({**options, "error_cb": self._on_error, "logger": _SILENT})
+        _keep_forever(consumer)
+        telemetry, orders = self._config.telemetry, Orders()
+        has_news, is_first = False, True
+        try:
+            consumer.assign([TopicPartition(self._config.kafka.topics.control, 0, OFFSET_BEGINNING)])
+            while not stopping.is_set():
+                message = consumer.poll(_QUIET_S if has_news else _POLL_S)
+                if message is not None and message.error() is None:
+                    has_news |= self._take(orders, message)
+                elif message is not None and message.error().name() != "_PARTITION_EOF":
+                    self._on_error(message.error())
+                elif has_news or (is_first and message is not None):
+                    # Only at the end: on the way there, orders are met that were replaced long ago.
+                    self._apply(orders.overrides(telemetry.environment, telemetry.service or ""))
+                    has_news = is_first = False
+                    self._told.clear()
+        finally:
+            with contextlib.suppress(Exception):
+                consumer.close()
+
+    def _take(self, orders: Orders, message: Any) -> bool:
+        try:
+            order = read_order(message.key(), message.value(), int(self._time_s() * 1000))
+        except OrderError as error:
+            self._complaints.warn(
+                "order",
+                "headrace: an order is ignored (%s, offset %s): %s; `headrace sampling list` shows those in force",
+                self._config.kafka.topics.control,
+                message.offset(),
+                error,
+            )
+            return False
+        if order is None:
+            self._complaints.warn(
+                "kind", "headrace: an order of a kind that this release does not know is ignored", level=logging.INFO
+            )
+            return False
+        orders.take(order)
+        return True
+
+    def _on_error(self, error: Any) -> None:
+        if error.name() in _NO_CONCERN:
+            return
+        if error.name() == "UNKNOWN_TOPIC_OR_PART":
+            message = "headrace: no topic %s: rates cannot be changed at run time; `headrace topics create` makes it"
+            self._tell_once(error.name(), message, self._config.kafka.topics.control)
+        else:
+            self._tell_once(error.name(), "headrace: orders are not followed: %s (%s)", error.str(), error.name())
+
+    def _tell_once(self, cause: str, message: str, *values: object) -> None:
+        """Log a cause once until orders arrive again: the sink, too, tells of a broker that is away."""
+        if cause not in self._told:
+            self._told.add(cause)
+            logger.warning(message, *values)
+
+
+def _described(error: Exception) -> str:
+    """Return librdkafka's words; of other errors the type only."""
+    cause: Any = error.args[0] if error.args else None
+    return str(cause.str()) if hasattr(cause, "str") else type(error).__name__
+
+
+def _keep_forever(consumer: Any) -> None:
+    """Never free the client's object: a forked child would wait, in that, for threads that it does not have.
+
+    `close` frees all that is large.
+    """
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(consumer))
+
+
+def _confluent_consumer(options: dict[str, Any]) -> Any:
+    from confluent_kafka import Consumer
+
+    return Consumer(options)
+
+
+class _Silent:
+    """Takes librdkafka's log in place of the host's standard error; the error callback tells what matters."""
+
+    def log(self, level: int, message: str, *values: object) -> None:
+        """Log nothing."""
+
+
+_SILENT: Final = _Silent()
