@@ -30,11 +30,12 @@ def show(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: headrace config check --config headrace.json")
 def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Check the configuration, librdkafka's options included, without connecting to anything."""
-    from headrace.config import ENV_FILE, load
+    """Check the configuration, librdkafka's options and alert thresholds included, without connecting to anything."""
+    from headrace.config import ENV_FILE, check_latency_thresholds, load
     from headrace_consumers.cli.client_options import check_client_options
 
     config = load(config_path)
+    check_latency_thresholds(config)
     notes = check_client_options(config.kafka)
     source = config_path or os.environ.get(ENV_FILE)
     # load() has read the file just now, so it is there and a JSON object.

@@ -5,5 +5,16 @@ from headrace.config.explain import shown
 from headrace.config.kafka import Kafka
 from headrace.config.load import ENV_FILE, load
 from headrace.config.model import NO_EFFECT_YET, Config
+from headrace.config.thresholds import check_latency_thresholds
 
-__all__ = ["ENV_FILE", "NO_EFFECT_YET", "Config", "Filters", "Kafka", "Thresholds", "load", "shown"]
+__all__ = [
+    "ENV_FILE",
+    "NO_EFFECT_YET",
+    "Config",
+    "Filters",
+    "Kafka",
+    "Thresholds",
+    "check_latency_thresholds",
+    "load",
+    "shown",
+]

@@ -3,6 +3,7 @@
 import pytest
 
 from headrace_consumers.cli.config import without_effect
+from headrace_schemas import latency
 
 
 def test_check_without_a_file_is_ok(command):
@@ -40,6 +41,24 @@ def test_check_finds_the_file_that_the_environment_names(command, config_file, m
     assert ended.json == {"ok": True, "file": str(path), "no_effect_yet": ["optimization.git_target"], "notes": []}
 
 
+@pytest.mark.parametrize("bound_s", latency.BOUNDS_S)
+def test_a_threshold_at_a_bound_of_the_histogram_is_ok_and_a_filter_may_have_any(command, config_file, bound_s):
+    values = {
+        "quality_thresholds": {"max_latency_p99_ms": bound_s * 1000},
+        "filters": {"default": {"max_latency_ms": 2500}},
+    }
+    assert command("config", "check", "--config", config_file(values)).code == 0
+
+
+@pytest.mark.parametrize(("found_ms", "nearest"), [(2500, "2560"), (1, "10"), (4000, "5000"), (10**7, "81920")])
+def test_a_threshold_between_bounds_names_the_nearest(command, config_file, found_ms, nearest):
+    ended = command(
+        "config", "check", "--config", config_file({"quality_thresholds": {"max_latency_p99_ms": found_ms}})
+    )
+    assert ended.code == 2
+    assert f"so that slower calls are counted exactly; the nearest is {nearest} (all: 10, 20, " in ended.error
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -50,8 +69,12 @@ def test_check_finds_the_file_that_the_environment_names(command, config_file, m
         ),
         ({"kafka": {"producer_options": {"linger": 1}}}, "kafka.producer_options: librdkafka refuses it"),
         ({"kafka": {"consumer_options": {"fetch.min.bytes": "lots"}}}, "kafka.consumer_options: librdkafka refuses it"),
+        (
+            {"quality_thresholds": {"max_latency_p99_ms": 2500}},
+            "quality_thresholds.max_latency_p99_ms: found 2500, expected a bound of the latency histogram",
+        ),
     ],
-    ids=["key", "shared option", "producer option", "consumer option"],
+    ids=["key", "shared option", "producer option", "consumer option", "threshold"],
 )
 def test_check_of_a_configuration_that_cannot_work_is_one_line_and_2(command, config_file, values, expected):
     ended = command("config", "check", "--config", config_file(values), "--json")
