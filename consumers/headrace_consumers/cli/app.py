@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace_consumers.cli import config, consume, dataset, demo, sampling, topics
+from headrace_consumers.cli import config, consume, dataset, demo, doctor, sampling, topics
 from headrace_consumers.cli.options import EPILOG_WIDTH
 
 __all__ = ["app", "main"]
@@ -34,6 +34,7 @@ app.add_typer(consume.app, name="consume")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(sampling.app, name="sampling")
 app.command("demo", epilog=demo.EXAMPLE)(demo.command)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.command)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # Typer calls it with the option's value

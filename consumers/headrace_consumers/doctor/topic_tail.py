@@ -1,0 +1,72 @@
+"""The newest records of a topic, read without a group: nothing is committed, no consumer is disturbed."""
+
+import logging
+import time
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from headrace.config import Config
+from headrace.control.follower import consumer_options
+from headrace_consumers.dataset.decode import Decoded, FastavroDecoder
+from headrace_consumers.dataset.message import Message
+from headrace_consumers.doctor.traffic import Sample
+from headrace_consumers.topics import TopicError
+from headrace_schemas import Registry
+
+__all__ = ["read_newest", "sample_of"]
+
+_TIMEOUT_S: Final = 10.0
+_log: Final = logging.getLogger(__name__)
+
+
+def read_newest(config: Config, topic: str, most: int) -> tuple[list[Message], int]:
+    """Return the newest messages of a topic, about `most` over all partitions, and how many offsets it holds.
+
+    Raises:
+        TopicError: they cannot be read in time.
+    """
+    options = {**consumer_options(config), "fetch.wait.max.ms": 100, "log_level": 2, "logger": _log}
+    consumer = Consumer(options)
+    deadline = time.monotonic() + _TIMEOUT_S
+    messages: list[Message] = []
+    try:
+        partitions = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
+        marks: dict[int, Any] = {
+            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+            for partition in partitions
+        }
+        each = -(-most // max(1, len(marks)))
+        starts = {partition: max(low, high - each) for partition, (low, high) in marks.items() if high > low}
+        consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
+        unread = set(starts)
+        while unread and time.monotonic() < deadline:
+            message = consumer.poll(0.1)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                messages.append(Message.from_kafka(message))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes are named so
+                unread.discard(message.partition())
+            else:
+                raise TopicError(f"topic {topic}: cannot be read: {error.str()}; check its access rights")
+    except KafkaException as error:
+        raise TopicError(f"topic {topic}: cannot be read: {error.args[0].str()}; check its access rights") from error
+    finally:
+        consumer.close()
+    if unread:
+        raise TopicError(f"topic {topic}: not read to its end in {_TIMEOUT_S:g} s; run the command again")
+    return messages, sum(high - low for low, high in marks.values())
+
+
+def sample_of(topic: str, messages: list[Message], total: int, registry: Registry) -> Sample:
+    """Return the messages decoded, as the dataset consumer decodes them."""
+    sample = Sample(topic, total=total)
+    for message, decoded in zip(messages, FastavroDecoder(registry).decode(messages), strict=True):
+        if isinstance(decoded, Decoded):
+            sample.readable.append(decoded)
+            sample.append_times_ms.append(message.append_time_ms or 0)
+        else:
+            sample.unreadable[decoded.reason] += 1
+    return sample
