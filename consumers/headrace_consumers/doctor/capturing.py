@@ -1,4 +1,4 @@
-"""Does a service with this configuration capture anything? Pure. (The document: "No telemetry logs generated".)"""
+"""Does a service with this configuration capture anything? Pure. The document: "No telemetry logs generated"."""
 
 import re
 from collections.abc import Iterator, Mapping

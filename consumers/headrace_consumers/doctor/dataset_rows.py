@@ -1,4 +1,4 @@
-"""Does the table grow, and is there enough in it? Pure. (The document: "Low telemetry example count".)"""
+"""Is there enough in the table? Pure. The document: "Low telemetry example count"."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The newest lines of the JSON Lines log, as records. (The document: "must be valid JSON Lines".)"""
+"""The newest lines of the JSON Lines log, as records. The document: "must be valid JSON Lines"."""
 
 import json
 from pathlib import Path
