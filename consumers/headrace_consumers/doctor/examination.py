@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from headrace.config import ENV_FILE, Config, check_latency_thresholds, load, shown
+from headrace.delivery.spool import spool_root
 from headrace.errors import ConfigError, HeadraceError
-from headrace_consumers.doctor import capturing, dataset_rows, places, traffic
+from headrace_consumers.doctor import capturing, dataset_rows, places, spooled, traffic
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 from headrace_schemas import Registry
 
@@ -50,7 +51,7 @@ def examine(
     if config.kafka.bootstrap_servers is None:
         looks.append(("log", lambda: _log(config, now_ms)))
     else:
-        looks.append(("broker", lambda: _broker(config, now_ms)))
+        looks += [("spool", lambda: _spool(config, now_ms)), ("broker", lambda: _broker(config, now_ms))]
     looks.append(("dataset", lambda: _dataset(config)))
     for name, look in looks:
         yield from _guarded(name, look)
@@ -89,6 +90,11 @@ def _schemas(config: Config) -> Iterator[Result]:
 def _disk(config: Config) -> Iterator[Result]:
     for place in places.places(config):
         yield from places.judge_place(place, places.look(place.folder))
+
+
+def _spool(config: Config, now_ms: int) -> Iterator[Result]:
+    folder = spool_root(config)
+    yield from spooled.judge_spool(folder, spooled.look(folder), config.spool.max_total_mb, now_ms)
 
 
 def _permissions(config: Config, source: Path | None) -> Iterator[Result]:

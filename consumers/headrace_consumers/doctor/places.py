@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.config import Config
+from headrace.delivery.spool import spool_root
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 
 __all__ = ["Facts", "Place", "judge_modes", "judge_place", "judge_secrets", "look", "places"]
@@ -58,6 +59,8 @@ def places(config: Config) -> Iterator[Place]:
     log = Path(config.telemetry.log_file_path)
     if config.kafka.bootstrap_servers is None:
         yield Place("telemetry.log_file_path", log.parent, config.telemetry.rotation.max_size_mb)
+    else:
+        yield Place("spool.path", spool_root(config), config.spool.max_total_mb)
     if "://" not in config.dataset.path:
         yield Place("dataset.path", Path(config.dataset.path), 1000)
     yield Place("dataset.state_path", Path(config.dataset.state_path), 1000)

@@ -95,6 +95,7 @@ def test_a_broker_that_is_away_is_wrong(doctor):
     address = refusing_address()
     code, results = doctor({**ON, "kafka": {"bootstrap_servers": address}})
     assert code == 1
+    assert results["spool logs/spool"]["what"] == "nothing waits for Kafka"
     assert f"no broker answers at {address}" in results["broker"]["what"]
     assert results["dataset"]["state"] == "note"
 

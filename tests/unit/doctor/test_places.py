@@ -67,7 +67,7 @@ def test_the_log_counts_where_no_broker_is_set_and_a_remote_table_never():
         return [place.key for place in places(load(None, sections, {}))]
 
     assert keys() == ["telemetry.log_file_path", "dataset.path", "dataset.state_path"]
-    assert "telemetry.log_file_path" not in keys(kafka={"bootstrap_servers": "b:9092"})
+    assert keys(kafka={"bootstrap_servers": "b:9092"}) == ["spool.path", "dataset.path", "dataset.state_path"]
     assert "dataset.path" not in keys(dataset={"path": "s3://bucket/table"})
 
 

@@ -8,6 +8,6 @@ A process writes in a folder of its own. The folders of dead processes, whose lo
 one. How far a file has been replayed stands beside it, so that a crash repeats few records.
 """
 
-from headrace.delivery.spool.spool import Spool, spool_for
+from headrace.delivery.spool.spool import Spool, spool_for, spool_root
 
-__all__ = ["Spool", "spool_for"]
+__all__ = ["Spool", "spool_for", "spool_root"]

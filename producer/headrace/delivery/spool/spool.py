@@ -21,11 +21,17 @@ from headrace.delivery.spool.segment import Segment
 from headrace.delivery.spool.usage import Usage
 from headrace.delivery.spool.writer import SegmentWriter, TornError
 
-__all__ = ["Spool", "spool_for"]
+__all__ = ["Spool", "spool_for", "spool_root"]
 
 _DAY_S: Final = 86_400.0
 
 Forget = Callable[[str, int], None]
+
+
+def spool_root(config: Config) -> Path:
+    """Return the folder in which all processes of a configuration have their spools."""
+    path = config.spool.path
+    return Path(path) if path is not None else Path(config.telemetry.log_file_path).parent / "spool"
 
 
 def spool_for(
@@ -46,7 +52,7 @@ def spool_for(
     if config.kafka.bootstrap_servers is None:
         return None
     spool = config.spool
-    root = Path(spool.path) if spool.path is not None else Path(config.telemetry.log_file_path).parent / "spool"
+    root = spool_root(config)
     return Spool(root, instance, rotation=spool.rotation, max_total_mb=spool.max_total_mb, time_s=time_s, clock=clock)
 
 
