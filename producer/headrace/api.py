@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace import runtime
-from headrace.errors import DSPyMissingError, UsageError
+from headrace.errors import UsageError
+from headrace.errors import require_dspy as _require_dspy
 
 if TYPE_CHECKING:
     import os
@@ -81,7 +82,11 @@ def instrument(module: M, name: str | None = None, version: str = "baseline") ->
 
 
 def request(
-    request_id: object = None, *, subject_id: object = None, attributes: Mapping[str, Any] | None = None
+    request_id: object = None,
+    *,
+    subject_id: object = None,
+    attributes: Mapping[str, Any] | None = None,
+    traceparent: str | None = None,
 ) -> AbstractContextManager[Request]:
     """Return a context manager: calls inside belong to one request and are captured all or none.
 
@@ -96,6 +101,8 @@ def request(
         request_id: `str()` of it; a fresh one where it is None or empty.
         subject_id: whose data it is, for erasure.
         attributes: labels of your own for the records.
+        traceparent: the caller's place in a trace, as W3C Trace Context writes it, for records made while no
+            OpenTelemetry span is active; one that is malformed is ignored.
 
     Raises:
         UsageError: attributes that are no mapping.
@@ -104,7 +111,7 @@ def request(
     _require_dspy()
     from headrace.capture import scope
 
-    return scope.request(request_id, subject_id=subject_id, attributes=attributes)
+    return scope.request(request_id, subject_id=subject_id, attributes=attributes, traceparent=traceparent)
 
 
 def suppress() -> AbstractContextManager[None]:
@@ -270,13 +277,3 @@ async def acall_agent_module(module_name: str, inputs: Mapping[str, Any]) -> dic
     from headrace.capture import calls
 
     return await calls.acall_module(module_name, None, inputs, None)
-
-
-def _require_dspy() -> None:
-    """Raise DSPyMissingError unless dspy can be imported."""
-    try:
-        import dspy  # noqa: F401  # the question is whether it can be
-    except ModuleNotFoundError as error:
-        if error.name != "dspy":
-            raise
-        raise DSPyMissingError("dspy is not installed: pip install 'headrace[dspy]', or any dspy from 3.0") from None

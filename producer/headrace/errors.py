@@ -21,3 +21,13 @@ class DSPyMissingError(HeadraceError):
 
 class UsageError(HeadraceError, ValueError):
     """An argument that cannot be used."""
+
+
+def require_dspy() -> None:
+    """Raise DSPyMissingError unless dspy can be imported."""
+    try:
+        import dspy  # noqa: F401  # the question is whether it can be
+    except ModuleNotFoundError as error:
+        if error.name != "dspy":
+            raise
+        raise DSPyMissingError("dspy is not installed: pip install 'headrace[dspy]', or any dspy from 3.0") from None

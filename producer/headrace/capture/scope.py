@@ -6,17 +6,20 @@ variables of our own would not.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextlib import suppress as suppressing
+from contextvars import Token
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import dspy
 from dspy.dsp.utils.settings import thread_local_overrides
+from dspy.dsp.utils.utils import dotdict
 
 from headrace.capture.sampling import new_request_id, to_unicode
 from headrace.capture.values import to_json
 from headrace.errors import UsageError
+from headrace.propagation import Trace, trace_of
 
-__all__ = ["KEY", "Request", "Scope", "current_scope", "place", "request", "suppress"]
+__all__ = ["KEY", "Request", "Scope", "current_scope", "place", "request", "stay_in_request", "suppress"]
 
 KEY: Final = "headrace"
 
@@ -29,11 +32,13 @@ class Request:
         request_id: decides sampling and arm, and joins later feedback.
         subject_id: whose data it is, for erasure.
         attributes: the service's own labels, JSON values.
+        trace: where the caller stands in a trace, for records made while no OpenTelemetry span is active.
     """
 
     request_id: str
     subject_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +75,71 @@ def current_scope() -> Scope:
 
 
 def request(
-    request_id: object = None, *, subject_id: object = None, attributes: Mapping[str, Any] | None = None
+    request_id: object = None,
+    *,
+    subject_id: object = None,
+    attributes: Mapping[str, Any] | None = None,
+    traceparent: str | None = None,
 ) -> AbstractContextManager[Request]:
     """See `headrace.request`."""
     if attributes is not None and not isinstance(attributes, Mapping):
         raise UsageError(f"request: attributes must be a mapping, found {type(attributes).__name__}")
-    return _entered(request_id, subject_id, attributes)
+    return _entered(request_id, subject_id, attributes, trace_of(traceparent))
+
+
+def stay_in_request(request_id: object = None, *, traceparent: str | None = None) -> Request:
+    """Open a request for the rest of a `contextvars.Context` that was made for it."""
+    inner = _inside(current_scope(), request_id, None, None, trace_of(traceparent))
+    _override(inner)
+    return cast("Request", inner.request)
 
 
 @contextmanager
-def _entered(request_id: object, subject_id: object, attributes: Mapping[str, Any] | None) -> Iterator[Request]:
-    outer = current_scope()
+def _entered(
+    request_id: object, subject_id: object, attributes: Mapping[str, Any] | None, trace: Trace | None
+) -> Iterator[Request]:
+    inner = _inside(current_scope(), request_id, subject_id, attributes, trace)
+    token = _override(inner)
+    try:
+        yield cast("Request", inner.request)
+    finally:
+        _restore(token)
+
+
+def _override(scope: Scope) -> Token[Any]:
+    """Put a scope in place. `dspy.context` would hide from the calls inside what is configured later."""
+    token: Token[Any] = thread_local_overrides.set(dotdict({**thread_local_overrides.get(), KEY: scope}))
+    return token
+
+
+def _inside(
+    outer: Scope, request_id: object, subject_id: object, attributes: Mapping[str, Any] | None, trace: Trace | None
+) -> Scope:
     opened = Request(
         ("" if request_id is None else to_unicode(request_id)) or new_request_id(),
         None if subject_id is None else to_unicode(subject_id),
         to_json(dict(attributes or {})),
+        trace,
     )
     if outer.request is not None:
         # A nested request is about the same person until it says otherwise: erasure must find its records, too.
         subject = opened.subject_id if opened.subject_id is not None else outer.request.subject_id
-        opened = replace(opened, subject_id=subject, attributes={**outer.request.attributes, **opened.attributes})
-    with dspy.context(**{KEY: replace(outer, request=opened)}):
-        yield opened
+        labels = {**outer.request.attributes, **opened.attributes}
+        opened = replace(opened, subject_id=subject, attributes=labels, trace=trace or outer.request.trace)
+    return replace(outer, request=opened)
+
+
+def _restore(token: Token[Any]) -> None:
+    """Take the scope away again; where a framework leaves in another context than it entered, there is none to take."""
+    with suppressing(ValueError):
+        thread_local_overrides.reset(token)
 
 
 @contextmanager
 def suppress() -> Iterator[None]:
     """See `headrace.suppress`."""
-    with dspy.context(**{KEY: replace(current_scope(), closed=True, suppressed=True)}):
+    token = _override(replace(current_scope(), closed=True, suppressed=True))
+    try:
         yield
+    finally:
+        _restore(token)

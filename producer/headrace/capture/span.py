@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dspy
 
 from headrace.capture.sampling import to_unicode
+from headrace.capture.tracing import active_trace
 from headrace.capture.usage import UNKNOWN, LMCall, total
 from headrace.capture.values import to_json
 from headrace.captured import CapturedCall
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from headrace.capture.marks import Mark
     from headrace.capture.scope import Request
     from headrace.counters import Key
+    from headrace.propagation import Trace
     from headrace.runtime import Runtime
 
 __all__ = ["MAX_ERROR_CHARACTERS", "Span", "error_message", "output_fields"]
@@ -66,6 +68,7 @@ class Span:
         else:
             self.program_hash = mark.program.of(home)
         self._parent = parent
+        self.trace: Trace | None = active_trace() or (request.trace if parent is None else parent.trace)
         self._lm_calls: list[LMCall] = []
         self._usage_is_known = True
         self.event_id = runtime.new_id()
@@ -121,6 +124,8 @@ class Span:
             parent_event_id=None if self._parent is None else self._parent.event_id,
             request_id=self._request.request_id,
             subject_id=self._request.subject_id,
+            trace_id=None if self.trace is None else self.trace.trace_id,
+            span_id=None if self.trace is None else self.trace.span_id,
             module_name=self.mark.name,
             module_version=self.mark.version,
             signature=self._identity.name,
