@@ -81,7 +81,7 @@ def _line(**overrides: Any) -> str:
         ({"telemetry": {"service": "a b"}}, f'telemetry.service: found "a b", expected text that matches {_NAME}'),
         (
             {"redaction": {"kinds": ["email", "emial"]}},
-            "redaction.kinds.1: found \"emial\", "
+            'redaction.kinds.1: found "emial", '
             "expected 'email', 'phone', 'card', 'iban', 'ip', 'secret' or 'private_key'",
         ),
         (
