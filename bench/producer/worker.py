@@ -28,8 +28,8 @@ def measure(watched: Watched, arguments: dict[str, str], order: dict[str, Any]) 
     """Return what one round of the program takes, and one of its twin."""
     with watched.within():
         measured = _round(watched.program, watched, arguments, order)
-    if watched.twin is not None and not order["each"]:
-        measured["twin"] = _round(watched.twin, watched, arguments, order)
+        if watched.twin is not None and not order["each"]:
+            measured["twin"] = _round(watched.twin, watched, arguments, order)
     return measured
 
 

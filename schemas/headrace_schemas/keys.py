@@ -25,7 +25,9 @@ _HASH_RANGE: Final = 2.0**64
 
 def sampling_hash(request_id: str) -> int:
     """Return the 64-bit hash that decides whether a request is captured."""
-    return _first_64_bits(b"hr-sample", request_id)
+    # As `_first_64_bits`, spelt out: every call of an instrumented module asks.
+    message = b"hr-sample\x00" + request_id.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(message).digest()[:8], "big")
 
 
 def arm_hash(rollout_id: str, request_id: str) -> int:

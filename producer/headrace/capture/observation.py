@@ -62,7 +62,7 @@ class Observation:
             # What is no Exception does not say that the call failed, but that it was told to end: CancelledError,
             # GeneratorExit, KeyboardInterrupt, SystemExit, and their like in other frameworks.
             is_cancelled = error is not None and not isinstance(error, Exception)
-            self._count(latency_s, error, cancelled=is_cancelled)
+            self._count(latency_s, None if error is None else type(error).__name__, is_cancelled)
             if self.request_id is not None:
                 # A call that a new configuration overtakes is the new one's: the old one is closing.
                 keep = (slot.active or self._runtime).keep
@@ -75,12 +75,10 @@ class Observation:
         except Exception as failure:
             self._runtime.tell_of(failure)
 
-    def _count(self, latency_s: float, error: BaseException | None, *, cancelled: bool) -> None:
-        error_type = None if error is None else type(error).__name__
-        for _ in range(_TRIES):
-            counters = (slot.active or self._runtime).pipeline.counters
-            if counters.add(self._mark.key, latency_s, error_type, cancelled=cancelled):
-                return
+    def _count(self, latency_s: float, error_type: str | None, cancelled: bool, tries: int = _TRIES) -> None:  # noqa: FBT001  # on every call
+        counters = (slot.active or self._runtime).pipeline.counters
+        if not counters.add(self._mark.key, latency_s, error_type, cancelled=cancelled) and tries > 1:
+            self._count(latency_s, error_type, cancelled, tries - 1)
 
     def _keep(self, request_id: str, error: BaseException | None, latency_s: float, rule: Match) -> None:
         if level_of(keys.sampling_hash(request_id), self.rate, rule.rate) == "outcome":
