@@ -87,6 +87,7 @@ def request(
     subject_id: object = None,
     attributes: Mapping[str, Any] | None = None,
     traceparent: str | None = None,
+    consent: bool = True,
 ) -> AbstractContextManager[Request]:
     """Return a context manager: calls inside belong to one request and are captured all or none.
 
@@ -103,6 +104,9 @@ def request(
         attributes: labels of your own for the records.
         traceparent: the caller's place in a trace, as W3C Trace Context writes it, for records made while no
             OpenTelemetry span is active; one that is malformed is ignored.
+        consent: False (None, 0): the calls inside are counted, but nothing of them is captured, by sampling or by a
+            keep rule; requests inside cannot take that back. A call that is being captured already, around this, keeps
+            its own inputs and outputs: open the request around the outermost call.
 
     Raises:
         UsageError: attributes that are no mapping.
@@ -111,7 +115,9 @@ def request(
     _require_dspy()
     from headrace.capture import scope
 
-    return scope.request(request_id, subject_id=subject_id, attributes=attributes, traceparent=traceparent)
+    return scope.request(
+        request_id, subject_id=subject_id, attributes=attributes, traceparent=traceparent, consent=consent
+    )
 
 
 def suppress() -> AbstractContextManager[None]:

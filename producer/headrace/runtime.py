@@ -18,6 +18,7 @@ from headrace.captured import Captured
 from headrace.config import ENV_FILE, Config, load
 from headrace.errors import ConfigError
 from headrace.keep import KeepRules
+from headrace.kill_switch import ENV_DISABLED, NoDelivery, is_thrown
 from headrace.policy import Change, Policy
 
 if TYPE_CHECKING:
@@ -65,9 +66,20 @@ class Runtime:
     Attributes:
         policy: at which rates calls are captured; replaced by `change`.
         keep: which outcomes are kept beyond the sample.
+        is_killed: nothing ever is on: HEADRACE_DISABLED.
     """
 
-    __slots__ = ("_has_failed", "config", "keep", "new_id", "perf_counter", "pipeline", "policy", "time_ns")
+    __slots__ = (
+        "_has_failed",
+        "config",
+        "is_killed",
+        "keep",
+        "new_id",
+        "perf_counter",
+        "pipeline",
+        "policy",
+        "time_ns",
+    )
 
     def __init__(
         self,
@@ -77,6 +89,7 @@ class Runtime:
         time_ns: Callable[[], int] = time.time_ns,
         perf_counter: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], str] = new_request_id,
+        is_killed: bool = False,
     ) -> None:
         self.config = config
         self.pipeline = pipeline
@@ -85,6 +98,7 @@ class Runtime:
         self.new_id = new_id
         self.policy = Policy(config.telemetry)
         self.keep = KeepRules(config.telemetry.keep)
+        self.is_killed = is_killed
         self._has_failed = False
 
     def count_failure(self, error: Exception) -> None:
@@ -143,9 +157,7 @@ os.register_at_fork(after_in_child=slot.renew_locks)
 
 def configure(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
     """Replace the process's configuration; see `headrace.configure`."""
-    config = load(path, overrides)
-    _put(config)
-    return config
+    return _put(None if is_thrown() else load(path, overrides)).config
 
 
 def current() -> Runtime:
@@ -159,7 +171,7 @@ def current() -> Runtime:
     with slot.lock:
         if slot.runtime is None:
             try:
-                return _put(load())
+                return _put(None if is_thrown() else load())
             except ConfigError as error:
                 logger.error("headrace captures nothing: %s", error)  # noqa: TRY400  # one line, no traceback
             return _put(Config())
@@ -178,8 +190,9 @@ def swap(runtime: Runtime | None) -> Runtime | None:
 def change(runtime: Runtime, how: Callable[[Policy], Policy]) -> Policy:
     """Replace a runtime's policy, for calls that begin from now on, and return it. `how` is a pure function."""
     with slot.lock:
-        runtime.policy = how(runtime.policy)
-        slot.activate()
+        if not runtime.is_killed:
+            runtime.policy = how(runtime.policy)
+            slot.activate()
         return runtime.policy
 
 
@@ -190,7 +203,7 @@ def apply_orders(runtime: Runtime, orders: Mapping[str, Change]) -> None:
 
 def say_if_off(runtime: Runtime) -> None:
     """Log one line for each runtime if nothing will be captured, and how to switch it on."""
-    if runtime.policy.is_on and (runtime.policy.captures or runtime.keep.is_on):
+    if runtime.is_killed or (runtime.policy.is_on and (runtime.policy.captures or runtime.keep.is_on)):
         return
     with slot.lock:
         if slot.told is runtime:
@@ -211,10 +224,15 @@ def _where(error: Exception) -> str:
     return type(error).__name__ + place
 
 
-def _put(config: Config) -> Runtime:
+def _put(config: Config | None) -> Runtime:
+    """Put a configuration to work; None: HEADRACE_DISABLED is set."""
     from headrace.delivery import Pipeline
 
-    runtime = Runtime(config=config, pipeline=Pipeline(config))
+    if config is None:
+        runtime = Runtime(Config(), NoDelivery(), is_killed=True)
+        logger.info("headrace is disabled: %s is set; nothing is captured or counted", ENV_DISABLED)
+    else:
+        runtime = Runtime(config, Pipeline(config))
     previous = swap(runtime)
     if previous is not None:
         # Outside the lock: calls go on, to the new pipeline, while the old one empties its queue.

@@ -1,4 +1,4 @@
-"""Which readable records become examples: success, latency, cost, quality, each per signature.
+"""Which readable records become examples: environment; success, latency, cost, quality, each per signature.
 
 A value equal to a threshold passes. A value that is unknown passes too, and is counted.
 """
@@ -13,7 +13,7 @@ from headrace_schemas import Interaction
 
 __all__ = ["REASONS", "Filter", "Verdict"]
 
-REASONS: Final = ("failed", "truncated", "latency", "cost", "quality")
+REASONS: Final = ("environment", "failed", "truncated", "latency", "cost", "quality")
 """Why a record is rejected; the first that applies is counted."""
 
 _OPTIONAL: Final = ("latency_ms", "cost_usd", "tokens")
@@ -46,6 +46,8 @@ class Filter:
         thresholds = self._by_signature.get(record["signature"], self._filters.default)
         quality = SCORERS[thresholds.scorer](record, output)
         unknown = tuple(name for name in _OPTIONAL if record[name] is None)
+        if record["environment"] not in self._filters.environments:  # a test's traffic must not train production
+            return Verdict("environment", quality, unknown)
         return Verdict(_reason(record, quality, thresholds), quality, unknown)
 
 

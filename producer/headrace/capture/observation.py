@@ -103,8 +103,9 @@ def observe(
         observation = Observation(runtime, mark)
         # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
         is_root = not scope.closed and not (callers and any(mark_of(caller) is not None for caller in callers))
-        if is_root and (rate > 0 or runtime.keep.is_on):
-            request = observation.request = scope.request
+        request = scope.request
+        if is_root and (rate > 0 or runtime.keep.is_on) and (request is None or request.consent):
+            observation.request = request
             request_id = new_request_id() if request is None else request.request_id
             observation.request_id = request_id
             observation.rate = rate

@@ -165,7 +165,8 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         own = mark_of(instance)
         if own is None and not isinstance(instance, dspy.Predict):
             return
-        if current_scope().suppressed:
+        scope = current_scope()
+        if scope.suppressed or (scope.request is not None and not scope.request.consent):
             return
         mark = own or around.mark
         identity = own.identities.root if own else mark.identities.of(instance, around.home)

@@ -33,12 +33,14 @@ class Request:
         subject_id: whose data it is, for erasure.
         attributes: the service's own labels, JSON values.
         trace: where the caller stands in a trace, for records made while no OpenTelemetry span is active.
+        consent: whether its calls may be captured.
     """
 
     request_id: str
     subject_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
+    consent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +82,24 @@ def request(
     subject_id: object = None,
     attributes: Mapping[str, Any] | None = None,
     traceparent: str | None = None,
+    consent: bool = True,
 ) -> AbstractContextManager[Request]:
     """See `headrace.request`."""
     if attributes is not None and not isinstance(attributes, Mapping):
         raise UsageError(f"request: attributes must be a mapping, found {type(attributes).__name__}")
-    return _entered(request_id, subject_id, attributes, trace_of(traceparent))
+    return _entered(_opened(request_id, subject_id, attributes, trace_of(traceparent), consent=bool(consent)))
 
 
 def stay_in_request(request_id: object = None, *, traceparent: str | None = None) -> Request:
     """Open a request for the rest of a `contextvars.Context` that was made for it."""
-    inner = _inside(current_scope(), request_id, None, None, trace_of(traceparent))
+    inner = _inside(current_scope(), _opened(request_id, None, None, trace_of(traceparent)))
     _override(inner)
     return cast("Request", inner.request)
 
 
 @contextmanager
-def _entered(
-    request_id: object, subject_id: object, attributes: Mapping[str, Any] | None, trace: Trace | None
-) -> Iterator[Request]:
-    inner = _inside(current_scope(), request_id, subject_id, attributes, trace)
+def _entered(opened: Request) -> Iterator[Request]:
+    inner = _inside(current_scope(), opened)
     token = _override(inner)
     try:
         yield cast("Request", inner.request)
@@ -112,20 +113,34 @@ def _override(scope: Scope) -> Token[Any]:
     return token
 
 
-def _inside(
-    outer: Scope, request_id: object, subject_id: object, attributes: Mapping[str, Any] | None, trace: Trace | None
-) -> Scope:
-    opened = Request(
+def _opened(
+    request_id: object,
+    subject_id: object,
+    attributes: Mapping[str, Any] | None,
+    trace: Trace | None,
+    *,
+    consent: bool = True,
+) -> Request:
+    return Request(
         ("" if request_id is None else to_unicode(request_id)) or new_request_id(),
         None if subject_id is None else to_unicode(subject_id),
         to_json(dict(attributes or {})),
         trace,
+        consent,
     )
-    if outer.request is not None:
+
+
+def _inside(outer: Scope, opened: Request) -> Scope:
+    around = outer.request
+    if around is not None:
         # A nested request is about the same person until it says otherwise: erasure must find its records, too.
-        subject = opened.subject_id if opened.subject_id is not None else outer.request.subject_id
-        labels = {**outer.request.attributes, **opened.attributes}
-        opened = replace(opened, subject_id=subject, attributes=labels, trace=trace or outer.request.trace)
+        opened = replace(
+            opened,
+            subject_id=opened.subject_id if opened.subject_id is not None else around.subject_id,
+            attributes={**around.attributes, **opened.attributes},
+            trace=opened.trace or around.trace,
+            consent=opened.consent and around.consent,  # once refused it is refused for all inside
+        )
     return replace(outer, request=opened)
 
 

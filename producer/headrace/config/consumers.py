@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from headrace.config.section import Positive, Section, Share
+from headrace.config.section import Name, Positive, Section, Share
 
 __all__ = [
     "Dataset",
@@ -61,8 +61,13 @@ class ThresholdChanges(Section):
 
 
 class Filters(Section):
-    """Thresholds for all signatures, and per signature what differs."""
+    """Whose records become examples; thresholds for all signatures, and per signature what differs."""
 
+    environments: tuple[Name, ...] = Field(
+        ("production",),
+        min_length=1,
+        description="Only records of these environments (telemetry.environment) become examples.",
+    )
     default: Thresholds = Field(default_factory=Thresholds)
     signatures: dict[str, ThresholdChanges] = Field(
         default_factory=dict, description="Signature -> the thresholds that differ for it."

@@ -2,7 +2,8 @@
 
 Environment: ``HEADRACE_<SECTION>__<KEY>=value``, e.g. ``HEADRACE_TELEMETRY__SAMPLING_RATE_PCT=25`` or
 ``HEADRACE_KAFKA__BOOTSTRAP_SERVERS=broker:9092``. A value is JSON, or else a string; a key with dots or capitals goes
-into such JSON: ``HEADRACE_KAFKA__OPTIONS={"sasl.password": "..."}``. ``HEADRACE_CONFIG`` names the file.
+into such JSON: ``HEADRACE_KAFKA__OPTIONS={"sasl.password": "..."}``. ``HEADRACE_CONFIG`` names the file. A variable
+that looks like one of these and is none is refused.
 """
 
 import json
@@ -13,14 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from headrace.config.environment import ENV_FILE, ENV_PREFIX, check_names
 from headrace.config.explain import explain, joined
 from headrace.config.model import Config
 from headrace.errors import ConfigError
 
 __all__ = ["ENV_FILE", "load"]
 
-ENV_FILE = "HEADRACE_CONFIG"
-ENV_PREFIX = "HEADRACE_"
 _DEEPEST = 20
 
 
@@ -48,6 +48,7 @@ def load(
     if overrides:
         _merge(values, overrides)
         origin += ", arguments"
+    check_names(environ, values)
     try:
         # Through JSON, whose strict types are the file's: arrays are tuples there, and true is no number.
         return Config.model_validate_json(json.dumps(_plain(values)))

@@ -50,7 +50,9 @@ class Telemetry(Section):
     )
     rotation: Rotation = Field(default_factory=Rotation)
     service: Name | None = Field(None, description="Name of the service in each record.")
-    environment: Name = Field("production", description="E.g. staging, which must never train production.")
+    environment: Name = Field(
+        "production", description="E.g. staging, which does not train production: see filters.environments."
+    )
     queue_max_records: int = Field(10_000, ge=1, description="Captured calls that may wait in memory.")
     max_field_bytes: int = Field(262_144, ge=1024, description="Longer inputs or outputs are cut and marked.")
     statistics_interval_s: float = Field(

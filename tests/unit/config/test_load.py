@@ -119,9 +119,59 @@ def test_environment_variables_set_keys(name: str, text: str, key: str, value: A
     assert _get(load(environ={name: text}), key) == value
 
 
-def test_variables_that_are_no_keys_are_left_alone() -> None:
-    names = ["HEADRACE_TEST_KAFKA", "HEADRACE_CONFIG_DIR", "HEADRACE_KAFKA_SERVICE_HOST", "TELEMETRY__ENABLED", "PATH"]
+def test_variables_of_others_are_left_alone() -> None:
+    names = [
+        "HEADRACE_TEST_KAFKA",
+        "HEADRACE_TRACEBACK",
+        "HEADRACE_LOG_LEVEL",
+        "HEADRACE_DISABLED",
+        # what Kubernetes and Docker set for services called headrace and headrace-kafka
+        "HEADRACE_SERVICE_HOST",
+        "HEADRACE_SERVICE_PORT",
+        "HEADRACE_SERVICE_PORT_HTTP",
+        "HEADRACE_PORT",
+        "HEADRACE_PORT_8080_TCP",
+        "HEADRACE_PORT_8080_TCP_ADDR",
+        "HEADRACE_KAFKA_SERVICE_HOST",
+        "HEADRACE_KAFKA_PORT_9092_TCP_PROTO",
+        "TELEMETRY__ENABLED",
+        "PATH",
+    ]
     assert load(environ=dict.fromkeys(names, "x")) == Config()
+
+
+def test_a_variable_that_the_configuration_mentions_is_known() -> None:
+    environ = {"HEADRACE_MY_KEY": "secret"}
+    kafka = {"options": {"ssl.key.password": "env:HEADRACE_MY_KEY"}}
+    assert load(overrides={"kafka": kafka}, environ={}).kafka.options
+    with pytest.raises(ConfigError, match="HEADRACE_MY_KEY: unknown environment variable"):
+        load(environ=environ)
+    assert load(environ={**environ, "HEADRACE_KAFKA__OPTIONS": json.dumps(kafka["options"])}).kafka.options
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HEADRACE_TELEMETRY_ENABLED", "HEADRACE_TELEMETRY__ENABLED"),
+        ("HEADRACE_TELEMETRY_SAMPLING_RATE_PCT", "HEADRACE_TELEMETRY__SAMPLING_RATE_PCT"),
+        ("HEADRACE_SAMPLING_RATE_PCT", "HEADRACE_TELEMETRY__SAMPLING_RATE_PCT"),
+        ("HEADRACE_KAFKA_BOOTSTRAP_SERVERS", "HEADRACE_KAFKA__BOOTSTRAP_SERVERS"),
+        ("HEADRACE_TELEMETRY_ROTATION_MAX_SIZE_MB", "HEADRACE_TELEMETRY__ROTATION__MAX_SIZE_MB"),
+        ("headrace_telemetry__enabled", "HEADRACE_TELEMETRY__ENABLED"),
+        ("HEADRACE_DISABLE", "HEADRACE_DISABLED"),
+        ("HEADRACE_CONFG", "HEADRACE_CONFIG"),
+        ("HEADRACE_CONFIG_DIR", "HEADRACE_CONFIG"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environ={name: "true"})
+    assert str(caught.value) == f"{name}: unknown environment variable; did you mean {meant}?"
+
+
+def test_a_variable_that_resembles_none_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="HEADRACE_XYZZY: unknown environment variable; known: HEADRACE_CONFIG, "):
+        load(environ={"HEADRACE_XYZZY": "1"})
 
 
 def test_arguments_win_over_the_environment_which_wins_over_the_file(tmp_path: Path) -> None:

@@ -33,6 +33,14 @@ def test_each_threshold_and_a_value_equal_to_it(changes, reason):
     assert judge(**changes).reason == reason
 
 
+def test_only_records_of_the_environments_named_become_examples():
+    assert judge(environment="production").reason is None
+    assert judge(environment="staging").reason == "environment"
+    assert judge(environment="staging", success=False).reason == "environment"
+    assert judge({"environments": ["staging", "canary"]}, environment="staging").reason is None
+    assert judge({"environments": ["staging"]}, environment="production").reason == "environment"
+
+
 def test_quality_equal_to_the_threshold_passes():
     output = {"a": "x", "b": "x", "c": "x", "d": None}
     assert judge({"default": {"min_quality_score": 0.75}}, output).reason is None

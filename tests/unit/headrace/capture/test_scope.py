@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 import headrace
+from headrace import runtime
+from headrace.config import load
 from headrace.errors import UsageError
-from tests.unit.headrace.capture.offline import Echo
+from tests.unit.headrace.capture.offline import Echo, KeepingPipeline, Program
 
 
 def test_calls_carry_the_request_that_is_open(everything):
@@ -87,3 +89,49 @@ def test_the_bodys_exception_passes(everything):
 def test_attributes_that_are_no_mapping_are_refused():
     with pytest.raises(UsageError, match="attributes must be a mapping, found list"):
         headrace.request("r", attributes=["tenant"])
+
+
+@pytest.mark.parametrize("no", [False, None, 0])
+def test_without_consent_calls_are_counted_and_nothing_of_them_is_captured(everything, no):
+    program = headrace.instrument(Program(), "program")
+    with headrace.request("r-1", consent=no) as request:
+        program(question="x")
+        asyncio.run(program.acall(question="x"))
+        with headrace.request("r-2", consent=True) as nested:
+            program(question="x")
+    assert (request.consent, nested.consent) == (False, False)
+    assert everything.calls == []
+    assert [each["calls"] for each in everything.counters.snapshot()] == [3]
+    with headrace.request("r-3"):
+        program(question="x")
+    assert {call.request_id for call in everything.calls} == {"r-3"}
+
+
+def test_without_consent_no_rule_keeps_an_error():
+    pipeline = KeepingPipeline()
+    config = load(None, {"telemetry": {"enabled": True, "sampling_rate_pct": 0, "keep": {"errors_per_s": 9}}}, {})
+    before = runtime.swap(runtime.Runtime(config, pipeline))
+    try:
+        echo = headrace.instrument(Echo())
+        for consent in (False, True):
+            with headrace.request(f"consent: {consent}", consent=consent), pytest.raises(ValueError, match="x"):
+                echo(value=ValueError("x"))
+    finally:
+        runtime.swap(before)
+    assert [call.request_id for call in pipeline.calls] == ["consent: True"]
+
+
+def test_refused_inside_a_captured_call_it_holds_for_the_calls_in_there(everything):
+    class Outer(Echo):
+        def __init__(self):
+            super().__init__()
+            self.inner = headrace.instrument(Program(), "inner")
+
+        def forward(self, value):
+            with headrace.request(consent=False):
+                self.inner(question=value)
+            return "done"
+
+    headrace.instrument(Outer(), "outer")(value="x")
+    assert [call.module_name for call in everything.calls] == ["outer"]
+    assert everything.calls[0].lm_calls == 2
