@@ -24,6 +24,7 @@ _CLOCK_MS: Final = 60_000
 _HOST_CLOCK_MS: Final = 5_000
 
 _KEYS: Final[Mapping[str, str]] = {
+    "environment": "nothing there: see filters.environments, and telemetry.environment of the services",
     "failed": "require_success, and see why the calls fail",
     "truncated": "nothing there: raise telemetry.max_field_bytes of the services",
     "latency": "max_latency_ms",
