@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace.capture.span import error_message
+from headrace.capture.tracing import active_trace
 from headrace.captured import CapturedCall
 
 if TYPE_CHECKING:
@@ -30,10 +31,13 @@ def outcome_of(
         rule: the rule that keeps it.
     """
     identity = mark.identities.root
+    trace = active_trace() or request.trace
     return CapturedCall(
         event_id=runtime.new_id(),
         request_id=request.request_id,
         subject_id=request.subject_id,
+        trace_id=None if trace is None else trace.trace_id,
+        span_id=None if trace is None else trace.span_id,
         module_name=mark.name,
         module_version=mark.version,
         signature=identity.name,

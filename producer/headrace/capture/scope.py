@@ -4,7 +4,7 @@ It travels in `dspy.settings` under one key. Settings reach the threads of dspy.
 variables of our own would not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextlib import suppress as suppressing
 from contextvars import Token
@@ -87,7 +87,8 @@ def request(
     """See `headrace.request`."""
     if attributes is not None and not isinstance(attributes, Mapping):
         raise UsageError(f"request: attributes must be a mapping, found {type(attributes).__name__}")
-    return _entered(_opened(request_id, subject_id, attributes, trace_of(traceparent), consent=bool(consent)))
+    # Made when it is entered: as a decorator it opens another one for each call.
+    return _entered(lambda: _opened(request_id, subject_id, attributes, trace_of(traceparent), consent=bool(consent)))
 
 
 def stay_in_request(request_id: object = None, *, traceparent: str | None = None) -> Request:
@@ -98,8 +99,8 @@ def stay_in_request(request_id: object = None, *, traceparent: str | None = None
 
 
 @contextmanager
-def _entered(opened: Request) -> Iterator[Request]:
-    inner = _inside(current_scope(), opened)
+def _entered(opened: Callable[[], Request]) -> Iterator[Request]:
+    inner = _inside(current_scope(), opened())
     token = _override(inner)
     try:
         yield cast("Request", inner.request)

@@ -63,13 +63,15 @@ def call(module, latency_s, error=None):
 def test_an_error_that_is_not_sampled_is_kept_as_an_outcome(started):
     pipeline, clock, config = started(keep={"errors_per_s": 10})
     takes = headrace.instrument(Takes(clock), "takes", "v3")
-    with headrace.request("r-1", subject_id="s-1", attributes={"tenant": "acme"}):
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    with headrace.request("r-1", subject_id="s-1", attributes={"tenant": "acme"}, traceparent=traceparent):
         call(takes, 0.25)
         call(takes, 0.5, ValueError("no such mailbox: jane@example.com"))
     (outcome,) = pipeline.calls
     assert (outcome.capture_level, outcome.keep_reason, outcome.inclusion_probability) == ("outcome", "error", 1.0)
     assert (outcome.input, outcome.output, outcome.program_hash) == ({}, {}, None)
     assert (outcome.request_id, outcome.subject_id, outcome.attributes) == ("r-1", "s-1", {"tenant": "acme"})
+    assert (outcome.trace_id, outcome.span_id) == ("a" * 32, "b" * 16)
     assert (outcome.module_name, outcome.module_version, outcome.signature) == ("takes", "v3", "takes")
     assert (outcome.success, outcome.error_type, outcome.latency_ms) == (False, "ValueError", 500.0)
     assert outcome.timestamp_ms == 1_700_000_000_000 - 500

@@ -40,6 +40,19 @@ def test_a_request_without_an_id_gets_one_that_the_caller_can_read(everything, n
     assert [call.request_id for call in everything.calls] == [request.request_id] * 2
 
 
+def test_as_a_decorator_it_opens_another_request_for_each_call(everything):
+    echo = headrace.instrument(Echo())
+
+    @headrace.request(subject_id="ann")
+    def serve(value):
+        return echo(value=value)
+
+    serve(1)
+    serve(2)
+    assert {call.subject_id for call in everything.calls} == {"ann"}
+    assert len({call.request_id for call in everything.calls}) == 2
+
+
 def test_ids_are_made_text_that_utf8_can_carry(everything):
     echo = headrace.instrument(Echo())
     with headrace.request(42):
