@@ -1,5 +1,7 @@
 """Who is captured: by the request's hash alone, and the root decides for everything inside."""
 
+import subprocess
+import sys
 import uuid
 
 import dspy
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headrace
+from headrace.capture import sampling
 from headrace.capture.sampling import is_sampled, new_request_id, to_unicode
 from headrace_schemas import keys
 from tests.unit.headrace.capture.offline import Echo, OfflineLM, Program
@@ -40,6 +43,24 @@ def test_fresh_request_ids_are_random_uuids():
     for request_id in ids:
         parsed = uuid.UUID(request_id)
         assert (parsed.version, parsed.variant, parsed.hex) == (4, uuid.RFC_4122, request_id)
+
+
+def test_a_forked_child_and_a_restored_snapshot_have_ids_of_their_own():
+    state = sampling._random.getstate()
+    here = new_request_id()
+    sampling._random.setstate(state)
+    assert new_request_id() != here
+    forking = """if True:
+        import os
+        from headrace.capture import sampling
+        sampling.time.time_ns = lambda: 0  # what is left is the generator's own
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)  # one line after the other
+        print(sampling.new_request_id(), flush=True)
+    """
+    done = subprocess.run([sys.executable, "-c", forking], capture_output=True, text=True, check=True, timeout=60)
+    assert len(set(done.stdout.split())) == 2
 
 
 def test_exactly_the_requests_below_the_rate_are_captured(at):
