@@ -54,6 +54,7 @@ class Telemetry(Section):
         "production", description="E.g. staging, which does not train production: see filters.environments."
     )
     queue_max_records: int = Field(10_000, ge=1, description="Captured calls that may wait in memory.")
+    queue_max_mb: Positive = Field(64, description="... and their memory, MB of 10^6 bytes, estimated.")
     max_field_bytes: int = Field(262_144, ge=1024, description="Longer inputs or outputs are cut and marked.")
     statistics_interval_s: float = Field(
         10, ge=0, allow_inf_nan=False, description="How often the exact counters of all calls are published; 0: never."

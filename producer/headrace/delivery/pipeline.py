@@ -21,6 +21,7 @@ from headrace.counters import Counters
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
+from headrace.delivery.footprint import footprint
 from headrace.delivery.outbox import Outbox
 from headrace.delivery.sinks import Sink, sink_for
 from headrace.delivery.spool import Spool, spool_for
@@ -87,11 +88,12 @@ class Pipeline:
         """
         entry = self._ledger.open()  # first: what a close at this moment leaves in the queue, it counts as lost
         try:
-            obstacle = self._obstacle()
+            size = footprint(captured)
+            obstacle = self._obstacle(size)
             if obstacle is not None:
                 entry.drop(obstacle)
                 return False
-            self._worker.put(captured, entry)
+            self._worker.put(captured, entry, size)
         except Exception as error:  # no memory, say
             entry.drop("submit_failed")
             self._complaints.warn("submit", "headrace: a call could not be queued (%s)", type(error).__name__)
@@ -168,12 +170,14 @@ class Pipeline:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def _obstacle(self) -> str | None:
+    def _obstacle(self, size: int) -> str | None:
         """Tell why a call cannot be taken."""
         if self._closed:
             return "closed"
         if self._worker.waiting >= self._config.telemetry.queue_max_records:
             return "queue_full"
+        if self._worker.waiting_bytes + size > self._config.telemetry.queue_max_mb * 1e6:
+            return "queue_mb_full"
         return None if self._has_thread() else "no_thread"
 
     def _on_new_series(self) -> None:

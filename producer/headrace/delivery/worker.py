@@ -65,7 +65,9 @@ class Worker:
         self._complaints = complaints
         self._clock = clock
         # SimpleQueue: its put takes no lock that a signal handler's or a finalizer's own submit could wait for.
-        self._queue: SimpleQueue[tuple[Captured, Entry] | threading.Event | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Captured, Entry, int] | threading.Event | None] = SimpleQueue()
+        self._measuring = threading.RLock()
+        self._waiting_bytes = 0
         self._deadline = float("inf")
         self._stopping = threading.Event()
         self._has_hastened = False
@@ -75,9 +77,15 @@ class Worker:
         """How many calls and feedbacks are in the queue."""
         return self._queue.qsize()
 
-    def put(self, captured: Captured, entry: Entry) -> None:
-        """Queue a call or a feedback; never blocks."""
-        self._queue.put((captured, entry))
+    @property
+    def waiting_bytes(self) -> int:
+        """How much memory they hold, by `footprint`, with the one in work."""
+        return self._waiting_bytes
+
+    def put(self, captured: Captured, entry: Entry, size: int) -> None:
+        """Queue a call or a feedback of so many bytes; never blocks."""
+        self._measure(size)
+        self._queue.put((captured, entry, size))
 
     def publish(self) -> threading.Event:
         """Publish the counters now; the event is set when a record of later than now has ended."""
@@ -94,12 +102,13 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`."""
         while (item := self._next()) is not None:
-            captured, entry = item
+            captured, entry, size = item
             self._hasten()
             if self._is_late():
                 entry.drop("exit")
             else:
                 self._deliver(captured, entry)
+            self._measure(-size)
         self._hasten()
         self._publish(self._statistics.take_last)
         while self._outbox.needs_room() and not self._is_late():
@@ -109,7 +118,7 @@ class Worker:
         except Exception as error:
             self._complain("close", error)
 
-    def _next(self) -> tuple[Captured, Entry] | None:
+    def _next(self) -> tuple[Captured, Entry, int] | None:
         while True:
             self._publish(self._statistics.take)
             pending = self._outbox.pending()
@@ -127,6 +136,10 @@ class Worker:
             if not isinstance(item, threading.Event):
                 return item
             self._statistics.hurry(item.set)
+
+    def _measure(self, size: int) -> None:
+        with self._measuring:
+            self._waiting_bytes += size
 
     def _publish(self, take: Callable[[], Outgoing | None]) -> None:
         """Hand over the newest counters, if they are due."""

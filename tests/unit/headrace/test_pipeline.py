@@ -134,6 +134,21 @@ def test_a_full_queue_drops_and_counts_and_never_blocks(start: Make) -> None:
     assert (stats.sampled, stats.in_flight, stats.dropped) == (16, 11, {"queue_full": 5})
 
 
+def test_large_calls_fill_the_queue_by_their_bytes(start: Make) -> None:
+    sink = HeldSink()
+    sink.is_stuck = True
+    pipeline = start(sink, queue_max_mb=1)
+    large = {"question": "x" * 300_000}
+    taken = [pipeline.submit(captured_call(number, input=large)) for number in range(5)]
+    assert taken == [True] * 3 + [False] * 2
+    assert pipeline.submit(captured_call(5))  # a small one still fits
+    assert pipeline.stats().dropped == {"queue_mb_full": 2}
+    sink.release.set()
+    assert pipeline.flush(LONG_S)
+    wait_until(lambda: pipeline._worker.waiting_bytes == 0, "the worker to be done")
+    assert pipeline.submit(captured_call(6, input=large))
+
+
 def test_a_failure_of_capture_is_counted_as_a_sampled_call(start: Make) -> None:
     pipeline = start(MemorySink())
     pipeline.count_failure("capture_failed")

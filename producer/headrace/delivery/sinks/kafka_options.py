@@ -33,6 +33,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "reconnect.backoff.max.ms": 2_000,
     # What may wait in somebody's service: librdkafka's own default is a gigabyte.
     "queue.buffering.max.kbytes": 65_536,
+    # Each takes about 1.5 kB here beside its bytes.
+    "queue.buffering.max.messages": 20_000,
 }
 
 
