@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit matrix check format bench bench-producer bench-dataset clean
+.PHONY: help demo test unit matrix chaos check format bench bench-producer bench-dataset clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -19,6 +19,9 @@ unit: .venv/ready ## the tests that need no Kafka
 
 matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3.0 3.4" for some
 	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)
+
+chaos: .venv/ready ## a broker stopped 20 times, producers killed 50 times; make test plays a few of these rounds
+	@HEADRACE_CHAOS_ROUNDS=all $(BIN)/pytest tests/chaos $(ARGS)
 
 check: .venv/ready ## format, lint, types
 	@$(BIN)/ruff format --check .

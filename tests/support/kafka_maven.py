@@ -21,7 +21,7 @@ from tests.support.kafka_settings import (
 from tests.support.lifeline import LOG, Lifeline
 from tests.support.once import filled_once
 
-__all__ = ["start"]
+__all__ = ["format_storage", "jvm", "last_error", "start", "write_settings"]
 
 _SOURCES: Final = Path(__file__).parent / "kafka"
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / f"kafka-{KAFKA_VERSION}"
@@ -39,27 +39,41 @@ def start(environ: Mapping[str, str], cache: Path = _CACHE) -> Broker:
         UnavailableError: no Java, no Maven, no download, or a broker that does not start.
     """
     began = time.monotonic()
-    java = _java(environ)
-    jars = filled_once(cache, lambda folder: _download(folder, environ))
-    jvm = [
-        *(java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),  # one small broker, soon gone
-        f"-Dlog4j2.configurationFile={_SOURCES / 'log4j2.properties'}",
-        *("-cp", f"{jars}/*"),
-    ]
+    java = jvm(environ, cache)
     for _ in range(_ATTEMPTS):  # somebody else may take a free port before the broker does
         folder = Path(tempfile.mkdtemp(prefix="headrace-kafka-"))
         cluster_id = new_cluster_id()
         settings = folder / "server.properties"
-        bootstrap_servers = _write_settings(settings)
-        _run([*jvm, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", str(settings)])
-        lifeline = Lifeline("process", str(folder), *jvm, "kafka.Kafka", str(settings))
+        bootstrap_servers = write_settings(settings)
+        format_storage(java, settings, cluster_id)
+        lifeline = Lifeline("process", str(folder), *java, "kafka.Kafka", str(settings))
         if answers(bootstrap_servers, lifeline.holds, _STARTUP_TIMEOUT_S) == cluster_id:
             took_s = time.monotonic() - began
             return Broker(bootstrap_servers=bootstrap_servers, how="maven", startup_s=took_s, stop=lifeline.cut)
-        last_words = _last_error((folder / LOG).read_text(errors="replace"))
+        last_words = last_error((folder / LOG).read_text(errors="replace"))
         lifeline.cut()
         shutil.rmtree(folder, ignore_errors=True)
     raise UnavailableError(f"Kafka did not start, in {_ATTEMPTS} attempts: {last_words}")
+
+
+def jvm(environ: Mapping[str, str], cache: Path = _CACHE) -> list[str]:
+    """Return the command that runs a class of Kafka's, which is fetched first.
+
+    Raises:
+        UnavailableError: no Java, no Maven, or no download.
+    """
+    java = _java(environ)
+    jars = filled_once(cache, lambda folder: _download(folder, environ))
+    return [
+        *(java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),  # one small broker, soon gone
+        f"-Dlog4j2.configurationFile={_SOURCES / 'log4j2.properties'}",
+        *("-cp", f"{jars}/*"),
+    ]
+
+
+def format_storage(java: list[str], settings: Path, cluster_id: str) -> None:
+    """Make the broker's data folder."""
+    _run([*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", str(settings)])
 
 
 def _java(environ: Mapping[str, str]) -> str:
@@ -85,7 +99,8 @@ def _download(folder: Path, environ: Mapping[str, str]) -> None:
     _run([maven, "-q", "-B", "-f", str(pom), *goal], timeout_s=_DOWNLOAD_TIMEOUT_S)
 
 
-def _write_settings(path: Path) -> str:
+def write_settings(path: Path) -> str:
+    """Write a broker's settings, its data beside them; return the address it will have."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -113,11 +128,11 @@ def _run(command: list[str], timeout_s: float = 60) -> str:
     except OSError as error:
         raise UnavailableError(f"{command[0]}: {error.strerror}; {_INSTALL}") from None
     if done.returncode:
-        raise UnavailableError(f"{program} failed: {_last_error(done.stdout + done.stderr)}")
+        raise UnavailableError(f"{program} failed: {last_error(done.stdout + done.stderr)}")
     return done.stdout + done.stderr
 
 
-def _last_error(output: str) -> str:
+def last_error(output: str) -> str:
     """Return the line that says most: the first one marked as an error, else the last."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     marked = [line for line in lines if re.search(r"\b(ERROR|FATAL|Exception)\b", line)]

@@ -141,8 +141,8 @@ class Outbox:
             if lane.replay is not None:
                 if lane.held is not None:
                     lane.replay.give_back(lane.held[0], "exit", is_its_own_fault=False)
-                lane.replay.close()
-                self._spool.put_back(lane.replay.segment)
+                leave = self._spool.finish if lane.replay.close() else self._spool.put_back
+                leave(lane.replay.segment)
             lane.replay = lane.held = None
         self._spool.close()
 

@@ -224,6 +224,17 @@ def test_exit_in_the_middle_of_a_replay_loses_and_doubles_nothing(world: World, 
     assert process.ledger.stats().spooled == 7
 
 
+def test_exit_right_after_the_last_acknowledgement_leaves_no_file(world: World, process: Process) -> None:
+    process.send(1)
+    process.client.fail(1, KafkaError._MSG_TIMED_OUT)
+    world.now_s += 1
+    process.tick()
+    process.client.acknowledge(1)
+    assert world.broker.stored == ["event-1"]
+    process.exit()
+    assert list(world.root.iterdir()) == []
+
+
 def test_a_late_exit_drops_and_counts(world: World, process: Process) -> None:
     process.send(1)
     world.broker.is_up = False

@@ -8,6 +8,7 @@ reading goes back to the position as soon as nothing is under way, and passes ov
 segment only when it is delivered or lost for good, and the disk need not take it a second time.
 """
 
+import contextlib
 from collections import Counter
 from typing import Final
 
@@ -110,11 +111,15 @@ class Replay:
             self.segment.records += 1
         self._has_returns = True
 
-    def close(self) -> None:
-        """Remember the position and close the file."""
+    def close(self) -> bool:
+        """Remember the position and close the file; tell whether each record of the segment had its end."""
+        with contextlib.suppress(OSError):
+            if not self._ends and not self._is_read and (self._reader or self._open()).next() is None:
+                self._is_read = True
         if self._unsaved:
             self._save()
         self.abandon()
+        return self.is_finished
 
     def abandon(self) -> None:
         """Close the file and do nothing else: in a forked child, it is the parent's."""
