@@ -22,6 +22,7 @@ from headrace.api import (
     instrument,
     request,
     set_sampling,
+    shutdown,
     stats,
     suppress,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "instrument",
     "request",
     "set_sampling",
+    "shutdown",
     "stats",
     "suppress",
 ]

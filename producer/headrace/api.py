@@ -29,6 +29,7 @@ __all__ = [
     "instrument",
     "request",
     "set_sampling",
+    "shutdown",
     "stats",
     "suppress",
 ]
@@ -228,6 +229,21 @@ def flush(timeout_s: float = 5.0) -> bool:
         Whether that was so in time.
     """
     return runtime.current().pipeline.flush(timeout_s)
+
+
+def shutdown(timeout_s: float = 5.0) -> bool:
+    """Deliver what was captured so far, keep on disk what the broker does not take, and capture nothing after.
+
+    For what ends a process without its exit functions: a SIGTERM handler, a preStop hook, before `os._exit`. Else exit
+    does this by itself. `configure` begins anew.
+
+    Args:
+        timeout_s: for all of it.
+
+    Returns:
+        Whether nothing was lost by it; a second call returns True at once.
+    """
+    return runtime.current().pipeline.close(timeout_s)
 
 
 def stats() -> Stats:

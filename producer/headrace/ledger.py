@@ -71,6 +71,7 @@ class Ledger:
         # a new epoch, and open entries are counted by epoch.
         self._epoch = 0
         self._open_by_epoch: Counter[int] = Counter()
+        self._abandoned = 0
 
     def open(self) -> "Entry":
         """Count a sampled call in flight; the entry ends it."""
@@ -115,7 +116,7 @@ class Ledger:
             self._spooled += self._on_disk
             self._in_flight = self._on_disk = 0
             self._open_by_epoch.clear()
-            self._epoch += 1
+            self._abandoned += 1
             self._changed.notify_all()
             return lost
 
@@ -126,7 +127,10 @@ class Ledger:
                 self._redactions.update(by_kind)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until every entry opened before this call has ended; tell whether that was so in time."""
+        """Wait until every entry opened before this call has ended; tell whether that was so in time.
+
+        What is in flight out of the spool is on disk, and not waited for.
+        """
         with self._changed:
             last, self._epoch = self._epoch, self._epoch + 1
             return self._changed.wait_for(lambda: all(epoch > last for epoch in self._open_by_epoch), timeout_s)
@@ -147,23 +151,27 @@ class Ledger:
 
     def _enter(self, *, is_on_disk: bool = False) -> "Entry":
         self._in_flight += 1
-        self._on_disk += is_on_disk
-        self._open_by_epoch[self._epoch] += 1
-        return Entry(self, self._epoch, is_on_disk=is_on_disk)
+        if is_on_disk:
+            self._on_disk += 1
+        else:
+            self._open_by_epoch[self._epoch] += 1
+        return Entry(self, self._epoch, self._abandoned, is_on_disk=is_on_disk)
 
     def _close(self, entry: "Entry", *, to: str, reason: str = "") -> None:
         with self._changed:
-            if entry.ended or entry.epoch not in self._open_by_epoch:  # the latter: abandoned before
+            if entry.ended or entry.abandoned != self._abandoned:
                 return
             entry.ended = True
             self._in_flight -= 1
-            self._on_disk -= entry.is_on_disk
             if to == "delivered":
                 self._delivered += 1
             elif to == "spooled":
                 self._spooled += 1
             else:
                 self._dropped[reason] += 1
+            if entry.is_on_disk:
+                self._on_disk -= 1
+                return
             self._open_by_epoch[entry.epoch] -= 1
             if not self._open_by_epoch[entry.epoch]:
                 del self._open_by_epoch[entry.epoch]
@@ -173,11 +181,12 @@ class Ledger:
 class Entry:
     """One record in flight. The first ending counts; a second one, or one after `abandon`, changes nothing."""
 
-    __slots__ = ("_ledger", "ended", "epoch", "is_on_disk")
+    __slots__ = ("_ledger", "abandoned", "ended", "epoch", "is_on_disk")
 
-    def __init__(self, ledger: Ledger, epoch: int, *, is_on_disk: bool = False) -> None:
+    def __init__(self, ledger: Ledger, epoch: int, abandoned: int, *, is_on_disk: bool = False) -> None:
         self._ledger = ledger
         self.epoch = epoch
+        self.abandoned = abandoned
         self.is_on_disk = is_on_disk
         self.ended = False
 

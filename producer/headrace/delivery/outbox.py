@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.link import Link
 from headrace.delivery.outgoing import Kind, Outgoing
-from headrace.delivery.sinks.protocol import Done, Returned, Sink
+from headrace.delivery.sinks.protocol import TAKEN_BACK, Done, Returned, Sink
 from headrace.delivery.spool import Spool
 from headrace.delivery.spool.lines import KINDS
 from headrace.delivery.spool.replay import Replay
@@ -38,6 +38,7 @@ class _Lane:
     def __init__(self, kind: Kind, clock: Callable[[], float]) -> None:
         self.kind: Kind = kind
         self.link = Link(clock)
+        self.was_up = True
         self.replay: Replay | None = None
         self.held: tuple[int, Outgoing] | None = None  # taken out of the spool, and the client was full
 
@@ -95,6 +96,7 @@ class Outbox:
     def poll(self, timeout_s: float) -> None:
         """Let acknowledgements be told; wait for the first of them, at most so long."""
         self._sink.poll(timeout_s)
+        self._take_back()
         if self._newest_statistics is not None:
             self._send_statistics()
 
@@ -158,7 +160,8 @@ class Outbox:
     def _try(self, outgoing: Outgoing, entry: Entry) -> bool:
         """Give a record to the sink, unless the broker is in doubt and others are under way already."""
         link = self._lanes[outgoing.kind].link
-        if not self._may_send(link):
+        # In doubt a record that is on disk already looks whether the broker is back, if there is one.
+        if not self._may_send(link) or not (link.is_up() or not self.has_backlog()):
             return False
         number = link.send()
 
@@ -170,13 +173,31 @@ class Outbox:
                 link.withdraw(number)
                 entry.drop(lost_for)
             else:
-                link.fail(number)
+                self._fail(link, number, lost_for)
                 self._keep_returned(lost_for, returned, entry)
 
         if self._offer(outgoing, done):
             return True
         link.withdraw(number)
         return False
+
+    def _take_back(self) -> None:
+        """When doubt begins, what the client has not sent yet goes to disk: no memory need wait for the broker."""
+        begins = False
+        for lane in self._lanes.values():
+            if self._sink.is_down():
+                lane.link.doubt()
+            was_up, lane.was_up = lane.was_up, lane.link.is_up()
+            begins |= was_up and not lane.was_up
+        if begins and self._spool is not None:
+            self._sink.take_back()
+
+    @staticmethod
+    def _fail(link: Link, number: int, reason: str) -> bool:
+        if reason == TAKEN_BACK:
+            link.withdraw(number)  # it says nothing about the broker
+            return False
+        return link.fail(number)
 
     def _offer(self, outgoing: Outgoing, done: Done) -> bool:
         try:
@@ -234,7 +255,7 @@ class Outbox:
             elif returned is None:
                 link.withdraw(number)
             else:
-                link.fail(number)
+                self._fail(link, number, lost_for)
                 self._newest_statistics = self._newest_statistics or returned()
             ended()
 
@@ -281,7 +302,7 @@ class Outbox:
                 link.withdraw(number)
                 replay.drop(place, lost_for)
             else:
-                replay.give_back(place, lost_for, is_its_own_fault=link.fail(number))
+                replay.give_back(place, lost_for, is_its_own_fault=self._fail(link, number, lost_for))
 
         lane.held = None
         if self._offer(outgoing, done):

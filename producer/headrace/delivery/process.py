@@ -2,17 +2,25 @@
 
 A forked child has the parent's memory but not its threads: each pipeline begins anew there. At exit each pipeline is
 closed within its bound. Children of `multiprocessing` end by `os._exit`, which runs no atexit functions, but they run
-multiprocessing's own finalizers. A child that calls `os._exit` itself must call `headrace.flush` before.
+multiprocessing's own finalizers. A child that calls `os._exit` itself must call `headrace.shutdown` before.
+
+A fork in the middle of another thread's import leaves the child with half a module, for good: so it waits for ours.
 """
 
 import atexit
+import contextlib
 import os
 import sys
+import threading
 import time
 import weakref
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Final, Protocol
 
-__all__ = ["forget", "register_exit", "watch"]
+__all__ = ["forget", "register_exit", "unforked", "watch"]
+
+_IMPORT_S: Final = 5.0
+"""How long a fork may wait for `unforked`: longer than any import, shorter than a hang."""
 
 
 class Survivor(Protocol):
@@ -32,6 +40,8 @@ class _Watched:
         self.pipelines: weakref.WeakSet[Survivor] = weakref.WeakSet()  # a pipeline that was never used may just go
         self.has_exit_function = False
         self.finalizer_pid = 0
+        self.unforked = threading.Lock()
+        self.forking = threading.local()
 
 
 _watched = _Watched()
@@ -63,6 +73,22 @@ def register_exit() -> None:
         Finalize(None, _close_all, exitpriority=0)
 
 
+@contextlib.contextmanager
+def unforked() -> Iterator[None]:
+    """Return a context manager inside which this process is not forked."""
+    with _watched.unforked:
+        yield
+
+
+def _before_fork() -> None:
+    _watched.forking.holds = _watched.unforked.acquire(timeout=_IMPORT_S)
+
+
+def _after_fork() -> None:
+    if _watched.forking.holds:
+        _watched.unforked.release()
+
+
 def _close_all() -> None:
     began = time.monotonic()
     for pipeline in list(_watched.pipelines):
@@ -70,8 +96,9 @@ def _close_all() -> None:
 
 
 def _renew_all() -> None:
+    _watched.unforked = threading.Lock()
     for pipeline in list(_watched.pipelines):
         pipeline.renew()
 
 
-os.register_at_fork(after_in_child=_renew_all)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_renew_all)

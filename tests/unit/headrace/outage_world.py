@@ -108,6 +108,8 @@ class Client:
         self.options = options
         self.waiting: list[Message] = []
         self.acknowledged: list[str] = []
+        self.in_flight = 0  # of the waiting ones, the first so many were sent
+        self.taken_back = 0
         self._is_purged = False
 
     def produce(self, topic: str, value: bytes, *_: object, on_delivery: Any, **__: object) -> None:
@@ -116,7 +118,10 @@ class Client:
         self.waiting.append(Message(topic, value, on_delivery))
 
     def poll(self, _: float) -> None:
-        pass
+        count, self.taken_back = self.taken_back, 0
+        for message in self.waiting[len(self.waiting) - count :] if count else []:
+            self.waiting.remove(message)
+            message.on_delivery(KafkaError(KafkaError._PURGE_QUEUE), message)
 
     def flush(self, timeout_s: float) -> int:
         if self._is_purged:
@@ -125,14 +130,18 @@ class Client:
             self.acknowledge(len(self.waiting))
         return len(self.waiting)
 
-    def purge(self) -> None:
-        self._is_purged = True
+    def purge(self, *, in_flight: bool = True) -> None:
+        if in_flight:
+            self._is_purged = True
+        else:
+            self.taken_back = max(0, len(self.waiting) - self.in_flight)
 
     def __len__(self) -> int:
         return len(self.waiting)
 
     def acknowledge(self, count: int) -> None:
         """The broker takes so many messages and says so."""
+        self.in_flight = max(0, self.in_flight - count)
         for _ in range(min(count, len(self.waiting))):
             message = self.waiting.pop(0)
             if message.topic in self._broker.missing:
@@ -143,6 +152,7 @@ class Client:
 
     def fail(self, count: int, code: int, *, is_stored: bool = False) -> None:
         """So many messages come back; the broker may have them all the same."""
+        self.in_flight = max(0, self.in_flight - count)
         for _ in range(min(count, len(self.waiting))):
             message = self.waiting.pop(0)
             if is_stored:

@@ -25,6 +25,7 @@ PUBLIC = {
     "instrument",
     "request",
     "set_sampling",
+    "shutdown",
     "stats",
     "suppress",
 }

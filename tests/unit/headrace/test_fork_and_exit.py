@@ -64,7 +64,7 @@ def spooled(log: Path) -> Counter[str]:
 
 def written(log: Path) -> list[dict[str, Any]]:
     lines: list[bytes] = []
-    for file in sorted(log.parent.iterdir()):
+    for file in sorted(log.parent.glob(f"{log.stem}*.jsonl*")):
         lines += (gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()).splitlines()
     return [json.loads(line) for line in lines]
 

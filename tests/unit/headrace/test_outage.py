@@ -83,6 +83,11 @@ class OutageMachine(RuleBasedStateMachine):
         for client in self.processes[at].clients[-1:]:
             client.fail(1, KafkaError.MSG_SIZE_TOO_LARGE)
 
+    @rule(at=PROCESSES, count=COUNTS)
+    def the_client_sends(self, at: int, count: int) -> None:
+        for client in self.processes[at].clients[-1:]:
+            client.in_flight = count
+
     @precondition(lambda self: not self.world.broker.is_up)
     @rule(at=PROCESSES)
     def the_client_sees_no_broker(self, at: int) -> None:

@@ -54,6 +54,30 @@ def test_with_no_broker_there_records_go_to_disk(world: World, process: Process)
     assert (stats.delivered, stats.in_flight, stats.spooled) == (1, 1, 2)
 
 
+def test_what_the_client_has_not_sent_goes_to_disk_when_doubt_begins(world: World, process: Process) -> None:
+    for number in range(4):
+        process.send(number)
+    process.client.in_flight = 1
+    process.client.lose_all_brokers()
+    process.tick()  # takes back ...
+    process.tick()  # ... and is told
+    assert (ids(process), world.on_disk()) == (["event-0"], ["event-1", "event-2", "event-3"])
+    assert not process.ledger.wait(0)  # event-0 is in memory only
+    process.client.acknowledge(1)
+    assert process.ledger.wait(0)
+    assert world.broker.stored == ["event-0"]
+
+
+def test_a_flush_does_not_wait_for_a_record_that_is_on_disk(process: Process, world: World) -> None:
+    process.send(1)
+    process.client.fail(1, KafkaError._MSG_TIMED_OUT)
+    world.now_s += 1
+    process.tick()
+    assert ids(process) == ["event-1"]
+    assert process.ledger.stats().in_flight == 1
+    assert process.ledger.wait(0)
+
+
 def test_a_broker_that_is_silent_for_five_seconds_is_in_doubt(world: World, process: Process) -> None:
     process.send(1)
     world.now_s += 4.9

@@ -12,6 +12,7 @@ from headrace.config import load
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import KafkaSink, Returned
 from headrace.delivery.sinks.kafka_options import producer_options
+from headrace.delivery.sinks.protocol import TAKEN_BACK
 from headrace.errors import ConfigError
 from headrace_schemas import keys
 from headrace_schemas.topics import INTERACTIONS, REQUEST_HEADER
@@ -183,9 +184,9 @@ def test_after_a_fatal_error_a_new_client_takes_over() -> None:
     assert not sink.send(Outgoing("interaction", record_of(1)), words)
     assert sink.send(Outgoing("interaction", record_of(1)), words)
     assert len(factory.made) == 2
-    assert words == ["kafka:_PURGE_QUEUE"]
+    assert words == [TAKEN_BACK]
     sink.poll(0)
-    assert words == ["kafka:_PURGE_QUEUE", None]
+    assert words == [TAKEN_BACK, None]
 
 
 def test_a_client_that_cannot_be_made_is_tried_again_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -212,7 +213,7 @@ def test_what_closing_purges_comes_back() -> None:
     outgoing = Outgoing("interaction", record_of(0))
     sink.send(outgoing, words)
     sink.close(0)
-    assert (words, words.returned) == (["kafka:_PURGE_QUEUE"], [outgoing])
+    assert (words, words.returned) == ([TAKEN_BACK], [outgoing])
 
 
 @pytest.mark.parametrize(

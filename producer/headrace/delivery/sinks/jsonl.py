@@ -70,6 +70,9 @@ class JsonlSink:
         """See `Sink.is_down`."""
         return False
 
+    def take_back(self) -> None:
+        """See `Sink.take_back`. Nothing waits here."""
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
         del timeout_s

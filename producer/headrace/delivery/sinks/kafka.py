@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from headrace.config import Config
+from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.sinks.kafka_options import producer_options
-from headrace.delivery.sinks.protocol import Done, Returned
+from headrace.delivery.sinks.protocol import TAKEN_BACK, Done, Returned
 from headrace_schemas import Codec, EncodeError, feedback_codec, interaction_codec, keys, statistics_codec
 from headrace_schemas.topics import REQUEST_HEADER
 
@@ -77,7 +78,8 @@ class KafkaSink:
             self._complaints.warn("encode", "headrace: a record was lost: %s", error)
             done("encode_failed")
             return True
-        from confluent_kafka import KafkaException
+        with process.unforked():  # the first time it takes a while
+            from confluent_kafka import KafkaException
 
         kind = outgoing.kind  # the record itself is held once, by the client
 
@@ -118,6 +120,11 @@ class KafkaSink:
     def is_down(self) -> bool:
         """See `Sink.is_down`. An acknowledgement ends it."""
         return self._is_down
+
+    def take_back(self) -> None:
+        """See `Sink.take_back`. What was sent is left to its acknowledgement: it may have arrived."""
+        if self._producer is not None:
+            self._producer.purge(in_flight=False)
 
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
@@ -169,6 +176,8 @@ class KafkaSink:
         if error.name() in _OF_THE_RECORD:
             self._complaints.warn(f"record {error.name()}", "headrace: a record was lost: %s", error.str())
             done(f"kafka:{error.name()}")
+        elif error.name() == "_PURGE_QUEUE":
+            done(TAKEN_BACK, returned)
         else:
             done(f"kafka:{error.name()}", returned)
 

@@ -1,11 +1,14 @@
 """Where records go. A sink is a thin edge: it does not count, redact or decide."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from headrace.delivery.outgoing import Outgoing
 
-__all__ = ["Done", "Returned", "Sink"]
+__all__ = ["TAKEN_BACK", "Done", "Returned", "Sink"]
+
+TAKEN_BACK: Final = "taken_back"
+"""The reason that `done` is told for what `Sink.take_back` gives back."""
 
 Returned: TypeAlias = Callable[[], Outgoing | None]
 """Gives a record back, made again from what the client held; None where that fails."""
@@ -44,6 +47,10 @@ class Sink(Protocol):
 
     def is_down(self) -> bool:
         """Tell whether it is known that nothing gets through now."""
+        ...
+
+    def take_back(self) -> None:
+        """Give back what was taken and not sent yet, by the `poll`s that follow."""
         ...
 
     def close(self, timeout_s: float) -> None:
