@@ -21,7 +21,7 @@ matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3
 	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)
 
 chaos: .venv/ready ## a broker stopped 20 times, producers killed 50 times; make test plays a few of these rounds
-	@HEADRACE_CHAOS_ROUNDS=all $(BIN)/pytest tests/chaos $(ARGS)
+	@HEADRACE_TEST_CHAOS_ROUNDS=all $(BIN)/pytest tests/chaos $(ARGS)
 
 check: .venv/ready ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 __all__ = ["Ground", "Producer"]
 
-ROUNDS_ENV = "HEADRACE_CHAOS_ROUNDS"
+ROUNDS_ENV = "HEADRACE_TEST_CHAOS_ROUNDS"
 _ROOT = Path(__file__).parents[2]
 
 

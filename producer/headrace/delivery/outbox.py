@@ -100,14 +100,16 @@ class Outbox:
         if self._newest_statistics is not None:
             self._send_statistics()
 
-    def replay(self, records: int) -> None:
-        """Send up to so many spooled records of each topic, as far as the broker takes them."""
+    def replay(self, records: int) -> int:
+        """Send up to so many spooled records of each topic, as far as the broker takes them; return how many."""
         if self._spool is None or self._clock() >= self._send_until_s:
-            return
+            return 0
+        sent = 0
         for lane in self._lanes.values():
-            self._replay(self._spool, lane, records)
+            sent += self._replay(self._spool, lane, records)
         self._spool.tend(self._ledger.forget)
         self._adopt(self._spool)
+        return sent
 
     def pending(self) -> int:
         """Return how many records are with the sink."""
@@ -265,23 +267,25 @@ class Outbox:
             self._newest_statistics = statistics
             ended()
 
-    def _replay(self, spool: Spool, lane: _Lane, records: int) -> None:
+    def _replay(self, spool: Spool, lane: _Lane, records: int) -> int:
+        sent = 0
         if not self._may_replay(lane.link):
-            return
+            return sent
         try:
             if lane.replay is None:
                 segment = spool.next_segment(lane.kind)
                 if segment is None:
-                    return
+                    return sent
                 lane.replay = Replay(segment, self._ledger)
-            while records and self._may_replay(lane.link) and self._replay_one(lane, lane.replay):
-                records -= 1
+            while sent < records and self._may_replay(lane.link) and self._replay_one(lane, lane.replay):
+                sent += 1
             if lane.replay.is_finished:
                 lane.replay.close()
                 spool.finish(lane.replay.segment)
                 lane.replay = None
         except OSError as error:
             self._lose(spool, lane, error)
+        return sent
 
     def _may_replay(self, link: Link) -> bool:
         return self._may_send(link) and (link.is_confirmed() or link.may_probe())

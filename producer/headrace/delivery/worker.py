@@ -130,8 +130,7 @@ class Worker:
                     else self._queue.get(timeout=min(wait_s, self._statistics.due_in_s()))
                 )
             except Empty:
-                self._replay(_BURST)
-                self._poll(_ACKNOWLEDGEMENT_S if pending else 0.0)
+                self._poll(0.0 if self._replay(_BURST) or not pending else _ACKNOWLEDGEMENT_S)
                 continue
             if not isinstance(item, threading.Event):
                 return item
@@ -163,11 +162,12 @@ class Worker:
         self._replay(1)
         self._poll(0.0)
 
-    def _replay(self, records: int) -> None:
+    def _replay(self, records: int) -> int:
         try:
-            self._outbox.replay(records)
+            return self._outbox.replay(records)
         except Exception as error:
             self._complain("replay", error)
+            return 0
 
     def _poll(self, timeout_s: float) -> None:
         try:
