@@ -1,6 +1,7 @@
 """Instrumented modules by name and version, held weakly: being instrumented keeps nothing alive."""
 
 import difflib
+import os
 import threading
 import weakref
 from typing import Any, Final
@@ -11,12 +12,25 @@ __all__ = ["add", "find"]
 
 _modules: Final[dict[tuple[str, str], weakref.ref[Any]]] = {}
 """In the order of instrumentation; the newest is last."""
-_lock: Final = threading.Lock()
+
+
+class _Guard:
+    """A lock that a signal handler may enter again, and a forked child anew: some thread may hold it at the fork."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.lock = threading.RLock()
+
+
+_guard: Final = _Guard()
+os.register_at_fork(after_in_child=_guard.renew)
 
 
 def add(name: str, version: str, module: Any) -> None:
     """Enter a module under its name and version, in place of an older one; under another name it is no longer found."""
-    with _lock:
+    with _guard.lock:
         for key, reference in list(_modules.items()):
             if key == (name, version) or reference() in (None, module):
                 del _modules[key]
@@ -29,7 +43,7 @@ def find(name: str, version: str | None = None) -> Any:
     Raises:
         UsageError: there is none; the message names the nearest.
     """
-    with _lock:
+    with _guard.lock:
         living = {key: module for key, reference in _modules.items() if (module := reference()) is not None}
     for key in reversed(living):
         if key[0] == name and version in (None, key[1]):

@@ -1,5 +1,6 @@
 """Warnings for the host's log: one line for each kind of trouble a minute, however often it happens."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -29,4 +30,5 @@ class Complaints:
         said_at = self._said_at.get(kind)
         if said_at is None or now - said_at >= EVERY_S:
             self._said_at[kind] = now
-            logger.log(level, message, *values)
+            with contextlib.suppress(Exception):  # the host's own filter or handler
+                logger.log(level, message, *values)

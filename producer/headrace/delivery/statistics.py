@@ -8,6 +8,7 @@ So in an outage no two records wait, and what is sent after it is the newest. A 
 records the one with the largest sequence replaces all others, and a lost or repeated one changes no total.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -110,7 +111,7 @@ class StatisticsPublisher:
             "is_last": is_last,
             "service": self._telemetry.service or "",
             "environment": self._telemetry.environment,
-            "release": metadata.version("headrace"),
+            "release": _release(),
             "sampled": ledger.sampled,
             "adopted": ledger.adopted,
             "delivered": ledger.delivered,
@@ -120,3 +121,11 @@ class StatisticsPublisher:
             "calls": self._counters.snapshot(seal=is_last),
         }
         return Outgoing("statistics", record)
+
+
+@functools.cache
+def _release(distribution: str = "headrace") -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # bundled into a program, say, without its metadata
+        return "unknown"

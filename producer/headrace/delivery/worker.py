@@ -142,9 +142,13 @@ class Worker:
 
     def _publish(self, take: Callable[[], Outgoing | None]) -> None:
         """Hand over the newest counters, if they are due."""
-        outgoing = take()
-        if outgoing is not None:
-            self._outbox.publish(outgoing, self._statistics.end)
+        try:
+            outgoing = take()
+            if outgoing is not None:
+                self._outbox.publish(outgoing, self._statistics.end)
+        except Exception as error:
+            self._statistics.end()
+            self._complain("statistics", error)
 
     def _deliver(self, captured: Captured, entry: Entry) -> None:
         try:

@@ -249,6 +249,40 @@ def test_a_sink_that_raises_does_not_end_the_thread(start: Make, broken: str, ca
     assert "payload" not in caplog.text
 
 
+def test_statistics_that_cannot_be_made_do_not_end_the_thread(start: Make, caplog: pytest.LogCaptureFixture) -> None:
+    sink = MemorySink()
+    pipeline = start(sink)
+
+    def fail(**_: object) -> Any:
+        raise RuntimeError("secret")
+
+    pipeline.counters.add(("support", "baseline", "Answer"), 0.5)
+    pipeline.counters.snapshot = fail  # type: ignore[method-assign]
+    pipeline.submit(captured_call())
+    assert pipeline.flush(LONG_S)
+    pipeline.submit(captured_call())
+    assert pipeline.close(LONG_S)
+    assert pipeline.stats().delivered == 2
+    assert "trouble in statistics (RuntimeError)" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_host_whose_log_raises_does_not_end_the_thread(start: Make) -> None:
+    def refuse(_: logging.LogRecord) -> bool:
+        raise RuntimeError("the host's own filter")
+
+    logger = logging.getLogger("headrace")
+    logger.addFilter(refuse)
+    try:
+        pipeline = start(MemorySink())
+        pipeline.submit(captured_call(input={1.5: object()}))
+        pipeline.submit(captured_call())
+        assert pipeline.flush(LONG_S)
+        assert pipeline.stats().delivered == 1
+    finally:
+        logger.removeFilter(refuse)
+
+
 def test_a_record_that_is_told_of_twice_is_counted_once(start: Make) -> None:
     class Twice(MemorySink):
         def send(self, outgoing: Outgoing, done: Done) -> bool:

@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from headrace.config.telemetry import Telemetry
 from headrace.counters import Counters
-from headrace.delivery.statistics import StatisticsPublisher
+from headrace.delivery.statistics import StatisticsPublisher, _release
 from headrace.ledger import Ledger
 
 KEY = ("support", "baseline", "Answer")
@@ -27,6 +27,10 @@ def publisher(interval_s=10.0, counted=1):
     telemetry = Telemetry(statistics_interval_s=interval_s, service="shop", environment="staging")
     made = StatisticsPublisher(counters, Ledger("host-1"), telemetry, clock=clock, time_ns=lambda: 7_000_000)
     return made, clock, counters
+
+
+def test_a_program_that_is_bundled_without_metadata_names_no_release():
+    assert _release("no-such-distribution") == "unknown"
 
 
 def test_a_record_is_due_every_interval():

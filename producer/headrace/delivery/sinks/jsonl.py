@@ -42,7 +42,7 @@ class JsonlSink:
     def __init__(
         self, config: Config, *, time_s: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._path = Path(config.telemetry.log_file_path)
+        self._path = Path(config.telemetry.log_file_path).absolute()  # the process may go to another folder
         self._new_log: Callable[[Path], JsonlLog] = lambda path: JsonlLog(
             path, config.telemetry.rotation, time_s=time_s, clock=clock
         )

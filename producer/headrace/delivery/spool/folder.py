@@ -17,6 +17,7 @@ __all__ = ["Folder", "segment_of"]
 
 _LOCK: Final = "lock"
 _SEGMENT: Final = re.compile(r"(interaction|feedback|statistics)-(\d{13,})\.jsonl(\.gz)?")
+_OURS: Final = re.compile(r"(interaction|feedback|statistics)-\d{13,}\.(position(\.part)?|jsonl(\.gz(\.part)?)?)")
 _TRIES: Final = 20
 
 
@@ -93,10 +94,11 @@ class Folder:
         try:
             if not any(self.segments()):
                 for file in self.path.iterdir():
-                    if file.name != _LOCK:
+                    if _OURS.fullmatch(file.name):
                         file.unlink()  # half an archive, a position without its segment
-                (self.path / _LOCK).unlink()
-                self.path.rmdir()
+                if [file.name for file in self.path.iterdir()] == [_LOCK]:  # else it is somebody else's folder
+                    (self.path / _LOCK).unlink()
+                    self.path.rmdir()
         finally:
             self.release()
 

@@ -64,4 +64,4 @@ class Segment:
 
     @property
     def _position_path(self) -> Path:
-        return self.path.with_name(f"{self.kind}-{self.begun_ms}.position")
+        return self.path.with_name(f"{self.kind}-{self.begun_ms:013d}.position")

@@ -53,6 +53,8 @@ def spool_for(
         return None
     spool = config.spool
     root = spool_root(config)
+    # Absolute: the process may go to another folder while records wait.
+    root = root.absolute()
     return Spool(root, instance, rotation=spool.rotation, max_total_mb=spool.max_total_mb, time_s=time_s, clock=clock)
 
 
@@ -162,20 +164,13 @@ class Spool:
         if self._adopted is not None:
             return True
         try:
-            for path in sorted(self._root.iterdir(), key=lambda path: path.stat().st_mtime):
-                if path.name == self._instance or not path.is_dir() or (folder := Folder.claim(path)) is None:
-                    continue
-                segments = self._segments_of(folder)
-                if segments:
-                    self._adopted = folder
-                    self._waiting += segments
-                    return True
-                self._remove(folder)
-        except FileNotFoundError:  # no spool yet; or another process was first
+            folders = sorted((path for path in self._root.iterdir() if path.is_dir()), key=_modified_s)
+        except FileNotFoundError:  # no spool yet
             return False
         except OSError as error:
             self._complain("cannot look for what dead processes left (%s)", error)
-        return False
+            return False
+        return any(path.name != self._instance and self._adopt(path) for path in folders)
 
     def tend(self, forget: Forget) -> None:
         """Compress a slice of what is sealed; once a day drop what is older than rotation.max_age_days.
@@ -223,9 +218,31 @@ class Spool:
         self._writers, self._to_compress, self._waiting, self._handed_out = {}, [], [], []
         self._adopted = self._own = None
 
+    def _adopt(self, path: Path) -> bool:
+        folder = None
+        try:
+            folder = Folder.claim(path)
+            if folder is None:
+                return False
+            segments = self._segments_of(folder)
+        except OSError as error:  # another user's, say: the next one may be ours
+            self._complain("cannot adopt what a dead process left (%s)", error)
+            if folder is not None:
+                folder.release()
+            return False
+        if not segments:
+            self._remove(folder)
+            return False
+        self._adopted = folder
+        self._waiting += segments
+        return True
+
     def _append(self, kind: Kind, line: bytes) -> None:
         writing = self._writers.get(kind)
-        if writing and writing[0].size and writing[0].size + len(line) > self._rotation.max_size_mb * 1e6:
+        if writing and (
+            (writing[0].size and writing[0].size + len(line) > self._rotation.max_size_mb * 1e6)
+            or writing[0].is_removed()
+        ):
             self._seal(kind)
             writing = None
         writer, segment = writing or self._begin(kind)
@@ -244,10 +261,13 @@ class Spool:
         return 0 if kind == "statistics" else writer.records  # of which no ledger knows
 
     def _begin(self, kind: Kind) -> tuple[SegmentWriter, Segment]:
+        if self._own is not None and not self._own.path.exists():  # somebody removed it
+            self._own.release()
+            self._own = None
         if self._own is None:
             self._own = Folder.create(self._root / self._instance)
-        self._last_begun_ms = begun_ms = max(int(self._time_s() * 1000), self._last_begun_ms + 1)
-        path = self._own.path / f"{kind}-{begun_ms}.jsonl"
+        self._last_begun_ms = begun_ms = max(int(self._time_s() * 1000), self._last_begun_ms + 1, 0)
+        path = self._own.path / f"{kind}-{begun_ms:013d}.jsonl"
         self._writers[kind] = SegmentWriter(path), Segment(self._own, kind, begun_ms, path)
         return self._writers[kind]
 
@@ -316,3 +336,10 @@ class Spool:
         self._complaints.warn(
             f"{what} {error.errno}", "%s: " + what, self._root, error.strerror or type(error).__name__
         )
+
+
+def _modified_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another process was first
+        return 0.0

@@ -52,6 +52,10 @@ class SegmentWriter:
         self.size += written
         self.records += 1
 
+    def is_removed(self) -> bool:
+        """Tell whether somebody removed the file: what is written to it nobody will find."""
+        return os.fstat(self._descriptor).st_nlink == 0
+
     def close(self) -> None:
         """Close the file, on disk as far as the system can tell."""
         with contextlib.suppress(OSError):
