@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 __all__ = [
     "acall_agent_module",
     "acall_module_with_sampling",
+    "autolog",
     "call_agent_module",
     "call_module_with_sampling",
     "configure",
     "feedback",
     "flush",
     "instrument",
+    "instrument_all",
     "request",
     "set_sampling",
     "shutdown",
@@ -80,6 +82,54 @@ def instrument(module: M, name: str | None = None, version: str = "baseline") ->
     instrumented = wrapper.instrument(module, name, version)
     runtime.say_if_off(runtime.current())
     return instrumented
+
+
+def instrument_all(program: M, name: str | None = None, version: str = "baseline") -> M:
+    """Instrument a program and every module inside it, each as ``<name>.<path>``, e.g. ``qa.generate``.
+
+    Beside what `instrument` does, each part has counters of its own. Its records have the same signature, so datasets
+    go on. A part that was instrumented by itself keeps its name; a module put in place later is recorded as with
+    `instrument`.
+
+    Args:
+        program: any instance of dspy.Module.
+        name: the `module_name` of its records; else the name of its class.
+        version: the `module_version` of the program and its parts.
+
+    Returns:
+        The same program.
+
+    Raises:
+        UsageError: not an instance of dspy.Module.
+        DSPyMissingError: dspy is not installed.
+    """
+    _require_dspy()
+    from headrace.capture import parts
+
+    parts.instrument_all(program, name, version)
+    runtime.say_if_off(runtime.current())
+    return program
+
+
+def autolog(*, enabled: bool = True, version: str = "baseline") -> None:
+    """Instrument every module that the service's own code makes from here on, under the name of its class.
+
+    Call it before the programs are made. Parts of a module are recorded inside its calls; copies, optimizers and
+    evaluations are not captured; a program from `dspy.load` is not either: `instrument` it.
+
+    Args:
+        enabled: False ends it; what was instrumented stays so.
+        version: the `module_version` of the records.
+
+    Raises:
+        DSPyMissingError: dspy is not installed.
+    """
+    _require_dspy()
+    from headrace.capture import autolog as making
+
+    making.autolog(enabled=enabled, version=version)
+    if enabled:
+        runtime.say_if_off(runtime.current())
 
 
 def request(

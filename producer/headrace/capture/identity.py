@@ -50,12 +50,13 @@ class Identities:
     Args:
         module: the dspy.Module.
         name: the name it is instrumented under.
+        root: the module's own identity, where it is known already.
 
     Attributes:
         root: the module's own identity.
     """
 
-    def __init__(self, module: Any, name: str) -> None:
+    def __init__(self, module: Any, name: str, root: SignatureIdentity | None = None) -> None:
         self._name = name
         # Weak, or the module's class would keep the module alive until the garbage collector finds the circle.
         self._known: dict[int, tuple[weakref.ref[Any], SignatureIdentity]] = {}
@@ -65,7 +66,12 @@ class Identities:
             self._remember(each)
         alone = _sole_predictor(module, located)
         self._transparent = None if alone is None else weakref.ref(alone)
-        self.root: Final = self._root(module, alone)
+        self.root: Final = root or self._root(module, alone)
+
+    @property
+    def sole_predictor(self) -> Any:
+        """The predictor whose record the module's own record already is; None if there is none."""
+        return None if self._transparent is None else self._transparent()
 
     def is_transparent(self, predictor: Any) -> bool:
         """Tell whether the module's own record already is this predictor's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace.capture.identity import Identities
+from headrace.capture.identity import Identities, SignatureIdentity
 from headrace.capture.program import ProgramHash
 from headrace_schemas.names import to_valid_name
 
@@ -23,15 +23,26 @@ class Mark:
         module: the dspy.Module.
         name: the name of its records.
         version: their version.
+        identity: the module's own dataset, where it is known already: a predictor's, as a part of a program.
+        is_part: whether it was instrumented as a part of a program, rather than by itself.
 
     Attributes:
         key: names its calls in the counters.
     """
 
-    def __init__(self, module: Any, name: str, version: str) -> None:
+    def __init__(
+        self,
+        module: Any,
+        name: str,
+        version: str,
+        *,
+        identity: SignatureIdentity | None = None,
+        is_part: bool = False,
+    ) -> None:
         self.name: Final = name
         self.version: Final = version
-        self.identities: Final = Identities(module, name)
+        self.is_part: Final = is_part
+        self.identities: Final = Identities(module, name, identity)
         self.key: Final[Key] = (
             to_valid_name(name),
             to_valid_name(version),

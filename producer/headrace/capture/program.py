@@ -11,7 +11,7 @@ from dspy.predict.parameter import Parameter
 from headrace.capture.values import to_json
 from headrace_schemas import canonical
 
-__all__ = ["Field", "Located", "ProgramHash", "predictors_of"]
+__all__ = ["Field", "Located", "ProgramHash", "parts_of", "predictors_of"]
 
 Field = tuple[str, str]
 """A signature's field: role ("input" or "output") and name."""
@@ -54,7 +54,7 @@ def predictors_of(module: Any) -> list[Located]:
 
 
 def _walk(module: Any, prefix: str, added: frozenset[Field], entered: set[int]) -> Iterator[Located]:
-    for name, value in _parts(module):
+    for name, value in parts_of(module):
         here = added | _added_by(module, name)
         if isinstance(value, Parameter):
             if isinstance(value, dspy.Predict):
@@ -64,7 +64,8 @@ def _walk(module: Any, prefix: str, added: frozenset[Field], entered: set[int]) 
             yield from _walk(value, f"{prefix}{name}.", here, entered)
 
 
-def _parts(module: Any) -> Iterator[tuple[str, Any]]:
+def parts_of(module: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a module holds, with the names that `named_predictors()` makes paths of."""
     for name, value in vars(module).items():
         if name in _DSPY_S_OWN:
             continue

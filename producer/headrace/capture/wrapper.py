@@ -24,14 +24,18 @@ from headrace.runtime import slot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headrace.capture.identity import SignatureIdentity
+
 __all__ = ["instrument"]
 
 M = TypeVar("M")
 _BASE = "_headrace_base"
 
 
-def instrument(module: M, name: str | None, version: str) -> M:
-    """See `headrace.instrument`."""
+def instrument(
+    module: M, name: str | None, version: str, *, identity: SignatureIdentity | None = None, is_part: bool = False
+) -> M:
+    """See `headrace.instrument`; the other arguments are those of `Mark`."""
     if not isinstance(module, dspy.Module):
         given = f"the class {module.__name__}" if isinstance(module, type) else type(module).__name__
         raise UsageError(f"instrument: expected an instance of dspy.Module, found {given}")
@@ -39,7 +43,8 @@ def instrument(module: M, name: str | None, version: str) -> M:
         if not (isinstance(text, str) and text) and not (what == "name" and text is None):
             raise UsageError(f"instrument: {what} must be a string that is not empty, found {text!r}")
     base: type = getattr(type(module), _BASE, type(module))
-    mark = Mark(module, name if name is not None else base.__name__, version)
+    named = name if name is not None else base.__name__
+    mark = Mark(module, named, version, identity=identity, is_part=is_part)
     try:
         module.__class__ = _watched(base, mark, weakref.ref(module))
     except TypeError:  # the layouts differ: __slots__ or a base written in C

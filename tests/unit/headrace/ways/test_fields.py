@@ -83,9 +83,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "tuple": (tuple[int, str], (1, "a")),
     "union": (int | Invoice | str, "7"),
     "dataclass": (Point, Point(1.5, -0.0)),
-    "Image": (dspy.Image, dspy.Image(PIXEL)),
-    "Image, by url": (dspy.Image, dspy.Image("https://example.com/a.png")),
-    "Image in a list": (list[dspy.Image], [dspy.Image(PIXEL)]),
+    "Image": (dspy.Image, dspy.Image(url=PIXEL)),
+    "Image, by url": (dspy.Image, dspy.Image(url="https://example.com/a.png")),
+    "Image in a list": (list[dspy.Image], [dspy.Image(url=PIXEL)]),
     "Audio": (dspy.Audio, dspy.Audio(data="AAAA", audio_format="wav")),
     "History": (
         dspy.History,

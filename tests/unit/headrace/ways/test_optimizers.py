@@ -27,12 +27,16 @@ from dspy.teleprompt import (
     KNNFewShot,
     LabeledFewShot,
     MIPROv2,
-    bootstrap_trace_data,
 )
 from packaging.version import Version
 
 import headrace
 from tests.unit.headrace.capture.offline import ANSWERS, DSPY, OfflineLM, Program
+
+try:
+    from dspy.teleprompt.bootstrap_trace import bootstrap_trace_data
+except ModuleNotFoundError:  # where it was before dspy 3.0.1
+    from dspy.teleprompt.bootstrap_finetune import bootstrap_trace_data
 
 TRAINSET = [dspy.Example(question=f"q {n}", answer="blue").with_inputs("question") for n in range(8)]
 ASKED_FOR = {
