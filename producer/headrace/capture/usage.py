@@ -77,6 +77,8 @@ def _is_cache_hit(entry: Mapping[str, Any]) -> bool:
     response = entry.get("response")
     if entry.get("cache_hit") is True or getattr(response, "cache_hit", False) is True:
         return True
+    if type(response).__module__.partition(".")[0] == "litellm" and getattr(response, "usage", None) == {}:
+        return True  # dspy 3.0.0 empties it, and a fresh one of litellm always has a Usage
     responses = response if isinstance(response, list | tuple) else (response,)
     return any(_reports_tokens(each) for each in responses)
 
