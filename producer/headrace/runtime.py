@@ -22,6 +22,7 @@ from headrace.kill_switch import ENV_DISABLED, NoDelivery, is_thrown
 from headrace.policy import Change, Policy
 
 if TYPE_CHECKING:
+    from headrace.control import Follower
     from headrace.counters import Counters
     from headrace.ledger import Stats
 
@@ -62,6 +63,7 @@ class Runtime:
         time_ns: Unix time in nanoseconds.
         perf_counter: a monotonic clock in seconds.
         new_id: returns a fresh record id.
+        follower: changes the policy as the control topic orders.
 
     Attributes:
         policy: at which rates calls are captured; replaced by `change`.
@@ -72,6 +74,7 @@ class Runtime:
     __slots__ = (
         "_has_failed",
         "config",
+        "follower",
         "is_killed",
         "keep",
         "new_id",
@@ -86,6 +89,7 @@ class Runtime:
         config: Config,
         pipeline: Delivery,
         *,
+        follower: "Follower | None" = None,
         time_ns: Callable[[], int] = time.time_ns,
         perf_counter: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], str] = new_request_id,
@@ -93,6 +97,7 @@ class Runtime:
     ) -> None:
         self.config = config
         self.pipeline = pipeline
+        self.follower = follower
         self.time_ns = time_ns
         self.perf_counter = perf_counter
         self.new_id = new_id
@@ -224,6 +229,21 @@ def _where(error: Exception) -> str:
     return type(error).__name__ + place
 
 
+def _follower(config: Config) -> "Follower | None":
+    """Return the follower of the control topic; its thread starts with the first call that is counted."""
+    if config.kafka.bootstrap_servers is None or not config.telemetry.follow_control:
+        return None
+    from headrace.control import Follower
+
+    def apply(overrides: Mapping[str, Change]) -> None:
+        runtime = slot.runtime
+        if runtime is not None and runtime.follower is follower:  # else another configuration is in place by now
+            apply_orders(runtime, overrides)
+
+    follower = Follower(config, apply)
+    return follower
+
+
 def _put(config: Config | None) -> Runtime:
     """Put a configuration to work; None: HEADRACE_DISABLED is set."""
     from headrace.delivery import Pipeline
@@ -232,9 +252,13 @@ def _put(config: Config | None) -> Runtime:
         runtime = Runtime(Config(), NoDelivery(), is_killed=True)
         logger.info("headrace is disabled: %s is set; nothing is captured or counted", ENV_DISABLED)
     else:
-        runtime = Runtime(config, Pipeline(config))
+        follower = _follower(config)
+        pipeline = Pipeline(config) if follower is None else Pipeline(config, on_new_series=follower.start)
+        runtime = Runtime(config, pipeline, follower=follower)
     previous = swap(runtime)
     if previous is not None:
+        if previous.follower is not None:
+            previous.follower.close()
         # Outside the lock: calls go on, to the new pipeline, while the old one empties its queue.
         previous.pipeline.close(previous.config.telemetry.exit_timeout_s)
     return runtime

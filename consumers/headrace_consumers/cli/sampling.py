@@ -49,9 +49,9 @@ def set_(
 ) -> None:
     """Give running producers another sampling rate, or switch their capture on or off.
 
-    Of several orders the most specific wins: one that names the module, then the service, then the environment. A
-    setting that is not given here stays as an earlier order of the same scope said. `telemetry.enabled: false` and
-    the kill switch of a service are never overruled.
+    Of several orders the most specific wins: one that names the module, then the service, then the environment; but
+    what is off for all modules is off for each. A setting that is not given here stays as an earlier order of the same
+    scope said. A service whose `telemetry.enabled` is false, or that the kill switch holds off, follows no orders.
     """
     from headrace.config import load
     from headrace.control import SamplingOrder

@@ -43,6 +43,10 @@ class Telemetry(Section):
         default_factory=dict, description="Module -> the rate and the switch that differ for it."
     )
     keep: Keep = Field(default_factory=Keep)
+    follow_control: bool = Field(
+        default=True,
+        description="Follow the sampling orders of kafka.topics.control, where a broker is set: one more thread.",
+    )
     log_file_path: str = Field(
         "logs/dspy_production.jsonl",
         min_length=1,

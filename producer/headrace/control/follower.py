@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headrace.config import Config
-from headrace.control.overrides import Orders, Override
+from headrace.control.overrides import ALL_MODULES, Orders, Override
 from headrace.control.sampling_orders import OrderError, read_order
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
@@ -34,6 +34,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     # The broker answers at once when there is an order, and else only so often.
     "fetch.wait.max.ms": 10_000,
     "queued.max.messages.kbytes": 1024,
+    "topic.metadata.refresh.interval.ms": 60_000,  # a topic that is made later is found
     "queued.min.messages": 100,
 }
 _PINNED: Final[Mapping[str, Any]] = {
@@ -83,6 +84,7 @@ class Follower:
         self._clock = clock
         self._time_s = time_s
         self._starting = threading.Lock()
+        self._is_off = False
         self._begin()
 
     def start(self) -> None:
@@ -114,10 +116,15 @@ class Follower:
         return thread is None or not thread.is_alive()
 
     def renew(self) -> None:
-        """Begin anew in a forked child, which has the orders known so far and none of the parent's connections."""
+        """Begin anew in a forked child, which has the orders known so far and none of the parent's connections.
+
+        It follows from its first call on; at once where all is ordered off, for then no call is counted.
+        """
         process.forget(self)
         self._starting = threading.Lock()
         self._begin()
+        if self._is_off:
+            self.start()
 
     def _begin(self) -> None:
         self._started = False
@@ -153,7 +160,9 @@ class Follower:
                     self._on_error(message.error())
                 elif has_news or (is_first and message is not None):
                     # Only at the end: on the way there, orders are met that were replaced long ago.
-                    self._apply(orders.overrides(telemetry.environment, telemetry.service or ""))
+                    overrides = orders.overrides(telemetry.environment, telemetry.service or "")
+                    self._is_off = overrides.get(ALL_MODULES, Override()).enabled is False
+                    self._apply(overrides)
                     has_news = is_first = False
                     self._told.clear()
         finally:

@@ -1,7 +1,8 @@
 """From all orders in force to what holds for each module of one service. Pure.
 
 For each setting alone, the most specific order that states it wins: one that names the module before one that does not,
-then one that names the service, then one that names the environment.
+then one that names the service, then one that names the environment. What all modules are switched off by, no order
+about one of them switches on again: that is the policy's own rule.
 """
 
 from collections.abc import Mapping

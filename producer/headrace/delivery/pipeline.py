@@ -51,6 +51,7 @@ class Pipeline:
         clock: seconds, monotonic.
         new_instance: names this process, and again a forked child.
         new_thread: makes the thread.
+        on_new_series: called when a call of a module, version and signature is counted for the first time in a process.
 
     Attributes:
         counters: of this process's calls; the first one starts the thread, which publishes them.
@@ -69,6 +70,7 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
         new_instance: Callable[[], str] = _new_instance,
         new_thread: Callable[..., threading.Thread] = threading.Thread,
+        on_new_series: Callable[[], object] = lambda: None,
     ) -> None:
         self.exit_timeout_s = config.telemetry.exit_timeout_s
         self._config = config
@@ -77,6 +79,7 @@ class Pipeline:
         self._clock = clock
         self._new_instance = new_instance
         self._new_thread = new_thread
+        self._tell_of_new_series = on_new_series
         self._closed = False
         self._begin()
         process.watch(self)
@@ -181,7 +184,10 @@ class Pipeline:
         return None if self._has_thread() else "no_thread"
 
     def _on_new_series(self) -> None:
-        if self._config.telemetry.statistics_interval_s and not self._closed:
+        if self._closed:
+            return
+        self._tell_of_new_series()
+        if self._config.telemetry.statistics_interval_s:
             self._has_thread()
 
     def _has_thread(self) -> bool:

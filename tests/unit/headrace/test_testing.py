@@ -55,3 +55,34 @@ def test_a_broken_sink_can_be_tried_out() -> None:
 def test_a_section_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="telemetri"), capture(telemetri={}):
         pass
+
+
+def test_what_is_read_inside_is_complete_without_a_flush() -> None:
+    with capture() as captured:
+        submit(1)
+        headrace.feedback("request-1", score=1)
+        assert len(captured.records) == len(captured.feedback) == 1
+        captured.fail_with = "gone"
+        assert captured.fail_with == "gone"
+        submit(2)
+        assert len(captured.records) == 1
+        captured.fail_with = None
+        submit(3)
+    assert [record["event_id"] for record in captured.records] == ["event-1", "event-3"]
+
+
+def test_a_loss_that_is_tried_out_does_not_take_what_was_there_before() -> None:
+    with capture() as captured:
+        submit(1)
+        captured.fail_with = "gone"
+        submit(2)
+    assert [record["event_id"] for record in captured.records] == ["event-1"]
+
+
+def test_the_counters_are_published_by_a_flush_and_at_the_end() -> None:
+    with capture() as captured:
+        runtime.current().pipeline.counters.add(("support", "baseline", "Answer"), 0.1)
+        assert captured.statistics == []
+        assert headrace.flush(10)
+        assert captured.statistics[-1]["calls"][0]["calls"] == 1
+    assert captured.statistics[-1]["is_last"]

@@ -252,6 +252,22 @@ def write(servers: str, *messages: Message) -> None:
     assert producer.flush(30) == 0
 
 
+def test_a_child_of_a_process_that_is_ordered_off_follows_at_once_and_others_with_their_first_call(
+    broker: Broker, follower: Follower, applied: Applied
+) -> None:
+    broker.sends(ordered(rate_pct=1), END)
+    follower.start()
+    applied.get(timeout=30)
+    parents, follower._stopping = follower._stopping, threading.Event()
+    follower.renew()  # as in a child; the parent's thread goes on here
+    assert len(broker.assigned) == 1
+    broker.sends(ordered(enabled=False), END)
+    applied.get(timeout=30)
+    follower.renew()
+    wait_until(lambda: len(broker.assigned) == 2, "the child's own connection")
+    parents.set()
+
+
 def test_on_a_broker_it_follows_within_a_moment(applied: Applied) -> None:
     import time
 
