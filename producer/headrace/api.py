@@ -200,7 +200,9 @@ def feedback(
 
     Feedback is never sampled: it is published for requests that were captured and for those that were not, as long as
     telemetry is on (and not inside `suppress`). It needs no dspy. Comment, correction, label and subject are redacted
-    as a call's inputs are, off this thread. It counts in `stats` as captured calls do. Never blocks.
+    as a call's inputs are, off this thread. Inside its own request, if that was opened with ``consent=False``, only
+    score, label and module leave; later nobody knows of that, so leave the rest out yourself. It counts in `stats` as
+    captured calls do. Never blocks.
 
     Args:
         request_id: the id that the call had, `str()` of it; inside an open `request`, by default its id.

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from headrace.config.telemetry import Telemetry
 from headrace.control import ALL_MODULES, Override
+from headrace.kill_switch import ENV_DISABLED
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 
 __all__ = ["judge_capture", "judge_dspy", "judge_orders"]
@@ -12,15 +13,17 @@ __all__ = ["judge_capture", "judge_dspy", "judge_orders"]
 _BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)")
 
 
-def judge_capture(telemetry: Telemetry) -> Result:
-    """Judge the switch and the rate."""
+def judge_capture(telemetry: Telemetry, *, is_killed: bool = False) -> Result:
+    """Judge the switches and the rate; `is_killed`: HEADRACE_DISABLED is set here."""
+    if is_killed:
+        return wrong("capture", f"{ENV_DISABLED} is set here: nothing is captured", f"unset {ENV_DISABLED}")
     if not telemetry.enabled:
         return wrong(
             "capture",
             "telemetry.enabled is false: nothing is captured",
             "set it to true in the file, or HEADRACE_TELEMETRY__ENABLED=true for the service",
         )
-    if telemetry.sampling_rate_pct == 0:
+    if telemetry.sampling_rate_pct == 0 and not any(m.sampling_rate_pct for m in telemetry.modules.values()):
         return wrong(
             "capture",
             "telemetry.sampling_rate_pct is 0: no request is captured",

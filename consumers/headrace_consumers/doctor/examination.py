@@ -9,6 +9,7 @@ from typing import Final
 from headrace.config import ENV_FILE, Config, check_latency_thresholds, load, shown
 from headrace.delivery.spool import spool_root
 from headrace.errors import ConfigError, HeadraceError
+from headrace.kill_switch import is_thrown
 from headrace_consumers.doctor import capturing, dataset_rows, places, spooled, traffic
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 from headrace_schemas import Registry
@@ -42,7 +43,7 @@ def examine(
     yield ok("configuration", str(source or "no file; environment and defaults"))
     looks: list[tuple[str, Callable[[], Iterable[Result]]]] = [
         ("client options", lambda: _client_options(config)),
-        ("capture", lambda: [capturing.judge_capture(config.telemetry)]),
+        ("capture", lambda: [capturing.judge_capture(config.telemetry, is_killed=is_thrown(environ))]),
         ("DSPy", lambda: [capturing.judge_dspy(dspy_version, supported_dspy())]),
         ("schemas", lambda: _schemas(config)),
         ("disk", lambda: _disk(config)),

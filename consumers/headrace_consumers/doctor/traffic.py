@@ -25,7 +25,6 @@ _HOST_CLOCK_MS: Final = 5_000
 
 _KEYS: Final[Mapping[str, str]] = {
     "environment": "nothing there: see filters.environments, and telemetry.environment of the services",
-    "environment": "nothing there: filters.environments names those whose records become examples",
     "failed": "require_success, and see why the calls fail",
     "truncated": "nothing there: raise telemetry.max_field_bytes of the services",
     "latency": "max_latency_ms",

@@ -3,6 +3,7 @@
     feedback(...) --check--> CapturedFeedback --runtime.pipeline.submit--> redaction, size cap, Kafka or a file
 
 It may come from another process than the call, hours later, with no dspy installed: the request id joins them.
+Inside a request without consent only score, label and module leave: what the person wrote does not.
 """
 
 import math
@@ -40,11 +41,8 @@ def give(
     """See `headrace.feedback`."""
     scope = _scope()
     opened = None if scope is None else scope.request
-    subject = subject_id
     if opened is not None and request_id is None:
         request_id = opened.request_id
-    if opened is not None and subject is None and str(request_id) == opened.request_id:
-        subject = opened.subject_id
     captured = checked(
         request_id,
         score=score,
@@ -52,13 +50,20 @@ def give(
         comment=comment,
         correction=correction,
         module=module,
-        subject_id=subject,
+        subject_id=subject_id,
     )
-    if not runtime.config.telemetry.enabled:
+    if not runtime.policy.is_on:
         runtimes.say_if_off(runtime)
         return False
     if scope is not None and scope.suppressed:
         return False
+    if opened is not None and opened.request_id == captured.request_id:
+        if opened.consent:
+            captured.subject_id = opened.subject_id if captured.subject_id is None else captured.subject_id
+        else:
+            captured.subject_id = captured.comment = captured.correction = None
+            if captured.score is None and captured.label is None:
+                return False
     try:
         captured.feedback_id = runtime.new_id()
         captured.timestamp_ms = runtime.time_ns() // 1_000_000

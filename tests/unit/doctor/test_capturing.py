@@ -26,6 +26,15 @@ def test_switch_and_rate(telemetry, state, what):
     assert bool(result.mend) == (state != "ok")
 
 
+def test_the_kill_switch_comes_first_and_a_modules_own_rate_counts():
+    on = load(None, {"telemetry": {"enabled": True}}, {}).telemetry
+    killed = judge_capture(on, is_killed=True)
+    assert (killed.state, killed.what) == ("wrong", "HEADRACE_DISABLED is set here: nothing is captured")
+    modules = {"support": {"sampling_rate_pct": 50}}
+    telemetry = load(None, {"telemetry": {"enabled": True, "sampling_rate_pct": 0, "modules": modules}}, {}).telemetry
+    assert judge_capture(telemetry).state == "ok"
+
+
 def test_orders_that_stop_capture_are_told_with_the_way_back():
     results = list(
         judge_orders({"*": Override(0), "a": Override(5, False), "b": Override(50, True), "c": Override(None, True)})

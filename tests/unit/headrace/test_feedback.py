@@ -16,7 +16,7 @@ from headrace import runtime
 from headrace.config import load
 from headrace.delivery import Pipeline
 from headrace.errors import UsageError
-from headrace.testing import MemorySink, capture
+from headrace.testing import Captured, capture
 from headrace_schemas import canonical, feedback_codec, keys
 from headrace_schemas.topics import FEEDBACK
 from tests.support.kafka_settings import quiet_client
@@ -24,18 +24,18 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def captured() -> Iterator[MemorySink]:
+def captured() -> Iterator[Captured]:
     with capture(telemetry={"service": "shop", "environment": "staging"}) as sink:
         yield sink
 
 
-def only(sink: MemorySink) -> Any:
+def only(sink: Captured) -> Any:
     assert headrace.flush(10)
     (record,) = sink.feedback
     return record
 
 
-def test_all_that_was_said_is_in_the_record(captured: MemorySink) -> None:
+def test_all_that_was_said_is_in_the_record(captured: Captured) -> None:
     assert headrace.feedback(
         "r-1",
         score=0.25,
@@ -59,7 +59,7 @@ def test_all_that_was_said_is_in_the_record(captured: MemorySink) -> None:
     assert captured.records == []
 
 
-def test_each_feedback_has_an_id_of_its_own(captured: MemorySink) -> None:
+def test_each_feedback_has_an_id_of_its_own(captured: Captured) -> None:
     for _ in range(3):
         headrace.feedback("r-1", score=1)
     assert headrace.flush(10)
@@ -67,14 +67,14 @@ def test_each_feedback_has_an_id_of_its_own(captured: MemorySink) -> None:
 
 
 @pytest.mark.parametrize("score", [0, 1, 0.5, Fraction(1, 2)])
-def test_a_score_is_any_real_number_from_0_to_1(captured: MemorySink, score: float) -> None:
+def test_a_score_is_any_real_number_from_0_to_1(captured: Captured, score: float) -> None:
     headrace.feedback(7, score=score)
     record = only(captured)
     assert (record["score"], record["request_id"]) == (float(score), "7")
     assert (record["label"], record["comment"], record["correction"], record["module_name"]) == (None,) * 4
 
 
-def test_a_numpy_score_is_a_number(captured: MemorySink) -> None:
+def test_a_numpy_score_is_a_number(captured: Captured) -> None:
     numpy = pytest.importorskip("numpy")
     headrace.feedback("r", score=numpy.float32(0.5))
     assert only(captured)["score"] == 0.5
@@ -113,13 +113,13 @@ def test_what_cannot_be_used_is_one_line_whether_telemetry_is_on_or_off(
 
 
 @pytest.mark.parametrize("request_id", [None, ""])
-def test_outside_of_a_request_its_id_must_be_given(captured: MemorySink, request_id: object) -> None:
+def test_outside_of_a_request_its_id_must_be_given(captured: Captured, request_id: object) -> None:
     with pytest.raises(UsageError, match="feedback: request_id: missing, and no request is open here"):
         headrace.feedback(request_id, score=1)
     assert captured.feedback == []
 
 
-def test_inside_of_a_request_id_and_subject_are_its_own(captured: MemorySink) -> None:
+def test_inside_of_a_request_id_and_subject_are_its_own(captured: Captured) -> None:
     with headrace.request("r-9", subject_id="user-9"):
         headrace.feedback(score=1)
         headrace.feedback("r-9", score=0.5)
@@ -130,14 +130,27 @@ def test_inside_of_a_request_id_and_subject_are_its_own(captured: MemorySink) ->
     assert told == [("r-9", "user-9"), ("r-9", "user-9"), ("r-8", None), ("r-9", "user-1")]
 
 
-def test_suppressed_code_gives_none(captured: MemorySink) -> None:
+def test_without_consent_only_score_label_and_module_leave(captured: Captured) -> None:
+    said: dict[str, Any] = {"comment": "call me", "correction": {"answer": "blue"}, "subject_id": "user-9"}
+    with headrace.request("r-9", subject_id="user-9", consent=False):
+        assert headrace.feedback(score=1, label="up", module="support", **said)
+        assert not headrace.feedback(**said)
+        assert headrace.feedback("r-8", **said)  # of another request nothing is known here
+    assert headrace.flush(10)
+    first, second = captured.feedback
+    assert (first["score"], first["label"], first["module_name"]) == (1, "up", "support")
+    assert (first["subject_id"], first["comment"], first["correction"]) == (None, None, None)
+    assert (second["request_id"], second["comment"]) == ("r-8", "call me")
+
+
+def test_suppressed_code_gives_none(captured: Captured) -> None:
     with headrace.suppress():
         assert not headrace.feedback("r", score=1)
     assert headrace.flush(10)
     assert captured.feedback == []
 
 
-def test_comment_correction_label_and_subject_are_redacted_and_counted(captured: MemorySink) -> None:
+def test_comment_correction_label_and_subject_are_redacted_and_counted(captured: Captured) -> None:
     headrace.feedback(
         "r",
         label="10.0.0.1",
@@ -170,7 +183,7 @@ def test_too_long_texts_are_cut_and_marked() -> None:
     assert fits["comment"] == "x" * 1024
 
 
-def test_odd_values_have_a_form_and_change_later_without_effect(captured: MemorySink) -> None:
+def test_odd_values_have_a_form_and_change_later_without_effect(captured: Captured) -> None:
     tags = ["a"]
     headrace.feedback("half \ud800", comment="\udc00", correction=UserDict(tags=tags, thing=object(), big=2**70))
     tags.append("b")
@@ -192,6 +205,15 @@ def test_while_telemetry_is_off_it_goes_nowhere_and_says_so_once(caplog: pytest.
         assert headrace.stats().sampled == 0
     assert sink.feedback == []
     assert caplog.text.count("telemetry.enabled is false") == 1
+
+
+def test_it_goes_where_telemetry_is_switched_on_and_off_at_run_time() -> None:
+    with capture(telemetry={"enabled": False}) as sink:
+        headrace.set_sampling(enabled=True)
+        assert headrace.feedback("r", score=1)
+        headrace.set_sampling(enabled=False)
+        assert not headrace.feedback("r", score=0)
+    assert [record["score"] for record in sink.feedback] == [1]
 
 
 def test_what_the_queue_cannot_take_is_counted() -> None:
