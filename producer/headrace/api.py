@@ -10,7 +10,7 @@ from headrace.errors import require_dspy as _require_dspy
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from headrace.capture.scope import Request
@@ -58,16 +58,28 @@ def configure(path: str | os.PathLike[str] | None = None, **overrides: Mapping[s
     return runtime.configure(path, overrides)
 
 
-def instrument(module: M, name: str | None = None, version: str = "baseline") -> M:
+def instrument(
+    module: M,
+    name: str | None = None,
+    version: str = "baseline",
+    *,
+    success: Callable[[Any], object] | None = None,
+) -> M:
     """Capture a sample of a module's calls. The module itself is changed; copies of it are not captured.
 
     While capture is off the calls pass through, and a later `configure` switches them on. Instrumenting a module again
-    replaces its name and version.
+    replaces its name, version and predicate.
+
+    A call that returns a generator or async generator ends when that is consumed, closed or abandoned.
 
     Args:
         module: any instance of dspy.Module.
         name: the `module_name` of its records; else the name of its class.
         version: the `module_version` of its records.
+        success: a quick function of what a call returned (for a stream: of the last item it yielded), called on the
+            caller's thread at the end of each call, sampled or not. A false result makes the call an error, in records
+            and counters, of the type ``Unsuccessful``; the caller notices nothing. If it raises, the call counts as
+            without it, and the log says so once.
 
     Returns:
         The same module.
@@ -79,7 +91,7 @@ def instrument(module: M, name: str | None = None, version: str = "baseline") ->
     _require_dspy()
     from headrace.capture import wrapper
 
-    instrumented = wrapper.instrument(module, name, version)
+    instrumented = wrapper.instrument(module, name, version, success=success)
     runtime.say_if_off(runtime.current())
     return instrumented
 

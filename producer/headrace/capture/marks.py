@@ -9,6 +9,8 @@ from headrace.capture.program import ProgramHash
 from headrace_schemas.names import to_valid_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.counters import Key
 
 __all__ = ["MARK", "Mark", "mark_of"]
@@ -25,6 +27,7 @@ class Mark:
         version: their version.
         identity: the module's own dataset, where it is known already: a predictor's, as a part of a program.
         is_part: whether it was instrumented as a part of a program, rather than by itself.
+        success: tells by a call's output whether it succeeded; None: every call that returns did.
 
     Attributes:
         key: names its calls in the counters.
@@ -38,10 +41,13 @@ class Mark:
         *,
         identity: SignatureIdentity | None = None,
         is_part: bool = False,
+        success: Callable[[Any], object] | None = None,
     ) -> None:
         self.name: Final = name
         self.version: Final = version
         self.is_part: Final = is_part
+        self.success: Final = success
+        self.predicate_has_failed = False
         self.identities: Final = Identities(module, name, identity)
         self.key: Final[Key] = (
             to_valid_name(name),

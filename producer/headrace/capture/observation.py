@@ -1,24 +1,33 @@
 """One call of an instrumented module while it runs: counted in any case, and how much of it is kept.
 
 observe() --None: suppressed or switched off, the call passes through--
-    `--Observation--> recording: what a sampled call runs in
-                 `--> end(): count; submit the record, or the outcome alone where a keep rule wants it
+    `--Observation--> settings: what the call runs in, where it or one around it is recorded
+                 `--> returned(output), raised(error): the end, or for a stream its beginning
+                        `--> count; submit the record, or the outcome alone where a keep rule wants it
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+import dspy
 
 from headrace.capture.marks import Mark, mark_of
 from headrace.capture.outcome import outcome_of
 from headrace.capture.recording import Recording
 from headrace.capture.sampling import is_sampled, new_request_id
-from headrace.capture.scope import Request, place
+from headrace.capture.scope import KEY, Request, Scope, place
+from headrace.capture.streams import STREAMS, Collected, watched
+from headrace.capture.success import judged
 from headrace.keep import NO_MATCH, level_of
 from headrace.runtime import slot
 from headrace_schemas import keys
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from headrace.capture.span import Span
     from headrace.keep import Match
     from headrace.runtime import Runtime
 
@@ -34,31 +43,106 @@ class Observation:
     Args:
         runtime: what is configured.
         mark: the module's instrumentation.
+        scope: what applies where it was called.
 
     Attributes:
-        recording: of the call, if it is a root and sampled.
+        recording: that takes the call in, if one does.
+        span: of the call in there; the root's from the beginning, an inner one's once DSPy has begun it.
         rate: the share of its requests that are captured.
         request_id: its request's, if it is a root that may be kept.
-        request: that request, if one is open.
         started_s: when it began.
     """
 
-    __slots__ = ("_mark", "_runtime", "rate", "recording", "request", "request_id", "started_s")
+    __slots__ = (
+        "_collected",
+        "_has_ended",
+        "_mark",
+        "_runtime",
+        "_scope",
+        "rate",
+        "recording",
+        "request_id",
+        "span",
+        "started_s",
+    )
 
-    def __init__(self, runtime: Runtime, mark: Mark) -> None:
+    def __init__(self, runtime: Runtime, mark: Mark, scope: Scope) -> None:
         self._runtime = runtime
         self._mark = mark
+        self._scope = scope
         self.recording: Recording | None = None
+        self.span: Span | None = None
         self.rate = 0.0
         self.request_id: str | None = None
-        self.request: Request | None = None
         self.started_s = 0.0
+        self._collected: Collected | None = None
+        self._has_ended = False
 
-    def end(self, output: Any, error: BaseException | None) -> None:
-        """Count the call and submit what is kept of it. Never raises."""
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings in which the call is to run, where it is recorded."""
+        if self.recording is not None and self.request_id is not None:
+            return self.recording.settings()
+        return {KEY: replace(self._scope, closed=True, observation=self)}
+
+    def is_of(self, mark: Mark) -> bool:
+        """Tell whether this is a call of a module."""
+        return self._mark is mark
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it returned a stream."""
+        return self._collected is not None
+
+    def returned(self, output: Any) -> Any:
+        """Return what the caller gets: `output`, or a generator in its place that ends the call later. Never raises."""
+        if type(output) in STREAMS:
+            try:
+                self._collected = Collected(self._runtime.config.telemetry.max_field_bytes)
+                return watched(output, self)
+            except Exception as failure:
+                self._runtime.tell_of(failure)
+        self._end(output, None)
+        return output
+
+    def raised(self, error: BaseException) -> None:
+        """End the call by what it raised. Never raises."""
+        self._end(None, error)
+
+    # A stream's steps; see `streams.Streaming`.
+
+    def step(self) -> AbstractContextManager[Any]:
+        """Return the settings of the call: those that were open when it was made are the caller's again."""
+        context: AbstractContextManager[Any] = dspy.context(**self.settings)
+        return context
+
+    def collect(self, item: Any) -> None:
+        """Keep an item for the record, or just the last for the success predicate."""
+        collected = self._collected
+        if collected is not None:
+            try:
+                if self.recording is None:
+                    collected.last = item
+                else:
+                    collected.add(item)
+            except Exception as failure:
+                self._runtime.tell_of(failure)
+
+    def end_stream(self, error: BaseException | None) -> None:
+        """End the call: consumed, failed, closed or abandoned, whichever comes first."""
+        self._end(None, error)
+
+    def _end(self, output: Any, error: BaseException | None) -> None:
+        """Count the call and submit what is kept of it."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         try:
             ended_s = self._runtime.perf_counter()
             latency_s = ended_s - self.started_s
+            collected = self._collected
+            if error is None and self._mark.success is not None:
+                error = judged(self._mark, output if collected is None else collected.last)
             # What is no Exception does not say that the call failed, but that it was told to end: CancelledError,
             # GeneratorExit, KeyboardInterrupt, SystemExit, and their like in other frameworks.
             is_cancelled = error is not None and not isinstance(error, Exception)
@@ -68,10 +152,14 @@ class Observation:
                 keep = (slot.active or self._runtime).keep
                 failed = error is not None and not is_cancelled
                 rule = keep.match(failed=failed, latency_s=latency_s, now_s=ended_s) if keep.is_on else NO_MATCH
-                if self.recording is not None:
-                    self.recording.finish(output, error, latency_s=latency_s, probability=max(self.rate, rule.rate))
-                elif rule.rate > self.rate:
+                if self.recording is None and rule.rate > self.rate:
                     self._keep(self.request_id, error, latency_s, rule)
+                probability = max(self.rate, rule.rate)
+            else:
+                probability = None
+            if self.recording is not None and self.span is not None:
+                output = output if collected is None else collected.output()
+                self.recording.submit(self.span, output, error, latency_s=latency_s, probability=probability)
         except Exception as failure:
             self._runtime.tell_of(failure)
 
@@ -83,7 +171,7 @@ class Observation:
     def _keep(self, request_id: str, error: BaseException | None, latency_s: float, rule: Match) -> None:
         if level_of(keys.sampling_hash(request_id), self.rate, rule.rate) == "outcome":
             runtime = slot.active or self._runtime
-            request = self.request or Request(request_id)
+            request = self._scope.request or Request(request_id)
             try:
                 outcome = outcome_of(runtime, request, self._mark, error, latency_s=latency_s, rule=rule)
                 runtime.pipeline.submit(outcome)
@@ -95,27 +183,34 @@ def observe(
     runtime: Runtime, mark: Mark, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Observation | None:
     """Begin a call; None where nothing is to be known of it. Never raises."""
+    scope = _UNKNOWN
     try:
         rate = runtime.policy.rate_of(mark.key[0])
         scope, callers = place()
         if rate is None or scope.suppressed:
             return None
-        observation = Observation(runtime, mark)
-        # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
-        is_root = not scope.closed and not (callers and any(mark_of(caller) is not None for caller in callers))
+        observation = Observation(runtime, mark, scope)
         request = scope.request
-        if is_root and (rate > 0 or runtime.keep.is_on) and (request is None or request.consent):
-            observation.request = request
+        if scope.closed:
+            observation.recording = scope.recording
+        # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
+        elif callers and any(mark_of(caller) is not None for caller in callers):
+            pass
+        elif (rate > 0 or runtime.keep.is_on) and (request is None or request.consent):
             request_id = new_request_id() if request is None else request.request_id
             observation.request_id = request_id
             observation.rate = rate
             if is_sampled(request_id, rate):
                 request = request or Request(request_id)
-                observation.recording = Recording(
+                recording = Recording(
                     runtime, mark=mark, module=module, request=request, rate=rate, args=args, kwargs=kwargs
                 )
+                observation.recording, observation.span = recording, recording.root
     except Exception as error:
         runtime.count_failure(error)
-        observation = Observation(runtime, mark)
+        observation = Observation(runtime, mark, scope)
     observation.started_s = runtime.perf_counter()
     return observation
+
+
+_UNKNOWN: Final = Scope()

@@ -41,6 +41,9 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         rate: the share of the module's requests that are captured, for the records.
         args: the call's positional arguments.
         kwargs: the call's keyword arguments.
+
+    Attributes:
+        root: the root call's span.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._places: dict[str, Span] = {}
         self._lm_calls: dict[str, _LMInProgress] = {}
         self._history_is_off = bool(dspy.settings.get("disable_history")) or dspy.settings.get("max_history_size") == 0
-        self._root = self._span(
+        self.root = self._span(
             mark=mark,
             home=module,
             identity=mark.identities.root,
@@ -75,7 +78,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
     def settings(self) -> dict[str, Any]:
         """Return the settings in which the call is to run."""
         return {
-            KEY: Scope(self._request, closed=True),
+            KEY: Scope(self._request, closed=True, recording=self),
             "callbacks": Callbacks(dspy.settings.get("callbacks") or (), self),
             "caller_modules": [*(dspy.settings.get("caller_modules") or []), self],
         }
@@ -92,10 +95,6 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         """The list that DSPy appends LM history to; made when asked for, so that references go in no circle."""
         return _History(self)
 
-    def finish(self, output: Any, error: BaseException | None, *, latency_s: float, probability: float) -> None:
-        """End the root's span and submit its record, kept with this probability. Never raises."""
-        self._submit(self._root, output, error, latency_s=latency_s, probability=probability)
-
     # DSPy's hooks. Whatever goes wrong here is counted and stays here: DSPy would log it, payload and all.
 
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
@@ -110,7 +109,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._places.pop(call_id, None)
         span = self._open.pop(call_id, None)
         if span is not None:
-            self._submit(span, outputs, _raised(outputs, exception))
+            self.submit(span, outputs, _raised(outputs, exception))
 
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """Remember which span an LM call belongs to, and watch for its entry in the history."""
@@ -120,7 +119,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
 
     def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         """An LM call that succeeded without an entry leaves the usage of its spans unknown."""
-        span = self._places.pop(call_id, self._root)
+        span = self._places.pop(call_id, self.root)
         ended = self._lm_calls.pop(call_id, None)
         if ended is None or _raised(outputs, exception) is not None:
             return
@@ -151,11 +150,15 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
                 self._lm_calls[here].has_entry = True
             self._here().add(LMCall.from_history(entry))
         except Exception as error:
-            self._root.usage_is_unknown()
+            self.root.usage_is_unknown()
             self._runtime.count_failure(error)
 
     def _here(self) -> Span:
-        return self._places.get(ACTIVE_CALL_ID.get(), self._root)
+        place = self._places.get(ACTIVE_CALL_ID.get(), self.root)
+        inner = current_scope().observation
+        streaming: Span | None = inner.span if inner is not None and inner.is_streaming else None
+        # In a step of a stream DSPy's numbers are those of its consumer.
+        return place if streaming is None or place.is_within(streaming) else streaming
 
     def _begin(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         around = self._here()
@@ -181,7 +184,12 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             parent=around,
             key=own.key if own else None,
         )
-        self._open[call_id] = self._places[call_id] = span
+        self._places[call_id] = span
+        observation = scope.observation
+        if own is not None and observation is not None and observation.span is None and observation.is_of(own):
+            observation.span = span  # which ends with it: not before a stream is consumed
+        else:
+            self._open[call_id] = span
 
     def _span(self, **what: Any) -> Span:
         span = Span(self._runtime, self._request, rate=self._rate, **what)
@@ -189,7 +197,15 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             span.usage_is_unknown()
         return span
 
-    def _submit(self, span: Span, output: Any, error: BaseException | None, **measured: float) -> None:
+    def submit(self, span: Span, output: Any, error: BaseException | None, **measured: float | None) -> None:
+        """End a span and submit its record. Never raises.
+
+        Args:
+            span: the span.
+            output: what the call returned.
+            error: what it raised instead, if anything.
+            measured: see `Span.end`.
+        """
         # A call that a new configuration overtakes is the new pipeline's: the old one is closing.
         runtime = slot.active or self._runtime
         try:

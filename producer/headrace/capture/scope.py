@@ -52,11 +52,15 @@ class Scope:
         closed: no call in here begins a recording of its own: capture is suppressed, or an enclosing call is being
             recorded, and the calls inside it with it.
         suppressed: nor does such a recording take it in.
+        recording: the `Recording` of the enclosing call, where it is recorded.
+        observation: the `Observation` of the innermost instrumented call that is taken in by that.
     """
 
     request: Request | None = None
     closed: bool = False
     suppressed: bool = False
+    recording: Any = None
+    observation: Any = None
 
 
 _NOTHING: Final = Scope()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dspy
 
 from headrace.capture.sampling import to_unicode
+from headrace.capture.success import Unsuccessful
 from headrace.capture.tracing import active_trace
 from headrace.capture.usage import UNKNOWN, LMCall, total
 from headrace.capture.values import to_json
@@ -75,6 +76,10 @@ class Span:
         self._timestamp_ms = runtime.time_ns() // 1_000_000
         self._started_s = runtime.perf_counter()
 
+    def is_within(self, other: Span) -> bool:
+        """Tell whether this span is another one or inside it."""
+        return self is other or (self._parent is not None and self._parent.is_within(other))
+
     def add(self, call: LMCall) -> None:
         """Count an LM call made inside, here and in every enclosing span."""
         self._lm_calls.append(call)
@@ -132,7 +137,7 @@ class Span:
             fields_hash=self._identity.fields_hash,
             program_hash=self.program_hash,
             input=self._input,
-            output={} if error is not None else self._output(output),
+            output={} if error is not None and not isinstance(error, Unsuccessful) else self._output(output),
             timestamp_ms=self._timestamp_ms,
             latency_ms=latency_s * 1000,
             tokens_input=usage.tokens_input,
@@ -160,8 +165,10 @@ def output_fields(output: Any) -> dict[str, Any]:
     return dict(output.items()) if isinstance(output, dspy.Example) else {"output": output}
 
 
-def error_message(error: BaseException) -> str:
-    """Return an exception's text, not too long."""
+def error_message(error: BaseException) -> str | None:
+    """Return an exception's text, not too long; None where there was none."""
+    if isinstance(error, Unsuccessful):
+        return None
     try:
         return to_unicode(error)[:MAX_ERROR_CHARACTERS]
     except Exception:  # an exception whose __str__ fails

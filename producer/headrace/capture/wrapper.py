@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import inspect
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +34,13 @@ _BASE = "_headrace_base"
 
 
 def instrument(
-    module: M, name: str | None, version: str, *, identity: SignatureIdentity | None = None, is_part: bool = False
+    module: M,
+    name: str | None,
+    version: str,
+    *,
+    identity: SignatureIdentity | None = None,
+    is_part: bool = False,
+    success: Callable[[Any], object] | None = None,
 ) -> M:
     """See `headrace.instrument`; the other arguments are those of `Mark`."""
     if not isinstance(module, dspy.Module):
@@ -42,9 +49,11 @@ def instrument(
     for what, text in (("name", name), ("version", version)):
         if not (isinstance(text, str) and text) and not (what == "name" and text is None):
             raise UsageError(f"instrument: {what} must be a string that is not empty, found {text!r}")
+    if success is not None and (not callable(success) or inspect.iscoroutinefunction(success)):
+        raise UsageError(f"instrument: success must be a plain function of the output, found {success!r}")
     base: type = getattr(type(module), _BASE, type(module))
     named = name if name is not None else base.__name__
-    mark = Mark(module, named, version, identity=identity, is_part=is_part)
+    mark = Mark(module, named, version, identity=identity, is_part=is_part, success=success)
     try:
         module.__class__ = _watched(base, mark, weakref.ref(module))
     except TypeError:  # the layouts differ: __slots__ or a base written in C
@@ -68,36 +77,32 @@ def _watched(base: Any, mark: Mark, only: weakref.ref[Any]) -> type:
         active = slot.active
         if active is None or (observation := observe(active, mark, self, args, kwargs)) is None:
             return base.__call__(self, *args, **kwargs)
-        recording = observation.recording
         try:
-            if recording is None:
+            if observation.recording is None:
                 output = base.__call__(self, *args, **kwargs)
             else:
-                with dspy.context(**recording.settings()):
+                with dspy.context(**observation.settings):
                     output = base.__call__(self, *args, **kwargs)
         except BaseException as error:
-            observation.end(None, error)
+            observation.raised(error)
             raise
-        observation.end(output, None)
-        return output
+        return observation.returned(output)
 
     @functools.wraps(base.acall)
     async def acall(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         active = slot.active
         if active is None or (observation := observe(active, mark, self, args, kwargs)) is None:
             return await base.acall(self, *args, **kwargs)
-        recording = observation.recording
         try:
-            if recording is None:
+            if observation.recording is None:
                 output = await base.acall(self, *args, **kwargs)
             else:
-                with dspy.context(**recording.settings()):
+                with dspy.context(**observation.settings):
                     output = await base.acall(self, *args, **kwargs)
         except BaseException as error:
-            observation.end(None, error)
+            observation.raised(error)
             raise
-        observation.end(output, None)
-        return output
+        return observation.returned(output)
 
     members: dict[str, Any] = {
         "__init__": init,

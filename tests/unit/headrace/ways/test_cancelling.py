@@ -11,8 +11,8 @@ import headrace
 from tests.support.waiting import wait_until
 from tests.unit.headrace.ways.outcomes import aoutcome, outcome
 
-SOON_S = 0.01
-"""A time-out that certainly comes: what is timed out waits for an event that never does."""
+SOON_S = 0.2
+"""A time-out that certainly comes, for what is timed out waits for an event that never does; and not before that."""
 
 
 class Waits(dspy.Module):

@@ -144,6 +144,8 @@ def test_a_stream_that_is_cancelled_midway_ends_as_before_and_leaves_a_cancelled
     if instrumented:
         (root,) = everything.roots
         assert (root.success, root.error_type, root.output) == (False, "CancelledError", {})
+        (series,) = everything.counters.snapshot()
+        assert (series["calls"], series["cancelled"], series["errors"]) == (1, 1, [])
         (child,) = everything.inside(root)
         assert (child.signature, child.success) == ("chain.think.predict", False)
     else:
