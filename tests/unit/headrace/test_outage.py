@@ -119,7 +119,7 @@ class OutageMachine(RuleBasedStateMachine):
         for process in self.processes:
             stats = process.ledger.stats()
             assert stats.balanced
-            replays = [lane.replay for lane in process.outbox._lanes.values() if lane.replay]
+            replays = [r.replay for r in process.outbox._replayers.values() if r.replay]
             under_way = sum(replay.under_way for replay in replays)
             done = {
                 (f"{replay.segment.kind}-{replay.segment.begun_ms}", place)
@@ -136,7 +136,7 @@ class OutageMachine(RuleBasedStateMachine):
             adopted = sum(len(r._ends) - len(r._done) for r in replays if r.segment.is_adopted)
             assert stats.spooled == len(own) + adopted - under_way
             waiting = sum(len(client.waiting) for client in process.clients)
-            held = sum(lane.held is not None for lane in process.outbox._lanes.values())
+            held = sum(replayer.held for replayer in process.outbox._replayers.values())
             assert stats.in_flight == waiting + held
             assert stats.delivered == sum(len(client.acknowledged) for client in process.clients)
             assert stats.dropped.keys() <= REASONS | {"exit"}

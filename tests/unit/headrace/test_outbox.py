@@ -154,6 +154,20 @@ def test_a_live_record_looks_where_the_disk_takes_none(tmp_path: Path) -> None:
     assert ids(process) == ["event-3"]
 
 
+def test_waiting_statistics_do_not_keep_a_live_record_from_looking(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("not a folder")
+    world = World(tmp_path)
+    process = world.start()
+    process.send(0)
+    process.outbox.publish(statistics_of(1), lambda: None)
+    process.client.fail(2, KafkaError._MSG_TIMED_OUT)
+    assert process.outbox.has_backlog()
+    world.now_s += 1
+    process.send(1)
+    assert ids(process) == ["event-1"]
+    process.outbox.abandon()
+
+
 def test_live_records_are_not_kept_waiting_by_the_spool(world: World, process: Process) -> None:
     confirm(process)
     process.client.lose_all_brokers()

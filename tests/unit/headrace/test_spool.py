@@ -77,9 +77,9 @@ def files(root: Path) -> list[str]:
 def test_what_is_appended_is_replayed_in_order_and_then_gone(root: Path, clock: Clock) -> None:
     spool = spool_of(root, clock)
     assert keep(spool, *range(5)) == [None] * 5
-    assert spool.has_backlog()
+    assert spool.has_backlog("interaction")
     assert replayed(spool) == events(*range(5))
-    assert not spool.has_backlog()
+    assert not spool.has_backlog("interaction")
     assert files(root) == []
     spool.close()
     assert list(root.iterdir()) == []
@@ -114,7 +114,7 @@ def test_nobody_else_may_read_it(root: Path, clock: Clock) -> None:
 
 def test_nothing_is_made_before_the_first_record(root: Path, clock: Clock) -> None:
     spool = spool_of(root, clock)
-    assert not spool.has_backlog()
+    assert not spool.has_backlog("interaction")
     assert spool.next_segment("interaction") is None
     assert not spool.adopt()
     spool.tend(lambda *_: None)
@@ -374,7 +374,7 @@ def test_a_folder_that_cannot_be_made_loses_records_and_nothing_else(root: Path,
     root.parent.parent.joinpath("logs").write_text("a file")
     spool = spool_of(root, clock)
     assert keep(spool, 1) == ["spool_ENOTDIR"]
-    assert not spool.has_backlog()
+    assert not spool.has_backlog("interaction")
     assert not spool.adopt()
     spool.close()
 

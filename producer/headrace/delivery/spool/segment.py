@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.delivery.outgoing import Kind
-from headrace.delivery.spool.folder import Folder
+from headrace.delivery.spool.folder import Folder, segment_of
 
-__all__ = ["Segment"]
+__all__ = ["Segment", "adopted_from"]
 
 
 @dataclass(slots=True, eq=False)
@@ -65,3 +65,20 @@ class Segment:
     @property
     def _position_path(self) -> Path:
         return self.path.with_name(f"{self.kind}-{self.begun_ms:013d}.position")
+
+
+def adopted_from(folder: Folder) -> list[Segment]:
+    """Return a dead process's segments. One whose compression was cut off is there twice: then the file counts.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found: dict[tuple[Kind, int], Segment] = {}
+    for path in sorted(folder.segments(), reverse=True):  # x.jsonl.gz before x.jsonl
+        identity = segment_of(path)
+        if identity is not None:
+            twin = found.get(identity)
+            if twin is not None:
+                twin.path.unlink(missing_ok=True)
+            found[identity] = Segment(folder, *identity, path, is_adopted=True)
+    return list(found.values())

@@ -15,9 +15,9 @@ from headrace.config.telemetry import Rotation
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.spool import lines
-from headrace.delivery.spool.compression import Compression
-from headrace.delivery.spool.folder import Folder, segment_of
-from headrace.delivery.spool.segment import Segment
+from headrace.delivery.spool.compressor import Compressor
+from headrace.delivery.spool.folder import Folder
+from headrace.delivery.spool.segment import Segment, adopted_from
 from headrace.delivery.spool.usage import Usage
 from headrace.delivery.spool.writer import SegmentWriter, TornError
 
@@ -91,8 +91,7 @@ class Spool:
         self._writers: dict[Kind, tuple[SegmentWriter, Segment]] = {}
         self._waiting: list[Segment] = []
         self._handed_out: list[Segment] = []
-        self._to_compress: list[Segment] = []
-        self._compression: Compression | None = None
+        self._compressor = Compressor(lambda error: self._complain("cannot compress (%s)", error))
         self._last_begun_ms = 0
         self._expired_s = time_s()
 
@@ -115,9 +114,9 @@ class Spool:
             return f"spool_{errno.errorcode.get(error.errno or errno.EIO, 'EIO')}"
         return None
 
-    def has_backlog(self) -> bool:
-        """Tell whether records wait, of this process or of the one it has taken over."""
-        return bool(self._waiting or self._writers)
+    def has_backlog(self, kind: Kind) -> bool:
+        """Tell whether records of a kind wait, of this process or of the one it has taken over."""
+        return kind in self._writers or any(segment.kind == kind for segment in self._waiting)
 
     def next_segment(self, kind: Kind) -> Segment | None:
         """Hand out the oldest segment of a kind for replay; give it back by `put_back` or `finish`."""
@@ -131,10 +130,7 @@ class Spool:
         if oldest is not None:
             self._waiting.remove(oldest)
             self._handed_out.append(oldest)
-            if oldest in self._to_compress:
-                self._to_compress.remove(oldest)
-            if self._compression is not None and self._compression.path == oldest.path:
-                self._end_compression()
+            self._compressor.leave(oldest)
         return oldest
 
     def put_back(self, segment: Segment) -> None:
@@ -178,15 +174,13 @@ class Spool:
         Args:
             forget: told the reason and how many records of this process are gone.
         """
-        if self._compression is not None or self._to_compress:
-            self._compress()
+        self._compressor.step()
         if self._time_s() - self._expired_s >= _DAY_S:
             self._expired_s = self._time_s()
             oldest_ms = (self._expired_s - self._rotation.max_age_days * _DAY_S) * 1000
             for segment in [segment for segment in self._waiting if segment.begun_ms < oldest_ms]:
                 self._waiting.remove(segment)
-                if segment in self._to_compress:
-                    self._to_compress.remove(segment)
+                self._compressor.leave(segment)
                 self._complaints.warn(
                     "expired", "%s: records older than spool.rotation.max_age_days were deleted", self._root
                 )
@@ -197,8 +191,7 @@ class Spool:
         """Leave what waits to the next process that looks."""
         for kind in list(self._writers):
             self._seal(kind)
-        self._to_compress.clear()
-        self._end_compression()
+        self._compressor.close()
         for folder in (self._adopted, self._own):
             if folder is not None:
                 self._remove(folder)
@@ -209,13 +202,11 @@ class Spool:
         """In a forked child: let go of the parent's files and locks, which stay the parent's."""
         for writer, _ in self._writers.values():
             writer.abandon()
-        if self._compression is not None:
-            self._compression.abandon()
-            self._compression = None
+        self._compressor.abandon()
         for folder in (self._adopted, self._own):
             if folder is not None:
                 folder.release()
-        self._writers, self._to_compress, self._waiting, self._handed_out = {}, [], [], []
+        self._writers, self._waiting, self._handed_out = {}, [], []
         self._adopted = self._own = None
 
     def _adopt(self, path: Path) -> bool:
@@ -224,7 +215,7 @@ class Spool:
             folder = Folder.claim(path)
             if folder is None:
                 return False
-            segments = self._segments_of(folder)
+            segments = adopted_from(folder)
         except OSError as error:  # another user's, say: the next one may be ours
             self._complain("cannot adopt what a dead process left (%s)", error)
             if folder is not None:
@@ -282,7 +273,7 @@ class Spool:
                 return
             self._waiting.append(segment)
             if self._rotation.compression == "gzip" and writer.size >= self._rotation.max_size_mb * 1e6 / 2:
-                self._to_compress.append(segment)
+                self._compressor.add(segment)
 
     def _drop(self, segment: Segment) -> None:
         try:
@@ -292,36 +283,6 @@ class Spool:
         if self._adopted is not None and not self._waiting_in(self._adopted):
             self._remove(self._adopted)
             self._adopted = None
-
-    def _compress(self) -> None:
-        try:
-            if self._compression is None:
-                self._compression = Compression(self._to_compress.pop(0).path)
-            if not self._compression.step():
-                return
-            for segment in self._waiting:
-                if segment.path == self._compression.path:
-                    segment.path = self._compression.packed
-        except OSError as error:
-            self._complain("cannot compress (%s)", error)
-        self._end_compression()
-
-    def _end_compression(self) -> None:
-        compression, self._compression = self._compression, None
-        if compression is not None:
-            compression.close()
-
-    def _segments_of(self, folder: Folder) -> list[Segment]:
-        """Return a dead process's segments; one whose compression was cut off is there twice: the file counts."""
-        found: dict[tuple[Kind, int], Segment] = {}
-        for path in sorted(folder.segments(), reverse=True):  # x.jsonl.gz before x.jsonl
-            identity = segment_of(path)
-            if identity is not None:
-                twin = found.get(identity)
-                if twin is not None:
-                    twin.path.unlink(missing_ok=True)
-                found[identity] = Segment(folder, *identity, path, is_adopted=True)
-        return list(found.values())
 
     def _waiting_in(self, folder: Folder) -> bool:
         return any(segment.folder is folder for segment in (*self._waiting, *self._handed_out))
