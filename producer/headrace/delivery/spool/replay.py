@@ -44,7 +44,7 @@ class Replay:
         self.segment = segment
         self._ledger = ledger
         self._is_counted = segment.kind != "statistics"
-        self._position = segment.position()
+        self._position = self._frontier = segment.position()
         self._ends: dict[int, int] = {}
         self._bytes = 0
         self._done: set[int] = set()
@@ -113,9 +113,10 @@ class Replay:
 
     def close(self) -> bool:
         """Remember the position and close the file; tell whether each record of the segment had its end."""
-        with contextlib.suppress(OSError):
-            if not self._ends and not self._is_read and (self._reader or self._open()).next() is None:
-                self._is_read = True
+        if not self._ends and not self._has_returns and not self._is_read:
+            self.abandon()
+            with contextlib.suppress(OSError):
+                self._is_read = self._open().next() is None
         if self._unsaved:
             self._save()
         self.abandon()
@@ -132,14 +133,14 @@ class Replay:
         return self._reader
 
     def _take(self, reader: SegmentReader) -> tuple[int, Outgoing] | None:
-        while self._has_room() or reader.offset in self._ends:
+        while reader.offset < self._frontier or self._has_room():
             place = reader.offset
             line = reader.next()
             if line is None:
                 self._is_read = True
                 return None
-            if place in self._done:
-                continue
+            if place < self._frontier and (place in self._done or place not in self._ends):
+                continue  # it had its end; the position may even have moved past it while this was being read again
             entry = self._enter(place, line)
             outgoing = self._decode(line)
             if outgoing is not None:
@@ -161,9 +162,9 @@ class Replay:
         return len(self._ends) < _MAX_RECORDS and self._bytes < _MAX_BYTES
 
     def _enter(self, place: int, line: bytes) -> Entry | None:
-        is_known = place in self._ends
+        is_known = place < self._frontier
         if not is_known:
-            self._ends[place] = place + len(line)
+            self._ends[place] = self._frontier = place + len(line)
             self._bytes += len(line)
         if not self._is_counted:
             return None
