@@ -66,8 +66,9 @@ _NO_VALUES: Final = frozenset(
 )
 
 _SAID: Final = re.compile(  # "my password is hunter2": only if the value looks made up
-    r"""\b((?:pass(?:word|phrase|code)|passwort|pin)\s(?:is|was|ist)[\s:]{1,3}["']?)(?=[^\s\d]{0,60}\d)[^\s"'<>,;]{4,100}""",
-    re.IGNORECASE,
+    r"""\b((?:pass(?:word|phrase|code)|passwort|pin)\s(?:is|was|ist)[\s:]{1,3}["']?)
+    (?!\[SECRET\](?:["'<>,;\s]|\Z))(?=[^\s\d]{0,60}\d)[^\s"'<>,;]{4,100}""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _ELEMENT: Final = re.compile(rf"(<(?:{_NAMES})>\s{{0,3}})(?!\[)[^<]{{1,512}}", re.IGNORECASE)
 _COOKIE: Final = re.compile(
