@@ -10,7 +10,7 @@ from headrace.errors import require_dspy as _require_dspy
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from headrace.capture.scope import Request
@@ -29,6 +29,7 @@ __all__ = [
     "flush",
     "instrument",
     "instrument_all",
+    "pseudonym",
     "request",
     "set_sampling",
     "shutdown",
@@ -39,7 +40,12 @@ __all__ = [
 M = TypeVar("M")
 
 
-def configure(path: str | os.PathLike[str] | None = None, **overrides: Mapping[str, Any]) -> Config:
+def configure(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    redactors: Sequence[Callable[[str], str]] = (),
+    **overrides: Mapping[str, Any],
+) -> Config:
     """Configure capture for this process, in place of any earlier configuration.
 
     What was captured before is delivered first, for at most the old configuration's `telemetry.exit_timeout_s`.
@@ -47,6 +53,9 @@ def configure(path: str | os.PathLike[str] | None = None, **overrides: Mapping[s
 
     Args:
         path: a JSON file; else the file that HEADRACE_CONFIG names; else the defaults, with which capture is off.
+        redactors: your own, in order: each is given every text of a record and returns what leaves in its place. They
+            run on background threads, before the rules of `redaction.kinds`. A record on which one raises, or on
+            which they take longer than `redaction.redactor_timeout_s`, is dropped and counted.
         overrides: sections of the configuration, e.g. ``telemetry={"enabled": True, "sampling_rate_pct": 25}``.
 
     Returns:
@@ -54,8 +63,12 @@ def configure(path: str | os.PathLike[str] | None = None, **overrides: Mapping[s
 
     Raises:
         ConfigError: one line that names the key, what was found, what is expected. Nothing has changed then.
+        UsageError: a redactor that cannot be called.
     """
-    return runtime.configure(path, overrides)
+    for redactor in redactors:
+        if not callable(redactor):
+            raise UsageError(f"headrace.configure: redactors: found a {type(redactor).__name__}, expected a callable")
+    return runtime.configure(path, overrides, redactors)
 
 
 def instrument(
@@ -181,6 +194,20 @@ def request(
     return scope.request(
         request_id, subject_id=subject_id, attributes=attributes, traceparent=traceparent, consent=consent
     )
+
+
+def pseudonym(subject_id: object) -> str:
+    """Return what stands for a subject in this configuration's records, e.g. to find them for erasure.
+
+    Keyed where `redaction.pseudonym_key` is set, a plain hash otherwise. No subject id leaves as it is.
+
+    Raises:
+        ConfigError: the key cannot be read.
+    """
+    from headrace.key_material import pseudonym_key
+    from headrace.redaction import subject_pseudonym
+
+    return subject_pseudonym(str(subject_id), pseudonym_key(runtime.current().config))
 
 
 def suppress() -> AbstractContextManager[None]:

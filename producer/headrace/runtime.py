@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -160,9 +160,13 @@ slot = Slot()
 os.register_at_fork(after_in_child=slot.renew_locks)
 
 
-def configure(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+def configure(
+    path: str | os.PathLike[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    redactors: Sequence[Callable[[str], str]] = (),
+) -> Config:
     """Replace the process's configuration; see `headrace.configure`."""
-    return _put(None if is_thrown() else load(path, overrides)).config
+    return _put(None if is_thrown() else load(path, overrides), redactors).config
 
 
 def current() -> Runtime:
@@ -244,7 +248,7 @@ def _follower(config: Config) -> "Follower | None":
     return follower
 
 
-def _put(config: Config | None) -> Runtime:
+def _put(config: Config | None, redactors: Sequence[Callable[[str], str]] = ()) -> Runtime:
     """Put a configuration to work; None: HEADRACE_DISABLED is set."""
     from headrace.delivery import Pipeline
 
@@ -253,7 +257,8 @@ def _put(config: Config | None) -> Runtime:
         logger.info("headrace is disabled: %s is set; nothing is captured or counted", ENV_DISABLED)
     else:
         follower = _follower(config)
-        pipeline = Pipeline(config) if follower is None else Pipeline(config, on_new_series=follower.start)
+        on_new_series = (lambda: None) if follower is None else follower.start
+        pipeline = Pipeline(config, redactors=redactors, on_new_series=on_new_series)
         runtime = Runtime(config, pipeline, follower=follower)
     previous = swap(runtime)
     if previous is not None:

@@ -6,7 +6,7 @@
 Golden vectors for implementations in other languages: vectors.json in this package (`headrace_schemas.vectors`).
 """
 
-from headrace_schemas import canonical, keys, latency, names, topics
+from headrace_schemas import canonical, envelope, keys, latency, names, topics
 from headrace_schemas.codec import (
     Codec,
     control_codec,
@@ -19,6 +19,7 @@ from headrace_schemas.errors import (
     CanonicalizationError,
     DecodeError,
     EncodeError,
+    EnvelopeError,
     HeadraceError,
     NotSingleObjectError,
     SchemaError,
@@ -48,6 +49,7 @@ __all__ = [
     "DeadLetter",
     "DecodeError",
     "EncodeError",
+    "EnvelopeError",
     "Feedback",
     "Header",
     "HeadraceError",
@@ -63,6 +65,7 @@ __all__ = [
     "canonical",
     "control_codec",
     "dead_letter_codec",
+    "envelope",
     "feedback_codec",
     "interaction_codec",
     "keys",

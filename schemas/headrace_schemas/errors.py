@@ -9,6 +9,7 @@ HeadraceError                   headrace_schemas; the root of the project's erro
     UndecodableError            the datum does not fit its schema
     TrailingBytesError          the datum ends before the message does
   CanonicalizationError         a value that has no canonical JSON
+  EnvelopeError                 an encrypted field that does not open
 """
 
 from typing import ClassVar
@@ -17,6 +18,7 @@ __all__ = [
     "CanonicalizationError",
     "DecodeError",
     "EncodeError",
+    "EnvelopeError",
     "HeadraceError",
     "NotSingleObjectError",
     "SchemaError",
@@ -40,6 +42,10 @@ class CanonicalizationError(HeadraceError, ValueError):
 
 class EncodeError(HeadraceError, ValueError):
     """A record that does not fit its schema; the message names the field and shows no value."""
+
+
+class EnvelopeError(HeadraceError):
+    """An encrypted field whose key is missing, or that was changed or moved; replay once the key is there."""
 
 
 class DecodeError(HeadraceError):

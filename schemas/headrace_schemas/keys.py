@@ -18,6 +18,7 @@ __all__ = [
     "partition_of",
     "request_id_hash",
     "sampling_hash",
+    "secret_id",
 ]
 
 _HASH_RANGE: Final = 2.0**64
@@ -65,6 +66,11 @@ def dedup_key(signature: str, fields_hash: str, inputs: bytes, *, secret: bytes 
     if secret is None:
         return hashlib.sha256(message).hexdigest()
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
+
+
+def secret_id(secret: bytes) -> str:
+    """Return 8 hex digits that tell secrets of `dedup_key` apart and say nothing about them."""
+    return hmac.new(secret, b"hr-secret-id", hashlib.sha256).hexdigest()[:8]
 
 
 def fields_hash(fields: list[tuple[str, str, str]]) -> str:

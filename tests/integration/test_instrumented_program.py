@@ -37,7 +37,7 @@ def test_a_call_becomes_redacted_records_that_the_codec_takes():
     root = records["qa"]
     assert set(records) == {"qa", "qa.generate.predict", "qa.judge"}
     assert {record["parent_event_id"] for record in sink.records} == {None, root["event_id"]}
-    assert (root["request_id"], root["subject_id"], root["service"]) == ("r-1", "ann", "support")
+    assert (root["request_id"], root["subject_id"], root["service"]) == ("r-1", headrace.pseudonym("ann"), "support")
     assert (root["tokens"], root["cost_usd"], root["lm_calls"]) == (20, 0.5, 2)
     assert canonical.loads(root["attributes"]) == {"tenant": "acme"}
     assert canonical.loads(root["output"]) == {"answer": "blue", "score": 0.5}

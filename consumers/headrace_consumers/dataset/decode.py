@@ -1,4 +1,4 @@
-"""Messages to records: the Avro datum, then the checks that no schema can express.
+"""Messages to records: the Avro datum, decrypted, then the checks that no schema can express.
 
 A `Decoder` takes many messages at once, so that a columnar one can take the place of fastavro.
 """
@@ -6,12 +6,13 @@ A `Decoder` takes many messages at once, so that a columnar one can take the pla
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from headrace_consumers.dataset.message import Message
-from headrace_schemas import DecodeError, Interaction, Registry, interaction_codec
+from headrace_consumers.dataset.unsealing import unsealed
+from headrace_schemas import DecodeError, EnvelopeError, Interaction, Registry, interaction_codec
 from headrace_schemas.names import is_valid_name
 
 __all__ = ["Decoded", "Decoder", "FastavroDecoder", "Unreadable", "check"]
@@ -50,10 +51,17 @@ class Decoder(Protocol):
 
 
 class FastavroDecoder:
-    """Decodes record by record."""
+    """Decodes record by record.
 
-    def __init__(self, registry: Registry | None = None) -> None:
+    Args:
+        registry: the schemas that it may meet.
+        keys: key id -> key, for encrypted records. One that does not open is unreadable, whatever the reason: a dead
+            letter holds it encrypted as it came, and it can be replayed once the key is there.
+    """
+
+    def __init__(self, registry: Registry | None = None, keys: Mapping[str, bytes] | None = None) -> None:
         self._codec = interaction_codec(registry)
+        self._keys = dict(keys or {})
 
     def decode(self, messages: Sequence[Message]) -> list[Decoded | Unreadable]:
         """See `Decoder.decode`."""
@@ -63,9 +71,11 @@ class FastavroDecoder:
         if message.value is None:
             return Unreadable("tombstone", "the message has no value")
         try:
-            record = self._codec.decode(message.value)
+            record = unsealed(self._codec.decode(message.value), self._keys)
         except DecodeError as error:
             return Unreadable(error.reason, str(error))
+        except EnvelopeError as error:
+            return Unreadable("undecryptable", str(error))
         return check(record, message)
 
 

@@ -11,8 +11,9 @@ import structlog
 from confluent_kafka import KafkaError
 
 from headrace.config import Config
+from headrace.key_material import reading_keys
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import FastavroDecoder
+from headrace_consumers.dataset.decode import Decoder, FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.loop import BatchLimits, Loop
@@ -48,6 +49,7 @@ def run(
         HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
     """
     hook = hook_from_environment()
+    keys = reading_keys(config)
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
     source = describe(config)
     table = InteractionTable(Path(config.dataset.path))
@@ -61,7 +63,7 @@ def run(
                 source=source,
                 table=table,
                 seen=seen,
-                registry=registry,
+                decoder=FastavroDecoder(registry, keys),
                 hook=hook,
                 total=total,
                 on_progress=on_progress,
@@ -82,7 +84,7 @@ def _loop(
     source: Source,
     table: InteractionTable,
     seen: DuckDbSeenSet,
-    registry: Registry,
+    decoder: Decoder,
     hook: Hook,
     total: Tally,
     on_progress: Callable[[Tally], None] | None,
@@ -95,7 +97,7 @@ def _loop(
             source=source,
             table=table,
             seen=seen,
-            decoder=FastavroDecoder(registry),
+            decoder=decoder,
             filter_=Filter(config.filters),
             dead_letters=dead_letters,
             report_offsets=report_offsets,

@@ -5,14 +5,17 @@ from headrace.config.explain import shown
 from headrace.config.kafka import Kafka
 from headrace.config.load import ENV_FILE, load
 from headrace.config.model import NO_EFFECT_YET, Config
+from headrace.config.privacy import Encryption, Redaction
 from headrace.config.thresholds import check_latency_thresholds
 
 __all__ = [
     "ENV_FILE",
     "NO_EFFECT_YET",
     "Config",
+    "Encryption",
     "Filters",
     "Kafka",
+    "Redaction",
     "Thresholds",
     "check_latency_thresholds",
     "load",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from headrace.config.consumers import Dataset, Dedup, Filters, Optimization, QualityThresholds, Schemas
 from headrace.config.kafka import Kafka
-from headrace.config.privacy import Redaction
+from headrace.config.privacy import Encryption, Redaction
 from headrace.config.section import Section
 from headrace.config.spool import Spool
 from headrace.config.telemetry import Telemetry
@@ -32,4 +32,5 @@ class Config(Section):
     dedup: Dedup = Field(default_factory=Dedup)
     dataset: Dataset = Field(default_factory=Dataset)
     redaction: Redaction = Field(default_factory=Redaction)
+    encryption: Encryption = Field(default_factory=Encryption)
     schemas: Schemas = Field(default_factory=Schemas)

@@ -1,4 +1,4 @@
-"""From what was captured to what leaves the process: each kind has its finisher. Pure."""
+"""From what was captured to what leaves the process: each kind has its finisher."""
 
 from collections import Counter
 
@@ -7,6 +7,7 @@ from headrace.config import Config
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.finishing_feedback import FeedbackFinisher
 from headrace.delivery.outgoing import Outgoing
+from headrace.delivery.protection import Protection
 
 __all__ = ["Finishers"]
 
@@ -17,17 +18,19 @@ class Finishers:
     Args:
         config: the configuration.
         instance: this producer process.
+        protection: hides and encrypts.
     """
 
-    def __init__(self, config: Config, instance: str) -> None:
-        self._calls = Finisher(config, instance)
-        self._feedback = FeedbackFinisher(config, instance, self._calls)
+    def __init__(self, config: Config, instance: str, protection: Protection) -> None:
+        self._calls = Finisher(config, instance, protection)
+        self._feedback = FeedbackFinisher(config, instance, protection)
 
     def finish(self, captured: Captured) -> tuple[Outgoing, Counter[str]]:
         """Return the record on its way, and what redaction replaced in it, by kind.
 
         Raises:
             CanonicalizationError: a value that has no canonical JSON.
+            RedactorError: one of the service's own redactors failed or took too long.
         """
         if isinstance(captured, CapturedFeedback):
             feedback, redactions = self._feedback.finish(captured)

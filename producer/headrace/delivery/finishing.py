@@ -1,17 +1,19 @@
-"""From a captured call to the record that leaves the process: redaction, names, deduplication key, size cap. Pure.
+"""From a captured call to the record that leaves the process.
+
+    fields withheld -> redacted -> deduplication key -> cut to size -> encrypted
 
 The order matters: the key is made of the redacted, uncut inputs, so that it shows nothing that the record hides, and
 two long inputs with one beginning stay two.
 """
 
-import hashlib
 from collections import Counter
 from typing import Any, Final
 
 from headrace.captured import CapturedCall
 from headrace.config import Config
-from headrace.delivery.size import capped
-from headrace.redaction import Redactor
+from headrace.delivery.protection import Protection
+from headrace.delivery.size import capped, with_capped_fields
+from headrace.redaction import WITHHELD
 from headrace_schemas import Interaction, canonical, keys
 from headrace_schemas.names import to_valid_name
 
@@ -26,17 +28,16 @@ class Finisher:
     Args:
         config: the configuration.
         instance: this producer process.
-
-    Attributes:
-        redactor: hides personal data; feedback goes through it, too.
+        protection: hides and encrypts.
     """
 
-    def __init__(self, config: Config, instance: str) -> None:
+    def __init__(self, config: Config, instance: str, protection: Protection) -> None:
         self._telemetry = config.telemetry
         self._policies = {
             to_valid_name(name): tuple(sorted(set(policy.fields))) for name, policy in config.dedup.signatures.items()
         }
-        self.redactor = Redactor(config.redaction.kinds)
+        self._limits = {to_valid_name(name): lists.max_bytes for name, lists in config.redaction.signatures.items()}
+        self._protection = protection
         self._instance = instance
 
     def finish(self, call: CapturedCall) -> tuple[Interaction, Counter[str]]:
@@ -44,27 +45,28 @@ class Finisher:
 
         Raises:
             CanonicalizationError: a value that has no canonical JSON.
+            RedactorError: one of the service's own redactors failed or took too long.
         """
         counts: Counter[str] = Counter()
-        redact = self.redactor.value
-        inputs, output = redact(call.input, counts), redact(call.output, counts)
-        attributes = redact(call.attributes, counts)
-        error = None if call.error is None else self.redactor.text(_unicode(call.error), counts)[:MAX_ERROR_CHARACTERS]
+        protection = self._protection
         signature = to_valid_name(call.signature)
+        inputs, output, attributes, error = protection.hidden(self._leaving(call, signature, counts), counts)
         policy, counted = self._deduplicated(signature, inputs)
-        dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted))
+        dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted), secret=protection.dedup_key)
+        if protection.dedup_key is not None:
+            policy = f"hmac-{keys.secret_id(protection.dedup_key)}:{policy}"
         if call.capture_level == "outcome":  # there are no inputs, and outcomes are no duplicates of each other
             policy, dedup_key = "none", call.event_id
-        limit = self._telemetry.max_field_bytes
-        input_json, input_cut = capped(inputs, limit)
-        output_json, output_cut = capped(output, limit)
-        attributes_json, attributes_cut = capped(attributes, limit)
+        input_json, input_cut = self._cut(signature, inputs)
+        output_json, output_cut = self._cut(signature, output)
+        attributes_json, attributes_cut = capped(attributes, self._telemetry.max_field_bytes)
+        error = None if error is None else error[:MAX_ERROR_CHARACTERS]
         known_tokens = call.tokens_input is not None and call.tokens_output is not None
         record: Interaction = {
             "event_id": call.event_id,
             "parent_event_id": call.parent_event_id,
             "request_id": _unicode(call.request_id),
-            "subject_id": self.pseudonym(call.subject_id, counts),
+            "subject_id": protection.subject(call.subject_id),
             "trace_id": None if call.trace_id is None else _unicode(call.trace_id),
             "span_id": None if call.span_id is None else _unicode(call.span_id),
             "service": self._telemetry.service or "",
@@ -75,8 +77,8 @@ class Finisher:
             "signature": signature,
             "fields_hash": call.fields_hash,
             "program_hash": call.program_hash,
-            "input": input_json,
-            "output": output_json,
+            "input": protection.sealed_object(input_json, call.event_id, "input"),
+            "output": protection.sealed_object(output_json, call.event_id, "output"),
             "timestamp_ms": call.timestamp_ms,
             "latency_ms": call.latency_ms,
             "tokens": (call.tokens_input or 0) + (call.tokens_output or 0) if known_tokens else None,
@@ -87,12 +89,12 @@ class Finisher:
             "lm_calls": call.lm_calls,
             "cache_hits": call.cache_hits,
             "success": call.success,
-            "error": error,
+            "error": protection.sealed_text(error, call.event_id, "error"),
             "error_type": None if call.error_type is None else _unicode(call.error_type),
             "inclusion_probability": call.inclusion_probability,
             "capture_level": call.capture_level,
             "keep_reason": call.keep_reason,
-            "redaction_version": self.redactor.version,
+            "redaction_version": protection.version,
             "redactions": counts.total(),
             "truncated": input_cut or output_cut or attributes_cut,
             "dedup_key": dedup_key,
@@ -101,17 +103,26 @@ class Finisher:
         }
         return record, counts
 
+    def _leaving(self, call: CapturedCall, signature: str, counts: Counter[str]) -> list[Any]:
+        """Return inputs, output, attributes and error without the fields that do not leave."""
+        fields, error = self._protection.fields, None if call.error is None else _unicode(call.error)
+        inputs = fields.withheld(signature, call.input, counts)
+        output = fields.withheld(signature, call.output, counts)
+        if error is not None and fields.description:  # it may quote any field, also one of an inner call's signature
+            error = WITHHELD
+        return [inputs, output, call.attributes, error]
+
     def _deduplicated(self, signature: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         fields = self._policies.get(signature, ())
         counted = {name: inputs[name] for name in fields if name in inputs}
         # A policy that names no input of this call would make all such calls one: then all inputs count.
         return ("fields:" + ",".join(fields), counted) if counted else ("all", inputs)
 
-    def pseudonym(self, subject_id: str | None, counts: Counter[str]) -> str | None:
-        """Return a subject id as it may leave: as a hash where it is personal data itself; erasure finds it by that."""
-        if subject_id is None or self.redactor.text(subject_id, counts) == subject_id:
-            return None if subject_id is None else _unicode(subject_id)
-        return "sha256:" + hashlib.sha256(subject_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    def _cut(self, signature: str, fields: dict[str, Any]) -> tuple[str, bool]:
+        limits = {**self._limits.get("*", {}), **self._limits.get(signature, {})}
+        fields, is_cut = with_capped_fields(fields, limits)
+        text, is_cut_too = capped(fields, self._telemetry.max_field_bytes)
+        return text, is_cut or is_cut_too
 
 
 def _unicode(text: str) -> str:

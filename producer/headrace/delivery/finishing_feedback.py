@@ -4,16 +4,13 @@ A person's comment and correction hold what the call's inputs and outputs hold, 
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from headrace.captured import CapturedFeedback
 from headrace.config import Config
+from headrace.delivery.protection import Protection
 from headrace.delivery.size import CUT_MARK, capped
+from headrace_schemas import Feedback
 from headrace_schemas.names import to_valid_name
-
-if TYPE_CHECKING:
-    from headrace.delivery.finishing import Finisher
-    from headrace_schemas import Feedback
 
 __all__ = ["FeedbackFinisher"]
 
@@ -24,44 +21,45 @@ class FeedbackFinisher:
     Args:
         config: the configuration.
         instance: this producer process.
-        calls: the finisher of calls: one redactor and one way to write a subject id serve both.
+        protection: hides and encrypts.
     """
 
-    def __init__(self, config: Config, instance: str, calls: "Finisher") -> None:
+    def __init__(self, config: Config, instance: str, protection: Protection) -> None:
         self._telemetry = config.telemetry
         self._instance = instance
-        self._calls = calls
+        self._protection = protection
 
-    def finish(self, feedback: CapturedFeedback) -> tuple["Feedback", Counter[str]]:
+    def finish(self, feedback: CapturedFeedback) -> tuple[Feedback, Counter[str]]:
         """Return the record, and what redaction replaced in it, by kind.
 
         Raises:
             CanonicalizationError: a correction that has no canonical JSON.
+            RedactorError: one of the service's own redactors failed or took too long.
         """
         counts: Counter[str] = Counter()
-        redactor = self._calls.redactor
-        comment, comment_cut = None, False
-        if feedback.comment is not None:
-            comment, comment_cut = _cut(redactor.text(feedback.comment, counts), self._telemetry.max_field_bytes)
-        correction, correction_cut = None, False
-        if feedback.correction is not None:
-            correction, correction_cut = capped(
-                redactor.value(feedback.correction, counts), self._telemetry.max_field_bytes
-            )
+        protection, limit, feedback_id = self._protection, self._telemetry.max_field_bytes, feedback.feedback_id
+        correction = feedback.correction
+        if correction is not None:
+            correction = protection.fields.withheld_anywhere(correction, counts)
+        comment, label, correction = protection.hidden([feedback.comment, feedback.label, correction], counts)
+        comment, comment_cut = (None, False) if comment is None else _cut(comment, limit)
+        correction_json, correction_cut = (None, False) if correction is None else capped(correction, limit)
+        if correction_json is not None:
+            correction_json = protection.sealed_object(correction_json, feedback_id, "correction")
         record: Feedback = {
-            "feedback_id": feedback.feedback_id,
+            "feedback_id": feedback_id,
             "request_id": feedback.request_id,
             "module_name": None if feedback.module_name is None else to_valid_name(feedback.module_name),
-            "subject_id": self._calls.pseudonym(feedback.subject_id, counts),
+            "subject_id": protection.subject(feedback.subject_id),
             "score": feedback.score,
-            "label": None if feedback.label is None else redactor.text(feedback.label, counts),
-            "comment": comment,
-            "correction": correction,
+            "label": label,
+            "comment": protection.sealed_text(comment, feedback_id, "comment"),
+            "correction": correction_json,
             "timestamp_ms": feedback.timestamp_ms,
             "service": self._telemetry.service or "",
             "environment": self._telemetry.environment,
             "instance": self._instance,
-            "redaction_version": redactor.version,
+            "redaction_version": protection.version,
             "redactions": counts.total(),
             "truncated": comment_cut or correction_cut,
         }

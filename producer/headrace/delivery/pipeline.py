@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace.captured import Captured
@@ -23,11 +23,14 @@ from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
 from headrace.delivery.footprint import footprint
 from headrace.delivery.outbox import Outbox
+from headrace.delivery.protection import Protection
 from headrace.delivery.sinks import Sink, sink_for
 from headrace.delivery.spool import Spool, spool_for
 from headrace.delivery.statistics import StatisticsPublisher
 from headrace.delivery.worker import Worker
+from headrace.key_material import producer_keys
 from headrace.ledger import Ledger, Stats
+from headrace.redaction import OwnRedactor
 
 __all__ = ["Pipeline"]
 
@@ -52,13 +55,14 @@ class Pipeline:
         new_instance: names this process, and again a forked child.
         new_thread: makes the thread.
         on_new_series: called when a call of a module, version and signature is counted for the first time in a process.
+        redactors: the service's own, see `headrace.configure`.
 
     Attributes:
         counters: of this process's calls; the first one starts the thread, which publishes them.
         exit_timeout_s: how long exit may wait for delivery.
 
     Raises:
-        ConfigError: a Kafka option contradicts what the guarantees rest on.
+        ConfigError: a Kafka option contradicts what the guarantees rest on, or a key cannot be had.
     """
 
     def __init__(
@@ -71,7 +75,10 @@ class Pipeline:
         new_instance: Callable[[], str] = _new_instance,
         new_thread: Callable[..., threading.Thread] = threading.Thread,
         on_new_series: Callable[[], object] = lambda: None,
+        redactors: Sequence[OwnRedactor] = (),
     ) -> None:
+        self._keys = producer_keys(config)
+        self._redactors = tuple(redactors)
         self.exit_timeout_s = config.telemetry.exit_timeout_s
         self._config = config
         self._make_sink = make_sink
@@ -164,7 +171,7 @@ class Pipeline:
         )
         self._worker: Worker = Worker(
             self._outbox,
-            Finishers(self._config, instance),
+            Finishers(self._config, instance, Protection(self._config, self._keys, self._redactors)),
             self._ledger,
             StatisticsPublisher(self.counters, self._ledger, self._config.telemetry, clock=self._clock),
             complaints=self._complaints,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from headrace_schemas import canonical
 
-__all__ = ["CUT_MARK", "capped"]
+__all__ = ["CUT_MARK", "capped", "with_capped_fields"]
 
 CUT_MARK: Final = "...[cut]"
 _SHORTEST_TEXT: Final = 16
@@ -39,6 +39,18 @@ def capped(value: Mapping[Any, Any], max_bytes: int) -> tuple[str, bool]:
         if len(encoded) <= max_bytes:
             return encoded.decode(), True
     return "{}", True
+
+
+def with_capped_fields(fields: Mapping[Any, Any], max_bytes: Mapping[str, int]) -> tuple[dict[Any, Any], bool]:
+    """Return an object with each field that has a cap in at most so many bytes, and whether something was cut."""
+    cut, is_cut = dict(fields), False
+    for name, limit in max_bytes.items():
+        if name in fields:
+            text, is_field_cut = capped({"": fields[name]}, limit)
+            if is_field_cut:
+                cut[name] = canonical.loads(text).get("", CUT_MARK)
+                is_cut = True
+    return cut, is_cut
 
 
 def _common_length(sizes: list[int], excess: int) -> int:

@@ -20,6 +20,7 @@ from headrace.delivery.outbox import Outbox
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.statistics import StatisticsPublisher
 from headrace.ledger import Entry, Ledger
+from headrace.redaction import RedactorError
 
 __all__ = ["Worker"]
 
@@ -153,7 +154,11 @@ class Worker:
     def _deliver(self, captured: Captured, entry: Entry) -> None:
         try:
             outgoing, redactions = self._finishers.finish(captured)
-        except Exception as error:  # what cannot be redacted never leaves
+        except RedactorError as error:  # what cannot be redacted never leaves
+            entry.drop(error.reason)
+            self._complaints.warn(f"redactor {error.reason}", "headrace: a record was dropped: %s", error)
+            return
+        except Exception as error:
             entry.drop("finish_failed")
             self._complain("finish", error)
             return

@@ -1,15 +1,30 @@
-"""What is replaced in a captured call before it leaves the process.
+"""What is hidden of a captured call before it leaves the process.
 
-    JSON value --Redactor--> the same with [EMAIL], [PHONE], [IBAN], ... in it, and counts by kind
-                  |
-                  +-- text:     a list of rules, each a pattern and a callable
-                  |             (private_keys, credentials, contacts, accounts, cards, addresses)
-                  +-- mappings: values under names like password or api_key are secrets whatever they look like
+    fields --FieldLists--> own.OwnRedactors --> Redactor --> the same with [EMAIL], [PHONE], [IBAN], ... in it, counts
+      |                      |                    |
+      |                      |                    +-- text:     rules, each a pattern and a callable (private_keys,
+      |                      |                    |             credentials, contacts, accounts, cards, addresses)
+      |                      |                    +-- mappings: values under names like password or api_key are secrets
+      |                      +-- a service's own callables, bounded in time
+      +-- allow and deny lists per signature
 
-Redaction is idempotent, and linear in the text's length whatever the text: every pattern is anchored, bounded or
-possessive.
+With a key, pseudonyms ([EMAIL:...]) stand in the place of blanks. Redaction by rules is idempotent, and linear in the
+text's length whatever the text: every pattern is anchored, bounded or possessive.
 """
 
+from headrace.redaction.fields import WITHHELD, FieldLists
+from headrace.redaction.own import OwnRedactor, OwnRedactors, RedactorError
+from headrace.redaction.pseudonyms import Pseudonyms, subject_pseudonym
 from headrace.redaction.redactor import MARKERS, Redactor
 
-__all__ = ["MARKERS", "Redactor"]
+__all__ = [
+    "MARKERS",
+    "WITHHELD",
+    "FieldLists",
+    "OwnRedactor",
+    "OwnRedactors",
+    "Pseudonyms",
+    "Redactor",
+    "RedactorError",
+    "subject_pseudonym",
+]

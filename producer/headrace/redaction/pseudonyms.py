@@ -59,7 +59,7 @@ def _hmac(key: bytes, purpose: str, value: str) -> bytes:
 
 
 def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode("utf-8", "replace")  # as the producer writes ids
 
 
 def _plain_email(found: str) -> str:

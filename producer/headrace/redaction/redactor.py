@@ -9,6 +9,7 @@ from typing import Any, Final
 from headrace.redaction import accounts, addresses, cards, contacts, credentials, private_keys
 from headrace.redaction.pseudonyms import PSEUDONYMOUS, Pseudonyms
 from headrace.redaction.rule import MARKERS, Rule
+from headrace.redaction.tree import told_apart
 
 __all__ = ["MARKERS", "Redactor"]
 
@@ -91,9 +92,7 @@ class Redactor:
         return value
 
     def _mapping(self, mapping: Mapping[Any, Any], counts: Counter[str]) -> dict[Any, Any]:
-        keys = {key: self._key(key, counts) for key in mapping}
-        if len(set(keys.values())) < len(keys):
-            keys = _told_apart(keys)
+        keys = told_apart({key: self._key(key, counts) for key in mapping})
         return {keys[key]: self._member(key, item, counts) for key, item in mapping.items()}
 
     def _key(self, key: Any, counts: Counter[str]) -> Any:
@@ -122,17 +121,3 @@ class Redactor:
         if self._pseudonyms is None or kind not in PSEUDONYMOUS:
             return MARKERS[kind]
         return f"{MARKERS[kind][:-1]}:{self._pseudonyms.of(kind, found)}]"
-
-
-def _told_apart(keys: dict[Any, Any]) -> dict[Any, Any]:
-    """Give equal redacted keys a number each; unchanged keys keep their name."""
-    taken = {new for old, new in keys.items() if old == new}
-    apart = {}
-    for old in sorted(keys, key=lambda key: (type(key).__name__, str(key))):
-        new, number = keys[old], 2
-        if old != new:
-            while new in taken:
-                new, number = f"{keys[old]}#{number}", number + 1
-            taken.add(new)
-        apart[old] = new
-    return apart

@@ -26,7 +26,7 @@ def test_my_program_survives_a_broken_broker():
 With pytest there is a fixture for the same: `headrace.testing.pytest`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +87,14 @@ class Captured:
 
 
 @contextmanager
-def capture(**overrides: Any) -> Iterator[Captured]:
+def capture(*, redactors: Sequence[Callable[[str], str]] = (), **overrides: Any) -> Iterator[Captured]:
     """Capture every call inside into memory.
 
     The configuration in place before is back afterwards. Files and environment variables play no part. Inside,
     `headrace.stats()` tells of this block only.
 
     Args:
+        redactors: as in `headrace.configure`.
         **overrides: sections of the configuration, as in `headrace.configure`; capture is on, at 100%, by default.
 
     Raises:
@@ -102,7 +103,7 @@ def capture(**overrides: Any) -> Iterator[Captured]:
     telemetry = {"enabled": True, "sampling_rate_pct": 100, **overrides.pop("telemetry", {})}
     config = load(None, {**overrides, "telemetry": telemetry}, {})
     sink = MemorySink()
-    pipeline = Pipeline(config, make_sink=lambda _: sink, make_spool=lambda *_: None)
+    pipeline = Pipeline(config, make_sink=lambda _: sink, make_spool=lambda *_: None, redactors=redactors)
     previous = swap(Runtime(config, pipeline))
     try:
         yield Captured(sink, pipeline)

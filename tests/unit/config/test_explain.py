@@ -38,9 +38,12 @@ def _line(**overrides: Any) -> str:
         ),
         (
             {"redaction": {"zzz": 1}},
-            "redaction.zzz: unknown key; known: kinds",
+            "redaction.zzz: unknown key; known: kinds, pseudonym_key, redactor_timeout_s, signatures",
         ),
-        ({"redaction": {"a\nb": 1}}, r"redaction.a\nb: unknown key; known: kinds"),
+        (
+            {"redaction": {"a\nb": 1}},
+            r"redaction.a\nb: unknown key; known: kinds, pseudonym_key, redactor_timeout_s, signatures",
+        ),
         # A typo explains the rest, so it comes first.
         (
             {"telemetry": {"enabled": 1, "enabledd": True}},

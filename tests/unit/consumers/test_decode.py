@@ -1,6 +1,7 @@
 """What is a dead letter, and for which reason."""
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from headrace_consumers.dataset.decode import Decoded, FastavroDecoder, Unreadable
 from headrace_consumers.dataset.message import Message
-from headrace_schemas import interaction_codec
+from headrace_schemas import envelope, interaction_codec
 from tests.support.interactions import NOW_MS, interaction, message_of
 
 DECODER = FastavroDecoder()
@@ -105,3 +106,57 @@ def test_mutated_bytes_never_raise(data):
     cut = data.draw(st.integers(0, len(value)))
     result = decode(Message(0, 0, interaction()["dedup_key"].encode(), bytes(value[:cut]), NOW_MS))
     assert isinstance(result, Decoded | Unreadable)
+
+
+KEYS = {"2026-05": bytes(range(32)), "2026-11": bytes(range(1, 33))}
+
+
+def encrypted(key_id="2026-11", **changes):
+    """A record as a producer with field encryption writes it."""
+    record = {**interaction("tulip", error="lily", success=False), **changes}
+    where = {"key": KEYS[key_id], "key_id": key_id, "record_id": record["event_id"]}
+    for name in ("input", "output"):
+        record[name] = envelope.seal_object(record[name], field=name, **where)
+    record["error"] = envelope.seal(record["error"], field="error", **where)
+    return record
+
+
+@pytest.mark.parametrize("key_id", KEYS)
+def test_an_encrypted_record_is_plain_with_whichever_key_it_was_written(key_id):
+    (result,) = FastavroDecoder(keys=KEYS).decode([message_of(encrypted(key_id))])
+    assert isinstance(result, Decoded)
+    assert result.record == interaction("tulip", error="lily", success=False)
+    assert result.output == {"answer": "because"}
+
+
+def test_records_that_are_not_encrypted_need_no_key_and_pass_beside_those_that_are():
+    results = FastavroDecoder(keys=KEYS).decode([message_of(interaction()), message_of(encrypted())])
+    assert [isinstance(result, Decoded) for result in results] == [True, True]
+    text = "enc:v1:2026-11:AAAA is what an envelope looks like"
+    (result,) = FastavroDecoder().decode([message_of(interaction(error=text))])
+    assert result.record["error"] == text
+
+
+@pytest.mark.parametrize(
+    ("keys", "changes", "detail"),
+    [
+        ({}, {}, r"encryption\.keys is empty"),
+        ({"2026-05": KEYS["2026-05"]}, {}, r"key 2026-11, which encryption\.keys lacks"),
+        ({"2026-11": KEYS["2026-05"]}, {}, "another key of that name"),
+        (KEYS, {"input": encrypted()["output"]}, "input does not open"),
+        (KEYS, {"input": encrypted(event_id="event-2")["input"]}, "input does not open"),
+        (KEYS, {"event_id": "event-2"}, "changed or moved"),
+        (KEYS, {"output": '{"answer":"forged"}'}, "output is no envelope"),
+        (KEYS, {"input": '{"question":"forged"}'}, "input is no envelope"),
+        (KEYS, {"error": "forged"}, "error is no envelope"),
+    ],
+)
+def test_an_encrypted_record_that_does_not_open_is_a_dead_letter_that_can_be_replayed(keys, changes, detail):
+    message = message_of({**encrypted(), **changes})
+    (result,) = FastavroDecoder(keys=keys).decode([message])
+    assert isinstance(result, Unreadable)
+    assert result.reason == "undecryptable"
+    assert re.search(detail, result.detail)
+    assert not re.search("tulip|lily|because", result.detail)
+    (again,) = FastavroDecoder(keys=KEYS).decode([message_of(encrypted())])
+    assert isinstance(again, Decoded)

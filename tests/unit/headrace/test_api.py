@@ -25,13 +25,26 @@ PUBLIC = {
     "flush",
     "instrument",
     "instrument_all",
+    "pseudonym",
     "request",
     "set_sampling",
     "shutdown",
     "stats",
     "suppress",
 }
-HEAVY = ["dspy", "duckdb", "deltalake", "polars", "pyarrow", "typer", "rich", "litellm", "numpy", "headrace_consumers"]
+HEAVY = [
+    "dspy",
+    "duckdb",
+    "deltalake",
+    "polars",
+    "pyarrow",
+    "typer",
+    "rich",
+    "litellm",
+    "numpy",
+    "cryptography",
+    "headrace_consumers",
+]
 
 
 def python(code):

@@ -1,6 +1,8 @@
 """Feedback: what is accepted, what leaves the process, and that it never disturbs its caller."""
 
+import base64
 import json
+import re
 import subprocess
 import sys
 from collections import UserDict
@@ -17,7 +19,7 @@ from headrace.config import load
 from headrace.delivery import Pipeline
 from headrace.errors import UsageError
 from headrace.testing import Captured, capture
-from headrace_schemas import canonical, feedback_codec, keys
+from headrace_schemas import canonical, envelope, feedback_codec, keys
 from headrace_schemas.topics import FEEDBACK
 from tests.support.kafka_settings import quiet_client
 from tests.support.waiting import wait_until
@@ -47,7 +49,11 @@ def test_all_that_was_said_is_in_the_record(captured: Captured) -> None:
     )
     record = only(captured)
     assert feedback_codec().decode(feedback_codec().encode(record)) == record
-    assert (record["request_id"], record["module_name"], record["subject_id"]) == ("r-1", "support", "user-7")
+    assert (record["request_id"], record["module_name"], record["subject_id"]) == (
+        "r-1",
+        "support",
+        headrace.pseudonym("user-7"),
+    )
     assert (record["score"], record["label"], record["comment"]) == (0.25, "thumbs_down", "wrong queue")
     assert record["correction"] == '{"category":"billing","tags":["a",1]}'
     assert (record["service"], record["environment"]) == ("shop", "staging")
@@ -127,7 +133,8 @@ def test_inside_of_a_request_id_and_subject_are_its_own(captured: Captured) -> N
         headrace.feedback(score=0.1, subject_id="user-1")
     assert headrace.flush(10)
     told = [(record["request_id"], record["subject_id"]) for record in captured.feedback]
-    assert told == [("r-9", "user-9"), ("r-9", "user-9"), ("r-8", None), ("r-9", "user-1")]
+    nine, one = headrace.pseudonym("user-9"), headrace.pseudonym("user-1")
+    assert told == [("r-9", nine), ("r-9", nine), ("r-8", None), ("r-9", one)]
 
 
 def test_without_consent_only_score_label_and_module_leave(captured: Captured) -> None:
@@ -163,8 +170,30 @@ def test_comment_correction_label_and_subject_are_redacted_and_counted(captured:
     assert record["comment"] == "write to [EMAIL]"
     assert canonical.loads(record["correction"]) == {"answer": "card [CARD]", "password": "[SECRET]"}
     assert record["subject_id"].startswith("sha256:")
-    assert record["redactions"] == 5
-    assert headrace.stats().redactions == {"ip": 1, "email": 2, "card": 1, "secret": 1}
+    assert record["redactions"] == 4
+    assert headrace.stats().redactions == {"ip": 1, "email": 1, "card": 1, "secret": 1}
+
+
+def test_a_correction_holds_no_field_that_does_not_leave() -> None:
+    with capture(redaction={"signatures": {"Answer": {"deny": ["note"]}}}) as sink:
+        headrace.feedback("r", correction={"answer": "yes", "note": "tulip"})
+    assert canonical.loads(only(sink)["correction"]) == {"answer": "yes", "note": "[WITHHELD]"}
+
+
+def test_comment_and_correction_are_encrypted_where_fields_are(tmp_path: Path) -> None:
+    key_of = {name: bytes([number] * 32) for number, name in enumerate(["k", "dedup"])}
+    for name, key in key_of.items():
+        (tmp_path / name).write_text(base64.b64encode(key).decode())
+    encryption = {"write_key": "k", "keys": {"k": f"file:{tmp_path / 'k'}"}, "dedup_key": f"file:{tmp_path / 'dedup'}"}
+    with capture(encryption=encryption) as sink:
+        headrace.feedback("r", comment="tulip", correction={"answer": "rose"})
+        headrace.feedback("r", score=1)
+    first, second = sink.feedback
+    assert (second["comment"], second["correction"]) == (None, None)
+    assert not re.search("tulip|rose", repr(sink.feedback))
+    where = {"keys": key_of, "record_id": first["feedback_id"]}
+    assert envelope.unseal(str(first["comment"]), field="comment", **where) == "tulip"
+    assert envelope.unseal_object(str(first["correction"]), field="correction", **where) == '{"answer":"rose"}'
 
 
 def test_too_long_texts_are_cut_and_marked() -> None:

@@ -1,7 +1,9 @@
 """From a captured call to its record: redacted, named, keyed, capped."""
 
+import base64
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,13 +12,24 @@ from hypothesis import strategies as st
 
 from headrace.config import load
 from headrace.delivery.finishing import MAX_ERROR_CHARACTERS, Finisher
+from headrace.delivery.protection import Protection
 from headrace.delivery.size import CUT_MARK, capped
-from headrace_schemas import CanonicalizationError, Interaction, canonical, interaction_codec, keys, names
+from headrace.key_material import producer_keys
+from headrace.redaction import OwnRedactor, subject_pseudonym
+from headrace_schemas import CanonicalizationError, Interaction, canonical, envelope, interaction_codec, keys, names
 from tests.unit.headrace.calls import captured_call
+
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
+KEY_TEXT, OTHER_KEY_TEXT = (base64.b64encode(key).decode() for key in (KEY, OTHER_KEY))
+
+
+def finisher(overrides: dict[str, Any] | None = None, *redactors: OwnRedactor, **environ: str) -> Finisher:
+    config = load(None, overrides or {}, {})
+    return Finisher(config, "host-1", Protection(config, producer_keys(config, environ), redactors))
 
 
 def finish(overrides: dict[str, Any] | None = None, /, **changes: Any) -> Interaction:
-    record, _ = Finisher(load(None, overrides or {}, {}), "host-1").finish(captured_call(**changes))
+    record, _ = finisher(overrides).finish(captured_call(**changes))
     return record
 
 
@@ -52,7 +65,7 @@ def test_input_output_error_and_attributes_are_redacted_and_counted() -> None:
         error="cannot reach 10.0.0.1",
         attributes={"password": "x"},
     )
-    record, counts = Finisher(load(None, {}, {}), "host-1").finish(call)
+    record, counts = finisher().finish(call)
     assert record["input"] == '{"question":"mail [EMAIL]"}'
     assert record["output"] == '{"[EMAIL]":"[CARD]"}'
     assert record["error"] == "cannot reach [IP]"
@@ -100,10 +113,130 @@ def test_a_policy_that_names_no_input_does_not_make_all_calls_one() -> None:
     assert one["dedup_key"] != two["dedup_key"]
 
 
-def test_a_subject_id_that_is_personal_data_becomes_a_pseudonym() -> None:
-    assert finish(subject_id="subject-7")["subject_id"] == "subject-7"
-    digest = hashlib.sha256(b"jane@example.com").hexdigest()[:16]
+def test_a_subject_id_leaves_as_a_pseudonym_only() -> None:
+    digest = hashlib.sha256(b"jane@example.com").hexdigest()[:32]
     assert finish(subject_id="jane@example.com")["subject_id"] == f"sha256:{digest}"
+    assert finish(subject_id="subject-7")["subject_id"] == subject_pseudonym("subject-7")
+    keyed = {"redaction": {"pseudonym_key": "env:KEY"}}
+    record, _ = finisher(keyed, KEY=KEY_TEXT).finish(captured_call(subject_id="subject-7"))
+    assert record["subject_id"] == subject_pseudonym("subject-7", KEY)
+    assert finish()["subject_id"] is None
+
+
+def test_fields_that_do_not_leave_have_a_marker_and_play_no_part_in_the_key() -> None:
+    denied = {"redaction": {"signatures": {"Answer": {"deny": ["note", "answer"]}}}}
+    one, two = (finish(denied, input={"question": "why?", "note": note}, output={"answer": note}) for note in "ab")
+    assert one["input"] == '{"note":"[WITHHELD]","question":"why?"}'
+    assert one["output"] == '{"answer":"[WITHHELD]"}'
+    assert one["dedup_key"] == two["dedup_key"]
+    assert one["redactions"] == 2
+    assert one["redaction_version"] != finish()["redaction_version"]
+
+
+def test_an_allow_list_withholds_every_other_field() -> None:
+    lists = {"redaction": {"signatures": {"my answer": {"allow": ["question"]}}}}
+    changes = {"input": {"question": "why?", "note": "x"}, "output": {"answer": "y"}}
+    record = finish(lists, signature="my answer", **changes)
+    assert (record["input"], record["output"]) == (
+        '{"note":"[WITHHELD]","question":"why?"}',
+        '{"answer":"[WITHHELD]"}',
+    )
+    assert finish(lists, **changes)["output"] == '{"answer":"y"}'
+
+
+def test_the_lists_of_all_signatures_count_for_each() -> None:
+    lists = {"redaction": {"signatures": {"*": {"deny": ["a"], "allow": ["a", "b"]}, "Answer": {"deny": ["b"]}}}}
+    fields = {"a": 1, "b": 2, "c": 3}
+    assert finish(lists, input=fields)["input"] == '{"a":"[WITHHELD]","b":"[WITHHELD]","c":"[WITHHELD]"}'
+    assert finish(lists, signature="Other", input=fields)["input"] == '{"a":"[WITHHELD]","b":2,"c":"[WITHHELD]"}'
+
+
+@pytest.mark.parametrize("signature", ["Answer", "TheEnclosingModule"])
+@pytest.mark.parametrize("level", ["full", "outcome"])
+def test_an_error_may_quote_a_withheld_field_and_does_not_leave_either(signature: str, level: str) -> None:
+    denied = {"redaction": {"signatures": {"Answer": {"deny": ["note"]}}}}
+    call = {"error": "cannot parse tulip", "error_type": "ValueError", "success": False, "capture_level": level}
+    record = finish(denied, signature=signature, **call)
+    assert (record["error"], record["error_type"]) == ("[WITHHELD]", "ValueError")
+    capped = {"redaction": {"signatures": {"Answer": {"max_bytes": {"note": 100}}}}}
+    assert finish(capped, signature=signature, **call)["error"] == "cannot parse tulip"
+
+
+def test_a_field_has_a_cap_of_its_own() -> None:
+    caps = {"redaction": {"signatures": {"Answer": {"max_bytes": {"document": 100, "pages": 64, "absent": 64}}}}}
+    record = finish(caps, input={"document": "x" * 1000, "pages": list(range(100)), "question": "y" * 1000})
+    cut = json.loads(record["input"])
+    assert record["truncated"]
+    assert cut["question"] == "y" * 1000
+    assert cut["document"].endswith(CUT_MARK)
+    assert len(canonical.dumps(cut["document"])) <= 100
+    assert cut["pages"] == list(range(len(cut["pages"])))
+    assert len(canonical.dumps(cut["pages"])) <= 64
+    assert not finish(caps, input={"document": "short"})["truncated"]
+
+
+def test_own_redactors_go_before_the_rules_and_see_every_text() -> None:
+    seen: list[str] = []
+
+    def spell_out(text: str) -> str:
+        seen.append(text)
+        return text.replace("AT", "@")
+
+    call = captured_call(
+        input={"question": ["janeATexample.com"]},
+        output={"answer": "no"},
+        attributes={"tenant": "acme"},
+        error="lost",
+        success=False,
+    )
+    record, counts = finisher({}, spell_out, str.upper).finish(call)
+    assert {"janeATexample.com", "question", "no", "answer", "acme", "tenant", "lost"} <= set(seen)
+    assert (record["input"], record["error"]) == ('{"QUESTION":["[EMAIL]"]}', "LOST")
+    assert counts == {"email": 1}
+    assert record["redaction_version"] != finish()["redaction_version"]
+
+
+def test_with_a_key_equal_values_have_equal_pseudonyms() -> None:
+    keyed = {"redaction": {"pseudonym_key": "env:KEY"}}
+    records = [
+        finisher(keyed, KEY=KEY_TEXT).finish(captured_call(input={"question": text}))[0]
+        for text in ("mail Jane@Example.com", "mail jane@example.com", "mail john@example.com", "password=jane1")
+    ]
+    assert records[0]["input"] == records[1]["input"] != records[2]["input"]
+    assert records[0]["dedup_key"] == records[1]["dedup_key"]
+    assert re.fullmatch(r'\{"question":"mail \[EMAIL:[a-p]{16}\]"\}', records[0]["input"])
+    assert records[3]["input"] == '{"question":"password=[SECRET]"}'
+
+
+ENCRYPTED = {
+    "encryption": {"write_key": "k2", "keys": {"k1": "env:ABSENT", "k2": "env:KEY"}, "dedup_key": "env:DEDUP"},
+}
+
+
+def test_encrypted_fields_hold_nothing_readable_and_open_with_the_key() -> None:
+    call = captured_call(input={"question": "a@b.co tulip"}, output={"answer": "rose"}, error="lily", success=False)
+    record, _ = finisher(ENCRYPTED, KEY=KEY_TEXT, DEDUP=OTHER_KEY_TEXT).finish(call)
+    assert not re.search("tulip|rose|lily", json.dumps(record))
+    assert interaction_codec().decode(interaction_codec().encode(record)) == record
+    for name in ("input", "output"):
+        assert list(json.loads(record[name])) == ["$hr:enc"]  # type: ignore[literal-required]  # a JSON object still
+    where = {"record_id": record["event_id"]}
+    assert (
+        envelope.unseal_object(record["input"], {"k2": KEY}, field="input", **where) == '{"question":"[EMAIL] tulip"}'
+    )
+    assert envelope.unseal_object(record["output"], {"k2": KEY}, field="output", **where) == '{"answer":"rose"}'
+    assert envelope.unseal(str(record["error"]), {"k2": KEY}, field="error", **where) == "lily"
+
+
+def test_where_fields_are_encrypted_the_key_is_keyed_too_and_the_policy_says_so() -> None:
+    one, two = (
+        finisher(ENCRYPTED, KEY=KEY_TEXT, DEDUP=OTHER_KEY_TEXT).finish(captured_call(event_id=event_id))[0]
+        for event_id in "ab"
+    )
+    assert one["dedup_key"] == two["dedup_key"] != finish()["dedup_key"]
+    assert one["input"] != two["input"]
+    assert one["dedup_policy"] == f"hmac-{keys.secret_id(OTHER_KEY)}:all"
+    assert one["dedup_key"] == keys.dedup_key("Answer", one["fields_hash"], b'{"question":"why 0?"}', secret=OTHER_KEY)
 
 
 def test_an_error_is_bounded_after_redaction() -> None:

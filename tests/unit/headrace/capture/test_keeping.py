@@ -8,7 +8,9 @@ import headrace
 from headrace import runtime
 from headrace.config import load
 from headrace.delivery.finishing import Finisher
+from headrace.delivery.protection import Protection
 from headrace.keep import KeepRules, level_of
+from headrace.key_material import producer_keys
 from headrace.policy import Policy
 from headrace_schemas import interaction_codec, keys
 from tests.unit.headrace.capture.offline import Echo, KeepingPipeline
@@ -75,7 +77,7 @@ def test_an_error_that_is_not_sampled_is_kept_as_an_outcome(started):
     assert (outcome.module_name, outcome.module_version, outcome.signature) == ("takes", "v3", "takes")
     assert (outcome.success, outcome.error_type, outcome.latency_ms) == (False, "ValueError", 500.0)
     assert outcome.timestamp_ms == 1_700_000_000_000 - 500
-    record, _ = Finisher(config, "i").finish(outcome)
+    record, _ = Finisher(config, "i", Protection(config, producer_keys(config))).finish(outcome)
     assert "jane" not in record["error"]
     assert record["error"].startswith("no such mailbox")
     assert (record["dedup_key"], record["dedup_policy"]) == (record["event_id"], "none")

@@ -1,0 +1,154 @@
+"""A service's own redactors: plain callables, text to text, bounded in time.
+
+    apply(value) --> a thread of their own: f1, f2, ... on every text in it --> value
+                        raises, or returns no text     -> RedactorError, reason redactor_failed
+                        longer than the bound          -> RedactorError, reason redactor_slow; the thread is given up
+
+They run before the rules, which have the last word over what they return. A call that hangs costs the delivery one
+bound: its thread is left to itself, and the next record gets a new one. Where several hang at the same time, no further
+record is tried until one of them returns: each would only add a thread. A regular expression that never ends holds
+Python's lock and stops the whole process, here as anywhere; no bound can help there.
+"""
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from queue import SimpleQueue
+from typing import Any, Final, TypeAlias
+
+from headrace.redaction.tree import told_apart
+
+__all__ = ["OwnRedactor", "OwnRedactors", "RedactorError"]
+
+OwnRedactor: TypeAlias = Callable[[str], str]
+
+_MOST_HANGING: Final = 4
+
+
+class RedactorError(Exception):
+    """A redactor failed or took too long: the record must not leave.
+
+    Attributes:
+        reason: under which the ledger counts it.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class OwnRedactors:
+    """Applies redactors to JSON values; used by one thread.
+
+    Args:
+        redactors: each is given a text and returns what leaves in its place.
+        timeout_s: how long all of them may take on one record.
+        new_thread: makes a thread.
+    """
+
+    def __init__(
+        self,
+        redactors: Iterable[OwnRedactor],
+        timeout_s: float,
+        *,
+        new_thread: Callable[..., threading.Thread] = threading.Thread,
+    ) -> None:
+        self._redactors = tuple(redactors)
+        self._timeout_s = timeout_s
+        self._new_thread = new_thread
+        self._runner: _Runner | None = None
+        self._hanging: list[_Runner] = []
+        self.description = ",".join(_name(redactor) for redactor in self._redactors)
+
+    def apply(self, value: Any) -> Any:
+        """Return a copy of a JSON value with every text in it, keys too, as the redactors return it.
+
+        Raises:
+            RedactorError: see above. Its message names the redactor and quotes nothing.
+        """
+        if not self._redactors:
+            return value
+        self._hanging = [runner for runner in self._hanging if runner.is_alive()]
+        if len(self._hanging) >= _MOST_HANGING:
+            raise RedactorError("redactor_slow", f"{len(self._hanging)} calls of {self.description} hang")
+        job = _Job(value)
+        runner = self._running()
+        runner.jobs.put(job)
+        if not job.done.wait(self._timeout_s):
+            runner.jobs.put(None)  # where it ends, should it ever come back
+            self._hanging.append(runner)
+            self._runner = None
+            raise RedactorError("redactor_slow", f"{job.at or self.description} took over {self._timeout_s:g} s")
+        if job.failure:
+            raise RedactorError("redactor_failed", job.failure)
+        return job.result
+
+    def _running(self) -> "_Runner":
+        if self._runner is None or not self._runner.is_alive():
+            try:
+                self._runner = _Runner(self._redactors, self._new_thread)
+            except RuntimeError:
+                raise RedactorError("redactor_failed", "no thread can be started for it") from None
+            weakref.finalize(self, self._runner.jobs.put, None)
+        return self._runner
+
+
+class _Job:
+    """One value, and what becomes of it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.done = threading.Event()
+        self.result: Any = None
+        self.failure = ""
+        self.at = ""
+
+
+class _Runner:
+    """A thread that works off jobs until it is given None."""
+
+    def __init__(self, redactors: tuple[OwnRedactor, ...], new_thread: Callable[..., threading.Thread]) -> None:
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        # Not a bound method: the thread must not keep its owner alive.
+        self._thread = new_thread(target=_work, args=(self.jobs, redactors), name="headrace-redactors", daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+
+def _work(jobs: "SimpleQueue[_Job | None]", redactors: tuple[OwnRedactor, ...]) -> None:
+    while (job := jobs.get()) is not None:
+        try:
+            value = job.value
+            for redactor in redactors:
+                job.at = _name(redactor)
+                value = _applied(value, redactor)
+            job.result = value
+        except BaseException as error:  # a SystemExit, too, must not end the thread unseen
+            job.failure = f"{job.at} raised {type(error).__name__}"
+        job.done.set()
+
+
+def _applied(value: Any, redactor: OwnRedactor) -> Any:
+    if isinstance(value, str):
+        text = redactor(value)
+        if not isinstance(text, str):
+            raise TypeError(type(text).__name__)
+        return text
+    if isinstance(value, list | tuple):
+        items = [_applied(item, redactor) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, Mapping):
+        keys = told_apart({key: _applied(key, redactor) for key in value})
+        return {keys[key]: _applied(item, redactor) for key, item in value.items()}
+    return value
+
+
+def _name(redactor: OwnRedactor) -> str:
+    name = "redactor"
+    with contextlib.suppress(Exception):
+        kind = redactor if hasattr(redactor, "__qualname__") else type(redactor)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+    return name
