@@ -2,6 +2,7 @@
 
     python -m tests.support.redaction_corpus            the table of docs/security.md
     python -m tests.support.redaction_corpus --mistakes what is missed, and what is replaced for nothing
+    python -m tests.support.redaction_corpus --names MODEL   the same for names and places, by a spaCy model
 
 tests/data/redaction_corpus.jsonl holds a case a line: a text in which what is to be replaced stands as
 `⟦kind:value⟧`, where it comes from, and `known` for a case that the rules get wrong.
@@ -14,18 +15,20 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.redaction import MARKERS, Redactor
+from headrace.redaction.names import NameRedactor
 
-__all__ = ["Case", "Figures", "Span", "cases", "figures", "table"]
+__all__ = ["NAME_MARKERS", "NAME_PATH", "Case", "Figures", "Span", "cases", "figures", "table"]
 
 PATH = Path(__file__).parents[1] / "data" / "redaction_corpus.jsonl"
+NAME_PATH = PATH.with_name("names_corpus.jsonl")
+NAME_MARKERS = {"name": "[NAME]", "place": "[PLACE]"}
 _LABEL = re.compile(r"⟦(\w+):(.*?)⟧", re.DOTALL)
-_MARKER = re.compile("|".join(re.escape(marker) for marker in MARKERS.values()))
-_KINDS = {marker: kind for kind, marker in MARKERS.items()}
+_ALL_MARKERS = {**MARKERS, **NAME_MARKERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Case:
             labels.append(Span(label[1], len(text), len(text) + len(label[2])))
             text += label[2]
             end = label.end()
-        expected = _LABEL.sub(lambda label: MARKERS[label[1]], marked)
+        expected = _LABEL.sub(lambda label: _ALL_MARKERS[label[1]], marked)
         return cls(text + marked[end:], expected, tuple(labels), row.get("known", False))
 
 
@@ -91,16 +94,18 @@ class Figures:
         return self.right / self.replaced if self.replaced else 1.0
 
 
-def cases() -> list[Case]:
-    """Return the corpus."""
-    return [Case.of(line) for line in PATH.read_text(encoding="utf-8").splitlines()]
+def cases(path: Path = PATH) -> list[Case]:
+    """Return a corpus."""
+    return [Case.of(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def figures(redactor: Redactor) -> dict[str, Figures]:
+def figures(
+    redact: Callable[[str], str], corpus: Sequence[Case], markers: Mapping[str, str] = MARKERS
+) -> dict[str, Figures]:
     """Return the figures by kind."""
-    found = {kind: Figures() for kind in MARKERS}
-    for case in cases():
-        replaced = list(_replaced(case.text, redactor.text(case.text)))
+    found = {kind: Figures() for kind in markers}
+    for case in corpus:
+        replaced = list(_replaced(case.text, redact(case.text), markers))
         for label in case.labels:
             found[label.kind].labelled += 1
             covered = {at for span in replaced for at in range(span.start, span.end)}
@@ -111,23 +116,25 @@ def figures(redactor: Redactor) -> dict[str, Figures]:
     return found
 
 
-def _replaced(text: str, redacted: str) -> Iterator[Span]:
+def _replaced(text: str, redacted: str, markers: Mapping[str, str]) -> Iterator[Span]:
     """Yield what was replaced: the parts of the redacted text between its markers stand in the text, in order."""
-    kinds = [_KINDS[marker] for marker in _MARKER.findall(redacted)]
-    parts = [re.escape(part) for part in _MARKER.split(redacted)]
+    kind_of = {marker: kind for kind, marker in markers.items()}
+    marker = re.compile("|".join(map(re.escape, kind_of)))
+    kinds = [kind_of[found] for found in marker.findall(redacted)]
+    parts = [re.escape(part) for part in marker.split(redacted)]
     match = re.fullmatch("(.+?)".join(parts), text, re.DOTALL)
     assert match is not None, (text, redacted)
     for number, kind in enumerate(kinds, 1):
         yield Span(kind, match.start(number), match.end(number))
 
 
-def table(redactor: Redactor) -> Iterator[str]:
-    """Yield the lines of the table in docs/security.md."""
+def table(redact: Callable[[str], str], corpus: Sequence[Case], markers: Mapping[str, str] = MARKERS) -> Iterator[str]:
+    """Yield the lines of a table in docs/security.md."""
     yield "| kind | values | recall | replacements | precision |"
     yield "|---|---|---|---|---|"
-    for kind, one in figures(redactor).items():
+    for kind, one in figures(redact, corpus, markers).items():
         yield f"| `{kind}` | {one.labelled} | {one.recall:.1%} | {one.replaced} | {one.precision:.1%} |"
-    counts = Counter(bool(case.labels) for case in cases())
+    counts = Counter(bool(case.labels) for case in corpus)
     yield f"{counts[True]} texts with something to replace, {counts[False]} that only look like it."
 
 
@@ -138,5 +145,17 @@ def _mistakes() -> Iterator[str]:
             yield f"{'known' if case.known else 'NEW  '} {case.text!r}\n      {redacted!r}"
 
 
+def _lines(arguments: Sequence[str]) -> Iterator[str]:
+    match arguments:
+        case []:
+            return table(Redactor().text, cases())
+        case ["--mistakes"]:
+            return _mistakes()
+        case ["--names", model]:
+            return table(NameRedactor.of_model(model), cases(NAME_PATH), NAME_MARKERS)
+        case _:
+            sys.exit("usage: python -m tests.support.redaction_corpus [--mistakes | --names MODEL]")
+
+
 if __name__ == "__main__":
-    print("\n".join(_mistakes() if "--mistakes" in sys.argv else table(Redactor())))  # noqa: T201  # a command
+    print("\n".join(_lines(sys.argv[1:])))  # noqa: T201  # a command

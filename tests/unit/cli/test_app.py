@@ -19,6 +19,7 @@ COMMANDS = [
     ["consume", "dataset"],
     ["dataset", "ls"],
     ["dataset", "show"],
+    ["privacy", "pseudonym"],
     ["demo"],
 ]
 
