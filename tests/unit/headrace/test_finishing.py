@@ -228,6 +228,16 @@ def test_encrypted_fields_hold_nothing_readable_and_open_with_the_key() -> None:
     assert envelope.unseal(str(record["error"]), {"k2": KEY}, field="error", **where) == "lily"
 
 
+def test_a_record_that_cannot_be_encrypted_does_not_leave() -> None:
+    def no_randomness(_: int) -> bytes:
+        raise BlockingIOError
+
+    config = load(None, ENCRYPTED, {})
+    keys_at_hand = producer_keys(config, {"KEY": KEY_TEXT, "DEDUP": OTHER_KEY_TEXT})
+    with pytest.raises(BlockingIOError):
+        Finisher(config, "host-1", Protection(config, keys_at_hand, random_bytes=no_randomness)).finish(captured_call())
+
+
 def test_where_fields_are_encrypted_the_key_is_keyed_too_and_the_policy_says_so() -> None:
     one, two = (
         finisher(ENCRYPTED, KEY=KEY_TEXT, DEDUP=OTHER_KEY_TEXT).finish(captured_call(event_id=event_id))[0]
