@@ -1,8 +1,10 @@
 """What all tests share: one real Kafka, started when the first test asks for it."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.support import kafka_broker
@@ -32,6 +34,17 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     running = Kafka(broker)
     yield running
     running.close()
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    """Take back what a command that runs in this process does to its logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

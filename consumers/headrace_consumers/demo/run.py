@@ -92,7 +92,8 @@ def _embedded(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _real(address: str, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Make topics that no other run has, so that reruns start afresh; delete them at the end."""
     prefix = f"headrace-demo-{secrets.token_hex(4)}"
-    names = {"interactions": f"{prefix}.interactions.v1", "dead_letters": f"{prefix}.deadletter.v1"}
+    purposes = ("interactions", "dead_letters", "statistics", "feedback", "control")
+    names = {purpose: f"{prefix}.{purpose}.v1" for purpose in purposes}
     kafka = {**options, "bootstrap_servers": address, "topics": names}
     config = load(overrides={"kafka": kafka}, environ={})
     broker = topics.Broker(config)
@@ -113,6 +114,7 @@ def _config(workspace: Workspace, kafka: Mapping[str, Any]) -> dict[str, Any]:
             "queue_max_records": 100_000,
         },
         "kafka": dict(kafka),
+        "filters": {"environments": ["demo"]},  # by default only production becomes examples
         "dataset": {
             "path": str(workspace.dataset_path),
             "state_path": str(workspace.state_path),
