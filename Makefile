@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit matrix chaos check format bench bench-producer bench-dataset clean
+.PHONY: help demo test unit matrix chaos check format bench bench-producer bench-outage bench-dataset clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -36,6 +36,11 @@ bench: bench-producer bench-dataset ## all benchmarks, a quarter of an hour
 
 bench-producer: .venv-bench/ready ## what Headrace costs a service, beside its peers
 	@.venv-bench/bin/python -m bench.producer.call_path
+	@.venv-bench/bin/python -m bench.producer.broker_away
+	@.venv-bench/bin/python -m bench.producer.footprint
+
+bench-outage: .venv-bench/ready ## five minutes without Kafka under full load; needs Java 17 and Maven
+	@.venv-bench/bin/python -m bench.producer.outage $(ARGS)
 
 bench-dataset: .venv/ready ## how fast the dataset job is
 	@$(BIN)/python bench/dataset_job.py $(ARGS)
