@@ -5,6 +5,7 @@ this checkout. Arguments select versions: `make matrix ARGS="3.2"`.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ TESTS: Final = (
 )
 _WARNINGS: Final = ("-o", "filterwarnings=default\nerror:::headrace")
 """Older releases warn of their own dependencies; what Headrace itself does is an error as ever."""
+_SUMMARY: Final = re.compile(r"\d+ (passed|failed|error)")  # not the last line where something complains at exit
 _NOT_FOR_TESTS: Final = ("headrace", "mypy", "ruff")
 
 
@@ -68,9 +70,10 @@ def run(version: str) -> bool:
             stderr=subprocess.STDOUT,
             check=False,
         )
-    lines = log.read_text(encoding="utf-8").splitlines() or ["no output"]
+    lines = log.read_text(encoding="utf-8").splitlines()
+    summary = next((line.strip("= ") for line in reversed(lines) if _SUMMARY.search(line)), "no summary")
     what = "ok    " if done.returncode == 0 else f"FAILED (see {log.relative_to(ROOT)})"
-    print(f"dspy {exact:<8} {what} {lines[-1].strip('= ')}, {time.monotonic() - started_s:.0f} s in all", flush=True)
+    print(f"dspy {exact:<8} {what} {summary}, {time.monotonic() - started_s:.0f} s in all", flush=True)
     return done.returncode == 0
 
 

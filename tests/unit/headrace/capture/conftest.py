@@ -26,7 +26,7 @@ def capturing(rate_pct: float, *, enabled: bool = True) -> Iterator[KeepingPipel
 
 @pytest.fixture(autouse=True)
 def _offline() -> Iterator[None]:
-    with dspy.context(lm=OfflineLM(), adapter=dspy.ChatAdapter()), capturing(100, enabled=False):
+    with dspy.context(lm=OfflineLM(), adapter=dspy.ChatAdapter(), callbacks=[]), capturing(100, enabled=False):
         yield
 
 

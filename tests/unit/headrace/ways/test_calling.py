@@ -222,3 +222,9 @@ def test_a_wrapper_that_calls_aforward_itself_is_what_has_to_be_instrumented(eve
     assert everything.calls == []
     assert headrace.instrument(dspy.syncify(Program(), in_place=False), "qa")(question="x").answer == "blue"
     assert [call.signature for call in everything.calls] == ["qa.program.generate.predict", "qa.program.judge", "qa"]
+
+
+def test_forward_is_no_call_to_dspy_nor_to_us(everything):
+    program = headrace.instrument(Program(), "qa")
+    assert program.forward("x").answer == "blue"
+    assert everything.calls == []

@@ -28,17 +28,15 @@ def places(calls):
 
 
 def ways(program):
-    example = dspy.Example(question="x").with_inputs("question")
     return {
         "sync": lambda: program(question="x"),
         "async": lambda: asyncio.run(program.acall(question="x")),
         "asyncify": lambda: asyncio.run(dspy.asyncify(program)(question="x")),
         "streamify": lambda: list(dspy.streamify(program, async_streaming=False)(question="x")),
-        "batch in one thread": lambda: program.batch([example], num_threads=1, disable_progress_bar=True),
     }
 
 
-@pytest.mark.parametrize("way", ["sync", "async", "asyncify", "streamify", "batch in one thread"])
+@pytest.mark.parametrize("way", ["sync", "async", "asyncify", "streamify"])
 def test_the_active_span_is_the_records_place(everything, way):
     program = headrace.instrument(Program(), "qa")
     with TRACER.start_as_current_span("handler") as span:
