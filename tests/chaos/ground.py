@@ -67,9 +67,17 @@ class Producer:
         self.process.communicate()
         self.look()
 
+    def stop(self) -> None:
+        """Let it submit no more."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.stdin = None
+
     def finish(self) -> dict[str, Any]:
         """Let it drain and exit; return its ledger."""
-        output, _ = self.process.communicate("", timeout=240)
+        if self.process.stdin is not None:
+            self.stop()
+        output, _ = self.process.communicate(timeout=240)
         assert self.process.returncode == 0
         self.look()
         stats: dict[str, Any] = json.loads(output)

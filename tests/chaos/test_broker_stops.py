@@ -27,6 +27,8 @@ def test_the_broker_stops_and_starts_under_load(ground: Ground, report: Callable
         ground.broker.kill()
         wait_until(lambda enough=enough: spooled() >= enough, f"records on disk in stop {stop}", 120)
         ground.broker.start()
+    for producer in producers:
+        producer.stop()
     ledgers = [producer.finish() for producer in producers]
     for ledger, producer in zip(ledgers, producers, strict=True):
         assert ledger["dropped"] == {}, ground.logs()

@@ -51,10 +51,11 @@ class Replayer:
         """Send up to so many; return how many."""
         sent = 0
         try:
-            if self._may_send() and self._open():
-                while sent < records and self._may_send() and self._send_one():
+            while sent < records and self._may_send() and self._open():
+                if self._send_one():
                     sent += 1
-                self._finish()
+                elif not self._finish():
+                    break
         except OSError as error:
             self._lose(error)
         return sent
@@ -106,11 +107,14 @@ class Replayer:
         self._held = taken
         return False
 
-    def _finish(self) -> None:
-        if self._replay is not None and self._replay.is_finished:
-            self._replay.close()
-            self._spool.finish(self._replay.segment)
-            self._replay = None
+    def _finish(self) -> bool:
+        """Let go of the segment in hand if it is replayed to its end; tell whether it is."""
+        if self._replay is None or not self._replay.is_finished:
+            return False
+        self._replay.close()
+        self._spool.finish(self._replay.segment)
+        self._replay = None
+        return True
 
     def _lose(self, error: OSError) -> None:
         replay, held = self._replay, self._held

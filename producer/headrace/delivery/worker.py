@@ -72,6 +72,7 @@ class Worker:
         self._deadline = float("inf")
         self._stopping = threading.Event()
         self._has_hastened = False
+        self._is_replaying = False
 
     @property
     def waiting(self) -> int:
@@ -123,15 +124,16 @@ class Worker:
         while True:
             self._publish(self._statistics.take)
             pending = self._outbox.pending()
-            wait_s = _BACKLOG_S if self._outbox.has_backlog() else _IDLE_S
             try:
-                item = (
-                    self._queue.get_nowait()
-                    if pending
-                    else self._queue.get(timeout=min(wait_s, self._statistics.due_in_s()))
-                )
+                if pending or self._is_replaying:
+                    item = self._queue.get_nowait()
+                else:
+                    wait_s = _BACKLOG_S if self._outbox.has_backlog() else _IDLE_S
+                    item = self._queue.get(timeout=min(wait_s, self._statistics.due_in_s()))
             except Empty:
-                self._poll(0.0 if self._replay(_BURST) or not pending else _ACKNOWLEDGEMENT_S)
+                sent = self._replay(_BURST)
+                self._is_replaying = bool(sent or pending)  # after the last acknowledgement, too, it looks once more
+                self._poll(0.0 if sent or not pending else _ACKNOWLEDGEMENT_S)
                 continue
             if not isinstance(item, threading.Event):
                 return item

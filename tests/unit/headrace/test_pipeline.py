@@ -4,14 +4,17 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from headrace.config import load
+from headrace.config.telemetry import Rotation
 from headrace.delivery import MemorySink, Pipeline
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import Done
+from headrace.delivery.spool import Spool
 from tests.support.waiting import wait_until
 from tests.unit.headrace.calls import captured_call
 
@@ -147,6 +150,35 @@ def test_large_calls_fill_the_queue_by_their_bytes(start: Make) -> None:
     assert pipeline.flush(LONG_S)
     wait_until(lambda: pipeline._worker.waiting_bytes == 0, "the worker to be done")
     assert pipeline.submit(captured_call(6, input=large))
+
+
+def test_a_backlog_of_many_files_is_replayed_without_a_pause_between_them(tmp_path: Path) -> None:
+    class Switched(HeldSink):
+        """Gives records back while it is down, and acknowledges them at the next poll while it is up."""
+
+        is_up = False
+
+        def send(self, outgoing: Outgoing, done: Done) -> bool:
+            if self.is_up:
+                return super().send(outgoing, done)
+            done("kafka:_TRANSPORT", lambda: outgoing)
+            return True
+
+    sink = Switched()
+    pipeline = Pipeline(
+        load(None, {}, {}),
+        make_sink=lambda _: sink,
+        make_spool=lambda _, instance: Spool(tmp_path, instance, rotation=Rotation(max_size_mb=0.001)),
+    )
+    for number in range(60):
+        pipeline.submit(captured_call(number))
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().spooled == 60
+    assert len(list(tmp_path.glob("*/*.jsonl*"))) > 50  # each is closed after one record
+    sink.release.set()
+    sink.is_up = True
+    wait_until(lambda: pipeline.stats().delivered == 60, "the backlog to be replayed", 15)  # a pause is half a second
+    assert pipeline.close(LONG_S)
 
 
 def test_a_failure_of_capture_is_counted_as_a_sampled_call(start: Make) -> None:
