@@ -9,6 +9,7 @@ from typing import Final
 from headrace.config import ENV_FILE, Config, check_latency_thresholds, load, shown
 from headrace.delivery.spool import spool_root
 from headrace.errors import ConfigError, HeadraceError
+from headrace.key_material import producer_keys, reading_keys
 from headrace.kill_switch import is_thrown
 from headrace_consumers.doctor import capturing, dataset_rows, places, spooled, traffic
 from headrace_consumers.doctor.result import Result, note, ok, wrong
@@ -45,6 +46,7 @@ def examine(
         ("client options", lambda: _client_options(config)),
         ("capture", lambda: [capturing.judge_capture(config.telemetry, is_killed=is_thrown(environ))]),
         ("DSPy", lambda: [capturing.judge_dspy(dspy_version, supported_dspy())]),
+        ("keys", lambda: _keys(config, environ)),
         ("schemas", lambda: _schemas(config)),
         ("disk", lambda: _disk(config)),
         ("permissions", lambda: _permissions(config, Path(source) if source else None)),
@@ -81,6 +83,22 @@ def _client_options(config: Config) -> Iterator[Result]:
 
     for remark in check_client_options(config.kafka):
         yield note("client options", remark, "see librdkafka's CONFIGURATION.md")
+
+
+def _keys(config: Config, environ: Mapping[str, str]) -> Iterator[Result]:
+    """A host may be a producer's, with one key to write, or a consumer's, with all keys to read: both are looked at."""
+    looks: list[tuple[str, Callable[[], object]]] = []
+    if config.redaction.pseudonym_key is not None or config.encryption.write_key is not None:
+        looks.append(("keys of a producer", lambda: producer_keys(config, environ)))
+    if config.encryption.keys:
+        looks.append(("keys of a consumer", lambda: reading_keys(config, environ)))
+    for name, look in looks:
+        try:
+            look()
+        except ConfigError as error:
+            yield wrong(name, str(error), "give it to this host, unless only the other side runs here")
+        else:
+            yield ok(name, "all there")
 
 
 def _schemas(config: Config) -> Iterator[Result]:

@@ -1,5 +1,6 @@
 """`headrace doctor` where no broker is: a good set-up, and broken ones of every kind. On Kafka: tests/integration."""
 
+import base64
 import json
 
 import pytest
@@ -98,6 +99,24 @@ def test_a_broker_that_is_away_is_wrong(doctor):
     assert results["spool logs/spool"]["what"] == "nothing waits for Kafka"
     assert f"no broker answers at {address}" in results["broker"]["what"]
     assert results["dataset"]["state"] == "note"
+
+
+def test_keys_that_do_not_resolve_are_wrong_and_never_shown(doctor, monkeypatch):
+    key = base64.b64encode(b"k" * 32).decode()
+    other = base64.b64encode(b"d" * 32).decode()
+    keys = {"2026": "env:FIELD_KEY", "2025": "env:OLD_KEY"}
+    values = {**ON, "encryption": {"write_key": "2026", "keys": keys, "dedup_key": "env:DEDUP_KEY"}}
+    monkeypatch.setenv("FIELD_KEY", key)
+    monkeypatch.setenv("DEDUP_KEY", other)
+    code, results = doctor(values)
+    assert code == 1
+    assert results["keys of a producer"]["state"] == "ok"  # it needs no old key
+    assert results["keys of a consumer"]["state"] == "wrong"
+    assert "OLD_KEY is not set" in results["keys of a consumer"]["what"]
+    assert key not in json.dumps(results)
+    monkeypatch.setenv("OLD_KEY", base64.b64encode(b"o" * 32).decode())
+    code, results = doctor(values)
+    assert (code, results["keys of a consumer"]["state"]) == (0, "ok")
 
 
 def test_a_log_that_others_may_read_or_that_is_no_json_lines_is_wrong(doctor, tmp_path):
