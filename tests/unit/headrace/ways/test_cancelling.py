@@ -114,8 +114,7 @@ def test_what_was_done_before_the_end_is_recorded_and_billed(everything):
 
     async def cancel_midway():
         task = asyncio.create_task(program.acall(question="x"))
-        while not program.waits.begun.is_set():
-            await asyncio.sleep(0)
+        await asyncio.to_thread(program.waits.begun.wait)
         task.cancel()
         return await task
 
