@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit matrix chaos check format bench bench-producer bench-outage bench-dataset clean
+.PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -22,6 +22,9 @@ matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3
 
 chaos: .venv/ready ## a broker stopped 20 times, producers killed 50 times; make test plays a few of these rounds
 	@HEADRACE_TEST_CHAOS_ROUNDS=all $(BIN)/pytest tests/chaos $(ARGS)
+
+fuzz: .venv/ready ## 1,000,000 mutated records through the commit path; HEADRACE_TEST_FUZZ_RECORDS=N for others
+	@HEADRACE_TEST_FUZZ_RECORDS=$${HEADRACE_TEST_FUZZ_RECORDS:-1000000} $(BIN)/pytest tests/unit/consumers/test_fuzz.py $(ARGS)
 
 check: .venv/ready ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -50,7 +50,7 @@ class DatasetJob:
         self.table_path = folder / "table"
         self.config_path = folder / "headrace.json"
         session_ms = 6000 if kafka.how == "env" else 1500  # somebody's own broker may not allow less
-        self.config = {
+        self.config: dict[str, Any] = {
             "kafka": {
                 "bootstrap_servers": kafka.bootstrap_servers,
                 "topics": {"interactions": self.topic, "dead_letters": self.dead_letter_topic},
@@ -66,6 +66,11 @@ class DatasetJob:
         }
         self.config_path.write_text(json.dumps(self.config))
         self._started = 0
+
+    def reconfigure(self, **settings: Any) -> None:
+        """Change keys of the configuration's dataset section, for the processes that are started next."""
+        self.config["dataset"].update(settings)
+        self.config_path.write_text(json.dumps(self.config))
 
     def start(self, *, kill_at: str | None = None, idle_exit_s: float | None = 1.0) -> subprocess.Popen[bytes]:
         """Start a consumer process; its log goes to a file in the folder."""

@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow as pa
 import structlog
 
+from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.decode import Decoder, Unreadable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.files import DataFile, write_files
@@ -48,6 +49,7 @@ class Committer:
         filter_: decides which records become rows.
         dead_letters: where unreadable messages go.
         report_offsets: tells Kafka partition -> next offset; a progress report, whose failure changes nothing.
+        breaker: refuses a batch when nearly everything lately is unreadable; None: nothing does.
         consumer_name: who gives up on a dead letter.
         hook: called around each step; tests kill the process there.
     """
@@ -62,6 +64,7 @@ class Committer:
         filter_: Filter,
         dead_letters: DeadLetterWriter,
         report_offsets: Callable[[Mapping[int, int]], None],
+        breaker: Breaker | None = None,
         consumer_name: str = "",
         hook: Hook = no_hook,
     ) -> None:
@@ -72,6 +75,7 @@ class Committer:
         self._filter = filter_
         self._dead_letters = dead_letters
         self._report_offsets = report_offsets
+        self._breaker = breaker
         self._consumer_name = consumer_name
         self._hook = hook
 
@@ -85,11 +89,14 @@ class Committer:
         Raises:
             Fenced: another consumer has moved a partition on; the batch is to be dropped.
             TableError, DeadLetterError: nothing was committed; the same batch can be tried again.
+            CircuitOpenError: nearly everything is unreadable; nothing was written.
         """
         selection = select(messages, self._seen.is_new([m.key for m in messages]), self._decoder, self._filter)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
             _to_dead_letters(selection, culprits)
+        if self._breaker is not None:
+            self._breaker.check(selection.tally)
         self._log_unreadable(selection)
         with self._step(Step.DEAD_LETTERS):
             self._dead_letters.write([self._dead_letter(*item) for item in selection.unreadable])
@@ -102,6 +109,8 @@ class Committer:
             except Exception:
                 _remove(self._table.path, files)  # nobody's files
                 raise
+        if self._breaker is not None:
+            self._breaker.remember(selection.tally)
         targets = {partition: last + 1 for partition, last in _last_offsets(messages).items()}
         with self._step(Step.SEEN_SET):
             self._seen.add(_keys_by_partition(selection), targets)

@@ -6,12 +6,14 @@ HeadraceError
     SourceError             the topic or the broker is not what the consumer needs
       OffsetsGoneError      Kafka no longer holds what the table has not seen
     StateError              the folder of the seen-set cannot be used
+    CircuitOpenError        nearly everything is unreadable; the deployment is wrong
   Fenced                    not a fault: another consumer has moved a partition on; the batch is dropped
 """
 
 from headrace.errors import HeadraceError
 
 __all__ = [
+    "CircuitOpenError",
     "DatasetError",
     "Fenced",
     "OffsetsGoneError",
@@ -39,6 +41,10 @@ class OffsetsGoneError(SourceError):
 
 class StateError(DatasetError):
     """The folder of the seen-set cannot be used."""
+
+
+class CircuitOpenError(DatasetError):
+    """Too many of the records read lately are unreadable; the batch is not committed."""
 
 
 class Fenced(HeadraceError):  # noqa: N818  # the field's term, and not an error

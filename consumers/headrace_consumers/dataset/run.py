@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
+from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import Decoder, FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced
@@ -54,6 +55,7 @@ def run(
     source = describe(config)
     table = InteractionTable(Path(config.dataset.path))
     total = Tally()
+    breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
     with lock, contextlib.closing(DuckDbSeenSet(folder, _origin(table, source))) as seen:
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
@@ -64,6 +66,7 @@ def run(
                 table=table,
                 seen=seen,
                 decoder=FastavroDecoder(registry, keys),
+                breaker=breaker,
                 hook=hook,
                 total=total,
                 on_progress=on_progress,
@@ -85,6 +88,7 @@ def _loop(
     table: InteractionTable,
     seen: DuckDbSeenSet,
     decoder: Decoder,
+    breaker: Breaker,
     hook: Hook,
     total: Tally,
     on_progress: Callable[[Tally], None] | None,
@@ -101,6 +105,7 @@ def _loop(
             filter_=Filter(config.filters),
             dead_letters=dead_letters,
             report_offsets=report_offsets,
+            breaker=breaker,
             consumer_name=f"{config.dataset.group_id} headrace/{metadata.version('headrace')}",
             hook=hook,
         )

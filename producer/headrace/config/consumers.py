@@ -8,6 +8,7 @@ from headrace.config.section import Name, Positive, Section, Share
 
 __all__ = [
     "Dataset",
+    "DeadLetterLimits",
     "Dedup",
     "DedupPolicy",
     "Filters",
@@ -93,6 +94,16 @@ class Dedup(Section):
     signatures: dict[str, DedupPolicy] = Field(default_factory=dict, description="Signature -> its policy.")
 
 
+class DeadLetterLimits(Section):
+    """When so much is unreadable that the consumer stops: a wrong deployment must not drain a topic."""
+
+    max_share: Share = Field(0.5, description="Stop if more of the window than this share is unreadable; 1: never.")
+    window_records: int = Field(10_000, ge=1, description="The records read last, over which the share is taken.")
+    max_run_records: int = Field(
+        1_000, ge=0, description="Stop at so many unreadable records without a readable one in between; 0: never."
+    )
+
+
 class Dataset(Section):
     """The dataset consumer and its Delta table."""
 
@@ -103,6 +114,7 @@ class Dataset(Section):
     max_batch_records: int = Field(50_000, ge=1, description="Commit earlier at this many records.")
     max_batch_mb: Positive = Field(64, description="Commit earlier at this much, MB of 10^6 bytes.")
     storage_options: dict[str, str] = Field(default_factory=dict, description="delta-rs storage options.")
+    dead_letter_limits: DeadLetterLimits = Field(default_factory=DeadLetterLimits)
 
 
 class Schemas(Section):

@@ -1,0 +1,63 @@
+"""The real commit path in one process, over a real table and a real seen-set, without a broker."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from headrace.config import load
+from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.decode import Decoder, FastavroDecoder
+from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
+from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.tally import Tally
+from tests.support.interactions import MemoryDeadLetters
+
+__all__ = ["SOURCE", "CommitPath"]
+
+SOURCE = Source("interactions", "topic-id", 1)
+
+
+class CommitPath:
+    """Commits what it is given, in order; one partition.
+
+    Args:
+        folder: the table and the seen-set go here.
+        decoder: the decoder under attack; by default the deployed one.
+        breaker: none, unless a test is about it.
+    """
+
+    def __init__(self, folder: Path, *, decoder: Decoder | None = None, breaker: Breaker | None = None) -> None:
+        self.table = InteractionTable(folder / "table", sleep=lambda _: None)
+        self._seen = DuckDbSeenSet(folder, Origin(self.table.id, SOURCE.topic_id, SOURCE.partition_count))
+        self.dead_letters = MemoryDeadLetters()
+        self._position: int | None = None
+        self._committer = Committer(
+            source=SOURCE,
+            table=self.table,
+            seen=self._seen,
+            decoder=decoder or FastavroDecoder(),
+            filter_=Filter(load(None, {}, {}).filters),
+            dead_letters=self.dead_letters,
+            report_offsets=lambda _: None,
+            breaker=breaker,
+            consumer_name="group headrace/0",
+        )
+
+    def commit(self, messages: Sequence[Message]) -> Tally:
+        """Commit one batch of partition 0."""
+        tally = self._committer.commit(messages, {0: self._position})
+        self._position = messages[-1].offset + 1
+        return tally
+
+    def rows(self) -> pl.DataFrame:
+        """Return the whole table."""
+        return pl.scan_delta(str(self.table.path)).collect()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._seen.close()
