@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace_consumers.cli import config, consume, dataset, demo, doctor, privacy, sampling, topics
+from headrace_consumers.cli import config, consume, dataset, deadletter, demo, doctor, privacy, sampling, topics
 from headrace_consumers.cli.options import EPILOG_WIDTH
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(consume.app, name="consume")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(privacy.app, name="privacy")
 app.command("demo", epilog=demo.EXAMPLE)(demo.command)

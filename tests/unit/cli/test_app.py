@@ -19,6 +19,9 @@ COMMANDS = [
     ["consume", "dataset"],
     ["dataset", "ls"],
     ["dataset", "show"],
+    ["deadletter", "ls"],
+    ["deadletter", "show"],
+    ["deadletter", "replay"],
     ["privacy", "pseudonym"],
     ["demo"],
 ]

@@ -1,0 +1,44 @@
+"""`headrace deadletter`: what can be wrong with its arguments. On a broker: tests/integration."""
+
+import pytest
+
+from headrace_consumers.cli.deadletter import _choice
+from headrace_consumers.deadletters.replay import Choice
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (None, Choice()),
+        ("t", Choice(topic="t")),
+        ("t/3", Choice(topic="t", partition=3)),
+        ("t/3/10", Choice(topic="t", partition=3, first_offset=10, last_offset=10)),
+        ("t/3/10-20", Choice(topic="t", partition=3, first_offset=10, last_offset=20)),
+        ("t/3/10-", Choice(topic="t", partition=3, first_offset=10)),
+    ],
+)
+def test_which_letters(where, expected):
+    assert _choice(where, [], again=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["replay"], "which? Give TOPIC"),
+        (["replay", "t/x"], "expected TOPIC[/PARTITION[/OFFSET[-OFFSET]]]"),
+        (["replay", "--reason", "bad_luck"], "--reason bad_luck: no such reason; there are: invalid_capture_level"),
+        (["show", "t/3"], "expected TOPIC/PARTITION/OFFSET"),
+        (["ls"], "kafka.bootstrap_servers: not set"),
+        (["replay", "--all"], "kafka.bootstrap_servers: not set"),
+    ],
+)
+def test_mistakes_are_one_line(command, arguments, said):
+    ended = command("deadletter", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.error
+
+
+def test_a_broker_that_is_away_is_one_line(command, config_file):
+    ended = command("deadletter", "ls", "--config", config_file({"kafka": {"bootstrap_servers": "127.0.0.1:1"}}))
+    assert (ended.code, ended.out) == (1, "")
+    assert "topic headrace.deadletter.v1: cannot be read" in ended.error
