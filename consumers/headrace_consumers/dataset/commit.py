@@ -8,7 +8,6 @@ is derived from the table, and may be late or lost.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.select import Selection, select
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import Hook, Step, no_hook
+from headrace_consumers.dataset.store import Store
 from headrace_consumers.dataset.table import InteractionTable, Move, app_id
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.deadletters import DeadLetterWriter
@@ -102,12 +102,12 @@ class Committer:
             self._dead_letters.write([self._dead_letter(*item) for item in selection.unreadable])
         moves = self._moves(messages, starts)
         with self._step(Step.FILES):
-            files = _write(self._table.path, rows)
+            files = _write(self._table, rows)
         with self._step(Step.COMMIT):
             try:
                 version = self._table.commit(files, moves)
             except Exception:
-                _remove(self._table.path, files)  # nobody's files
+                _remove(self._table.store, files)  # nobody's files
                 raise
         if self._breaker is not None:
             self._breaker.remember(selection.tally)
@@ -180,16 +180,15 @@ def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[Message, Unr
     selection.tally.dead_letters.update(unreadable.reason for _, unreadable in culprits)
 
 
-def _write(table_path: Path, rows: pa.Table) -> list[DataFile]:
+def _write(table: InteractionTable, rows: pa.Table) -> list[DataFile]:
     try:
-        return write_files(table_path, rows)
+        return write_files(table.store, rows)
     except OSError as error:
         raise TableError(
-            f"{table_path}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
+            f"{table.path}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
         ) from error
 
 
-def _remove(table_path: Path, files: Sequence[DataFile]) -> None:
+def _remove(store: Store, files: Sequence[DataFile]) -> None:
     for file in files:
-        with contextlib.suppress(OSError):
-            (table_path / file.path).unlink()
+        store.discard(file.path)

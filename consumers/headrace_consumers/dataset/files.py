@@ -1,11 +1,9 @@
 """Parquet files of a batch, on disk for good before the table names them."""
 
 import json
-import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -13,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headrace_consumers.dataset.rows import PARTITION_COLUMN
+from headrace_consumers.dataset.store import Store
 
-__all__ = ["DataFile", "fsync_file", "fsync_folder", "write_files"]
+__all__ = ["DataFile", "write_files"]
 
 ROW_GROUP_ROWS: Final = 20_000
 WITH_STATISTICS: Final = ("signature", "topic_id", "partition", "offset", "timestamp_ms")
@@ -43,7 +42,7 @@ class DataFile:
     statistics: str
 
 
-def write_files(table_path: Path, rows: pa.Table) -> list[DataFile]:
+def write_files(store: Store, rows: pa.Table) -> list[DataFile]:
     """Write one file for each ingest date, and return when disk has them.
 
     Raises:
@@ -53,43 +52,17 @@ def write_files(table_path: Path, rows: pa.Table) -> list[DataFile]:
     for date in pc.unique(rows[PARTITION_COLUMN]).to_pylist():
         value = date.isoformat()
         chosen = rows.filter(pc.equal(rows[PARTITION_COLUMN], pa.scalar(date))).drop_columns([PARTITION_COLUMN])
-        folder = table_path / f"{PARTITION_COLUMN}={value}"
-        is_new_folder = not folder.exists()
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{uuid.uuid4().hex}.parquet"
+        name = f"{PARTITION_COLUMN}={value}/{uuid.uuid4().hex}.parquet"
         pq.write_table(
             chosen,
-            path,
+            store.stage(name),
             compression="zstd",
             row_group_size=ROW_GROUP_ROWS,
             use_dictionary=list(_DICTIONARY),
             write_statistics=list(WITH_STATISTICS),
         )
-        fsync_file(path)
-        fsync_folder(folder)
-        if is_new_folder:
-            fsync_folder(table_path)
-        relative = f"{folder.name}/{path.name}"
-        files.append(DataFile(relative, path.stat().st_size, value, _statistics(chosen, WITH_STATISTICS)))
+        files.append(DataFile(name, store.publish(name), value, _statistics(chosen, WITH_STATISTICS)))
     return files
-
-
-def fsync_file(path: Path) -> None:
-    """Return when the file's bytes are on disk."""
-    _fsync(path, os.O_RDONLY)
-
-
-def fsync_folder(path: Path) -> None:
-    """Return when the folder's entries are on disk."""
-    _fsync(path, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _fsync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _statistics(rows: pa.Table, columns: Sequence[str]) -> str:

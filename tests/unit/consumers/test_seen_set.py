@@ -40,7 +40,7 @@ def fill(table, questions):
         start = table.position(f"id/{p}")
         message = message_of(record, start or 0, p)
         rows, _ = to_rows([Kept(record, 1.0, message)], "topic", "id")
-        table.commit(write_files(table.path, rows), [Move(f"id/{p}", start, (start or 0) + 1)])
+        table.commit(write_files(table.store, rows), [Move(f"id/{p}", start, (start or 0) + 1)])
         positions[p] = (start or 0) + 1
     return positions
 

@@ -1,5 +1,6 @@
 """The table: fencing, exceptions that are no failures, torn states, and what readers see."""
 
+import stat
 from collections.abc import Callable
 
 import duckdb
@@ -29,7 +30,7 @@ def rows_of(*questions, partition=0, first_offset=0):
 
 def append(table, *questions, start=None, partition=0):
     first = start or 0
-    files = write_files(table.path, rows_of(*questions, partition=partition, first_offset=first))
+    files = write_files(table.store, rows_of(*questions, partition=partition, first_offset=first))
     return table.commit(files, [Move(f"id/{partition}", start, first + len(questions))])
 
 
@@ -78,6 +79,19 @@ def test_a_batch_without_rows_still_moves_the_position(tmp_path):
     table = InteractionTable(tmp_path / "t")
     table.commit([], [Move("id/0", None, 7)])
     assert table.position("id/0") == 7
+
+
+def test_what_a_commit_is_told_stands_in_the_table_s_history(tmp_path):
+    table = InteractionTable(tmp_path / "t")
+    table.commit([], [Move("id/0", None, 7)], {"headrace.records": "7"})
+    assert DeltaTable(str(tmp_path / "t")).history(1)[0]["headrace.records"] == "7"
+
+
+def test_others_cannot_read_the_table_s_folder(tmp_path):
+    append(InteractionTable(tmp_path / "t"), "a")
+    (file,) = (tmp_path / "t").glob("ingest_date=*/*.parquet")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent, tmp_path / "t")]
+    assert modes == [0o600, 0o700, 0o700]
 
 
 def test_statistics_stand_on_positions_and_not_on_payload(tmp_path):
