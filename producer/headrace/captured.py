@@ -4,16 +4,20 @@ It shares nothing with the program, and is not redacted yet.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-__all__ = ["Captured", "CapturedCall", "CapturedFeedback"]
+__all__ = ["CUT_MARK", "Captured", "CapturedCall", "CapturedFeedback"]
+
+CUT_MARK: Final = "...[cut]"
+"""Stands where something was too much and left out."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CapturedCall:
     """One captured call, before redaction. Fields as in interaction.v1.avsc; `input` and `output` still are objects.
 
-    Names are as the user gave them; the background maps them to valid ones.
+    Names are as the user gave them; the background maps them to valid ones. `truncated`: parts of it were too much to
+    copy on the caller's thread.
     """
 
     event_id: str
@@ -44,6 +48,7 @@ class CapturedCall:
     capture_level: str = "full"
     keep_reason: str = "sample"
     attributes: dict[str, Any] = field(default_factory=dict)
+    truncated: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +64,7 @@ class CapturedFeedback:
     comment: str | None = None
     correction: dict[str, Any] | None = None
     timestamp_ms: int
+    truncated: bool = False
 
 
 Captured: TypeAlias = CapturedCall | CapturedFeedback

@@ -73,23 +73,25 @@ class Ledger:
         self._open_by_epoch: Counter[int] = Counter()
         self._abandoned = 0
 
+    def entry(self) -> "Entry":
+        """Return the entry of a sampled call, which is not counted before its `open`."""
+        return Entry(self)
+
     def open(self) -> "Entry":
         """Count a sampled call in flight; the entry ends it."""
-        with self._changed:
-            self._sampled += 1
-            return self._enter()
+        return self.entry().open()
 
     def unspool(self) -> "Entry":
         """Count a spooled record in flight again."""
         with self._changed:
             self._spooled -= 1
-            return self._enter(is_on_disk=True)
+            return self._enter(Entry(self, is_on_disk=True))
 
     def adopt(self) -> "Entry":
         """Count a record of a dead process's spool in flight."""
         with self._changed:
             self._adopted += 1
-            return self._enter(is_on_disk=True)
+            return self._enter(Entry(self, is_on_disk=True))
 
     def forget(self, reason: str, records: int) -> None:
         """Count spooled records as lost."""
@@ -149,18 +151,26 @@ class Ledger:
                 instance=self._instance,
             )
 
-    def _enter(self, *, is_on_disk: bool = False) -> "Entry":
+    def _open(self, entry: "Entry") -> None:
+        with self._changed:
+            open_before = self._open_by_epoch[self._epoch]
+            # From here on nothing is called: a signal handler's exception comes before all of it or after.
+            self._sampled += 1
+            self._in_flight += 1
+            self._open_by_epoch[self._epoch] = open_before + 1
+            entry.epoch, entry.abandoned, entry.ended = self._epoch, self._abandoned, False
+
+    def _enter(self, entry: "Entry") -> "Entry":
         self._in_flight += 1
-        if is_on_disk:
-            self._on_disk += 1
-        else:
-            self._open_by_epoch[self._epoch] += 1
-        return Entry(self, self._epoch, self._abandoned, is_on_disk=is_on_disk)
+        self._on_disk += 1
+        entry.epoch, entry.abandoned, entry.ended = self._epoch, self._abandoned, False
+        return entry
 
     def _close(self, entry: "Entry", *, to: str, reason: str = "") -> None:
         with self._changed:
             if entry.ended or entry.abandoned != self._abandoned:
                 return
+            dropped_before = self._dropped[reason] if reason else 0
             entry.ended = True
             self._in_flight -= 1
             if to == "delivered":
@@ -168,7 +178,7 @@ class Ledger:
             elif to == "spooled":
                 self._spooled += 1
             else:
-                self._dropped[reason] += 1
+                self._dropped[reason] = dropped_before + 1
             if entry.is_on_disk:
                 self._on_disk -= 1
                 return
@@ -181,14 +191,31 @@ class Ledger:
 class Entry:
     """One record in flight. The first ending counts; a second one, or one after `abandon`, changes nothing."""
 
-    __slots__ = ("_ledger", "abandoned", "ended", "epoch", "is_on_disk")
+    __slots__ = ("_is_claimed", "_ledger", "abandoned", "ended", "epoch", "is_on_disk")
 
-    def __init__(self, ledger: Ledger, epoch: int, abandoned: int, *, is_on_disk: bool = False) -> None:
+    def __init__(self, ledger: Ledger, *, is_on_disk: bool = False) -> None:
         self._ledger = ledger
-        self.epoch = epoch
-        self.abandoned = abandoned
+        self._is_claimed = False
+        self.epoch = self.abandoned = 0
         self.is_on_disk = is_on_disk
-        self.ended = False
+        self.ended = True  # until it is counted
+
+    def open(self) -> "Entry":
+        """Count it in flight, as a sampled call."""
+        self._ledger._open(self)  # noqa: SLF001  # one class in two parts
+        return self
+
+    def claim(self) -> bool:
+        """Take it in hand; False where it has been withdrawn or dropped."""
+        with self._ledger._changed:  # noqa: SLF001
+            self._is_claimed = not self.ended
+            return self._is_claimed
+
+    def withdraw(self, reason: str) -> None:
+        """Count it as lost, unless somebody has it in hand already."""
+        with self._ledger._changed:  # noqa: SLF001
+            if not self._is_claimed:
+                self.drop(reason)
 
     def deliver(self) -> None:
         """Count it as delivered."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from headrace import runtime
 from headrace.errors import UsageError, require_dspy
+from headrace.interruption import pass_on
 from headrace.propagation import TRACEPARENT, request_id_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class _Opening:
             traceparent = traceparents[0] if len(traceparents) == 1 else None
             return enter(request_id_of(given, self._preferred), traceparent=traceparent)
         except Exception as error:
+            pass_on(error)
             current = runtime.slot.runtime
             if current is not None:
                 current.tell_of(error)

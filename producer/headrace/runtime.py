@@ -3,7 +3,6 @@
 `slot.active` is all that an instrumented call reads while capture is off.
 """
 
-import contextlib
 import logging
 import os
 import threading
@@ -17,6 +16,7 @@ from headrace.capture.sampling import new_request_id
 from headrace.captured import Captured
 from headrace.config import ENV_FILE, Config, load
 from headrace.errors import ConfigError
+from headrace.interruption import pass_on
 from headrace.keep import KeepRules
 from headrace.kill_switch import ENV_DISABLED, NoDelivery, is_thrown
 from headrace.policy import Change, Policy
@@ -111,13 +111,15 @@ class Runtime:
 
         The log tells of the first: the error's type and place, never its message, which may quote the payload.
         """
-        with contextlib.suppress(Exception):
+        try:
             self.pipeline.count_failure("capture_failed")
+        except Exception as failure:
+            pass_on(failure)
         self.tell_of(error)
 
     def tell_of(self, error: Exception) -> None:
         """Log the first failure of capture. Never raises."""
-        with contextlib.suppress(Exception):
+        try:
             if not self._has_failed:
                 self._has_failed = True
                 logger.warning(
@@ -125,6 +127,8 @@ class Runtime:
                     "in headrace.stats().dropped",
                     _where(error),
                 )
+        except Exception as failure:  # of the host's own logging
+            pass_on(failure)
 
 
 class Slot:

@@ -24,6 +24,7 @@ from headrace import runtime
 from headrace.capture import scope, wrapper
 from headrace.capture.marks import mark_of
 from headrace.errors import UsageError
+from headrace.interruption import pass_on
 
 __all__ = ["autolog", "default_name"]
 
@@ -100,6 +101,7 @@ def _making_instrumented(plain: Callable[..., Any]) -> Callable[..., Any]:
             if _is_traffic(made, sys._getframe(1).f_globals.get("__name__", "")):  # noqa: SLF001  # its documented name
                 wrapper.instrument(made, default_name(made), version)
         except Exception as error:
+            pass_on(error)
             runtime.current().tell_of(error)
         return made
 

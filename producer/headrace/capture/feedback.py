@@ -13,10 +13,12 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace import runtime as runtimes
+from headrace.capture.budget import Budget
 from headrace.capture.sampling import to_unicode
 from headrace.capture.values import to_json
 from headrace.captured import CapturedFeedback
 from headrace.errors import UsageError
+from headrace.interruption import pass_on
 from headrace_schemas.names import MAX_NAME_LENGTH, is_valid_name
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def give(
         captured.timestamp_ms = runtime.time_ns() // 1_000_000
         return runtime.pipeline.submit(captured)
     except Exception as error:
+        pass_on(error)
         runtime.count_failure(error)
         return False
 
@@ -91,6 +94,7 @@ def checked(
     request = "" if request_id is None else to_unicode(request_id)
     if not request:
         raise UsageError("feedback: request_id: missing, and no request is open here; give the id of the request")
+    budget = Budget()
     feedback = CapturedFeedback(
         feedback_id="",
         request_id=request,
@@ -99,8 +103,9 @@ def checked(
         score=_score(score),
         label=_label(label),
         comment=_text("comment", comment),
-        correction=_correction(correction),
+        correction=_correction(correction, budget),
         timestamp_ms=0,
+        truncated=budget.is_cut,
     )
     if all(said is None for said in (feedback.score, feedback.label, feedback.comment, feedback.correction)):
         raise UsageError(f"feedback: nothing was said; give {_AT_LEAST_ONE}")
@@ -144,7 +149,7 @@ def _text(name: str, value: object) -> str | None:
     return to_unicode(value) or None
 
 
-def _correction(value: object) -> dict[str, Any] | None:
+def _correction(value: object, budget: Budget) -> dict[str, Any] | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
@@ -154,4 +159,4 @@ def _correction(value: object) -> dict[str, Any] | None:
     wrong = next((name for name in value if not isinstance(name, str)), None)
     if wrong is not None:
         raise UsageError(f"feedback: correction: a field's name must be a string, found {type(wrong).__name__}")
-    return {str(name): to_json(item) for name, item in value.items()} or None
+    return {str(name): to_json(item, budget) for name, item in value.items()} or None

@@ -20,6 +20,7 @@ from headrace.capture.sampling import is_sampled, new_request_id
 from headrace.capture.scope import KEY, Request, Scope, place
 from headrace.capture.streams import STREAMS, Collected, watched
 from headrace.capture.success import judged
+from headrace.interruption import pass_on
 from headrace.keep import NO_MATCH, level_of
 from headrace.runtime import slot
 from headrace_schemas import keys
@@ -101,6 +102,7 @@ class Observation:
                 self._collected = Collected(self._runtime.config.telemetry.max_field_bytes)
                 return watched(output, self)
             except Exception as failure:
+                pass_on(failure)
                 self._runtime.tell_of(failure)
         self._end(output, None)
         return output
@@ -126,6 +128,7 @@ class Observation:
                 else:
                     collected.add(item)
             except Exception as failure:
+                pass_on(failure)
                 self._runtime.tell_of(failure)
 
     def end_stream(self, error: BaseException | None) -> None:
@@ -158,9 +161,13 @@ class Observation:
             else:
                 probability = None
             if self.recording is not None and self.span is not None:
-                output = output if collected is None else collected.output()
+                if collected is not None:
+                    output = collected.output()
+                    if collected.is_cut:
+                        self.span.is_not_whole()
                 self.recording.submit(self.span, output, error, latency_s=latency_s, probability=probability)
         except Exception as failure:
+            pass_on(failure)
             self._runtime.tell_of(failure)
 
     def _count(self, latency_s: float, error_type: str | None, cancelled: bool, tries: int = _TRIES) -> None:  # noqa: FBT001  # on every call
@@ -176,6 +183,7 @@ class Observation:
                 outcome = outcome_of(runtime, request, self._mark, error, latency_s=latency_s, rule=rule)
                 runtime.pipeline.submit(outcome)
             except Exception as failure:
+                pass_on(failure)
                 runtime.count_failure(failure)
 
 
@@ -207,6 +215,7 @@ def observe(
                 )
                 observation.recording, observation.span = recording, recording.root
     except Exception as error:
+        pass_on(error)
         runtime.count_failure(error)
         observation = Observation(runtime, mark, scope)
     observation.started_s = runtime.perf_counter()

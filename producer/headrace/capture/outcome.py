@@ -53,4 +53,5 @@ def outcome_of(
         capture_level="outcome",
         keep_reason=rule.reason,
         attributes=dict(request.attributes),
+        truncated=request.is_cut,
     )

@@ -9,6 +9,7 @@ import dspy
 from dspy.predict.parameter import Parameter
 
 from headrace.capture.values import to_json
+from headrace.interruption import pass_on
 from headrace_schemas import canonical
 
 __all__ = ["Field", "Located", "ProgramHash", "parts_of", "predictors_of"]
@@ -106,7 +107,8 @@ class ProgramHash:
             if len(state) != len(seen) or any(now is not then for now, then in zip(state, seen, strict=True)):
                 digest = _digest(located)
                 self._seen = (state, digest)
-        except Exception:  # a program that no predictor can be read from still is captured
+        except Exception as error:  # a program that no predictor can be read from still is captured
+            pass_on(error)
             return None
         return digest
 

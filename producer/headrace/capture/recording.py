@@ -8,6 +8,7 @@ no other. What runs where DSPy's numbering does not reach (a raw thread) counts 
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,32 @@ from headrace.capture.marks import Mark, mark_of
 from headrace.capture.scope import KEY, Request, Scope, current_scope
 from headrace.capture.span import Span
 from headrace.capture.usage import LMCall
+from headrace.interruption import pass_on
 from headrace.runtime import slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from headrace.runtime import Runtime
 
 __all__ = ["Recording"]
+
+
+def _hook(run: Callable[..., None]) -> Callable[..., None]:
+    """Return a hook in which whatever goes wrong is counted and stays: DSPy would log it, payload and all.
+
+    What a signal handler raised goes on to the host; see `Recording.__format__`.
+    """
+
+    @functools.wraps(run)
+    def hook(self: Recording, call_id: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            run(self, call_id, *args, **kwargs)
+        except Exception as error:
+            pass_on(error)
+            self._runtime.count_failure(error)
+
+    return hook
 
 
 class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
@@ -95,15 +114,25 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         """The list that DSPy appends LM history to; made when asked for, so that references go in no circle."""
         return _History(self)
 
-    # DSPy's hooks. Whatever goes wrong here is counted and stays here: DSPy would log it, payload and all.
+    def __format__(self, spec: str) -> str:
+        """Return the text that DSPy puts into its log line when a hook has raised; no hook raises an error of its own.
 
+        DSPy swallows what is raised in a hook, or on the way to it, and then writes that line: the one place where what
+        a signal handler raised there can go on to the host.
+        """
+        passing = sys.exception()
+        if passing is not None:
+            pass_on(passing)
+        return str(super().__format__(spec))
+
+    # DSPy's hooks; see `_hook`.
+
+    @_hook
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """Open a span for a predictor or an instrumented module; any other module is part of the span around it."""
-        try:
-            self._begin(call_id, instance, inputs)
-        except Exception as error:
-            self._runtime.count_failure(error)
+        self._begin(call_id, instance, inputs)
 
+    @_hook
     def on_module_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         """Close the span."""
         self._places.pop(call_id, None)
@@ -111,12 +140,14 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         if span is not None:
             self.submit(span, outputs, _raised(outputs, exception))
 
+    @_hook
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """Remember which span an LM call belongs to, and watch for its entry in the history."""
         del instance, inputs
         self._lm_calls[call_id] = _LMInProgress(around=ACTIVE_CALL_ID.get())
         self._places[call_id] = self._here()
 
+    @_hook
     def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         """An LM call that succeeded without an entry leaves the usage of its spans unknown."""
         span = self._places.pop(call_id, self.root)
@@ -128,11 +159,13 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         elif ended.around in self._lm_calls:  # an LM that calls another LM has done its part
             self._lm_calls[ended.around].has_entry = True
 
+    @_hook
     def _pass_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """A step that has no record of its own."""
         del instance, inputs
         self._places[call_id] = self._here()
 
+    @_hook
     def _pass_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         del outputs, exception
         self._places.pop(call_id, None)
@@ -150,6 +183,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
                 self._lm_calls[here].has_entry = True
             self._here().add(LMCall.from_history(entry))
         except Exception as error:
+            pass_on(error)
             self.root.usage_is_unknown()
             self._runtime.count_failure(error)
 
@@ -222,6 +256,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
                     cost_usd=call.cost_usd,
                 )
         except Exception as failure:
+            pass_on(failure)
             runtime.count_failure(failure)
 
 

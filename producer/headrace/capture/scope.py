@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from dspy.dsp.utils.settings import thread_local_overrides
 from dspy.dsp.utils.utils import dotdict
 
+from headrace.capture.budget import Budget
 from headrace.capture.sampling import new_request_id, to_unicode
 from headrace.capture.values import to_json
 from headrace.errors import UsageError
@@ -34,6 +35,7 @@ class Request:
         attributes: the service's own labels, JSON values.
         trace: where the caller stands in a trace, for records made while no OpenTelemetry span is active.
         consent: whether its calls may be captured.
+        is_cut: whether the attributes were too much to be copied.
     """
 
     request_id: str
@@ -41,6 +43,7 @@ class Request:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     trace: Trace | None = None
     consent: bool = True
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,15 @@ def _opened(
     *,
     consent: bool = True,
 ) -> Request:
+    budget = Budget()
+    labels = to_json(dict(attributes or {}), budget)
     return Request(
         ("" if request_id is None else to_unicode(request_id)) or new_request_id(),
         None if subject_id is None else to_unicode(subject_id),
-        to_json(dict(attributes or {})),
+        labels,
         trace,
         consent,
+        budget.is_cut,
     )
 
 
@@ -144,6 +150,7 @@ def _inside(outer: Scope, opened: Request) -> Scope:
             subject_id=opened.subject_id if opened.subject_id is not None else around.subject_id,
             attributes={**around.attributes, **opened.attributes},
             trace=opened.trace or around.trace,
+            is_cut=opened.is_cut or around.is_cut,
             consent=opened.consent and around.consent,  # once refused it is refused for all inside
         )
     return replace(outer, request=opened)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dspy
 
+from headrace.capture.budget import Budget
 from headrace.capture.sampling import to_unicode
 from headrace.capture.success import Unsuccessful
 from headrace.capture.tracing import active_trace
 from headrace.capture.usage import UNKNOWN, LMCall, total
 from headrace.capture.values import to_json
 from headrace.captured import CapturedCall
+from headrace.interruption import pass_on
 
 if TYPE_CHECKING:
     from headrace.capture.identity import SignatureIdentity
@@ -62,7 +64,9 @@ class Span:
         self._rate = rate
         self._identity = identity
         self._arguments = arguments
-        self._input = to_json(arguments)  # now, for the call may change them
+        budget = self._budget()
+        self._input = to_json(arguments, budget)  # now, for the call may change them
+        self._is_cut = budget.is_cut or request.is_cut
         # Of one program at one moment: inside a call it is not looked at again.
         if parent is not None and parent.home is home and parent.mark is mark:
             self.program_hash: str | None = parent.program_hash
@@ -92,6 +96,10 @@ class Span:
         if self._parent is not None:
             self._parent.usage_is_unknown()
 
+    def is_not_whole(self) -> None:
+        """Mark the record: some of what it should hold was too much to be copied."""
+        self._is_cut = True
+
     def is_the_call_of(self, predictor: Any, arguments: dict[str, Any]) -> bool:
         """Tell whether this span's record already is the record of a predictor's call.
 
@@ -103,7 +111,7 @@ class Span:
         mine = self._arguments
         if mine.keys() == arguments.keys() and all(mine[name] is arguments[name] for name in mine):
             return True
-        return bool(self._input == to_json(arguments))
+        return bool(self._input == to_json(arguments, self._budget()))
 
     def end(
         self,
@@ -123,6 +131,7 @@ class Span:
         """
         if latency_s is None:
             latency_s = self._runtime.perf_counter() - self._started_s
+        fields = {} if error is not None and not isinstance(error, Unsuccessful) else self._output(output)
         usage = total(self._lm_calls) if self._usage_is_known else UNKNOWN
         return CapturedCall(
             event_id=self.event_id,
@@ -137,7 +146,7 @@ class Span:
             fields_hash=self._identity.fields_hash,
             program_hash=self.program_hash,
             input=self._input,
-            output={} if error is not None and not isinstance(error, Unsuccessful) else self._output(output),
+            output=fields,
             timestamp_ms=self._timestamp_ms,
             latency_ms=latency_s * 1000,
             tokens_input=usage.tokens_input,
@@ -151,13 +160,20 @@ class Span:
             error_type=None if error is None else type(error).__name__,
             inclusion_probability=self._rate if probability is None else probability,
             attributes=dict(self._request.attributes),
+            truncated=self._is_cut,
         )
 
     def _output(self, output: Any) -> Any:
         fields = output_fields(output)
         if isinstance(output, dspy.Example):
             fields = {**dict.fromkeys(self._identity.outputs), **fields}
-        return to_json(fields)
+        budget = self._budget()
+        encoded = to_json(fields, budget)
+        self._is_cut |= budget.is_cut
+        return encoded
+
+    def _budget(self) -> Budget:
+        return Budget(self._runtime.config.telemetry.max_field_bytes)
 
 
 def output_fields(output: Any) -> dict[str, Any]:
@@ -171,5 +187,6 @@ def error_message(error: BaseException) -> str | None:
         return None
     try:
         return to_unicode(error)[:MAX_ERROR_CHARACTERS]
-    except Exception:  # an exception whose __str__ fails
+    except Exception as failure:  # of its __str__
+        pass_on(failure)
         return "<no message>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from headrace.interruption import pass_on
+
 if TYPE_CHECKING:
     from headrace.capture.marks import Mark
 
@@ -27,6 +29,7 @@ def judged(mark: Mark, output: Any) -> Unsuccessful | None:
     try:
         return None if mark.success(output) else Unsuccessful()
     except Exception as error:
+        pass_on(error)
         if not mark.predicate_has_failed:
             mark.predicate_has_failed = True
             logger.warning(

@@ -2,6 +2,7 @@
 
 import sys
 
+from headrace.interruption import pass_on
 from headrace.propagation import Trace
 
 __all__ = ["active_trace"]
@@ -17,5 +18,6 @@ def active_trace() -> Trace | None:
         if not context.is_valid:
             return None
         return Trace(f"{context.trace_id:032x}", f"{context.span_id:016x}")
-    except Exception:  # half imported, or somebody's own span: a record without it is whole all the same
+    except Exception as error:  # half imported, or somebody's own span: a record without it is whole all the same
+        pass_on(error)
         return None

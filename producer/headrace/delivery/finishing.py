@@ -55,7 +55,8 @@ class Finisher:
         dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted), secret=protection.dedup_key)
         if protection.dedup_key is not None:
             policy = f"hmac-{keys.secret_id(protection.dedup_key)}:{policy}"
-        if call.capture_level == "outcome":  # there are no inputs, and outcomes are no duplicates of each other
+        # Without its inputs, or all of them, a call is nobody's duplicate.
+        if call.capture_level == "outcome" or call.truncated:
             policy, dedup_key = "none", call.event_id
         input_json, input_cut = self._cut(signature, inputs)
         output_json, output_cut = self._cut(signature, output)
@@ -96,7 +97,7 @@ class Finisher:
             "keep_reason": call.keep_reason,
             "redaction_version": protection.version,
             "redactions": counts.total(),
-            "truncated": input_cut or output_cut or attributes_cut,
+            "truncated": call.truncated or input_cut or output_cut or attributes_cut,
             "dedup_key": dedup_key,
             "dedup_policy": policy,
             "attributes": attributes_json,

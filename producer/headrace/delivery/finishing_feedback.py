@@ -5,10 +5,10 @@ A person's comment and correction hold what the call's inputs and outputs hold, 
 
 from collections import Counter
 
-from headrace.captured import CapturedFeedback
+from headrace.captured import CUT_MARK, CapturedFeedback
 from headrace.config import Config
 from headrace.delivery.protection import Protection
-from headrace.delivery.size import CUT_MARK, capped
+from headrace.delivery.size import capped
 from headrace_schemas import Feedback
 from headrace_schemas.names import to_valid_name
 
@@ -61,7 +61,7 @@ class FeedbackFinisher:
             "instance": self._instance,
             "redaction_version": protection.version,
             "redactions": counts.total(),
-            "truncated": comment_cut or correction_cut,
+            "truncated": feedback.truncated or comment_cut or correction_cut,
         }
         return record, counts
 

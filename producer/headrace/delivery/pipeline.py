@@ -28,6 +28,7 @@ from headrace.delivery.sinks import Sink, sink_for
 from headrace.delivery.spool import Spool, spool_for
 from headrace.delivery.statistics import StatisticsPublisher
 from headrace.delivery.worker import Worker
+from headrace.interruption import pass_on
 from headrace.key_material import producer_keys
 from headrace.ledger import Ledger, Stats
 from headrace.redaction import OwnRedactor
@@ -92,20 +93,24 @@ class Pipeline:
         process.watch(self)
 
     def submit(self, captured: Captured) -> bool:
-        """Take a call or a feedback; False where it is dropped, and counted. Never blocks, never raises.
+        """Take a call or a feedback; False where it is dropped, and counted. Never blocks, raises nothing of its own.
 
         Threads that submit at the same moment may exceed the queue's bound by one call each.
         """
-        entry = self._ledger.open()  # first: what a close at this moment leaves in the queue, it counts as lost
+        entry = self._ledger.entry()
         try:
+            entry.open()  # first: what a close at this moment leaves in the queue, it counts as lost
             size = footprint(captured)
             obstacle = self._obstacle(size)
             if obstacle is not None:
                 entry.drop(obstacle)
                 return False
             self._worker.put(captured, entry, size)
-        except Exception as error:  # no memory, say
-            entry.drop("submit_failed")
+        except BaseException as error:
+            entry.withdraw("submit_failed")
+            pass_on(error)
+            if not isinstance(error, Exception):
+                raise
             self._complaints.warn("submit", "headrace: a call could not be queued (%s)", type(error).__name__)
             return False
         return True

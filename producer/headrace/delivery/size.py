@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from headrace.captured import CUT_MARK
 from headrace_schemas import canonical
 
-__all__ = ["CUT_MARK", "capped", "with_capped_fields"]
+__all__ = ["capped", "with_capped_fields"]
 
-CUT_MARK: Final = "...[cut]"
 _SHORTEST_TEXT: Final = 16
 _MARGIN: Final = 0.95
 

@@ -154,6 +154,8 @@ class Worker:
             self._complain("statistics", error)
 
     def _deliver(self, captured: Captured, entry: Entry) -> None:
+        if not entry.claim():
+            return  # a signal handler interrupted its submit, which counted it as dropped
         try:
             outgoing, redactions = self._finishers.finish(captured)
         except RedactorError as error:  # what cannot be redacted never leaves

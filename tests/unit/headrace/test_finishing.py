@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.captured import CUT_MARK
 from headrace.config import load
 from headrace.delivery.finishing import MAX_ERROR_CHARACTERS, Finisher
 from headrace.delivery.protection import Protection
-from headrace.delivery.size import CUT_MARK, capped
+from headrace.delivery.size import capped
 from headrace.key_material import producer_keys
 from headrace.redaction import OwnRedactor, subject_pseudonym
 from headrace_schemas import CanonicalizationError, Interaction, canonical, envelope, interaction_codec, keys, names
@@ -327,3 +328,9 @@ def test_the_cap_holds_for_any_value_and_leaves_json(value: dict[str, Any], max_
     assert is_cut == (len(whole) > max_bytes)
     if not is_cut:
         assert text.encode() == whole
+
+
+def test_a_call_of_which_something_was_left_out_at_capture_is_truncated_and_nobodys_duplicate() -> None:
+    first, second = (finish(event_id=event, input={"question": ["...[cut]"]}, truncated=True) for event in ("a", "b"))
+    assert first["truncated"]
+    assert (first["dedup_policy"], first["dedup_key"], second["dedup_key"]) == ("none", "a", "b")

@@ -4,10 +4,12 @@ import dataclasses
 import enum
 import json
 import math
-from collections import OrderedDict, deque, namedtuple
+from collections import OrderedDict, UserDict, UserList, UserString, deque, namedtuple
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
@@ -209,20 +211,113 @@ def test_keys_stay_apart_and_hashable():
 
 
 def test_an_object_that_fails_when_read_does_no_harm():
-    class Broken(BaseModel):
-        name: str = "a"
-
-        def __getattribute__(self, name):
-            if name == "name":
-                raise RuntimeError("no")
-            return super().__getattribute__(name)
-
-    class BrokenMapping(dict):
-        def items(self):
+    class BrokenDate(date):
+        def isoformat(self):
             raise RuntimeError("no")
 
-    assert to_json([Broken(), BrokenMapping(a=1), "after"]) == [
-        f"<unencodable {Broken.__qualname__}>",
-        f"<unencodable {BrokenMapping.__qualname__}>",
-        "after",
-    ]
+    assert to_json([BrokenDate(2024, 2, 29), "after"]) == [f"<unencodable {BrokenDate.__qualname__}>", "after"]
+
+
+class ReadError(Exception):
+    """What a test's object raises when its own code is run."""
+
+
+class Remote:
+    """Base of objects whose every method would ask a server."""
+
+    def __getattribute__(self, name):
+        raise ReadError(name)
+
+    def _ask(self, *_):
+        raise ReadError
+
+    __iter__ = __len__ = __getitem__ = __contains__ = __str__ = __repr__ = __eq__ = items = keys = values = _ask
+    __hash__ = object.__hash__
+    __class__ = property(_ask)
+
+
+class RemoteDict(Remote, dict):
+    pass
+
+
+class RemoteList(Remote, list):
+    pass
+
+
+class RemoteText(Remote, str):
+    __slots__ = ()
+
+
+class RemoteTuple(Remote, tuple):
+    __slots__ = ()
+
+
+class RemoteModel(Remote, BaseModel):
+    name: str = "a"
+
+
+@dataclasses.dataclass(init=False, repr=False, eq=False)
+class RemotePoint(Remote):
+    x: int
+    y: int = 2
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    x: int
+    y: int = 2
+
+
+class Rows(Mapping):
+    """A view of a table somewhere else."""
+
+    def __getitem__(self, key):
+        raise ReadError
+
+    __iter__ = __len__ = __getitem__
+
+
+class Lines(Sequence):
+    """A view of a file somewhere else."""
+
+    def __getitem__(self, index):
+        raise ReadError
+
+    __len__ = __getitem__
+
+
+def remote_point():
+    point = RemotePoint()
+    object.__setattr__(point, "x", 1)
+    return point
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (RemoteDict({"a": 1}), {"a": 1}),
+        (RemoteList([1, 2]), [1, 2]),
+        (RemoteTuple((1, 2)), [1, 2]),
+        (RemoteText("text"), "text"),
+        (RemoteModel.model_construct(name="a"), {"name": "a"}),
+        (remote_point(), {"x": 1, "y": 2}),
+        (Slotted(1), {"x": 1, "y": 2}),
+        (UserDict({"a": [1]}), {"a": [1]}),
+        (UserList([1]), [1]),
+        (UserString("text"), "text"),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (MappingProxyType(Rows()), "<unencodable Rows>"),
+        (Rows(), "<unencodable Rows>"),
+        (Lines(), "<unencodable Lines>"),
+        (Remote(), "<unencodable Remote>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_stored_is_read_and_nothing_of_an_objects_own_code_is_run(value, encoded):
+    assert to_json({"value": value}) == {"value": encoded}
+
+
+def test_a_field_that_is_not_stored_in_its_object_is_not_asked_for():
+    """As in a row of an ORM, whose attributes are loaded when they are read."""
+    row = Line.model_construct(start=1)
+    assert to_json(row) == {"start": 1, "endsAt": "<unencodable Line.endsAt>"}

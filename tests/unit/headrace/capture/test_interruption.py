@@ -1,0 +1,290 @@
+"""What a signal handler raises while our code runs reaches the host, wherever in our code that is."""
+
+import dis
+import functools
+import gc
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dspy
+import pytest
+
+import headrace
+from headrace import runtime
+from headrace.capture.success import Unsuccessful
+from headrace.config import load
+from headrace.delivery import Pipeline
+from headrace.interruption import came_from_a_signal, pass_on
+from tests.unit.headrace.capture.offline import Echo, KeepingPipeline, Program
+
+OURS = str(Path(headrace.__file__).parent)
+
+
+class TimeLimitError(Exception):
+    """As Celery's SoftTimeLimitExceeded: an Exception."""
+
+
+def plain(_signum, _frame):
+    raise TimeLimitError
+
+
+def forgets_its_arguments(signum, frame):
+    del signum, frame
+    raise TimeLimitError
+
+
+def deeper(signum, _frame):
+    plain(signum, None)
+
+
+def takes_any(*_):
+    raise TimeLimitError
+
+
+def puts_another_in_its_place(_signum, _frame):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    raise TimeLimitError
+
+
+class Limit:
+    def reached(self, signum, frame):
+        del signum, frame
+        raise TimeLimitError
+
+    def __call__(self, signum, frame):
+        del signum, frame
+        raise TimeLimitError
+
+
+def with_more(more, signum, frame):
+    del signum, frame
+    raise TimeLimitError(more)
+
+
+HANDLERS = [
+    plain,
+    forgets_its_arguments,
+    deeper,
+    takes_any,
+    puts_another_in_its_place,
+    Limit().reached,
+    Limit(),
+    functools.partial(with_more, 1),
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_finalizers() -> Iterator[None]:
+    """What is raised in a finalizer Python itself does not pass on."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def caught(call) -> Exception:
+    try:
+        call()
+    except (TimeLimitError, ValueError) as error:
+        return error
+    raise AssertionError
+
+
+@contextmanager
+def handled_by(handler) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+CHECKED = {"RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD"}
+"""The instructions after which Python runs signal handlers."""
+
+
+@contextmanager
+def struck_at(number: int) -> Iterator[Callable[[], bool]]:
+    """Raise the signal at the so manieth place in our code at which one may come; yields whether it came to that."""
+    left = number
+    latest: dict[object, str] = {}
+
+    def trace(frame, event, _):
+        nonlocal left
+        name = frame.f_code.co_filename
+        if not name.startswith(OURS) or name.endswith("interruption.py") or left <= 0:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            before = latest.get(frame, "")
+            latest[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            left -= before in CHECKED or before.startswith("POP_JUMP_BACKWARD")
+            if left == 0:
+                signal.raise_signal(signal.SIGALRM)
+        elif event == "return":
+            latest.pop(frame, None)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield lambda: left <= 0
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: getattr(handler, "__name__", type(handler).__name__))
+def test_what_a_handler_raised_is_known(handler):
+    with handled_by(handler):
+        error = caught(lambda: signal.raise_signal(signal.SIGALRM))
+        assert came_from_a_signal(error)
+        with pytest.raises(TimeLimitError):
+            pass_on(error)
+
+
+def test_what_our_code_raised_is_not():
+    def fails_given_a_frame(_number, _frame):
+        raise TimeLimitError
+
+    with handled_by(plain):
+        error = caught(lambda: fails_given_a_frame(1, None))
+    assert not came_from_a_signal(error)
+    pass_on(error)
+
+
+def test_what_a_handler_s_own_calls_raise_is_theirs():
+    errors = []
+    with handled_by(lambda *_: errors.append(caught(lambda: int("x")))):
+        signal.raise_signal(signal.SIGALRM)
+    assert [came_from_a_signal(error) for error in errors] == [False]
+
+
+def reached_the_host(call) -> bool:
+    try:
+        call()
+    except TimeLimitError:
+        return True
+    return False
+
+
+def fails(program) -> None:
+    with pytest.raises(KeyError):
+        program(value=KeyError("x"))
+
+
+def ways_of_calling():
+    plain_call = headrace.instrument(Echo(), "echo", success=lambda output: output)
+    nested = headrace.instrument(Program(), "qa")
+    yield "echo", lambda: plain_call(value={"a": [1, {2}], "b": Limit()})
+    yield "echo that raises", lambda: fails(plain_call)
+    yield "program", lambda: nested(question="x")
+    yield "stream", lambda: list(plain_call(value=(item for item in "ab")))
+    yield "feedback", lambda: headrace.feedback("r", score=1, correction={"a": 1})
+
+
+@pytest.mark.parametrize("rate_pct", [0, 100])
+@pytest.mark.parametrize("way", ["echo", "echo that raises", "program", "stream", "feedback"])
+def test_it_reaches_the_host_from_every_place_in_our_code(at, way, rate_pct):
+    at(rate_pct)
+    call = dict(ways_of_calling())[way]
+    call()  # what is done once only
+    lost, place = [], 0
+    with handled_by(forgets_its_arguments):
+        while True:
+            place += 1
+            with struck_at(place) as was_struck:
+                reached = reached_the_host(call)
+            if not was_struck():
+                break
+            if not reached:
+                lost.append(place)
+    assert place > 10
+    assert lost == []
+
+
+def test_a_call_after_an_interrupted_one_is_as_before(at):
+    pipeline = at(100)
+    program = headrace.instrument(Program(), "qa")
+    with handled_by(plain):
+        for line in range(1, 200, 7):
+            with struck_at(line):
+                reached_the_host(lambda: program(question="x"))
+    assert dspy.settings.get("headrace") is None
+    pipeline.calls.clear()
+    program(question="y")
+    assert [call.signature for call in pipeline.calls] == ["qa.generate.predict", "qa.judge", "qa"]
+    assert pipeline.failures == []
+
+
+def test_the_ledger_balances_however_a_submit_is_interrupted(tmp_path):
+    config = load(
+        None,
+        {"telemetry": {"enabled": True, "sampling_rate_pct": 100, "log_file_path": str(tmp_path / "calls.jsonl")}},
+        {},
+    )
+    pipeline = Pipeline(config)
+    previous = runtime.swap(runtime.Runtime(config, pipeline))
+    try:
+        program = headrace.instrument(Echo(), "echo")
+        program(value=1)
+        with handled_by(plain):
+            for line in range(1, 400):
+                with struck_at(line) as was_struck:
+                    reached = reached_the_host(lambda: program(value=1))
+                assert reached == was_struck()
+        assert pipeline.flush(10)
+        stats = pipeline.stats()
+        assert (stats.balanced, stats.in_flight) == (True, 0)
+        assert len((tmp_path / "calls.jsonl").read_text().splitlines()) == stats.delivered
+    finally:
+        runtime.swap(previous)
+        pipeline.close(5)
+
+
+def test_a_timer_s_exceptions_all_reach_the_host(at):
+    at(0)
+    program = headrace.instrument(Echo(), "echo")
+    raised = reached = calls = 0
+
+    def handler(*_):
+        nonlocal raised
+        raised += 1
+        raise TimeLimitError
+
+    with handled_by(handler):
+        while raised < 300:
+            before = raised
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 20e-6 + (raised % 50) * 1e-6)
+                while raised == before:
+                    program(value=1)
+                    calls += 1
+            except TimeLimitError:
+                reached += 1
+    assert reached == raised
+    assert calls
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_no_exception_passes_as_ever(at, error):
+    at(100)
+
+    def handler(*_):
+        raise error
+
+    program = headrace.instrument(Program(), "qa")
+    with handled_by(handler), struck_at(30), pytest.raises(error):
+        program(question="x")
+
+
+def test_our_own_failures_still_stay_ours(at):
+    pipeline = at(100)
+    assert isinstance(pipeline, KeepingPipeline)
+    pipeline.broken = True
+    with handled_by(plain):
+        assert headrace.instrument(Echo(), "echo")(value=1) == 1
+    assert pipeline.failures == ["capture_failed"]
+    assert not came_from_a_signal(Unsuccessful())
