@@ -7,11 +7,12 @@ import polars as pl
 
 from headrace.config import load
 from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import Decoder, FastavroDecoder
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
+from headrace_consumers.dataset.select import FrameDecoder
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
@@ -31,7 +32,7 @@ class CommitPath:
         breaker: none, unless a test is about it.
     """
 
-    def __init__(self, folder: Path, *, decoder: Decoder | None = None, breaker: Breaker | None = None) -> None:
+    def __init__(self, folder: Path, *, decoder: FrameDecoder | None = None, breaker: Breaker | None = None) -> None:
         self.table = InteractionTable(folder / "table", sleep=lambda _: None)
         self._seen = DuckDbSeenSet(folder, Origin(self.table.id, SOURCE.topic_id, SOURCE.partition_count))
         self.dead_letters = MemoryDeadLetters()
@@ -40,7 +41,7 @@ class CommitPath:
             source=SOURCE,
             table=self.table,
             seen=self._seen,
-            decoder=decoder or FastavroDecoder(),
+            decoder=decoder or ColumnarDecoder(),
             filter_=Filter(load(None, {}, {}).filters),
             dead_letters=self.dead_letters,
             report_offsets=lambda _: None,

@@ -4,11 +4,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
+
+from headrace_consumers.dataset.frame import frame_of
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.select import kept_of
 from headrace_schemas import DeadLetter, Interaction, canonical, interaction_codec, keys
 from headrace_schemas.vectors import EXAMPLE
 
-__all__ = ["NOW_MS", "MemoryDeadLetters", "interaction", "message_of"]
+__all__ = ["NOW_MS", "MemoryDeadLetters", "interaction", "kept", "message_of"]
 
 NOW_MS = time.time_ns() // 1_000_000
 _CODEC = interaction_codec()
@@ -35,6 +39,13 @@ def message_of(
     if isinstance(record, bytes):
         return Message(partition, offset, key, record, NOW_MS)
     return Message(partition, offset, key or record["dedup_key"].encode(), _CODEC.encode(record), NOW_MS)
+
+
+def kept(records: Sequence[Interaction], messages: Sequence[Message], quality: float = 1.0) -> pl.DataFrame:
+    """What a selection keeps when it keeps these records."""
+    frame, culprits = frame_of(records)
+    assert culprits == []
+    return kept_of(frame, pl.Series([quality] * len(records), dtype=pl.Float64), messages)
 
 
 class MemoryDeadLetters:

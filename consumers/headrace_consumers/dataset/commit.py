@@ -10,18 +10,19 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+import polars as pl
 import pyarrow as pa
 import structlog
 
 from headrace_consumers.dataset.breaker import Breaker
-from headrace_consumers.dataset.decode import Decoder, Unreadable
+from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.files import DataFile, write_files
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_set import SeenSet
-from headrace_consumers.dataset.select import Selection, select
+from headrace_consumers.dataset.select import FrameDecoder, Selection, select
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import Hook, Step, no_hook
 from headrace_consumers.dataset.store import Store
@@ -60,7 +61,7 @@ class Committer:
         source: Source,
         table: InteractionTable,
         seen: SeenSet,
-        decoder: Decoder,
+        decoder: FrameDecoder,
         filter_: Filter,
         dead_letters: DeadLetterWriter,
         report_offsets: Callable[[Mapping[int, int]], None],
@@ -94,7 +95,7 @@ class Committer:
         selection = select(messages, self._seen.is_new([m.key for m in messages]), self._decoder, self._filter)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
-            _to_dead_letters(selection, culprits)
+            _to_dead_letters(selection, culprits, messages)
         if self._breaker is not None:
             self._breaker.check(selection.tally)
         self._log_unreadable(selection)
@@ -166,18 +167,22 @@ def _last_offsets(messages: Sequence[Message]) -> dict[int, int]:
 
 
 def _keys_by_partition(selection: Selection) -> dict[int, list[bytes]]:
-    keys: dict[int, list[bytes]] = {}
-    for kept in selection.kept:
-        keys.setdefault(kept.message.partition, []).append(kept.record["dedup_key"].encode())
-    return keys
+    keys = selection.kept.select("partition", pl.col("dedup_key").cast(pl.Binary))
+    return {
+        int(partition): part["dedup_key"].to_list()
+        for (partition,), part in keys.partition_by("partition", as_dict=True).items()
+    }
 
 
-def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[Message, Unreadable]]) -> None:
-    gone = {(message.partition, message.offset) for message, _ in culprits}
-    selection.kept = [k for k in selection.kept if (k.message.partition, k.message.offset) not in gone]
-    selection.unreadable.extend(culprits)
+def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], messages: Sequence[Message]) -> None:
+    """Move records from which no row can be built from the rows to the dead letters."""
+    gone = set(culprits)
+    why = Unreadable("unwritable", "no row can be built from it")
+    selection.unreadable.extend((message, why) for message in messages if (message.partition, message.offset) in gone)
+    places = pl.DataFrame(culprits, schema={"partition": pl.Int32, "offset": pl.Int64}, orient="row")
+    selection.kept = selection.kept.join(places, on=["partition", "offset"], how="anti", maintain_order="left")
     selection.tally.kept -= len(culprits)
-    selection.tally.dead_letters.update(unreadable.reason for _, unreadable in culprits)
+    selection.tally.dead_letters[why.reason] += len(culprits)
 
 
 def _write(table: InteractionTable, rows: pa.Table) -> list[DataFile]:

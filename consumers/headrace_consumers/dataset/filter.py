@@ -1,14 +1,17 @@
 """Which readable records become examples: environment; success, latency, cost, quality, each per signature.
 
-A value equal to a threshold passes. A value that is unknown passes too, and is counted.
+A value equal to a threshold passes. A value that is unknown passes too, and is counted. `judge` says it for one record;
+`judge_all` says the same for the records of a frame at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import polars as pl
+
 from headrace.config import Filters, Thresholds
-from headrace_consumers.dataset.quality import SCORERS
+from headrace_consumers.dataset.quality import SCORERS, score_frame
 from headrace_schemas import Interaction
 
 __all__ = ["REASONS", "Filter", "Verdict"]
@@ -49,6 +52,46 @@ class Filter:
         if record["environment"] not in self._filters.environments:  # a test's traffic must not train production
             return Verdict("environment", quality, unknown)
         return Verdict(_reason(record, quality, thresholds), quality, unknown)
+
+    def judge_all(self, records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        """Return `reason` (null: it passes) and `quality` of each record with capture level full.
+
+        Args:
+            records: FRAME_SCHEMA.
+            outputs: their parsed outputs.
+        """
+        limit = self._limits(records["signature"].unique().to_list())
+        quality = score_frame(records, outputs, limit(lambda thresholds: thresholds.scorer, pl.String()))
+        column = pl.col
+        return records.select(
+            pl.when(~column("environment").is_in(self._filters.environments))
+            .then(pl.lit("environment"))
+            .when(limit(lambda thresholds: thresholds.require_success, pl.Boolean()) & ~column("success"))
+            .then(pl.lit("failed"))
+            .when(column("truncated"))
+            .then(pl.lit("truncated"))
+            .when(column("latency_ms") > limit(lambda thresholds: thresholds.max_latency_ms, pl.Float64()))
+            .then(pl.lit("latency"))
+            .when(column("cost_usd") > limit(lambda thresholds: thresholds.max_cost_usd, pl.Float64()))
+            .then(pl.lit("cost"))
+            .when(pl.lit(quality) < limit(lambda thresholds: thresholds.min_quality_score, pl.Float64()))
+            .then(pl.lit("quality"))
+            .alias("reason"),
+            quality,
+        )
+
+    def _limits(self, signatures: Sequence[str]) -> Callable[[Callable[[Thresholds], Any], pl.DataType], pl.Expr]:
+        """Return what makes a threshold an expression: one value, or one for each signature."""
+        own = {name: self._by_signature[name] for name in signatures if name in self._by_signature}
+
+        def limit(read: Callable[[Thresholds], Any], kind: pl.DataType) -> pl.Expr:
+            default = pl.lit(read(self._filters.default), kind)
+            if not own:
+                return default
+            values = pl.Series([read(thresholds) for thresholds in own.values()], dtype=kind, strict=False)
+            return pl.col("signature").replace_strict(list(own), values, default=default, return_dtype=kind)
+
+        return limit
 
 
 def _reason(record: Interaction, quality: float, thresholds: Thresholds) -> str | None:

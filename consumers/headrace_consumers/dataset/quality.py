@@ -1,11 +1,16 @@
-"""Scorers: how good a record's output is, from 0 to 1. Plain callables over the record and its parsed output."""
+"""Scorers: how good a record's output is, from 0 to 1. Plain callables over the record and its parsed output.
 
-from collections.abc import Callable, Mapping
+`score_frame` is the same for many records at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
+
+import polars as pl
 
 from headrace_schemas import Interaction
 
-__all__ = ["SCORERS", "UNENCODABLE_PREFIX", "Scorer", "score_fields", "score_legacy"]
+__all__ = ["SCORERS", "UNENCODABLE_PREFIX", "Scorer", "score_fields", "score_frame", "score_legacy"]
 
 Scorer: TypeAlias = Callable[[Interaction, Mapping[str, Any]], float]
 
@@ -19,9 +24,7 @@ def score_fields(record: Interaction, output: Mapping[str, Any]) -> float:
     A declared field that the program did not fill is null in the record. A short answer loses nothing.
     """
     del record
-    if not output:
-        return 0.0
-    return sum(_is_filled(value) for value in output.values()) / len(output)
+    return _filled_share(output)
 
 
 def score_legacy(record: Interaction, output: Mapping[str, Any]) -> float:
@@ -47,7 +50,31 @@ def score_legacy(record: Interaction, output: Mapping[str, Any]) -> float:
 SCORERS: Final[Mapping[str, Scorer]] = {"fields": score_fields, "legacy": score_legacy}
 
 
+def score_frame(records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]], scorer: pl.Expr) -> pl.Series:
+    """Return each record's score as `quality`.
+
+    Args:
+        records: FRAME_SCHEMA.
+        outputs: their parsed outputs.
+        scorer: the name of each record's scorer.
+    """
+    fields = pl.Series(map(_filled_share, outputs), dtype=pl.Float64)
+    latency_ms, tokens = pl.col("latency_ms"), pl.col("tokens")
+    legacy = (
+        pl.when(pl.col("output").str.len_chars() < 20).then(0.5).otherwise(1.0)  # noqa: PLR2004
+        * pl.when(latency_ms < 100).then(0.8).when(latency_ms > 30_000).then(0.9).otherwise(1.0)  # noqa: PLR2004
+        * pl.when(tokens < 50).then(0.7).otherwise(1.0)  # noqa: PLR2004
+    )
+    return records.select(quality=pl.when(scorer == "legacy").then(legacy).otherwise(fields)).to_series()
+
+
+def _filled_share(output: Mapping[str, Any]) -> float:
+    if not output:
+        return 0.0
+    return sum(map(_is_filled, output.values())) / len(output)
+
+
 def _is_filled(value: Any) -> bool:
-    if value is None or value in ([], {}):
-        return False
-    return not (isinstance(value, str) and (not value.strip() or value.startswith(UNENCODABLE_PREFIX)))
+    if isinstance(value, str):
+        return not (not value or value.isspace() or value.startswith(UNENCODABLE_PREFIX))
+    return not (value is None or value in ([], {}))

@@ -1,14 +1,10 @@
 """The table's columns, and kept records as rows of them."""
 
-import datetime as dt
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
+import polars as pl
 import pyarrow as pa
 
-from headrace_consumers.dataset.decode import Unreadable
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.select import Kept
 from headrace_schemas import Registry
 
 __all__ = ["PARTITION_COLUMN", "ROW_SCHEMA", "to_rows"]
@@ -48,41 +44,36 @@ ROW_SCHEMA: Final = pa.schema(
 took it in (the broker's clock; also the date by which the table is partitioned)."""
 
 
-def to_rows(kept: Sequence[Kept], topic: str, topic_id: str) -> tuple[pa.Table, list[tuple[Message, Unreadable]]]:
+_FIRST_MS: Final = -62_135_596_800_000
+_LAST_MS: Final = 253_402_300_799_999
+"""The years 1 to 9999: Python and Parquet's readers know no other."""
+
+
+def to_rows(kept: pl.DataFrame, topic: str, topic_id: str) -> tuple[pa.Table, list[tuple[int, int]]]:
     """Return the kept records as a table of ROW_SCHEMA, sorted by signature, partition and offset.
 
-    A record from which no row can be built is found by bisection and returned as a dead letter.
+    Args:
+        kept: KEPT_SCHEMA.
+        topic: its name.
+        topic_id: its id.
+
+    Returns:
+        The table, and the (partition, offset) of records from which no row can be built.
     """
-    rows, culprits = _build(kept, topic, topic_id)
-    order = [("signature", "ascending"), ("partition", "ascending"), ("offset", "ascending")]
-    return rows.sort_by(order), culprits
-
-
-def _build(kept: Sequence[Kept], topic: str, topic_id: str) -> tuple[pa.Table, list[tuple[Message, Unreadable]]]:
-    try:
-        return pa.Table.from_pylist([_row(item, topic, topic_id) for item in kept], schema=ROW_SCHEMA), []
-    except (pa.ArrowException, ValueError, TypeError, OverflowError, UnicodeError) as error:
-        if len(kept) == 1:
-            culprit = Unreadable("unwritable", f"no row can be built from it ({type(error).__name__})")
-            return ROW_SCHEMA.empty_table(), [(kept[0].message, culprit)]
-    middle = len(kept) // 2
-    first, first_culprits = _build(kept[:middle], topic, topic_id)
-    second, second_culprits = _build(kept[middle:], topic, topic_id)
-    return pa.concat_tables([first, second]), first_culprits + second_culprits
-
-
-def _row(kept: Kept, topic: str, topic_id: str) -> dict[str, Any]:
-    message = kept.message
-    if message.append_time_ms is None:  # the decoder refuses these
-        raise ValueError("no append time")
-    ingested_at = dt.datetime.fromtimestamp(message.append_time_ms / 1000, tz=dt.UTC)
-    return {
-        **kept.record,
-        "quality": kept.quality,
-        "topic": topic,
-        "topic_id": topic_id,
-        "partition": message.partition,
-        "offset": message.offset,
-        "ingested_at": ingested_at,
-        PARTITION_COLUMN: ingested_at.date(),
-    }
+    is_dated = kept["append_time_ms"].is_between(_FIRST_MS, _LAST_MS).fill_null(value=False)
+    culprits = kept.filter(~is_dated).select("partition", "offset").rows()
+    rows = (
+        (kept.filter(is_dated) if culprits else kept)
+        .sort("signature", "partition", "offset")
+        .with_columns(
+            pl.lit(topic).alias("topic"),
+            pl.lit(topic_id).alias("topic_id"),
+            pl.from_epoch("append_time_ms", "ms")
+            .dt.cast_time_unit("us")
+            .dt.replace_time_zone("UTC")
+            .alias("ingested_at"),
+        )
+        .with_columns(pl.col("ingested_at").dt.date().alias(PARTITION_COLUMN))
+        .select(ROW_SCHEMA.names)
+    )
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(ROW_SCHEMA), culprits

@@ -13,12 +13,14 @@ from confluent_kafka import KafkaError
 from headrace.config import Config
 from headrace.key_material import reading_keys
 from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import Decoder, FastavroDecoder
+from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.loop import BatchLimits, Loop
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin, lock_member_folder
+from headrace_consumers.dataset.select import FrameDecoder
 from headrace_consumers.dataset.source import Source, describe, make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.steps import Hook, hook_from_environment
 from headrace_consumers.dataset.table import InteractionTable
@@ -65,7 +67,7 @@ def run(
                 source=source,
                 table=table,
                 seen=seen,
-                decoder=FastavroDecoder(registry, keys),
+                decoder=ColumnarDecoder(FastavroDecoder(registry, keys)),
                 breaker=breaker,
                 hook=hook,
                 total=total,
@@ -87,7 +89,7 @@ def _loop(
     source: Source,
     table: InteractionTable,
     seen: DuckDbSeenSet,
-    decoder: Decoder,
+    decoder: FrameDecoder,
     breaker: Breaker,
     hook: Hook,
     total: Tally,

@@ -1,31 +1,49 @@
-"""The heart of the job, as a function over values: a batch of messages to rows, dead letters and counts.
+"""The heart of the job, as a function over values: a batch of messages to rows, dead letters, copies and counts.
 
     known keys dropped -> decode -> filter -> of each new key the first copy that *passes*
 
 Dropping copies before the filter would lose data: of two copies the first may fail and the second pass. All copies of
-a key stand in one partition, in offset order, so the winner does not depend on where batches end.
+a key stand in one partition, in offset order, so the winner does not depend on where batches or slices end. Within a
+slice all copies are decoded, and then every one behind a passing copy is a duplicate, whatever it holds: that is the
+same as not decoding it, and takes linear time however many copies fail.
 """
 
-from collections import deque
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from headrace_consumers.dataset.decode import Decoded, Decoder, Unreadable
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from headrace_consumers.dataset.columnar import Columns
+from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.frame import FRAME_SCHEMA
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.tally import Tally
-from headrace_schemas import Interaction
 
-__all__ = ["Kept", "Selection", "select"]
+__all__ = ["KEPT_SCHEMA", "FrameDecoder", "Selection", "kept_of", "select"]
+
+SLICE_RECORDS: Final = 2_000
+SLICE_BYTES: Final = 8_000_000
+"""What is decoded at once stays in the processor's caches, and is little memory however large the records are."""
+
+_PLACE_SCHEMA: Final = {"partition": pl.Int32(), "offset": pl.Int64(), "append_time_ms": pl.Int64()}
+
+KEPT_SCHEMA: Final = pl.Schema({**FRAME_SCHEMA, "quality": pl.Float64(), **_PLACE_SCHEMA})
+"""A record that becomes a row, its score, and where it stood in Kafka."""
+
+_OPTIONAL: Final = ("latency_ms", "cost_usd", "tokens")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A record that becomes a row."""
+class FrameDecoder(Protocol):
+    """Turns messages into columns."""
 
-    record: Interaction
-    quality: float
-    message: Message
+    def decode(self, messages: Sequence[Message]) -> Columns:
+        """See `ColumnarDecoder.decode`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -33,17 +51,21 @@ class Selection:
     """What a batch comes to.
 
     Attributes:
-        kept: the rows, in the order of the messages.
+        kept: the rows, KEPT_SCHEMA, in the order of the messages.
         unreadable: the dead letters.
+        duplicates: the copies of keys that the table or the batch holds.
         tally: the counts; they balance.
     """
 
-    kept: list[Kept] = field(default_factory=list)
+    kept: pl.DataFrame
     unreadable: list[tuple[Message, Unreadable]] = field(default_factory=list)
+    duplicates: list[Message] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
 
-def select(messages: Sequence[Message], is_new: Sequence[bool], decoder: Decoder, filter_: Filter) -> Selection:
+def select(
+    messages: Sequence[Message], is_new: Sequence[bool] | npt.NDArray[np.bool_], decoder: FrameDecoder, filter_: Filter
+) -> Selection:
     """Return what becomes of a batch.
 
     Args:
@@ -52,46 +74,91 @@ def select(messages: Sequence[Message], is_new: Sequence[bool], decoder: Decoder
         decoder: turns messages into records.
         filter_: decides which records become examples.
     """
-    selection = Selection()
-    tally = selection.tally
-    tally.consumed = len(messages)
-    copies: dict[Hashable, deque[Message]] = {}
+    selection = Selection(KEPT_SCHEMA.to_frame())
+    kept: list[pl.DataFrame] = []
+    passed: set[bytes] = set()
+    fresh: list[Message] = []
     for message, new in zip(messages, is_new, strict=True):
-        if new:
-            # Without a key it is unreadable, but that is for the decoder to say: it stands alone.
-            key: Hashable = message.key if message.key is not None else (message.partition, message.offset)
-            copies.setdefault(key, deque()).append(message)
-        else:
-            tally.duplicates += 1
-    waiting = list(copies.values())
-    while waiting:  # a round takes the next copy of each key that has not passed yet
-        round_ = [queue.popleft() for queue in waiting]
-        still_waiting = []
-        for queue, message, result in zip(waiting, round_, decoder.decode(round_), strict=True):
-            if _passes(message, result, filter_, selection):
-                tally.duplicates += len(queue)
-            elif queue:
-                still_waiting.append(queue)
-        waiting = still_waiting
-    selection.kept.sort(key=lambda kept: (kept.message.partition, kept.message.offset))
+        (fresh if new else selection.duplicates).append(message)
+    for part in _slices(fresh):
+        candidates: list[Message] = []
+        for message in part:
+            (selection.duplicates if message.key in passed else candidates).append(message)
+        kept.append(_select_slice(candidates, decoder, filter_, passed, selection))
+    selection.kept = pl.concat([selection.kept, *kept]).sort("partition", "offset")
+    selection.tally.consumed = len(messages)
+    selection.tally.duplicates = len(selection.duplicates)
+    selection.tally.kept = len(selection.kept)
+    for name in _OPTIONAL:
+        if missing := selection.kept[name].null_count():
+            selection.tally.unknown[name] = missing
     return selection
 
 
-def _passes(message: Message, result: Decoded | Unreadable, filter_: Filter, selection: Selection) -> bool:
-    tally = selection.tally
-    if isinstance(result, Unreadable):
-        selection.unreadable.append((message, result))
-        tally.dead_letters[result.reason] += 1
-        return False
-    record, output = result.record, result.output
-    if record["capture_level"] == "outcome":
-        tally.outcomes += 1
-        return False
-    verdict = filter_.judge(record, output)
-    if verdict.reason is not None:
-        tally.rejections[record["signature"], verdict.reason] += 1
-        return False
-    tally.unknown.update(verdict.unknown)
-    tally.kept += 1
-    selection.kept.append(Kept(record, verdict.quality, message))
-    return True
+def kept_of(records: pl.DataFrame, quality: pl.Series, messages: Sequence[Message]) -> pl.DataFrame:
+    """Return records with their scores and where they stood, KEPT_SCHEMA."""
+    places = pl.DataFrame(
+        [(message.partition, message.offset, message.append_time_ms) for message in messages],
+        schema=_PLACE_SCHEMA,
+        orient="row",
+    )
+    return pl.concat([records, quality.alias("quality").to_frame(), places], how="horizontal")
+
+
+def _slices(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    first, size_bytes = 0, 0
+    for number, message in enumerate(messages):
+        if number - first >= SLICE_RECORDS or (size_bytes and size_bytes + message.size_bytes > SLICE_BYTES):
+            yield messages[first:number]
+            first, size_bytes = number, 0
+        size_bytes += message.size_bytes
+    if first < len(messages):
+        yield messages[first:]
+
+
+def _select_slice(
+    messages: Sequence[Message], decoder: FrameDecoder, filter_: Filter, passed: set[bytes], selection: Selection
+) -> pl.DataFrame:
+    """Return the rows of a slice; note their keys, its dead letters, its duplicates and its rejections."""
+    columns = decoder.decode(messages)
+    verdicts = filter_.judge_all(columns.records, columns.outputs)
+    is_outcome = (columns.records["capture_level"] == "outcome").to_numpy()
+    passes = verdicts["reason"].is_null().to_numpy() & ~is_outcome
+    is_copy = _behind_a_passing_copy([message.key for message in messages], columns.at[passes], passed)
+    for place in np.flatnonzero(is_copy).tolist():
+        selection.duplicates.append(messages[place])
+    for place, unreadable in columns.unreadable.items():
+        if not is_copy[place]:
+            selection.unreadable.append((messages[place], unreadable))
+            selection.tally.dead_letters[unreadable.reason] += 1
+    counts = ~is_copy[columns.at]
+    selection.tally.outcomes += int((is_outcome & counts).sum())
+    selection.tally.rejections.update(_rejections(columns.records, verdicts, ~passes & ~is_outcome & counts))
+    chosen = pl.Series(passes & counts)
+    winners = [messages[place] for place in columns.at[passes & counts].tolist()]
+    return kept_of(columns.records.filter(chosen), verdicts["quality"].filter(chosen), winners)
+
+
+def _behind_a_passing_copy(
+    keys: Sequence[bytes | None], passing: npt.NDArray[np.int64], passed: set[bytes]
+) -> npt.NDArray[np.bool_]:
+    """Tell which places stand behind a passing one of their key; add the keys that pass to `passed`."""
+    is_copy = np.zeros(len(keys), np.bool_)
+    first: dict[bytes | None, int] = {}
+    for place in passing.tolist():
+        first.setdefault(keys[place], place)
+    if len(set(keys)) < len(keys):
+        for place, key in enumerate(keys):
+            is_copy[place] = place > first.get(key, place)
+    passed.update(key for key in first if key is not None)
+    return is_copy
+
+
+def _rejections(
+    records: pl.DataFrame, verdicts: pl.DataFrame, rejected: npt.NDArray[np.bool_]
+) -> Counter[tuple[str, str]]:
+    if not rejected.any():
+        return Counter()
+    pairs = pl.DataFrame([records["signature"], verdicts["reason"]]).filter(pl.Series(rejected))
+    counted = pairs.group_by("signature", "reason").len()
+    return Counter({(signature, reason): count for signature, reason, count in counted.iter_rows()})

@@ -4,8 +4,8 @@ import pytest
 
 from headrace.config import load
 from headrace.errors import ConfigError
+from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
@@ -13,7 +13,7 @@ from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import KILL_VARIABLE, Step, hook_from_environment, no_hook
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.deadletters import DeadLetterError
-from tests.support.interactions import MemoryDeadLetters, interaction, message_of
+from tests.support.interactions import MemoryDeadLetters, interaction, kept, message_of
 
 SOURCE = Source("topic", "id", 1)
 
@@ -31,7 +31,7 @@ class Ground:
             source=SOURCE,
             table=self.table,
             seen=self.seen,
-            decoder=FastavroDecoder(),
+            decoder=ColumnarDecoder(),
             filter_=Filter(load(None, {}, {}).filters),
             dead_letters=self.dead_letters,
             report_offsets=self.reported.append,
@@ -145,7 +145,6 @@ def test_no_kill_point_is_no_hook():
 
 def _date():
     from headrace_consumers.dataset.rows import to_rows
-    from headrace_consumers.dataset.select import Kept
 
-    rows, _ = to_rows([Kept(interaction("a"), 1.0, BATCH[0])], "topic", "id")
+    rows, _ = to_rows(kept([interaction("a")], BATCH[:1]), "topic", "id")
     return rows["ingest_date"][0].as_py().isoformat()

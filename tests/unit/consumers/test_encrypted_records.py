@@ -11,6 +11,7 @@ from headrace.config import load
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.protection import Protection
 from headrace.key_material import producer_keys, reading_keys
+from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.filter import Filter
@@ -51,7 +52,7 @@ class Ground:
             source=Source("topic", "id", 1),
             table=self.table,
             seen=self.seen,
-            decoder=FastavroDecoder(keys=self.keys),
+            decoder=ColumnarDecoder(FastavroDecoder(keys=self.keys)),
             filter_=Filter(load(None, {}, {}).filters),
             dead_letters=self.dead_letters,
             report_offsets=lambda _: None,

@@ -11,10 +11,9 @@ from headrace_consumers.dataset.files import write_files
 from headrace_consumers.dataset.murmur2 import partitions_of
 from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin, lock_member_folder
-from headrace_consumers.dataset.select import Kept
 from headrace_consumers.dataset.table import InteractionTable, Move
 from headrace_schemas.keys import partition_of
-from tests.support.interactions import interaction, message_of
+from tests.support.interactions import interaction, kept, message_of
 
 ORIGIN = Origin("table", "id", 4)
 KEYS = [interaction(i)["dedup_key"].encode() for i in range(20)]
@@ -39,7 +38,7 @@ def fill(table, questions):
         p = partition(record["dedup_key"].encode())
         start = table.position(f"id/{p}")
         message = message_of(record, start or 0, p)
-        rows, _ = to_rows([Kept(record, 1.0, message)], "topic", "id")
+        rows, _ = to_rows(kept([record], [message]), "topic", "id")
         table.commit(write_files(table.store, rows), [Move(f"id/{p}", start, (start or 0) + 1)])
         positions[p] = (start or 0) + 1
     return positions

@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.config import load
-from headrace_consumers.dataset.decode import FastavroDecoder
+from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.select import select
 from tests.support.interactions import interaction, message_of
 
-DECODER = FastavroDecoder()
+DECODER = ColumnarDecoder()
 FILTER = Filter(load(None, {}, {}).filters)
 
 
@@ -18,7 +18,11 @@ def run(messages, known=()):
 
 
 def kept_offsets(selection):
-    return [(kept.message.partition, kept.message.offset) for kept in selection.kept]
+    return selection.kept.select("partition", "offset").rows()
+
+
+def kept_keys(selection):
+    return {key.encode() for key in selection.kept["dedup_key"]}
 
 
 def test_the_first_passing_copy_wins_even_after_failing_ones():
@@ -38,7 +42,7 @@ def test_the_first_passing_copy_wins_even_after_failing_ones():
 
 def test_a_failing_copy_before_a_batch_does_not_hide_a_passing_one_after_it():
     first = run([message_of(interaction(success=False), 0)])
-    known = {kept.record["dedup_key"].encode() for kept in first.kept}
+    known = kept_keys(first)
     second = run([message_of(interaction(), 1)], known)
     assert (kept_offsets(first), kept_offsets(second)) == ([], [(0, 1)])
 
@@ -64,7 +68,7 @@ def test_messages_without_a_key_are_dead_letters_one_by_one():
 
 def test_outcome_records_are_counted_and_never_kept():
     selection = run([message_of(interaction(capture_level="outcome", dedup_key="event-1"))])
-    assert (selection.tally.outcomes, selection.kept) == (1, [])
+    assert (selection.tally.outcomes, len(selection.kept)) == (1, 0)
 
 
 def test_unknown_fields_are_counted_for_rows_that_pass():
@@ -106,7 +110,7 @@ def test_where_batches_end_changes_nothing(drawn, sizes):
         size = sizes[len(in_parts) % len(sizes)]
         part = run(messages[at : at + size], known)
         assert part.tally.balances
-        known |= {kept.record["dedup_key"].encode() for kept in part.kept}
+        known |= kept_keys(part)
         in_parts.extend(kept_offsets(part))
         at += size
 
@@ -115,3 +119,22 @@ def test_where_batches_end_changes_nothing(drawn, sizes):
         if success and shape == "good":
             first_passing.setdefault(question, offset)
     assert whole == in_parts == sorted((0, offset) for offset in first_passing.values())
+
+
+def test_what_stands_behind_a_passing_copy_is_a_duplicate_whatever_it_holds():
+    good = message_of(interaction(), 0)
+    behind = [
+        message_of(good.value[:-1], 1, key=good.key),
+        message_of(interaction(success=False), 2),
+        message_of(interaction(), 3),
+    ]
+    selection = run([good, *behind])
+    assert kept_offsets(selection) == [(0, 0)]
+    assert [message.offset for message in selection.duplicates] == [1, 2, 3]
+    assert (selection.unreadable, selection.tally.rejected, selection.tally.duplicates) == ([], {}, 3)
+
+
+def test_duplicates_are_handed_on_with_their_messages():
+    messages = [message_of(interaction("a"), 0), message_of(interaction("b"), 1), message_of(interaction("b"), 2)]
+    selection = run(messages, known={messages[0].key})
+    assert selection.duplicates == [messages[0], messages[2]]

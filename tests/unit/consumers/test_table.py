@@ -12,18 +12,15 @@ from deltalake import DeltaTable, write_deltalake
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import write_files
 from headrace_consumers.dataset.rows import ROW_SCHEMA, to_rows
-from headrace_consumers.dataset.select import Kept
 from headrace_consumers.dataset.table import InteractionTable, Move
 from headrace_schemas.records import Interaction
-from tests.support.interactions import interaction, message_of
+from tests.support.interactions import interaction, kept, message_of
 
 
 def rows_of(*questions, partition=0, first_offset=0):
-    kept = [
-        Kept(interaction(q), 1.0, message_of(interaction(q), first_offset + i, partition))
-        for i, q in enumerate(questions)
-    ]
-    rows, culprits = to_rows(kept, "topic", "id")
+    records = [interaction(q) for q in questions]
+    messages = [message_of(record, first_offset + i, partition) for i, record in enumerate(records)]
+    rows, culprits = to_rows(kept(records, messages), "topic", "id")
     assert culprits == []
     return rows
 
