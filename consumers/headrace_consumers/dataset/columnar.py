@@ -83,9 +83,11 @@ class ColumnarDecoder:
         records, read = self._read(values)
         places = places[read]
         is_right = _plainly_right(records, [messages[place] for place in places.tolist()])
-        places, records = places[is_right.to_numpy()], records.filter(is_right)
+        if not is_right.all():
+            places, records = places[is_right.to_numpy()], records.filter(is_right)
         outputs, is_json = _parsed(records)
-        places, records = places[is_json], records.filter(is_json)
+        if not is_json.all():
+            places, records = places[is_json], records.filter(pl.Series(is_json))
         if len(places) == len(messages):
             return Columns(records, places, outputs, {})
         return self._with_reference(messages, Columns(records, places, outputs, {}))

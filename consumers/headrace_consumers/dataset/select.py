@@ -98,9 +98,12 @@ def select(
 def kept_of(records: pl.DataFrame, quality: pl.Series, messages: Sequence[Message]) -> pl.DataFrame:
     """Return records with their scores and where they stood, KEPT_SCHEMA."""
     places = pl.DataFrame(
-        [(message.partition, message.offset, message.append_time_ms) for message in messages],
+        {
+            "partition": [message.partition for message in messages],
+            "offset": [message.offset for message in messages],
+            "append_time_ms": [message.append_time_ms for message in messages],
+        },
         schema=_PLACE_SCHEMA,
-        orient="row",
     )
     return pl.concat([records, quality.alias("quality").to_frame(), places], how="horizontal")
 
