@@ -39,6 +39,10 @@ BROKER_SETTINGS: Final[Mapping[str, str]] = {
     "default.replication.factor": "1",
     "group.initial.rebalance.delay.ms": "0",  # by default each new group waits 3 s
     "group.min.session.timeout.ms": "1000",  # tests kill members, and should not wait 6 s for the group to notice
+    "group.consumer.min.session.timeout.ms": "1000",  # the same for group.protocol=consumer, where the broker sets them
+    "group.consumer.session.timeout.ms": "1500",
+    "group.consumer.min.heartbeat.interval.ms": "200",
+    "group.consumer.heartbeat.interval.ms": "400",
     "auto.create.topics.enable": "false",  # a misspelt topic must be an error
 }
 

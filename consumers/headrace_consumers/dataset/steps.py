@@ -1,16 +1,22 @@
-"""The named steps of a commit, in their order, and the one test-only hook that lets a test kill a process at them."""
+"""The named steps of a commit, in their order, and the one test-only hook by which tests strike a process at them."""
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from headrace.errors import ConfigError
 
-__all__ = ["KILL_VARIABLE", "Hook", "Step", "hook_from_environment", "no_hook"]
+__all__ = ["KILL_VARIABLE", "SLOW_VARIABLE", "STOP_VARIABLE", "Hook", "Step", "hook_from_environment", "no_hook"]
 
 KILL_VARIABLE: Final = "HEADRACE_TEST_KILL_AT"
+STOP_VARIABLE: Final = "HEADRACE_TEST_STOP_AT"
+SLOW_VARIABLE: Final = "HEADRACE_TEST_SLOW_S"
+
+_SIGNALS: Final = ((KILL_VARIABLE, signal.SIGKILL), (STOP_VARIABLE, signal.SIGSTOP))
+_LONGEST_S: Final = 60.0
 
 
 class Step(StrEnum):
@@ -32,28 +38,62 @@ def no_hook(point: str) -> None:
     del point
 
 
-def hook_from_environment(environ: Mapping[str, str] = os.environ) -> Hook:
-    """Return a hook that ends this process with SIGKILL at a point, for tests.
+def hook_from_environment(
+    environ: Mapping[str, str] = os.environ, sleep: Callable[[float], object] = time.sleep
+) -> Hook:
+    """Return a hook that kills, stops or slows this process at a point, for tests.
 
-    ``HEADRACE_TEST_KILL_AT=after:commit:3`` kills it the third time that it has committed.
+    ``HEADRACE_TEST_KILL_AT=after:commit:3`` ends it with SIGKILL the third time that it has committed,
+    ``HEADRACE_TEST_STOP_AT=before:commit`` stops it with SIGSTOP until somebody sends SIGCONT,
+    ``HEADRACE_TEST_SLOW_S=0.5`` makes each step take half a second longer, as a slow disk does.
+
+    Args:
+        environ: the environment.
+        sleep: waits for so many seconds.
 
     Raises:
-        ConfigError: the variable names no point.
+        ConfigError: a variable names no point, or no number of seconds.
     """
-    wanted = environ.get(KILL_VARIABLE)
-    if not wanted:
+    hooks = [_signal_at(variable, environ[variable], number) for variable, number in _SIGNALS if environ.get(variable)]
+    if slow := environ.get(SLOW_VARIABLE):
+        hooks.append(_slow(slow, sleep))
+    if not hooks:
         return no_hook
+
+    def hook(point: str) -> None:
+        for each in hooks:
+            each(point)
+
+    return hook
+
+
+def _signal_at(variable: str, wanted: str, number: signal.Signals) -> Hook:
     edge, _, rest = wanted.partition(":")
     step, _, count = rest.partition(":")
     if edge not in {"before", "after"} or step not in set(Step) or not (count or "1").isdigit():
-        raise ConfigError(f"{KILL_VARIABLE}={wanted}: expected (before|after):({'|'.join(Step)})[:COUNT]")
+        raise ConfigError(f"{variable}={wanted}: expected (before|after):({'|'.join(Step)})[:COUNT]")
     remaining = int(count or "1")
 
-    def kill(point: str) -> None:
+    def send(point: str) -> None:
         nonlocal remaining
         if point == f"{edge}:{step}":
             remaining -= 1
             if remaining == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
 
-    return kill
+    return send
+
+
+def _slow(text: str, sleep: Callable[[float], object]) -> Hook:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < _LONGEST_S:  # NaN is refused too
+        raise ConfigError(f"{SLOW_VARIABLE}={text}: expected seconds, from 0 to {_LONGEST_S:g}")
+
+    def wait(point: str) -> None:
+        if point.startswith("before:"):
+            sleep(seconds)
+
+    return wait

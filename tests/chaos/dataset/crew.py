@@ -1,0 +1,150 @@
+"""The members of a group as a supervisor runs them: started, struck, and started again when they end."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Crew", "Member"]
+
+_STOPPED = "T"
+
+
+@dataclass
+class Member:
+    """One process, with its log, which goes through a pipe so that a limit on files does not touch it."""
+
+    process: subprocess.Popen[str]
+    log: list[str] = field(default_factory=list)
+    is_leaving: bool = False
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def lives(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether it is in SIGSTOP."""
+        try:
+            state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2]
+        except OSError:
+            return False
+        return state.startswith(_STOPPED)
+
+    def send(self, number: signal.Signals) -> None:
+        if self.lives:
+            self.process.send_signal(number)
+
+    def limit_files(self, size_bytes: int) -> None:
+        """Let its writes beyond this size fail."""
+        if self.lives:
+            _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
+
+    def wait(self, timeout_s: float) -> int:
+        code = self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.log.extend(self.process.stderr)
+
+
+class Crew:
+    """All members of a round.
+
+    Args:
+        config_path: the configuration that they share.
+    """
+
+    def __init__(self, config_path: Path) -> None:
+        self._config_path = config_path
+        self.all: list[Member] = []
+        self.restarts = 0
+
+    def start(self, **variables: str) -> Member:
+        """Start a member, with further environment variables."""
+        return self._start([], variables)
+
+    def drain(self, timeout_s: float) -> Member:
+        """Let one member alone read what is left; return it when it has ended."""
+        member = self._start(["--idle-exit-s", "3"], {})
+        member.wait(timeout_s)
+        return member
+
+    def living(self) -> list[Member]:
+        return [member for member in self.all if member.lives and not member.is_leaving]
+
+    def chosen(self, number: int) -> Member | None:
+        """Return the living member of this number, modulo how many there are."""
+        living = self.living()
+        return living[number % len(living)] if living else None
+
+    def keep_up(self, wanted: int) -> None:
+        """Start members until so many live, as a supervisor does."""
+        for _ in range(wanted - len(self.living())):
+            self.restarts += 1
+            self.start()
+
+    def end(self, timeout_s: float) -> None:
+        """Let all end by SIGTERM.
+
+        Raises:
+            subprocess.TimeoutExpired: one did not.
+        """
+        for member in self.all:
+            member.send(signal.SIGCONT)
+            member.send(signal.SIGTERM)
+        for member in self.all:
+            member.wait(timeout_s)
+
+    def kill(self) -> None:
+        """End all, whatever they do."""
+        for member in self.all:
+            member.send(signal.SIGKILL)
+        for member in self.all:
+            member.wait(20)
+
+    def complaints(self) -> list[str]:
+        """Return what a member said or how it ended, where a supervisor should not see it.
+
+        Allowed ends: 0; killed by us; 1 with one line `headrace: what, where, what to do`.
+        """
+        found = []
+        for number, member in enumerate(self.all):
+            plain = [line.rstrip() for line in member.log if not line.startswith("{")]
+            code = member.process.returncode
+            if any("Traceback" in line for line in plain) or any("unexpected " in line for line in plain):
+                found.append(f"member {number} ended with {code} and a fault: {plain[-1]}")
+            elif code not in {0, 1, -signal.SIGKILL}:
+                found.append(f"member {number} ended with {code}: {plain[-1:]}")
+            elif code == 1 and not (len(plain) == 1 and plain[0].startswith("headrace: ")):
+                found.append(f"member {number} ended with 1 and not with one line: {plain}")
+        return found
+
+    def logs(self, lines: int = 12) -> str:
+        """Return the ends of all logs."""
+        return "\n".join(
+            f"--- member {number}, ended with {member.process.returncode}\n{''.join(member.log[-lines:])}"
+            for number, member in enumerate(self.all)
+        )
+
+    def _start(self, arguments: list[str], variables: dict[str, str]) -> Member:
+        command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset"]
+        command += ["--config", str(self._config_path), "--log-format", "json", *arguments]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
+        )
+        self.all.append(Member(process))
+        return self.all[-1]

@@ -1,0 +1,200 @@
+"""One round: members under load, the plan's faults at their moments, quiet, and the account.
+
+members, load --+-- faults begin and end --+-- all by SIGTERM -- one member reads the rest -- account
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import TopicCollection
+from deltalake import DeltaTable
+
+from tests.chaos.dataset.account import Owed, differences, owed_by, table_of
+from tests.chaos.dataset.crew import Crew
+from tests.chaos.dataset.plan import LOAD_S, SESSION_S, Fault, Kind, Plan
+from tests.chaos.dataset.small_disk import SmallDisk
+from tests.chaos.dataset.traffic import Traffic
+from tests.support.dataset_job import DatasetJob
+from tests.support.kafka import Kafka
+from tests.support.kafka_unruly import UnrulyBroker
+
+__all__ = ["Outcome", "Round", "played"]
+
+_TICK_S: Final = 0.05
+_END_S: Final = 40
+_WRITTEN_S: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a round came to.
+
+    Attributes:
+        owed: what the account says.
+        restarts: members that the supervisor started again.
+        fenced: batches that were fenced.
+        problems: in what it is wrong.
+    """
+
+    owed: Owed
+    restarts: int
+    fenced: int
+    problems: list[str]
+
+
+class Round:
+    """A topic, a table and a group of their own.
+
+    Args:
+        broker: runs; it may be struck.
+        kafka: its client.
+        folder: for table, state and configuration.
+        plan: what happens.
+    """
+
+    def __init__(self, broker: UnrulyBroker, kafka: Kafka, folder: Path, plan: Plan) -> None:
+        self._broker = broker
+        self._kafka = kafka
+        self._plan = plan
+        self.disk = SmallDisk(folder / "disk")
+        self.job = DatasetJob(
+            kafka,
+            folder,
+            partitions=plan.partitions,
+            path=str(folder / "disk" / "table"),
+            state_path=str(folder / "disk" / "state"),
+            max_batch_records=plan.max_batch_records,
+            dead_letter_limits={"max_share": 1, "max_run_records": 0},
+        )
+        self.job.table_path = folder / "disk" / "table"
+        if plan.protocol == "consumer":  # its timeouts are the broker's
+            self.job.config["kafka"]["consumer_options"] = {"group.protocol": "consumer"}
+        else:
+            self.job.config["kafka"]["consumer_options"]["session.timeout.ms"] = int(SESSION_S * 1000)
+        self.job.reconfigure()
+        self.crew = Crew(self.job.config_path)
+        self._wanted = plan.members
+        self._hurt: list[tuple[float, Callable[[], None]]] = []
+
+    def play(self) -> Outcome:
+        """Play it, and compare what came of it with what is owed."""
+        plan = self._plan
+        for number in range(plan.members):
+            self.crew.start(**self._variables(number))
+        traffic = Traffic(
+            self._kafka.bootstrap_servers,
+            self.job.topic,
+            records=plan.records,
+            duration_s=LOAD_S,
+            aborted_share=plan.aborted_share,
+            seed=plan.seed,
+        )
+        traffic.start()
+        self._strike()
+        self._broker.start()
+        traffic.finish(_WRITTEN_S)
+        self.crew.end(_END_S)
+        owed = owed_by(self._kafka.records(self.job.topic))
+        problems = self._account(owed)
+        fenced = sum("fenced" in line for member in self.crew.all for line in member.log)
+        return Outcome(owed, self.crew.restarts, fenced, problems + self.crew.complaints())
+
+    def close(self) -> None:
+        self.crew.kill()
+        self.disk.remove()
+
+    def _variables(self, number: int) -> dict[str, str]:
+        """Return how a member is started: a fault at a step begins with the process."""
+        variables = {}
+        for fault in self._plan.faults:
+            if fault.member % self._plan.members == number:
+                if fault.kind is Kind.KILL_AT:
+                    variables["HEADRACE_TEST_KILL_AT"] = f"{fault.point}:{fault.count}"
+                elif fault.kind is Kind.STOP_AT:
+                    variables["HEADRACE_TEST_STOP_AT"] = f"{fault.point}:{fault.count}"
+                elif fault.kind is Kind.SLOW:
+                    variables["HEADRACE_TEST_SLOW_S"] = f"{fault.for_s / 4:.2f}"
+        return variables
+
+    def _strike(self) -> None:
+        """Play the faults; meanwhile start again what has ended, and wake what has stopped itself for long enough."""
+        began = time.monotonic()
+        waiting = list(self._plan.faults)
+        sleepers: dict[int, float] = {}
+        while waiting or self._hurt or sleepers or time.monotonic() - began < LOAD_S:
+            now_s = time.monotonic() - began
+            while waiting and waiting[0].at_s <= now_s:
+                self._begin(waiting.pop(0), now_s)
+            for due in [entry for entry in self._hurt if entry[0] <= now_s]:
+                self._hurt.remove(due)
+                due[1]()
+            self._wake(sleepers, now_s)
+            self.crew.keep_up(self._wanted)
+            time.sleep(_TICK_S)
+
+    def _wake(self, sleepers: dict[int, float], now_s: float) -> None:
+        longest_s = max((f.for_s for f in self._plan.faults if f.kind in {Kind.STOP, Kind.STOP_AT}), default=0.0)
+        for number, member in enumerate(self.crew.all):
+            if not member.is_stopped:
+                sleepers.pop(number, None)
+            elif now_s >= sleepers.setdefault(number, now_s + longest_s):
+                member.send(signal.SIGCONT)
+
+    def _begin(self, fault: Fault, now_s: float) -> None:
+        member = self.crew.chosen(fault.member)
+        if fault.kind is Kind.JOIN:
+            self._wanted += 1
+        elif fault.kind is Kind.BROKER:
+            self._broker.kill()
+            self._hurt.append((now_s + fault.for_s, self._broker.start))
+        elif fault.kind is Kind.DISK_FULL and self.disk.is_mounted:
+            self.disk.fill()
+            self._hurt.append((now_s + fault.for_s, self.disk.empty))
+        elif fault.kind in {Kind.DISK_FULL, Kind.FILE_LIMIT} and member is not None:
+            member.limit_files(1)
+            self._hurt.append((now_s + fault.for_s, lambda: member.limit_files(-1)))
+        elif fault.kind is Kind.LEAVE and member is not None:
+            member.is_leaving = True
+            member.send(signal.SIGTERM)
+        elif fault.kind is Kind.KILL and member is not None:
+            member.process.kill()
+        elif fault.kind is Kind.STOP and member is not None:
+            member.send(signal.SIGSTOP)
+
+    def _account(self, owed: Owed) -> list[str]:
+        problems: list[str] = []
+        for _ in range(3):  # one that is still waiting for a dead member's session may end before it has everything
+            member = self.crew.drain(_END_S)
+            if member.process.returncode:
+                return [f"the last member ended with {member.process.returncode}"]
+            letters = self._kafka.records(self.job.dead_letter_topic)
+            problems = differences(owed, table_of(self.job.table_path), letters) + self._unread(owed)
+            if not any("missing" in problem or "unread" in problem for problem in problems):
+                break
+        return problems
+
+    def _unread(self, owed: Owed) -> list[str]:
+        """Return the partitions whose position in the table is not past their last message."""
+        table = DeltaTable(str(self.job.table_path))
+        topics = self._kafka.admin.describe_topics(TopicCollection([self.job.topic]))
+        topic_id = topics[self.job.topic].result(30).topic_id
+        positions = {p: table.transaction_version(f"{topic_id}/{p}") or 0 for p in owed.ends}
+        return [
+            f"partition {p} unread from {positions[p]} to {end}" for p, end in owed.ends.items() if positions[p] != end
+        ]
+
+
+@contextmanager
+def played(broker: UnrulyBroker, kafka: Kafka, folder: Path, plan: Plan) -> Iterator[Round]:
+    """Give a round, and end its processes and its disk whatever happens."""
+    folder.mkdir(parents=True)
+    each = Round(broker, kafka, folder, plan)
+    try:
+        yield each
+    finally:
+        each.close()
