@@ -119,7 +119,8 @@ class Crew:
     def complaints(self) -> list[str]:
         """Return what a member said or how it ended, where a supervisor should not see it.
 
-        Allowed ends: 0; killed by us; 1 with one line `headrace: what, where, what to do`.
+        Allowed ends: 0; killed by us; SIGTERM before the first line of its log, when Python itself is still starting; 1
+        with one line `headrace: what, where, what to do`.
         """
         found = []
         for number, member in enumerate(self.all):
@@ -127,6 +128,8 @@ class Crew:
             code = member.process.returncode
             if any("Traceback" in line for line in plain) or any("unexpected " in line for line in plain):
                 found.append(f"member {number} ended with {code} and a fault: {plain[-1]}")
+            elif code == -signal.SIGTERM and not member.log:
+                continue
             elif code not in {0, 1, -signal.SIGKILL}:
                 found.append(f"member {number} ended with {code}: {plain[-1:]}")
             elif code == 1 and not (len(plain) == 1 and plain[0].startswith("headrace: ")):
