@@ -20,7 +20,7 @@ unit: .venv/ready ## the tests that need no Kafka
 matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3.0 3.4" for some
 	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)
 
-chaos: .venv/ready ## a broker stopped 20 times, producers killed 50 times; make test plays a few of these rounds
+chaos: .venv/ready ## producers, brokers and consumers stopped and killed, hundreds of rounds; make test plays a few
 	@HEADRACE_TEST_CHAOS_ROUNDS=all $(BIN)/pytest tests/chaos $(ARGS)
 
 fuzz: .venv/ready ## 1,000,000 mutated records through the commit path; HEADRACE_TEST_FUZZ_RECORDS=N for others

@@ -105,7 +105,8 @@ class Crew:
         """
         for member in self.all:
             member.send(signal.SIGCONT)
-            member.send(signal.SIGTERM)
+            if not member.is_leaving:  # told already: once more would end Python itself while it finishes
+                member.send(signal.SIGTERM)
         for member in self.all:
             member.wait(timeout_s)
 
