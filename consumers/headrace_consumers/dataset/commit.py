@@ -17,12 +17,13 @@ import structlog
 from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.facts import facts_of
 from headrace_consumers.dataset.files import DataFile, write_files
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_set import SeenSet
-from headrace_consumers.dataset.select import FrameDecoder, Selection, select
+from headrace_consumers.dataset.select import FrameDecoder, Selection, counted, select
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import Hook, Step, no_hook
 from headrace_consumers.dataset.store import Store
@@ -106,7 +107,7 @@ class Committer:
             files = _write(self._table, rows)
         with self._step(Step.COMMIT):
             try:
-                version = self._table.commit(files, moves)
+                version = self._table.commit(files, moves, facts_of(selection.tally, moves))
             except Exception:
                 _remove(self._table.store, files)  # nobody's files
                 raise
@@ -182,6 +183,7 @@ def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], 
     places = pl.DataFrame(culprits, schema={"partition": pl.Int32, "offset": pl.Int64}, orient="row")
     selection.kept = selection.kept.join(places, on=["partition", "offset"], how="anti", maintain_order="left")
     selection.tally.kept -= len(culprits)
+    selection.tally.rows = counted(selection.kept["signature"])
     selection.tally.dead_letters[why.reason] += len(culprits)
 
 

@@ -24,7 +24,7 @@ from headrace_consumers.dataset.frame import FRAME_SCHEMA
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.tally import Tally
 
-__all__ = ["KEPT_SCHEMA", "FrameDecoder", "Selection", "kept_of", "select"]
+__all__ = ["KEPT_SCHEMA", "FrameDecoder", "Selection", "counted", "kept_of", "select"]
 
 SLICE_RECORDS: Final = 2_000
 SLICE_BYTES: Final = 8_000_000
@@ -89,6 +89,7 @@ def select(
     selection.tally.consumed = len(messages)
     selection.tally.duplicates = len(selection.duplicates)
     selection.tally.kept = len(selection.kept)
+    selection.tally.rows = counted(selection.kept["signature"])
     for name in _OPTIONAL:
         if missing := selection.kept[name].null_count():
             selection.tally.unknown[name] = missing
@@ -106,6 +107,11 @@ def kept_of(records: pl.DataFrame, quality: pl.Series, messages: Sequence[Messag
         schema=_PLACE_SCHEMA,
     )
     return pl.concat([records, quality.alias("quality").to_frame(), places], how="horizontal")
+
+
+def counted(signatures: pl.Series) -> Counter[str]:
+    """Return how often each stands there."""
+    return Counter(dict(signatures.value_counts().iter_rows()))
 
 
 def _slices(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
@@ -136,6 +142,8 @@ def _select_slice(
             selection.tally.dead_letters[unreadable.reason] += 1
     counts = ~is_copy[columns.at]
     selection.tally.outcomes += int((is_outcome & counts).sum())
+    if is_outcome.any():
+        selection.tally.outcomes_of.update(counted(columns.records["signature"].filter(is_outcome & counts)))
     selection.tally.rejections.update(_rejections(columns.records, verdicts, ~passes & ~is_outcome & counts))
     chosen = pl.Series(passes & counts)
     winners = [messages[place] for place in columns.at[passes & counts].tolist()]
