@@ -7,6 +7,7 @@
     adopt() --Entry-->                                      ... out of a dead process's spool
     refuse(reason)                                          dropped without ever being in flight
     forget(reason, records)                                 spooled records that are lost on disk
+    lose_adopted(reason, records)                           ... of a dead process
     abandon(reason)                                         gives up on all that is still in flight
 
 Each term is counted where it happens: `in_flight` is a counter of its own, not a difference, so a bookkeeping error
@@ -98,6 +99,13 @@ class Ledger:
         if records:
             with self._changed:
                 self._spooled -= records
+                self._dropped[reason] += records
+
+    def lose_adopted(self, reason: str, records: int) -> None:
+        """Count records of dead processes' spools that are lost before any was taken over."""
+        if records:
+            with self._changed:
+                self._adopted += records
                 self._dropped[reason] += records
 
     def refuse(self, reason: str) -> None:

@@ -111,7 +111,7 @@ class Outbox:
         if self._spool is None:
             return 0
         sent = sum(replayer.work(records) for replayer in self._replayers.values())
-        self._spool.tend(self._ledger.forget)
+        self._spool.tend(self._ledger)
         if self._clock() - self._adopted_s >= _ADOPT_EVERY_S and self._has_seen_the_broker():
             self._adopted_s = self._clock()
             self._spool.adopt()

@@ -21,7 +21,6 @@ from tests.unit.headrace.outage_world import feedback_of
 from tests.unit.headrace.test_sinks import record_of
 
 NOW_S = 1_700_000_000.0
-DAY_S = 86_400.0
 FORK = multiprocessing.get_context("fork")
 
 
@@ -117,7 +116,7 @@ def test_nothing_is_made_before_the_first_record(root: Path, clock: Clock) -> No
     assert not spool.has_backlog("interaction")
     assert spool.next_segment("interaction") is None
     assert not spool.adopt()
-    spool.tend(lambda *_: None)
+    spool.tend(Ledger())
     spool.close()
     assert not root.exists()
 
@@ -129,7 +128,7 @@ def test_a_full_segment_is_closed_and_compressed_a_slice_at_a_time(root: Path, c
     assert len(plain) > 2
     assert all(name.endswith(".jsonl") for name in plain)
     for _ in range(4 * len(plain)):
-        spool.tend(lambda *_: None)
+        spool.tend(Ledger())
     packed = files(root)
     assert [name.removesuffix(".gz") for name in packed] == plain
     assert [name.endswith(".gz") for name in packed] == [True] * (len(plain) - 1) + [False]
@@ -140,7 +139,7 @@ def test_a_full_segment_is_closed_and_compressed_a_slice_at_a_time(root: Path, c
 def test_a_segment_may_be_replayed_while_it_is_being_compressed(root: Path, clock: Clock) -> None:
     spool = spool_of(root, clock, rotation={"max_size_mb": 0.01})
     keep(spool, *range(20))
-    spool.tend(lambda *_: None)
+    spool.tend(Ledger())
     assert any(name.endswith(".part") for name in files(root))
     assert replayed(spool) == events(*range(20))
     assert files(root) == []
@@ -185,7 +184,7 @@ def test_a_live_process_keeps_its_spool(root: Path, clock: Clock) -> None:
 def test_a_forked_child_leaves_the_parents_spool_to_the_parent(root: Path, clock: Clock) -> None:
     parent = spool_of(root, clock, rotation={"max_size_mb": 0.01})
     keep(parent, *range(10))
-    parent.tend(lambda *_: None)
+    parent.tend(Ledger())
 
     def child() -> None:
         parent.abandon()
@@ -196,7 +195,7 @@ def test_a_forked_child_leaves_the_parents_spool_to_the_parent(root: Path, clock
     process.join()
     assert process.exitcode == 0
     for _ in range(20):
-        parent.tend(lambda *_: None)
+        parent.tend(Ledger())
     keep(parent, 10)
     assert replayed(parent) == events(*range(11))
 
@@ -334,20 +333,6 @@ def test_a_record_that_never_gets_through_while_others_do_is_lost_in_the_end(roo
     replay.close()
     assert (tries, replay.is_finished) == (3, True)
     assert ledger.stats().dropped == {"kafka:POLICY_VIOLATION": 1}
-
-
-def test_old_records_are_deleted_and_counted(root: Path, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    spool = spool_of(root, clock, rotation={"max_size_mb": 0.01, "max_age_days": 10, "compression": "none"})
-    keep(spool, *range(9))
-    clock.now_s += 8 * DAY_S
-    keep(spool, *range(9, 18))
-    clock.now_s += 4 * DAY_S
-    forgotten: list[tuple[str, int]] = []
-    spool.tend(lambda reason, records: forgotten.append((reason, records)))
-    lost = sum(records for _, records in forgotten)
-    assert {reason for reason, _ in forgotten} == {"spool_expired"}
-    assert replayed(spool) == events(*range(lost, 18))
-    assert "older than spool.rotation.max_age_days" in caplog.text
 
 
 def test_a_disk_that_fills_up_loses_records_and_nothing_else(

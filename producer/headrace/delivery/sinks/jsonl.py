@@ -106,6 +106,7 @@ class JsonlLog:
         self._rotation = rotation
         self._max_bytes = rotation.max_size_mb * 1e6
         self._time_s = time_s
+        self._clock = clock
         self._complaints = Complaints(clock)
         self._descriptor: int | None = None
         self._tidied_s = float("-inf")
@@ -183,12 +184,12 @@ class JsonlLog:
 
     def _tidy(self) -> None:
         """Tidy after each rotation, and once a day for the logs that grow too old meanwhile."""
-        now_s = self._time_s()
+        now_s = self._clock()  # the host's clock may be set back by years
         if now_s - self._tidied_s < _DAY_S:
             return
         self._tidied_s = now_s
         try:
-            tidy(self._path, self._rotation, now_s)
+            tidy(self._path, self._rotation, self._time_s())
         except OSError as error:
             self._complaints.warn("tidy", "%s: cannot compress or delete rotated logs (%s)", self._path, error.strerror)
 

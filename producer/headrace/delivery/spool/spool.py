@@ -8,7 +8,6 @@ import errno
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from headrace.config import Config
 from headrace.config.telemetry import Rotation
@@ -16,16 +15,16 @@ from headrace.delivery.complaints import Complaints
 from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.spool import lines
 from headrace.delivery.spool.compressor import Compressor
+from headrace.delivery.spool.damaged import Damaged
+from headrace.delivery.spool.expiry import Expiry
 from headrace.delivery.spool.folder import Folder
-from headrace.delivery.spool.segment import Segment, adopted_from
+from headrace.delivery.spool.orphans import Orphans, records_left
+from headrace.delivery.spool.segment import Segment
 from headrace.delivery.spool.usage import Usage
 from headrace.delivery.spool.writer import SegmentWriter, TornError
+from headrace.ledger import Ledger
 
 __all__ = ["Spool", "spool_for", "spool_root"]
-
-_DAY_S: Final = 86_400.0
-
-Forget = Callable[[str, int], None]
 
 
 def spool_root(config: Config) -> Path:
@@ -93,7 +92,9 @@ class Spool:
         self._handed_out: list[Segment] = []
         self._compressor = Compressor(lambda error: self._complain("cannot compress (%s)", error))
         self._last_begun_ms = 0
-        self._expired_s = time_s()
+        self._expiry = Expiry(self._rotation.max_age_days, time_s, clock)
+        self._damaged = Damaged(root)
+        self._orphans = Orphans(root, instance, self._complain)
 
     def append(self, outgoing: Outgoing) -> str | None:
         """Keep a record; return None when it is on disk, else why it is not. Never raises."""
@@ -103,7 +104,7 @@ class Spool:
             self._complaints.warn("encode", "headrace: a record is no JSON (%s) and is lost", type(error).__name__)
             return "encode_failed"
         try:
-            if not self._usage.has_room(len(line)):
+            if not self._has_room(len(line)):
                 self._complaints.warn(
                     "full", "%s: the spool is full (spool.max_total_mb); records are counted as dropped", self._root
                 )
@@ -148,9 +149,7 @@ class Spool:
         self._handed_out.remove(segment)
         self._complain("cannot read a file of the spool (%s); it is set aside, its records count as dropped", error)
         try:
-            segment.path.rename(self._root / f"{segment.folder.path.name}-{segment.path.name}.damaged")
-        except FileNotFoundError:  # somebody removed it
-            pass
+            self._damaged.add(segment)
         except OSError as failure:
             self._complain("cannot set a damaged file aside (%s)", failure)
         self._drop(segment)
@@ -159,33 +158,22 @@ class Spool:
         """Take over the oldest spool of a dead process; tell whether there was one."""
         if self._adopted is not None:
             return True
-        try:
-            folders = sorted((path for path in self._root.iterdir() if path.is_dir()), key=_modified_s)
-        except FileNotFoundError:  # no spool yet
-            return False
-        except OSError as error:
-            self._complain("cannot look for what dead processes left (%s)", error)
-            return False
-        return any(path.name != self._instance and self._adopt(path) for path in folders)
+        found = self._orphans.adopt()
+        if found is not None:
+            self._adopted, segments = found
+            self._waiting += segments
+        return found is not None
 
-    def tend(self, forget: Forget) -> None:
-        """Compress a slice of what is sealed; once a day drop what is older than rotation.max_age_days.
+    def tend(self, ledger: Ledger) -> None:
+        """Compress a slice of what is sealed; at start and once a day drop what is older than rotation.max_age_days.
 
         Args:
-            forget: told the reason and how many records of this process are gone.
+            ledger: told what is lost by that.
         """
         self._compressor.step()
-        if self._time_s() - self._expired_s >= _DAY_S:
-            self._expired_s = self._time_s()
-            oldest_ms = (self._expired_s - self._rotation.max_age_days * _DAY_S) * 1000
-            for segment in [segment for segment in self._waiting if segment.begun_ms < oldest_ms]:
-                self._waiting.remove(segment)
-                self._compressor.leave(segment)
-                self._complaints.warn(
-                    "expired", "%s: records older than spool.rotation.max_age_days were deleted", self._root
-                )
-                forget("spool_expired", segment.records)
-                self._drop(segment)
+        oldest_ms = self._expiry.oldest_ms()
+        if oldest_ms is not None:
+            self._expire(oldest_ms, ledger)
 
     def close(self) -> None:
         """Leave what waits to the next process that looks."""
@@ -209,24 +197,36 @@ class Spool:
         self._writers, self._waiting, self._handed_out = {}, [], []
         self._adopted = self._own = None
 
-    def _adopt(self, path: Path) -> bool:
-        folder = None
-        try:
-            folder = Folder.claim(path)
-            if folder is None:
+    def _has_room(self, size: int) -> bool:
+        """Tell whether so many bytes more are within the cap, without what is damaged if need be."""
+        while not self._usage.has_room(size):
+            freed = self._damaged.remove_oldest() if self._usage.holds_damaged else 0
+            if not freed:
                 return False
-            segments = adopted_from(folder)
-        except OSError as error:  # another user's, say: the next one may be ours
-            self._complain("cannot adopt what a dead process left (%s)", error)
-            if folder is not None:
-                folder.release()
-            return False
-        if not segments:
-            self._remove(folder)
-            return False
-        self._adopted = folder
-        self._waiting += segments
+            self._usage.add(-freed)
+            self._complaints.warn("room", "%s: a damaged file was deleted to make room for new records", self._root)
         return True
+
+    def _expire(self, oldest_ms: float, ledger: Ledger) -> None:
+        lost = self._orphans.expire(oldest_ms)
+        ledger.lose_adopted("spool_expired", lost)
+        for segment in [segment for segment in self._waiting if segment.begun_ms < oldest_ms]:
+            self._waiting.remove(segment)
+            self._compressor.leave(segment)
+            left = records_left(segment)
+            ledger.lose_adopted("spool_expired", left)
+            ledger.forget("spool_expired", segment.records)
+            lost += left + segment.records
+            self._drop(segment)
+        try:
+            files = self._damaged.expire(oldest_ms)
+        except OSError as error:
+            self._complain("cannot delete old records (%s)", error)
+            files = 0
+        if lost or files:
+            self._complaints.warn(
+                "expired", "%s: records older than spool.rotation.max_age_days were deleted", self._root
+            )
 
     def _append(self, kind: Kind, line: bytes) -> None:
         writing = self._writers.get(kind)
@@ -297,10 +297,3 @@ class Spool:
         self._complaints.warn(
             f"{what} {error.errno}", "%s: " + what, self._root, error.strerror or type(error).__name__
         )
-
-
-def _modified_s(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # another process was first
-        return 0.0

@@ -29,6 +29,12 @@ class Usage:
         self._counted = 0
         self._counted_s = float("-inf")
         self._added = _RECOUNT_BYTES  # not counted yet
+        self._damaged = 0
+
+    @property
+    def holds_damaged(self) -> bool:
+        """Whether files that were set aside were among what was counted last."""
+        return self._damaged > 0
 
     def has_room(self, size: int) -> bool:
         """Tell whether so many bytes more are within the cap.
@@ -41,17 +47,22 @@ class Usage:
         return not self._is_over(size)
 
     def add(self, size: int) -> None:
-        """Tell of bytes that were written."""
+        """Tell of bytes that were written, or deleted."""
         self._added += size
 
     def _is_over(self, size: int) -> bool:
         return self._counted + self._added + size > self._max_bytes
 
     def _count(self) -> None:
+        self._damaged = self._size("*.damaged")
+        self._counted, self._added = self._size("*/*") + self._damaged, 0
+        self._counted_s = self._clock()
+
+    def _size(self, pattern: str) -> int:
         total = 0
-        for file in self._root.glob("*/*"):
+        for file in self._root.glob(pattern):
             try:
                 total += file.stat().st_size
             except FileNotFoundError:  # another process has just replayed it
                 continue
-        self._counted, self._added, self._counted_s = total, 0, self._clock()
+        return total
