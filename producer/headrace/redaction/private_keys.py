@@ -5,11 +5,12 @@ certificates are kept.
 """
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from headrace.redaction.rule import Mark, Rule
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "is_private_jwk_member"]
 
 _PEM: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
@@ -26,7 +27,18 @@ _BODY: Final = re.compile(  # the base64 of "openssh-key-v1", without its frame
     r"(?<![A-Za-z0-9+/])b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/]{20,}+(?:[\s\\nr]{1,4}[A-Za-z0-9+/=]{60,}+)*+"
     r"(?:[\s\\nr]{1,4}[A-Za-z0-9+/]{2,60}={1,2})?"
 )
-_JWK: Final = re.compile(r"""(\\?["']d\\?["']\s?:\s?\\?["'])[A-Za-z0-9_-]{40,}+""")
+_JWK: Final = re.compile(
+    r"""(\\{0,3}["'](d|p|q|dp|dq|qi|k|r|t|priv)\\{0,3}["']\s{0,3}:\s{0,3}\\{0,3}["'])[A-Za-z0-9_-]{16,}+"""
+)
+_JWK_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+"""Private members: RSA, EC and OKP, symmetric (RFC 7518, RFC 8037), and AKP for post-quantum keys."""
+
+_JWK_TYPE: Final = re.compile(r"""["']kty\\{0,3}["']\s{0,3}:""")
+_JWK_SPAN: Final = 8192
+"""A member this many characters from its key's type is still part of it."""
+
+_SURE_LENGTH: Final = 40
+"""So long a `d` is a private key also where no type is in sight."""
 _AGE: Final = re.compile(r"\bAGE-(?:SECRET-KEY|PLUGIN-[A-Z0-9]{1,20})-1[02-9AC-HJ-NP-Z]{20,1000}+", re.IGNORECASE)
 
 
@@ -38,10 +50,24 @@ def _behind_the_head(match: re.Match[str], mark: Mark) -> str:
     return match[1] + mark(match[0])
 
 
+def _jwk(match: re.Match[str], mark: Mark) -> str:
+    is_sure = match[2] == "d" and match.end() - match.end(1) >= _SURE_LENGTH
+    if is_sure or _JWK_TYPE.search(match.string, max(0, match.start() - _JWK_SPAN), match.end() + _JWK_SPAN):
+        return match[1] + mark(match[0])
+    return match[0]
+
+
+def is_private_jwk_member(name: Any, mapping: Mapping[Any, Any]) -> bool:
+    """Tell whether a member of an object is the private part of a JSON Web Key."""
+    return name in _JWK_MEMBERS and isinstance(mapping.get("kty"), str)
+
+
+_JWK_MEMBER: Final = re.compile(r"""["'](?:d|p|q|dp|dq|qi|k|r|t|priv)\\{0,3}["']""")
+
 RULES: Final = (
     Rule("private_key", _PEM, _whole, hints=("-----begin ",)),
     Rule("private_key", _PUTTY, _behind_the_head, hints=("private-lines: ",)),
     Rule("private_key", _BODY, _whole, hints=("b3blbnnzac1rzxktdje",)),
-    Rule("private_key", _JWK, _behind_the_head, hints=('"d', "'d")),
+    Rule("private_key", _JWK, _jwk, hints=("kty", '"d', "'d"), gate=_JWK_MEMBER),
     Rule("private_key", _AGE, _whole, hints=("age-",)),
 )

@@ -22,7 +22,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     *addresses.RULES,
     *contacts.PHONE_RULES,
 )
-_GENERATION: Final = 2
+_GENERATION: Final = 3
 """Counts changes in what rules decide that their patterns do not show; part of the version."""
 
 _MAX_PASSES: Final = 8
@@ -93,27 +93,29 @@ class Redactor:
 
     def _mapping(self, mapping: Mapping[Any, Any], counts: Counter[str]) -> dict[Any, Any]:
         keys = told_apart({key: self._key(key, counts) for key in mapping})
-        return {keys[key]: self._member(key, item, counts) for key, item in mapping.items()}
+        return {keys[key]: self._member(key, item, mapping, counts) for key, item in mapping.items()}
 
     def _key(self, key: Any, counts: Counter[str]) -> Any:
         if isinstance(key, tuple):
             return tuple(self._key(part, counts) for part in key)
         return self.value(key, counts)
 
-    def _member(self, key: Any, item: Any, counts: Counter[str]) -> Any:
+    def _member(self, key: Any, item: Any, mapping: Mapping[Any, Any], counts: Counter[str]) -> Any:
         if "secret" in self._kinds and isinstance(key, str) and credentials.is_secret_name(key):
-            return self._hidden(item, counts)
+            return self._hidden(item, "secret", counts)
+        if "private_key" in self._kinds and "kty" in mapping and private_keys.is_private_jwk_member(key, mapping):
+            return self._hidden(item, "private_key", counts)
         return self.value(item, counts)
 
-    def _hidden(self, value: Any, counts: Counter[str]) -> Any:
+    def _hidden(self, value: Any, kind: str, counts: Counter[str]) -> Any:
         """Return the value with every text and number in it replaced."""
         if value is None or isinstance(value, bool) or value in ("", *_HIDDEN):
             return value
         if isinstance(value, list | tuple):
-            return [self._hidden(item, counts) for item in value]
+            return [self._hidden(item, kind, counts) for item in value]
         if isinstance(value, Mapping):
-            return {key: self._hidden(item, counts) for key, item in self._mapping(value, counts).items()}
-        return self._mark("secret", counts, "")
+            return {key: self._hidden(item, kind, counts) for key, item in self._mapping(value, counts).items()}
+        return self._mark(kind, counts, "")
 
     def _mark(self, kind: str, counts: Counter[str] | None, found: str) -> str:
         if counts is not None:

@@ -1,5 +1,6 @@
 """The redactor: JSON values, kinds, counts; idempotent on any text, linear on hostile text."""
 
+import json
 import time
 from collections import Counter
 from typing import Any
@@ -128,6 +129,52 @@ def test_a_secrets_name_hides_its_value_whatever_it_looks_like() -> None:
         "token": "the",
     }
     assert counts == {"secret": 4}
+
+
+D = "-kUu9bVt_0kZ2mQxY7wQnL3hR5sT8vX1aB4cD6eF9gH"  # 43 characters, as of a curve of 256 bits
+SHORT = "AyM1SysPpbyDfgZld3umjA"  # 22, a symmetric key of 128 bits
+
+
+def test_the_private_part_of_a_json_web_key_is_hidden_and_the_public_part_kept() -> None:
+    pair = {"kty": "EC", "crv": "P-256", "x": D[::-1], "d": D, "kid": "2026-11"}
+    rsa = {"kty": "RSA", "n": "x" * 300, "e": "AQAB", "d": "y", "p": "z", "oth": [{"r": "1", "d": "2", "t": "3"}]}
+    jwks = {"keys": [pair, rsa, {"kty": "oct", "k": SHORT}, {"kty": "AKP", "priv": SHORT, "pub": SHORT}]}
+    redacted, counts = redact(jwks)
+    hidden = "[PRIVATE_KEY]"
+    assert redacted["keys"] == [
+        {**pair, "d": hidden},
+        {**rsa, "d": hidden, "p": hidden, "oth": [{"r": hidden, "d": hidden, "t": hidden}]},
+        {"kty": "oct", "k": hidden},
+        {"kty": "AKP", "priv": hidden, "pub": SHORT},
+    ]
+    assert counts == {"private_key": 8}
+
+
+@pytest.mark.parametrize(
+    "write", [json.dumps, repr, lambda key: json.dumps(json.dumps(key)), lambda key: json.dumps(key, indent=2)]
+)
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"kty": "oct", "k": SHORT},
+        {"k": SHORT, "alg": "A128KW", "kty": "oct"},
+        {"kty": "RSA", "n": SHORT * 8, "e": "AQAB", "d": SHORT * 8, "p": SHORT, "q": SHORT, "qi": SHORT},
+        {"kty": "RSA", "oth": [{"r": SHORT, "d": SHORT, "t": SHORT}]},
+        {"d": D},
+    ],
+)
+def test_so_it_is_in_a_text(key: dict[str, Any], write: Any) -> None:
+    public = {"kty", "alg", "n", "e", "oth"}
+    expected = {name: value if name in public else "[PRIVATE_KEY]" for name, value in key.items()}
+    if "oth" in key:
+        expected["oth"] = [dict.fromkeys("rdt", "[PRIVATE_KEY]")]
+    assert REDACTOR.text(f"use {write(key)} now") == f"use {write(expected)} now"
+
+
+def test_members_of_other_objects_that_have_the_names_of_a_key_s_are_kept() -> None:
+    value = {"p": SHORT, "k": 5, "d": "x", "text": json.dumps({"p": SHORT, "k": SHORT}), "kty": None}
+    assert redact(value) == (value, {})
+    assert Redactor(["email"]).value({"kty": "oct", "k": SHORT}, Counter()) == {"kty": "oct", "k": SHORT}
 
 
 def test_only_the_configured_kinds_are_looked_for() -> None:
