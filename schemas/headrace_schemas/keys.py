@@ -13,6 +13,7 @@ from headrace_schemas import canonical
 __all__ = [
     "arm_hash",
     "dedup_key",
+    "event_key",
     "fields_hash",
     "is_below_rate",
     "partition_of",
@@ -66,6 +67,14 @@ def dedup_key(signature: str, fields_hash: str, inputs: bytes, *, secret: bytes 
     if secret is None:
         return hashlib.sha256(message).hexdigest()
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
+
+
+def event_key(event_id: str) -> str:
+    """Return the deduplication key of a call that no other call is the same as: 64 hex digits.
+
+    SHA-256("hr-event" || 0x00 || event_id): sent twice, it is still one.
+    """
+    return hashlib.sha256(b"hr-event\x00" + _utf8(event_id)).hexdigest()
 
 
 def secret_id(secret: bytes) -> str:

@@ -107,6 +107,7 @@ def generate() -> dict[str, Any]:
                 "extract_requirements", keys.fields_hash(fields), inputs, secret=b"s3cret"
             ),
             "partition_of_8": keys.partition_of(key.encode(), 8),
+            "event_key_of_event_1": keys.event_key("event-1"),
         },
         "encoding": {"record": EXAMPLE, "message_hex": interaction_codec().encode(EXAMPLE).hex()},
     }

@@ -83,15 +83,22 @@ class Filters(Section):
 
 
 class DedupPolicy(Section):
-    """Which inputs make two calls the same."""
+    """Which calls of a signature are the same."""
 
-    fields: tuple[str, ...] = Field(min_length=1, description="Only these input fields count.")
+    enabled: bool = Field(default=True, description="Off: each call is an example of its own.")
+    fields: tuple[str, ...] | None = Field(None, min_length=1, description="Only these input fields count; null: all.")
+    ignore_case: bool = Field(default=False, description="Texts that differ in case only are the same.")
+    ignore_white_space: bool = Field(
+        default=False, description="Texts that differ in white space only are the same: runs of it, and at the ends."
+    )
 
 
 class Dedup(Section):
-    """Deduplication, a producer's policy: the key is made there. By default all inputs count."""
+    """Deduplication, a producer's policy: the key is made there. By default all inputs count, as they are."""
 
-    signatures: dict[str, DedupPolicy] = Field(default_factory=dict, description="Signature -> its policy.")
+    signatures: dict[str, DedupPolicy] = Field(
+        default_factory=dict, description="Signature -> its policy; * is all signatures that have none."
+    )
 
 
 class DeadLetterLimits(Section):

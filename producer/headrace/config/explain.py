@@ -64,8 +64,6 @@ def _describe(error: Any) -> str:
         return f"{key}: unknown key; {hint}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    if error["type"] == "missing":
-        return f"{key}: missing; every entry needs it"
     return f"{key}: found {_found(path, error)}, expected {_expectation(error)}"
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from headrace.captured import CapturedCall
 from headrace.config import Config
+from headrace.dedup import Policies
 from headrace.delivery.protection import Protection
 from headrace.delivery.size import capped, with_capped_fields
 from headrace.redaction import WITHHELD
@@ -33,9 +34,7 @@ class Finisher:
 
     def __init__(self, config: Config, instance: str, protection: Protection) -> None:
         self._telemetry = config.telemetry
-        self._policies = {
-            to_valid_name(name): tuple(sorted(set(policy.fields))) for name, policy in config.dedup.signatures.items()
-        }
+        self._policies = Policies(config.dedup)
         self._limits = {to_valid_name(name): lists.max_bytes for name, lists in config.redaction.signatures.items()}
         self._protection = protection
         self._instance = instance
@@ -51,13 +50,7 @@ class Finisher:
         protection = self._protection
         signature = to_valid_name(call.signature)
         inputs, output, attributes, error = protection.hidden(self._leaving(call, signature, counts), counts)
-        policy, counted = self._deduplicated(signature, inputs)
-        dedup_key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted), secret=protection.dedup_key)
-        if protection.dedup_key is not None:
-            policy = f"hmac-{keys.secret_id(protection.dedup_key)}:{policy}"
-        # Without its inputs, or all of them, a call is nobody's duplicate.
-        if call.capture_level == "outcome" or call.truncated:
-            policy, dedup_key = "none", call.event_id
+        policy, dedup_key = self._key(call, signature, inputs)
         input_json, input_cut = self._cut(signature, inputs)
         output_json, output_cut = self._cut(signature, output)
         attributes_json, attributes_cut = capped(attributes, self._telemetry.max_field_bytes)
@@ -113,11 +106,18 @@ class Finisher:
             error = WITHHELD
         return [inputs, output, call.attributes, error]
 
-    def _deduplicated(self, signature: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        fields = self._policies.get(signature, ())
-        counted = {name: inputs[name] for name in fields if name in inputs}
-        # A policy that names no input of this call would make all such calls one: then all inputs count.
-        return ("fields:" + ",".join(fields), counted) if counted else ("all", inputs)
+    def _key(self, call: CapturedCall, signature: str, inputs: dict[str, Any]) -> tuple[str, str]:
+        """Return the policy's name and the key."""
+        if call.capture_level == "outcome":
+            return "none", call.event_id
+        if call.truncated:  # without all of its inputs, a call is nobody's duplicate
+            return "none", keys.event_key(call.event_id)
+        counted = self._policies.counted(signature, inputs)
+        if counted.inputs is None:
+            return counted.policy, keys.event_key(call.event_id)
+        secret = self._protection.dedup_key
+        key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted.inputs), secret=secret)
+        return counted.policy if secret is None else f"hmac-{keys.secret_id(secret)}:{counted.policy}", key
 
     def _cut(self, signature: str, fields: dict[str, Any]) -> tuple[str, bool]:
         limits = {**self._limits.get("*", {}), **self._limits.get(signature, {})}

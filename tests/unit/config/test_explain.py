@@ -99,7 +99,10 @@ def _line(**overrides: Any) -> str:
             {"kafka": {"topics": {"interactions": "t", "dead_letters": "t"}}},
             "kafka.topics: interactions and dead_letters name one topic; they must differ",
         ),
-        ({"dedup": {"signatures": {"S": {}}}}, "dedup.signatures.S.fields: missing; every entry needs it"),
+        (
+            {"dedup": {"signatures": {"S": {"ignore_case": 1}}}},
+            "dedup.signatures.S.ignore_case: found 1, expected boolean",
+        ),
         (
             {"dedup": {"signatures": {"S": {"fields": []}}}},
             "dedup.signatures.S.fields: found [], expected at least 1 item(s)",

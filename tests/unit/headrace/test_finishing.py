@@ -114,6 +114,22 @@ def test_a_policy_that_names_no_input_does_not_make_all_calls_one() -> None:
     assert one["dedup_key"] != two["dedup_key"]
 
 
+def test_normalised_texts_make_calls_the_same_and_the_record_keeps_them_as_they_are() -> None:
+    policy = {"dedup": {"signatures": {"Answer": {"ignore_case": True, "ignore_white_space": True}}}}
+    one = finish(policy, input={"question": " Why\n not? "})
+    two = finish(policy, input={"question": "why not?"})
+    assert one["dedup_policy"] == "all+case+space"
+    assert one["dedup_key"] == two["dedup_key"]
+    assert one["input"] == '{"question":" Why\\n not? "}'
+
+
+def test_where_it_is_off_each_call_is_an_example_of_its_own_and_sent_twice_still_one() -> None:
+    policy = {"dedup": {"signatures": {"Answer": {"enabled": False}}}}
+    one, again, two = (finish(policy, event_id=event, input={"question": "why?"}) for event in ("a", "a", "b"))
+    assert one["dedup_policy"] == "off"
+    assert one["dedup_key"] == again["dedup_key"] == keys.event_key("a") != two["dedup_key"]
+
+
 def test_a_subject_id_leaves_as_a_pseudonym_only() -> None:
     digest = hashlib.sha256(b"jane@example.com").hexdigest()[:32]
     assert finish(subject_id="jane@example.com")["subject_id"] == f"sha256:{digest}"
@@ -333,4 +349,5 @@ def test_the_cap_holds_for_any_value_and_leaves_json(value: dict[str, Any], max_
 def test_a_call_of_which_something_was_left_out_at_capture_is_truncated_and_nobodys_duplicate() -> None:
     first, second = (finish(event_id=event, input={"question": ["...[cut]"]}, truncated=True) for event in ("a", "b"))
     assert first["truncated"]
-    assert (first["dedup_policy"], first["dedup_key"], second["dedup_key"]) == ("none", "a", "b")
+    assert first["dedup_policy"] == "none"
+    assert (first["dedup_key"], second["dedup_key"]) == (keys.event_key("a"), keys.event_key("b"))

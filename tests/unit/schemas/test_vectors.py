@@ -58,6 +58,7 @@ def test_the_dedup_vector() -> None:
     assert vector["fields_hash"] == hashlib.sha256(listed).hexdigest()[:16]
     message = "\0".join((vector["signature"], vector["fields_hash"], vector["canonical_inputs"])).encode()
     assert vector["dedup_key"] == hashlib.sha256(message).hexdigest()
+    assert vector["event_key_of_event_1"] == hashlib.sha256(b"hr-event\0event-1").hexdigest()
     assert vector["dedup_key_hmac_of_secret_s3cret"] == hmac.new(b"s3cret", message, "sha256").hexdigest()
 
 
