@@ -6,50 +6,68 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from deltalake import DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.rows import PARTITION_COLUMN, ROW_SCHEMA
-from headrace_consumers.dataset.store import fsync_file, fsync_folder, make_private_folder
+from headrace_consumers.dataset.store import fsync_file, fsync_folder
+from headrace_consumers.dataset.table_lock import TableLock
+from headrace_consumers.dataset.torn import LINES_KEY, set_torn_aside, set_torn_checkpoint_aside, torn_commits
 
 __all__ = ["one_line", "open_or_create", "reopen"]
 
 CHECKPOINT_INTERVAL: Final = 100
 
 
-def open_or_create(path: Path) -> DeltaTable:
-    """Return the newest version of the table at `path`, a local folder.
+def open_or_create(path: Path) -> tuple[DeltaTable, TableLock]:
+    """Return the newest version of the table at `path`, a local folder, and this process's share in its lock.
+
+    What a power cut tore at the log's end is set aside first.
 
     Raises:
-        TableError: the path is no table and cannot become one.
+        TableError: the path is no table and cannot become one, or its log is damaged.
     """
     if "://" in str(path):
         raise TableError(f"dataset.path: {path} is no local folder; this release writes to local disks only")
     try:
-        return _insist_on_columns(DeltaTable(str(path)), path)
-    except TableNotFoundError:
-        pass
+        lock = TableLock(path)
+        with lock.opening():
+            if torn := torn_commits(path):
+                if not lock.is_alone():
+                    raise TableError(
+                        f"{path}: the last commit is torn, and others have the table open; stop them first"
+                    )
+                set_torn_aside(path, torn)
+            return _open(path, lock), lock
     except (DeltaError, OSError) as error:
         raise TableError(f"{path}: cannot open the table ({one_line(error)})") from error
+
+
+def _open(path: Path, lock: TableLock) -> DeltaTable:
     try:
-        make_private_folder(path)
-        table = DeltaTable.create(
-            str(path),
-            ROW_SCHEMA,
-            mode="ignore",
-            partition_by=[PARTITION_COLUMN],
-            name="headrace interactions",
-            configuration={"delta.checkpointInterval": str(CHECKPOINT_INTERVAL)},
-        )
-        fsync_file(path / "_delta_log" / f"{0:020}.json")
-        for folder in (path / "_delta_log", path, path.parent):
-            fsync_folder(folder)
-    except (DeltaError, OSError) as error:
-        try:
-            return DeltaTable(str(path))  # another member was first
-        except (DeltaError, OSError):
-            raise TableError(f"{path}: cannot create the table ({one_line(error)})") from error
+        return _insist_on_columns(DeltaTable(str(path)), path)
+    except TableNotFoundError:
+        return _create(path)
+    except DeltaError:
+        if not (lock.is_alone() and set_torn_checkpoint_aside(path)):
+            raise
+        return _insist_on_columns(DeltaTable(str(path)), path)
+
+
+def _create(path: Path) -> DeltaTable:
+    table = DeltaTable.create(
+        str(path),
+        ROW_SCHEMA,
+        mode="ignore",
+        partition_by=[PARTITION_COLUMN],
+        name="headrace interactions",
+        configuration={"delta.checkpointInterval": str(CHECKPOINT_INTERVAL)},
+        commit_properties=CommitProperties(custom_metadata={LINES_KEY: "2"}),  # protocol and metaData
+    )
+    fsync_file(path / "_delta_log" / f"{0:020}.json")
+    for folder in (path / "_delta_log", path, path.parent):
+        fsync_folder(folder)
     return table
 
 

@@ -6,6 +6,7 @@ delta-rs never compares that version, and refuses a commit only if another with 
 the batch was read from.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from deltalake import CommitProperties, Transaction
+from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -23,6 +24,7 @@ from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.rows import PARTITION_COLUMN
 from headrace_consumers.dataset.store import LocalStore, Store, fsync_file, fsync_folder
 from headrace_consumers.dataset.table_keys import all_key_batches, key_batches_from
+from headrace_consumers.dataset.torn import LINES_KEY, MOST_TORN
 
 __all__ = ["InteractionTable", "Move", "app_id"]
 
@@ -67,7 +69,8 @@ class InteractionTable:
     def __init__(self, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.path = path
         self._sleep = sleep
-        self._table = open_or_create(path)
+        self._table, self._lock = open_or_create(path)
+        self._durable = -1  # entries up to this version are known to be on disk
         self.store: Store = LocalStore(path)
 
     @property
@@ -90,6 +93,10 @@ class InteractionTable:
             self._table.update_incremental()
         except (DeltaError, OSError):
             self._reopen()  # e.g. the logs in between were cleaned up
+
+    def close(self) -> None:
+        """Give up the share in the table's lock; the handle is not to be used any more."""
+        self._lock.close()
 
     def position(self, app_id: str) -> int | None:
         """Return the next offset to read of a partition, or None when the table has none."""
@@ -120,7 +127,6 @@ class InteractionTable:
             TableError: the store refused `attempts` times. Nothing was committed.
         """
         self.refresh()
-        before = self.version
         for attempt in range(attempts):
             self._insist_on_start(moves)
             try:
@@ -140,7 +146,7 @@ class InteractionTable:
             else:
                 self.refresh()
                 break
-        self._fsync_log(before)
+        self._fsync_log()
         return self.version
 
     def key_batches(
@@ -176,7 +182,11 @@ class InteractionTable:
             "append",
             self._table.schema(),
             [PARTITION_COLUMN],
-            commit_properties=CommitProperties(custom_metadata=dict(info), app_transactions=transactions),
+            commit_properties=CommitProperties(
+                custom_metadata={**info, LINES_KEY: str(len(adds) + len(transactions))}, app_transactions=transactions
+            ),
+            # Old entries go only once the checkpoint that sums them up is on disk: see maintenance.
+            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
         )
 
     def _insist_on_start(self, moves: Sequence[Move]) -> None:
@@ -189,13 +199,15 @@ class InteractionTable:
     def _reopen(self) -> None:
         self._table = reopen(self.path)
 
-    def _fsync_log(self, before: int) -> None:
-        log = self.path / "_delta_log"
-        for version in range(before + 1, self.version + 1):
-            entry = log / f"{version:020}.json"
-            if entry.exists():  # others' entries may be cleaned up by now
-                fsync_file(entry)
-        fsync_folder(log)
+    def _fsync_log(self) -> None:
+        """Put the log on disk, others' entries too, the oldest first: a torn entry must never lie below a whole one."""
+        folder = self.path / "_delta_log"
+        for version in range(max(self._durable, self.version - MOST_TORN) + 1, self.version + 1):
+            for name in (f"{version:020}.json", f"{version:020}.checkpoint.parquet"):
+                with contextlib.suppress(FileNotFoundError):  # others' entries may be cleaned up by now
+                    fsync_file(folder / name)
+        fsync_folder(folder)
+        self._durable = self.version
 
 
 def _fenced_line(moves: Sequence[Move], table: InteractionTable) -> str:
