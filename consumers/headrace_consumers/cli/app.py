@@ -12,7 +12,19 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace_consumers.cli import config, consume, dataset, deadletter, demo, doctor, privacy, sampling, topics
+from headrace_consumers.cli import (
+    aggregate,
+    config,
+    consume,
+    dataset,
+    deadletter,
+    demo,
+    doctor,
+    import_,
+    privacy,
+    sampling,
+    topics,
+)
 from headrace_consumers.cli.options import EPILOG_WIDTH
 
 __all__ = ["app", "main"]
@@ -36,6 +48,8 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(privacy.app, name="privacy")
 app.command("demo", epilog=demo.EXAMPLE)(demo.command)
+app.command("import", epilog=import_.EXAMPLE)(import_.command)
+app.command("aggregate", epilog=aggregate.EXAMPLE)(aggregate.command)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.command)
 
 

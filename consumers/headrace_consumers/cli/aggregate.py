@@ -1,0 +1,95 @@
+"""`headrace aggregate`: a log to a table of its own, without Kafka."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from headrace_consumers.cli.consume import tally_lines
+from headrace_consumers.cli.log_files import (
+    BadLinesPath,
+    FieldsHashes,
+    SamplingRate,
+    bad_line_figures,
+    fields_hashes,
+    lines_of,
+)
+from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.present import figures, print_json, print_lines
+
+if TYPE_CHECKING:
+    from headrace.config import Config
+
+__all__ = ["EXAMPLE", "command"]
+
+EXAMPLE: Final = "Example: headrace aggregate --log-file logs/dspy_production.jsonl --output-dir training_data"
+
+
+def command(
+    *,
+    log_file: Annotated[
+        list[Path], typer.Option("--log-file", metavar="FILE", help="JSON Lines, plain or gzip. Repeatable.")
+    ],
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", metavar="DIR", help="The table is DIR/interactions; made if missing.")
+    ],
+    min_quality_score: Annotated[
+        float | None, typer.Option(min=0, max=1, show_default=False, help="Lower scores are rejected.")
+    ] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option(min=0, show_default=False, help="Slower calls are rejected, ms.")
+    ] = None,
+    max_cost_usd: Annotated[
+        float | None, typer.Option(min=0, show_default=False, help="Dearer calls are rejected, USD.")
+    ] = None,
+    sampling_rate_pct: SamplingRate = 100,
+    fields_hash: FieldsHashes = None,
+    bad_lines_path: BadLinesPath = None,
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Filter and deduplicate the calls of a log into a Delta table, without Kafka.
+
+    Thresholds that are not given are the configuration's. A line that is no record goes to a side file, with its number
+    and the reason. Aggregating a file twice adds nothing.
+    """
+    from headrace.config import load
+    from headrace.errors import UsageError
+    from headrace_consumers import logs
+    from headrace_consumers.history.aggregating import Aggregation
+    from headrace_consumers.history.bad_lines import BadLines
+    from headrace_consumers.history.importing import readable
+    from headrace_consumers.history.lines import require_readable
+    from headrace_consumers.history.records import HistoricRecords
+
+    logs.configure("auto", "error")  # dead letters are counted, and kept in the side file
+    given = {
+        "min_quality_score": min_quality_score,
+        "max_latency_ms": max_latency_ms,
+        "max_cost_usd": max_cost_usd,
+    }
+    config = _with_thresholds(load(config_path), {name: value for name, value in given.items() if value is not None})
+    table = output_dir / "interactions"
+    bad_lines = BadLines(bad_lines_path or output_dir / "aggregate.bad-lines.jsonl")
+    require_readable(log_file)
+    if bad_lines.path.resolve() in {file.resolve() for file in log_file}:
+        raise UsageError(f"--bad-lines {bad_lines.path}: is one of the files to read; give another")
+    records = HistoricRecords(
+        config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
+    )
+    aggregation = Aggregation(config, table, bad_lines, now_ms=lambda: time.time_ns() // 1_000_000)
+    with closing(bad_lines), lines_of(log_file) as lines:
+        tally = aggregation.run(readable(lines, records, bad_lines)).as_dict()
+    if as_json:
+        print_json({**tally, "bad_lines": dict(bad_lines.reasons), "table": str(table)})
+    else:
+        print_lines([*tally_lines(tally), *figures(bad_line_figures(bad_lines)), f"table: {table}"])
+    return int(tally["consumed"] == 0 and bad_lines.reasons.total() > 0)
+
+
+def _with_thresholds(config: "Config", changes: dict[str, Any]) -> "Config":
+    filters = config.filters
+    thresholds = type(filters.default).model_validate({**filters.default.model_dump(), **changes})
+    return config.model_copy(update={"filters": filters.model_copy(update={"default": thresholds})})

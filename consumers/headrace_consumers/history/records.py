@@ -1,0 +1,92 @@
+"""Lines to records as a producer would have sent them: redacted, keyed, cut to size, perhaps encrypted."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from headrace.config import Config
+from headrace.delivery.finishing import Finisher
+from headrace.delivery.protection import Protection
+from headrace.key_material import producer_keys
+from headrace_consumers.history.lines import MAX_LINE_BYTES, LogLine
+from headrace_consumers.history.shapes import BadLineError, is_finished, parse, to_call
+from headrace_schemas import CanonicalizationError, EncodeError, Interaction, Registry, canonical, interaction_codec
+
+__all__ = ["HistoricRecords"]
+
+_NESTED: Final = ("input", "output", "attributes")
+_INSTANCE: Final = "log"
+
+
+class HistoricRecords:
+    """Makes records of log lines.
+
+    Args:
+        config: how records are redacted, deduplicated, cut and encrypted.
+        fields_hashes: signature -> the identity of its fields, where an old log should join a live dataset.
+        inclusion_probability: the share of calls that was logged, in (0, 1].
+
+    Attributes:
+        redactions: what redaction replaced, by kind.
+
+    Raises:
+        ConfigError: a key of the configuration cannot be read.
+    """
+
+    def __init__(
+        self, config: Config, *, fields_hashes: Mapping[str, str] | None = None, inclusion_probability: float = 1.0
+    ) -> None:
+        self._finisher = Finisher(config, _INSTANCE, Protection(config, producer_keys(config)))
+        self._fields_hashes = dict(fields_hashes or {})
+        self._inclusion_probability = inclusion_probability
+        self._codec = interaction_codec()
+        self._schema = Registry().current("headrace.v1.Interaction")["fields"]
+        self.redactions: Counter[str] = Counter()
+
+    def record(self, line: LogLine) -> Interaction:
+        """Return a line's record, which the schema can hold.
+
+        Raises:
+            BadLineError: the line holds none.
+        """
+        if line.content is None:
+            raise BadLineError("too_long", f"the line is longer than {MAX_LINE_BYTES:,} bytes")
+        values = parse(line.content)
+        try:
+            record = self._as_it_was(values) if is_finished(values) else self._finished(values)
+        except (CanonicalizationError, RecursionError):
+            raise BadLineError("too_deep", "the line holds a value that has no canonical JSON") from None
+        try:
+            self._codec.encode(record)
+        except EncodeError as error:
+            raise BadLineError("wrong_type", str(error)) from None
+        return record
+
+    def _finished(self, values: dict[str, Any]) -> Interaction:
+        signature = values.get("signature")
+        historic = to_call(
+            values,
+            fields_hash=self._fields_hashes.get(signature, "") if isinstance(signature, str) else "",
+            inclusion_probability=self._inclusion_probability,
+        )
+        record, redactions = self._finisher.finish(historic.call)
+        self.redactions += redactions
+        if record["tokens"] is None:
+            record["tokens"] = historic.tokens
+        return record
+
+    def _as_it_was(self, values: dict[str, Any]) -> Interaction:
+        """Return a record that Headrace finished before; a log holds its JSON fields as objects."""
+        record: dict[str, Any] = {}
+        for field in self._schema:
+            name = field["name"]
+            if name in values:
+                record[name] = values[name]
+            elif "default" in field:
+                record[name] = field["default"]
+            else:
+                raise BadLineError("missing_field", f"{name} is missing")
+            if name in _NESTED and not isinstance(record[name], str):
+                record[name] = canonical.dumps(canonical.loads(json.dumps(record[name]))).decode()
+        return cast("Interaction", record)

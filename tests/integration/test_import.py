@@ -1,0 +1,38 @@
+"""`headrace import` through a real Kafka into the table."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.dataset_job import DatasetJob
+from tests.unit.history.lines_of_logs import historic
+
+HEADRACE = str(Path(sys.executable).with_name("headrace"))
+
+
+def imported(job, *files):
+    command = [sys.executable, "-m", "headrace_consumers.cli", "import", *map(str, files)]
+    command += ["--config", str(job.config_path), "--bad-lines", str(job.folder / "bad.jsonl"), "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return json.loads(ended.stdout)
+
+
+def test_a_log_becomes_rows_and_importing_it_again_adds_nothing(kafka, tmp_path):
+    job = DatasetJob(kafka, tmp_path)
+    log = tmp_path / "old.jsonl"
+    lines = [json.dumps(historic(input={"n": number % 200})) for number in range(300)]
+    log.write_text("\n".join([*lines, "oops"]))
+
+    first = imported(job, log)
+    assert (first["published"], first["bad_lines"]) == (300, {"not_json": 1})
+    counts = job.finish(job.start())
+    assert (counts["kept"], counts["duplicates"]) == (200, 100)
+    before = job.table()
+
+    assert imported(job, log)["published"] == 300
+    counts = job.finish(job.start())
+    assert (counts["kept"], counts["duplicates"]) == (0, 300)
+    assert job.table().equals(before)
+    assert before["dedup_key"].n_unique() == 200

@@ -1,0 +1,124 @@
+"""`headrace aggregate` as its user sees it."""
+
+import gzip
+import json
+
+import polars as pl
+import pytest
+
+from tests.unit.history.lines_of_logs import historic
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Nine lines: a good one and its copy, slow, dear, failed and empty-handed ones, and three that are no records."""
+    lines = [
+        historic(),
+        historic(timestamp_ms=1_699_564_800_001),
+        historic(input={"q": "slow"}, latency_ms=6000),
+        historic(input={"q": "dear"}, cost_usd=0.2),
+        historic(input={"q": "failed"}, success=False, output=None, error="boom"),
+        historic(input={"q": "empty"}, output={"answer": ""}),
+        {"module_name": "reviewer"},
+        historic(input={"q": "early"}, timestamp_ms=5),
+    ]
+    path = tmp_path / "old.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "oops\n")
+    return path
+
+
+def aggregate(command, log, tmp_path, *arguments):
+    ended = command("aggregate", "--log-file", log, "--output-dir", tmp_path / "out", "--json", *arguments)
+    assert (ended.code, ended.err) == (0, "")
+    return ended.json
+
+
+def table(tmp_path):
+    return pl.scan_delta(str(tmp_path / "out" / "interactions")).collect()
+
+
+def test_the_documents_job_in_one_command(command, log, tmp_path):
+    counts = aggregate(command, log, tmp_path)
+    assert counts["kept"] == 1
+    assert counts["duplicates"] == 1
+    assert counts["rejected"] == {"latency": 1, "cost": 1, "failed": 1, "quality": 1}
+    assert counts["dead_letters"] == {"timestamp_out_of_bounds": 1}
+    assert counts["bad_lines"] == {"missing_field": 1, "not_json": 1, "timestamp_out_of_bounds": 1}
+    aside = [json.loads(line) for line in (tmp_path / "out" / "aggregate.bad-lines.jsonl").read_text().splitlines()]
+    assert sorted((bad["line"], bad["reason"]) for bad in aside) == [
+        (7, "missing_field"),
+        (8, "timestamp_out_of_bounds"),
+        (9, "not_json"),
+    ]
+
+
+def test_thresholds_are_options(command, log, tmp_path):
+    counts = aggregate(
+        command, log, tmp_path, "--max-latency-ms", 6000, "--max-cost-usd", 0.2, "--min-quality-score", 0
+    )
+    assert counts["rejected"] == {"failed": 1}
+    assert counts["kept"] == 4
+
+
+def test_aggregating_twice_adds_nothing(command, log, tmp_path):
+    packed = tmp_path / "old.jsonl.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    aggregate(command, log, tmp_path)
+    before = table(tmp_path)
+    assert aggregate(command, log, tmp_path, "--log-file", packed)["kept"] == 0
+    assert table(tmp_path).equals(before)
+
+
+def test_people_read_counts_and_where_the_table_is(command, log):
+    ended = command("aggregate", "--log-file", log, "--output-dir", "out")
+    assert "bad lines  3  missing_field 1, not_json 1, timestamp_out_of_bounds 1; see out/aggre" in ended.out
+    assert ended.out.endswith("table: out/interactions\n")
+
+
+def test_mistakes_are_one_line_and_change_nothing(command, log, tmp_path):
+    assert (
+        "missing.jsonl: cannot read it"
+        in command("aggregate", "--log-file", "missing.jsonl", "--output-dir", "o").error
+    )
+    assert (
+        "is one of the files" in command("aggregate", "--log-file", log, "--output-dir", "o", "--bad-lines", log).error
+    )
+    assert (
+        "SIGNATURE=HASH" in command("aggregate", "--log-file", log, "--output-dir", "o", "--fields-hash", "x=7").error
+    )
+    assert command("aggregate", "--log-file", log, "--output-dir", "o", "--min-quality-score", 2).code == 2
+    (tmp_path / "file").touch()
+    assert "file" in command("aggregate", "--log-file", log, "--output-dir", tmp_path / "file").error
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_log_without_any_record_is_1(command, tmp_path):
+    (tmp_path / "bad").write_text("oops\n")
+    assert command("aggregate", "--log-file", "bad", "--output-dir", "o").code == 1
+    (tmp_path / "empty").touch()
+    assert command("aggregate", "--log-file", "empty", "--output-dir", "o").code == 0
+
+
+def test_a_killed_run_is_made_good_by_the_next(command, log, tmp_path, monkeypatch):
+    from headrace_consumers.history import aggregating
+
+    monkeypatch.setattr(aggregating, "_BATCH_RECORDS", 2)
+    monkeypatch.setattr(aggregating.InteractionTable, "commit", _failing_second(aggregating.InteractionTable.commit))
+    assert "disk" in command("aggregate", "--log-file", log, "--output-dir", "out").error
+    monkeypatch.undo()
+    aggregate(command, log, tmp_path)
+    assert table(tmp_path)["dedup_key"].n_unique() == len(table(tmp_path)) == 1
+
+
+def _failing_second(commit):
+    from headrace_consumers.dataset.errors import TableError
+
+    calls = []
+
+    def failing(self, *arguments, **named):
+        calls.append(1)
+        if len(calls) > 1:
+            raise TableError("the disk is full; mend it and start again")
+        return commit(self, *arguments, **named)
+
+    return failing
