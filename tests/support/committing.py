@@ -30,9 +30,17 @@ class CommitPath:
         folder: the table and the seen-set go here.
         decoder: the decoder under attack; by default the deployed one.
         breaker: none, unless a test is about it.
+        filter_: by default that of the default configuration.
     """
 
-    def __init__(self, folder: Path, *, decoder: FrameDecoder | None = None, breaker: Breaker | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        decoder: FrameDecoder | None = None,
+        breaker: Breaker | None = None,
+        filter_: Filter | None = None,
+    ) -> None:
         self.table = InteractionTable(folder / "table", sleep=lambda _: None)
         self._seen = DuckDbSeenSet(folder, Origin(self.table.id, SOURCE.topic_id, SOURCE.partition_count))
         self.dead_letters = MemoryDeadLetters()
@@ -42,7 +50,7 @@ class CommitPath:
             table=self.table,
             seen=self._seen,
             decoder=decoder or ColumnarDecoder(),
-            filter_=Filter(load(None, {}, {}).filters),
+            filter_=filter_ or Filter(load(None, {}, {}).filters),
             dead_letters=self.dead_letters,
             report_offsets=lambda _: None,
             breaker=breaker,

@@ -4,12 +4,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, print_json, print_lines
+
+if TYPE_CHECKING:
+    from headrace.config import Filters
 
 __all__ = ["app"]
 
@@ -36,6 +39,7 @@ def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
 
     config = load(config_path)
     check_latency_thresholds(config)
+    check_own_callables(config.filters)
     notes = check_client_options(config.kafka)
     source = config_path or os.environ.get(ENV_FILE)
     # load() has read the file just now, so it is there and a JSON object.
@@ -47,6 +51,21 @@ def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     print_lines([f"ok: {source or 'no file; environment and defaults'}"])
     print_lines(f"{key}: accepted, has no effect yet" for key in no_effect)
     print_lines(notes)
+
+
+def check_own_callables(filters: "Filters") -> None:
+    """Check that what the configuration names as `package.module:object` can be imported and called.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    thresholds = [filters.default, *map(filters.for_signature, filters.signatures)]
+    paths = {path for each in thresholds for path in (each.scorer, *each.own_filters) if ":" in path}
+    if paths:  # imported late: it brings polars and deltalake
+        from headrace_consumers.dataset.own import load_callable
+
+        for path in sorted(paths):
+            load_callable(path)
 
 
 def without_effect(in_file: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import structlog
 
+from headrace_consumers.dataset.advice import what_to_do
 from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.errors import TableError
@@ -21,6 +22,7 @@ from headrace_consumers.dataset.facts import facts_of
 from headrace_consumers.dataset.files import DataFile, write_files
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.select import FrameDecoder, Selection, counted, select
@@ -52,6 +54,7 @@ class Committer:
         dead_letters: where unreadable messages go.
         report_offsets: tells Kafka partition -> next offset; a progress report, whose failure changes nothing.
         breaker: refuses a batch when nearly everything lately is unreadable; None: nothing does.
+        watch: notices when one reason rejects most of a signature's records; None: nothing does.
         consumer_name: who gives up on a dead letter.
         hook: called around each step; tests kill the process there.
     """
@@ -67,6 +70,7 @@ class Committer:
         dead_letters: DeadLetterWriter,
         report_offsets: Callable[[Mapping[int, int]], None],
         breaker: Breaker | None = None,
+        watch: RejectionWatch | None = None,
         consumer_name: str = "",
         hook: Hook = no_hook,
     ) -> None:
@@ -78,6 +82,7 @@ class Committer:
         self._dead_letters = dead_letters
         self._report_offsets = report_offsets
         self._breaker = breaker
+        self._watch = watch
         self._consumer_name = consumer_name
         self._hook = hook
 
@@ -113,6 +118,7 @@ class Committer:
                 raise
         if self._breaker is not None:
             self._breaker.remember(selection.tally)
+        self._warn_of_rejections(selection.tally)
         targets = {partition: last + 1 for partition, last in _last_offsets(messages).items()}
         with self._step(Step.SEEN_SET):
             self._seen.add(_keys_by_partition(selection), targets)
@@ -146,6 +152,17 @@ class Committer:
             )
         if len(selection.unreadable) > LOGGED_DEAD_LETTERS:
             log.warning("dead letters", count=len(selection.unreadable), reasons=dict(selection.tally.dead_letters))
+
+    def _warn_of_rejections(self, tally: Tally) -> None:
+        for alarm in self._watch.note(tally) if self._watch is not None else ():
+            log.warning(
+                "most records are rejected for one reason",
+                signature=alarm.signature,
+                reason=alarm.reason,
+                rejected=alarm.rejected,
+                read=alarm.read,
+                to_do=what_to_do(alarm.reason, alarm.signature),
+            )
 
     def _dead_letter(self, message: Message, unreadable: Unreadable) -> DeadLetter:
         return DeadLetter(

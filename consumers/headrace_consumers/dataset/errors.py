@@ -6,6 +6,7 @@ HeadraceError
     SourceError             the topic or the broker is not what the consumer needs
       OffsetsGoneError      Kafka no longer holds what the table has not seen
     StateError              the folder of the seen-set cannot be used
+    OwnCallableError        a filter or scorer of the user's own failed
     CircuitOpenError        nearly everything is unreadable; the deployment is wrong
   Fenced                    not a fault: another consumer has moved a partition on; the batch is dropped
 """
@@ -17,6 +18,7 @@ __all__ = [
     "DatasetError",
     "Fenced",
     "OffsetsGoneError",
+    "OwnCallableError",
     "SourceError",
     "StateError",
     "TableError",
@@ -41,6 +43,10 @@ class OffsetsGoneError(SourceError):
 
 class StateError(DatasetError):
     """The folder of the seen-set cannot be used."""
+
+
+class OwnCallableError(DatasetError):
+    """A filter or scorer of the user's own failed; the batch is not committed."""
 
 
 class CircuitOpenError(DatasetError):

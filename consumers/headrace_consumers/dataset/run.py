@@ -19,6 +19,7 @@ from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.loop import BatchLimits, Loop
+from headrace_consumers.dataset.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin, lock_member_folder
 from headrace_consumers.dataset.select import FrameDecoder
 from headrace_consumers.dataset.source import Source, describe, make_consumer, make_dead_letter_producer
@@ -53,11 +54,13 @@ def run(
     """
     hook = hook_from_environment()
     keys = reading_keys(config)
+    filter_ = Filter(config.filters)
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
     source = describe(config)
     table = InteractionTable(Path(config.dataset.path))
     total = Tally()
     breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
+    watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
     with lock, contextlib.closing(DuckDbSeenSet(folder, _origin(table, source))) as seen:
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
@@ -68,7 +71,9 @@ def run(
                 table=table,
                 seen=seen,
                 decoder=ColumnarDecoder(FastavroDecoder(registry, keys)),
+                filter_=filter_,
                 breaker=breaker,
+                watch=watch,
                 hook=hook,
                 total=total,
                 on_progress=on_progress,
@@ -90,7 +95,9 @@ def _loop(
     table: InteractionTable,
     seen: DuckDbSeenSet,
     decoder: FrameDecoder,
+    filter_: Filter,
     breaker: Breaker,
+    watch: RejectionWatch,
     hook: Hook,
     total: Tally,
     on_progress: Callable[[Tally], None] | None,
@@ -104,10 +111,11 @@ def _loop(
             table=table,
             seen=seen,
             decoder=decoder,
-            filter_=Filter(config.filters),
+            filter_=filter_,
             dead_letters=dead_letters,
             report_offsets=report_offsets,
             breaker=breaker,
+            watch=watch,
             consumer_name=f"{config.dataset.group_id} headrace/{metadata.version('headrace')}",
             hook=hook,
         )

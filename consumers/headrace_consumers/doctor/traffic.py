@@ -4,11 +4,12 @@ The document's "Low telemetry example count" and "Deduplication removes too many
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from headrace.config import Filters
+from headrace_consumers.dataset.advice import REPEATED, what_to_do
 from headrace_consumers.dataset.decode import Decoded
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.doctor.result import Result, note, ok, wrong
@@ -22,16 +23,6 @@ _MOST: Final = 0.5
 _DAY_MS: Final = 86_400_000
 _CLOCK_MS: Final = 60_000
 _HOST_CLOCK_MS: Final = 5_000
-
-_KEYS: Final[Mapping[str, str]] = {
-    "environment": "nothing there: see filters.environments, and telemetry.environment of the services",
-    "failed": "require_success, and see why the calls fail",
-    "truncated": "nothing there: raise telemetry.max_field_bytes of the services",
-    "latency": "max_latency_ms",
-    "cost": "max_cost_usd",
-    "quality": "min_quality_score",
-}
-"""Why records are rejected -> the threshold under filters.default or filters.signatures.<name>."""
 
 
 @dataclass(slots=True)
@@ -130,8 +121,7 @@ def judge_duplicates(sample: Sample) -> Iterator[Result]:
             yield note(
                 check,
                 f"{repeated:.0%} of the newest {len(found):,} records repeat the inputs of another",
-                f"if the inputs differ only in what matters little, count fewer: dedup.signatures.{signature}.fields; "
-                "else the usage is repetitive: synthetic examples bring variety",
+                REPEATED.format(signature=signature),
             )
         else:
             yield ok(check, f"{repeated:.0%} of the newest {len(found):,} records")
@@ -157,7 +147,7 @@ def judge_examples(sample: Sample, filters: Filters) -> Iterator[Result]:
             yield note(
                 check,
                 f"{rejected:.0%} of the newest {number:,} records are rejected, {most:,} for {reason}",
-                f"look at filters.signatures.{signature} and filters.default: {_KEYS[reason]}",
+                what_to_do(reason, signature),
             )
         else:
             yield ok(check, f"{1 - rejected:.0%} of the newest {number:,} records pass the filter")

@@ -1,8 +1,10 @@
 """What consumers do with the records: filters, deduplication, the table, thresholds, the monthly cycle."""
 
-from typing import Literal
+import re
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from headrace.config.section import Name, Positive, Section, Share
 
@@ -18,6 +20,26 @@ __all__ = [
     "ThresholdChanges",
     "Thresholds",
 ]
+
+
+_OWN: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_SCORERS: Final = frozenset({"fields", "legacy"})
+
+
+def _own(text: str) -> str:
+    if not _OWN.fullmatch(text):
+        raise PydanticCustomError("own_callable", "package.module:object")
+    return text
+
+
+def _scorer(text: str) -> str:
+    if text not in _SCORERS and not _OWN.fullmatch(text):
+        raise PydanticCustomError("scorer", "fields, legacy or package.module:object")
+    return text
+
+
+OwnCallable: TypeAlias = Annotated[str, AfterValidator(_own)]
+Scorer: TypeAlias = Annotated[str, AfterValidator(_scorer)]
 
 
 class QualityThresholds(Section):
@@ -44,10 +66,14 @@ class Thresholds(Section):
     max_latency_ms: Positive = Field(5000, description="Slower calls are rejected, ms.")
     max_cost_usd: float = Field(0.10, ge=0, allow_inf_nan=False, description="Dearer calls are rejected, USD.")
     min_quality_score: Share = Field(0.70, description="Lower scores are rejected.")
-    scorer: Literal["fields", "legacy"] = Field(
+    scorer: Scorer = Field(
         "fields",
         description="fields: the share of output fields that are there and not empty. "
-        "legacy: the first implementation's heuristic, which rejects short answers.",
+        "legacy: the first implementation's heuristic, which rejects short answers. "
+        "package.module:object: your own, given the record, returns 0 to 1.",
+    )
+    own_filters: tuple[OwnCallable, ...] = Field(
+        (), description="package.module:object each, given a record that passes all else; False rejects it."
     )
 
 
@@ -58,7 +84,8 @@ class ThresholdChanges(Section):
     max_latency_ms: Positive | None = None
     max_cost_usd: float | None = Field(None, ge=0, allow_inf_nan=False)
     min_quality_score: Share | None = None
-    scorer: Literal["fields", "legacy"] | None = None
+    scorer: Scorer | None = None
+    own_filters: tuple[OwnCallable, ...] | None = None
 
 
 class Filters(Section):

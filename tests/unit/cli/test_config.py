@@ -121,3 +121,14 @@ def test_a_missing_file_is_one_line(command, tmp_path):
     ended = command("config", "show", "--config", tmp_path / "none.json")
     assert ended.code == 2
     assert "none.json: cannot read the configuration (No such file or directory)" in ended.error
+
+
+def test_check_imports_filters_and_scorers_of_the_users_own(command, config_file):
+    own = "tests.unit.consumers.own_callables"
+    good = {"default": {"own_filters": [f"{own}:is_polite"]}, "signatures": {"S": {"scorer": f"{own}:by_length"}}}
+    assert command("config", "check", "--config", config_file({"filters": good})).code == 0
+    ended = command(
+        "config", "check", "--config", config_file({"filters": {"signatures": {"S": {"scorer": "no:way"}}}})
+    )
+    assert ended.code == 2
+    assert "filters: no:way: cannot be imported (ModuleNotFoundError: No module named 'no')" in ended.error

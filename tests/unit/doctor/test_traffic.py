@@ -109,9 +109,10 @@ def test_thresholds_that_reject_most_are_named():
 
 
 def test_each_reason_of_the_filter_has_its_threshold():
+    from headrace_consumers.dataset.advice import _KEYS
     from headrace_consumers.dataset.filter import REASONS
 
-    assert set(traffic._KEYS) == set(REASONS)
+    assert set(_KEYS) == set(REASONS)
 
 
 def test_few_rows_name_target_and_rate():
