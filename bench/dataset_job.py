@@ -1,134 +1,122 @@
-"""How fast the dataset job is, beside what bounds it, in one run on a real Kafka.
+"""How fast the dataset job is, beside what bounds it and what else one could use, in one run on one real Kafka.
 
-    python bench/dataset_job.py [--records 100000]
+    python -m bench.dataset_job [--records 1200000] [--size-kb 1] [--only headrace ceiling ...]
+    python -m bench.dataset_job --backlog [--records 10000000]      is memory flat over a long backlog?
 
-consume only: messages taken from librdkafka and dropped. decode: and each decoded by fastavro. dataset job: the whole
-way to the Delta table, as `headrace consume dataset` goes it. 30% of the records are copies, 10% failed calls.
+3 of 10 records are copies, 1 of 10 calls failed. Each way runs in a process of its own; time begins with its first
+record. The ceiling reads datums into columns without a single check.
 """
 
 import argparse
+import json
 import os
-import random
+import subprocess
 import sys
 import tempfile
-import threading
-import time
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.support import kafka_broker
-from tests.support.interactions import interaction
 from tests.support.kafka import Kafka
 
-from headrace.config import load
-from headrace_consumers import logs
-from headrace_consumers.dataset import run
-from headrace_schemas import interaction_codec
+from bench.dataset import plot
+from bench.dataset.load import PARTITIONS, Load, fill
 
-PARTITIONS = 4
-PAYLOAD = "It never breaks, blocks or slows the caller. " * 8
-
-
-@dataclass
-class Measured:
-    name: str
-    records: int
-    wall_s: float
-    cpu_s: float
+TITLES: Final = {
+    "consume": "consume only",
+    "ceiling": "consume + columnar decode (ceiling)",
+    "fastavro": "fastavro decode alone, from memory",
+    "by_hand": "by hand: fastavro, a set, delta-rs",
+    "quix": "Quix Streams",
+    "headrace": "Headrace, one process",
+    "two": "Headrace, two processes",
+}
 
 
-def measure(name: str, job: Callable[[], int]) -> Measured:
-    wall, cpu = time.perf_counter(), time.process_time()
-    records = job()
-    return Measured(name, records, time.perf_counter() - wall, time.process_time() - cpu)
+def start(way: str, job: dict[str, Any]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench.dataset.ways", way, json.dumps(job)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def fill(kafka: Kafka, records: int) -> str:
-    topic = kafka.create_topic(partitions=PARTITIONS)
-    producer = Producer(
-        {"bootstrap.servers": kafka.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 50}
-    )
-    codec, draw = interaction_codec(), random.Random(1)
-    for number in range(records):
-        success = draw.random() >= 0.1
-        record = interaction(
-            f"{draw.randrange(int(records * 0.7))} {PAYLOAD}", event_id=f"{number:032x}", success=success
-        )
-        while True:
-            try:
-                producer.produce(topic, codec.encode(record), record["dedup_key"].encode())
-            except BufferError:
-                producer.poll(0.1)
-            else:
-                break
-        producer.poll(0)
-    producer.flush()
-    return topic
+def measure(way: str, job: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a way's figures, or None with a line that says why there are none."""
+    members = 2 if way == "two" else 1
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        shared = {**job, "folder": folder, "shared": members > 1}
+        processes = [start("headrace" if way == "two" else way, shared) for _ in range(members)]
+        ended = [process.communicate() for process in processes]
+    figures = []
+    for process, (output, errors) in zip(processes, ended, strict=True):
+        if process.returncode:
+            print(f"{TITLES[way]}: left out ({(errors.strip().splitlines() or ['it said nothing'])[-1]})")
+            return None
+        figures.append(json.loads(output.splitlines()[-1]))
+    figures = [found for found in figures if "records" in found]  # a member may have come too late for any
+    records = sum(found["records"] for found in figures)
+    wall_s = max(found["ended"] for found in figures) - min(found["began"] for found in figures)
+    return {
+        "way": way,
+        "records": records,
+        "records_per_s": records / wall_s,
+        "cpu_s_per_100k": sum(found["cpu_s"] for found in figures) / records * 100_000,
+        "peak_mb": max(found["peak_mb"] for found in figures),
+        "resident_mb": figures[0]["resident_mb"],
+    }
 
 
-def consume(kafka: Kafka, topic: str, records: int, handle: Callable[[bytes], object]) -> int:
-    consumer = Consumer(
-        {"bootstrap.servers": kafka.bootstrap_servers, "group.id": uuid.uuid4().hex, "fetch.queue.backoff.ms": 20}
-    )
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
-    seen = 0
-    while seen < records:
-        for message in consumer.consume(500, 0.2):
-            handle(message.value())
-            seen += 1
-    consumer.close()
-    return seen
+def show(figures: list[dict[str, Any]]) -> None:
+    ceiling = next((found["records_per_s"] for found in figures if found["way"] == "ceiling"), None)
+    print(f"{'':36}{'records/s':>12}{'CPU s per 100k':>16}{'peak MB':>10}{'of ceiling':>12}")
+    for found in figures:
+        share = f"{found['records_per_s'] / ceiling:12.0%}" if ceiling else ""
+        rate, cpu, peak = found["records_per_s"], found["cpu_s_per_100k"], found["peak_mb"]
+        print(f"{TITLES[found['way']]:36}{rate:12,.0f}{cpu:16.2f}{peak:10,.0f}{share}")
 
 
-def dataset_job(kafka: Kafka, topic: str, records: int, folder: Path) -> int:
-    config = load(
-        None,
-        {
-            "kafka": {
-                "bootstrap_servers": kafka.bootstrap_servers,
-                "topics": {"interactions": topic, "dead_letters": kafka.create_topic()},
-            },
-            "dataset": {"path": str(folder / "table"), "state_path": str(folder / "state"), "group_id": topic},
-        },
-        {},
-    )
-    stop = threading.Event()
-    tally = run(config, stop=stop, on_progress=lambda now: stop.set() if now.consumed >= records else None)
-    if not tally.balances or tally.consumed != records:
-        raise SystemExit(f"the counts are wrong: {tally.as_dict()}")
-    return tally.consumed
+def show_memory(found: dict[str, Any]) -> None:
+    print("records done  resident MB")
+    for records, resident_mb in found["resident_mb"][:: max(1, len(found["resident_mb"]) // 10)]:
+        print(f"{records:12,}{resident_mb:13,.0f}")
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--records", type=int, default=100_000)
-    records = arguments.parse_args().records
-    logs.configure("text", "error")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--records", type=int)
+    parser.add_argument("--size-kb", type=float, default=1)
+    parser.add_argument("--unreadable", type=float, default=0.0, help="share of records that are cut off")
+    parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES))
+    parser.add_argument("--backlog", action="store_true", help="only Headrace, 10 million records, memory over time")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--plot", type=Path, help="also draw them here, .svg or .png; needs matplotlib")
+    parser.add_argument("--topic", help="read this topic, filled before, as it is printed; --records must fit")
+    arguments = parser.parse_args()
+    records = arguments.records or (10_000_000 if arguments.backlog else 1_200_000)
     broker, _ = kafka_broker.start()
     kafka = Kafka(broker)
     try:
-        topic = fill(kafka, records)
-        decode = interaction_codec().decode
-        with tempfile.TemporaryDirectory() as folder:
-            results = [
-                measure("consume only", lambda: consume(kafka, topic, records, lambda _: None)),
-                measure("consume + fastavro decode", lambda: consume(kafka, topic, records, decode)),
-                measure("dataset job", lambda: dataset_job(kafka, topic, records, Path(folder))),
-            ]
+        load = Load(records, int(arguments.size_kb * 1000), arguments.unreadable)
+        if not (topic := arguments.topic):
+            topic, sent = fill(kafka, load)
+            print(f"{topic}: {records:,} records of {sent / records:,.0f} bytes, {os.cpu_count()} cores, {broker.how}")
+        job = {
+            "servers": kafka.bootstrap_servers,
+            "topic": topic,
+            "partitions": PARTITIONS,
+            "records": records,
+            "dead_letters": kafka.create_topic(config={"max.message.bytes": "8388608"}),
+        }
+        ways = ["headrace"] if arguments.backlog else arguments.only
+        figures = [found for way in ways if (found := measure(way, job))]
     finally:
-        kafka.close()
-    job = results[-1]
-    print(f"{records:,} records of about {len(PAYLOAD) + 600} bytes, {os.cpu_count()} cores, Kafka {broker.how}")
-    print(f"{'':28}{'records/s':>12}{'CPU s per 100k':>16}{'job / this':>12}")
-    for result in results:
-        ratio = (job.records / job.wall_s) / (result.records / result.wall_s)
-        rate = result.records / result.wall_s
-        print(f"{result.name:28}{rate:12,.0f}{result.cpu_s / records * 100_000:16.2f}{ratio:12.2f}")
+        if not arguments.topic and broker.how != "env":
+            kafka.close()
+    show(figures)
+    if arguments.backlog and figures:
+        show_memory(figures[0])
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1))
+    if arguments.plot:
+        plot.draw(figures, TITLES, arguments.plot)
 
 
 if __name__ == "__main__":

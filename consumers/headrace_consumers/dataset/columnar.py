@@ -27,7 +27,7 @@ from headrace_schemas.codec import HEADER_LENGTH, MARKER
 from headrace_schemas.names import MAX_NAME_LENGTH
 from headrace_schemas.registry import fingerprint_of
 
-__all__ = ["ColumnarDecoder", "Columns"]
+__all__ = ["ColumnarDecoder", "Columns", "container_header", "container_of"]
 
 _HEADER_COLUMN: Final = "single_object_header"
 _SYNC: Final = bytes(16)
@@ -66,7 +66,7 @@ class ColumnarDecoder:
         self._reference = reference or FastavroDecoder()
         schema = Registry().current("headrace.v1.Interaction")
         self._shape = shape_of(schema, MARKER + fingerprint_of(schema))
-        self._container = _container_header(schema["fields"])
+        self._container = container_header(schema["fields"])
 
     def decode(self, messages: Sequence[Message]) -> Columns:
         """Return what the messages decode to; never raises for what is in a message.
@@ -96,8 +96,7 @@ class ColumnarDecoder:
         """Return exact datums as a frame, and which of them are in it; those that are no UTF-8 are not."""
         if not values:
             return NO_RECORDS, []
-        body = b"".join(values)
-        block = b"".join((self._container, _zigzag(len(values)), _zigzag(len(body)), body, _SYNC))
+        block = container_of(self._container, values)
         try:
             return pl.read_avro(io.BytesIO(block)).drop(_HEADER_COLUMN), list(range(len(values)))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # the second is a BaseException
@@ -172,13 +171,19 @@ def _parsed(records: pl.DataFrame) -> tuple[list[dict[str, Any]], npt.NDArray[np
     return outputs, is_json
 
 
-def _container_header(fields: Sequence[dict[str, Any]]) -> bytes:
+def container_header(fields: Sequence[dict[str, Any]]) -> bytes:
     """Return the header of an Avro object container whose records begin with the single-object header."""
     header = {"name": _HEADER_COLUMN, "type": {"type": "fixed", "name": "Header", "size": HEADER_LENGTH}}
     plain = [{"name": field["name"], "type": field["type"]} for field in fields]
     buffer = io.BytesIO()
     fastavro.writer(buffer, {"type": "record", "name": "Framed", "fields": [header, *plain]}, [], sync_marker=_SYNC)
     return buffer.getvalue()
+
+
+def container_of(header: bytes, values: Sequence[bytes]) -> bytes:
+    """Return a container of one block: values with their single-object headers, behind `container_header`."""
+    body = b"".join(values)
+    return b"".join((header, _zigzag(len(values)), _zigzag(len(body)), body, _SYNC))
 
 
 def _zigzag(number: int) -> bytes:
