@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,11 +17,15 @@ from typing import Any
 
 import fastavro
 import polars as pl
+from confluent_kafka import Producer
 
+from headrace_schemas import interaction_codec
+from tests.support.interactions import interaction
 from tests.support.kafka import Kafka
 
 __all__ = ["DatasetJob", "Expected", "expected_of"]
 
+_CODEC = interaction_codec()
 _SCHEMA = json.loads((resources.files("headrace_schemas") / "avro" / "interaction.v1.avsc").read_text())
 
 
@@ -72,11 +77,13 @@ class DatasetJob:
         self.config["dataset"].update(settings)
         self.config_path.write_text(json.dumps(self.config))
 
-    def start(self, *, kill_at: str | None = None, idle_exit_s: float | None = 1.0) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, kill_at: str | None = None, idle_exit_s: float | None = 1.0
+    ) -> subprocess.Popen[bytes]:
         """Start a consumer process; its log goes to a file in the folder."""
         self._started += 1
         command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset", "--json"]
-        command += ["--config", str(self.config_path), "--log-format", "json"]
+        command += ["--config", str(self.config_path), "--log-format", "json", *arguments]
         command += ["--idle-exit-s", str(idle_exit_s)] if idle_exit_s is not None else []
         environment = {**os.environ, **({"HEADRACE_TEST_KILL_AT": kill_at} if kill_at else {})}
         with (self.folder / f"consumer-{self._started}.log").open("wb") as log:
@@ -88,6 +95,23 @@ class DatasetJob:
         assert process.returncode == 0, self.logs()
         counts: dict[str, Any] = json.loads(output)
         return counts
+
+    def refusal(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> str:
+        """Wait for a process that was to refuse; return the one line that it said beside its log."""
+        process.communicate(timeout=timeout_s)
+        assert process.returncode == 1, self.logs()
+        text = (self.folder / f"consumer-{self._started}.log").read_text()
+        (line,) = [line for line in text.splitlines() if not line.startswith("{")]
+        return line
+
+    def write(self, questions: Iterable[object], *, partition: int | None = None) -> None:
+        """Write a record for each question, where murmur2 puts its key, or to one partition."""
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers, "partitioner": "murmur2_random"})
+        place = {} if partition is None else {"partition": partition}
+        for question in questions:
+            record = interaction(question)
+            producer.produce(self.topic, _CODEC.encode(record), record["dedup_key"].encode(), **place)
+        assert producer.flush(30) == 0
 
     def logs(self) -> str:
         """Return the ends of all logs, for a failed assertion."""

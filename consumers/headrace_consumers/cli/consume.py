@@ -37,6 +37,10 @@ def dataset(
         float | None,
         typer.Option(min=0, metavar="SECONDS", show_default=False, help="End when nothing came for so long."),
     ] = None,
+    accept_gap: Annotated[
+        bool,
+        typer.Option("--accept-gap", help="Go on behind records that Kafka no longer holds; the table records it."),
+    ] = False,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
     log_format: LogFormatOption = LogFormat.auto,
@@ -57,7 +61,7 @@ def dataset(
     from headrace_consumers.dataset import run
 
     with stop_on_signals(stop), _progress() as on_progress:
-        tally = run(config, stop=stop, idle_exit_s=idle_exit_s, on_progress=on_progress)
+        tally = run(config, stop=stop, idle_exit_s=idle_exit_s, on_progress=on_progress, accept_gap=accept_gap)
     if as_json:
         print_json(tally.as_dict())
     else:

@@ -39,7 +39,7 @@ def command(
     from headrace.config import load
     from headrace.delivery.sinks.kafka import KafkaSink
     from headrace.errors import UsageError
-    from headrace_consumers.dataset.source import describe
+    from headrace_consumers.dataset.admin import TopicAdmin
     from headrace_consumers.history.bad_lines import BadLines
     from headrace_consumers.history.importing import publish, readable
     from headrace_consumers.history.lines import require_readable
@@ -53,7 +53,7 @@ def command(
     records = HistoricRecords(
         config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
     )
-    topic = describe(config).topic
+    topic = TopicAdmin(config).describe().topic
     with closing(bad_lines), lines_of(files) as lines:
         published = publish((record for _, record in readable(lines, records, bad_lines)), KafkaSink(config))
     if as_json:

@@ -5,6 +5,7 @@ HeadraceError
     TableError              the Delta table cannot be opened, read or written
     SourceError             the topic or the broker is not what the consumer needs
       OffsetsGoneError      Kafka no longer holds what the table has not seen
+      OtherTopicError       a topic of the same name, deleted and created again
     StateError              the folder of the seen-set cannot be used
     OwnCallableError        a filter or scorer of the user's own failed
     CircuitOpenError        nearly everything is unreadable; the deployment is wrong
@@ -18,6 +19,7 @@ __all__ = [
     "DatasetError",
     "Fenced",
     "OffsetsGoneError",
+    "OtherTopicError",
     "OwnCallableError",
     "SourceError",
     "StateError",
@@ -39,6 +41,10 @@ class SourceError(DatasetError):
 
 class OffsetsGoneError(SourceError):
     """Kafka's retention has removed records that the table has not seen."""
+
+
+class OtherTopicError(SourceError):
+    """The topic has the name of the one that the table was built from, and another id."""
 
 
 class StateError(DatasetError):

@@ -10,17 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from headrace_consumers.dataset.catch_up import catch_up
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.errors import DatasetError, Fenced, OffsetsGoneError, SourceError
+from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.partitions import OwnedPartitions
+from headrace_consumers.dataset.placement import misplaced
 from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.table import InteractionTable, app_id
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import DeadLetterError
 
 __all__ = ["BatchLimits", "Loop"]
@@ -53,6 +56,8 @@ class Loop:
     Args:
         consumer: a `confluent_kafka.Consumer`, not subscribed.
         source: the topic.
+        known: what the table remembers of it; a partition without a position begins where it says.
+        topic_watch: looks now and then whether the topic is still the same.
         table: this member's handle on the table.
         seen: the keys in the table.
         make_committer: makes the committer, given what reports offsets to Kafka.
@@ -67,6 +72,8 @@ class Loop:
         *,
         consumer: Any,
         source: Source,
+        known: KnownTopic,
+        topic_watch: TopicWatch,
         table: InteractionTable,
         seen: SeenSet,
         make_committer: Callable[[Callable[[Mapping[int, int]], None]], Committer],
@@ -77,6 +84,8 @@ class Loop:
     ) -> None:
         self._consumer = consumer
         self._source = source
+        self._known = known
+        self._topic_watch = topic_watch
         self._table = table
         self._seen = seen
         self._committer = make_committer(self._report_offsets)
@@ -87,6 +96,8 @@ class Loop:
         self._batch_began_at: float | None = None
         self._last_event_at = clock()
         self._has_joined = False
+        self._is_outgrown = False
+        self._has_warned_of_place = False
         self.tally = tally
 
     def run(self, stop: threading.Event, idle_exit_s: float | None = None) -> None:
@@ -94,6 +105,7 @@ class Loop:
 
         Raises:
             Fenced: another member has moved a partition on; start anew from the table.
+            OffsetsGoneError: Kafka holds other offsets than the table goes on with; admission says which.
             DatasetError, DeadLetterError: see there. What was not committed is read again next time.
         """
         self._consumer.subscribe(
@@ -103,6 +115,7 @@ class Loop:
         try:
             while not stop.is_set():
                 self._poll(self._consumer.consume(POLL_RECORDS, POLL_S))
+                self._topic_watch.look()
                 self._bring_seen_set_forward(stop)
                 if self._is_due():
                     self._commit()
@@ -116,6 +129,8 @@ class Loop:
         self._on_progress(self.tally)
 
     def _poll(self, messages: Sequence[Any]) -> None:
+        if self._is_outgrown:  # asked here, since what a callback raises passes through librdkafka
+            self._topic_watch.look_now()
         for message in messages:
             if message.error() is not None:
                 self._on_error(message)
@@ -139,10 +154,26 @@ class Loop:
     def _commit(self) -> None:
         batch = self._owned.batch()
         if batch.messages:
+            self._insist_on_places(batch.messages)
             self.tally.add(self._committer.commit(batch.messages, batch.starts))
             self._owned.committed(batch)
             self._last_event_at = self._clock()  # a slow commit is no idleness
         self._batch_began_at = None
+
+    def _insist_on_places(self, messages: Sequence[Message]) -> None:
+        """Refuse a batch that was written after partitions were added, before the broker was asked again."""
+        stray = misplaced(messages, self._source.partition_count)
+        if stray is None or self._has_warned_of_place:
+            return
+        self._topic_watch.look_now()
+        self._has_warned_of_place = True
+        log.warning(
+            "a key in another partition than murmur2 puts it: copies may not meet; its writer must set "
+            "partitioner=murmur2_random",
+            topic=self._source.topic,
+            partition=stray.partition,
+            offset=stray.offset,
+        )
 
     def _is_due(self) -> bool:
         if self._batch_began_at is None:
@@ -162,9 +193,12 @@ class Loop:
         self._table.refresh()
         started = []
         for assigned in partitions:
+            if assigned.partition >= self._source.partition_count:  # added while this runs: the watch says it in full
+                self._is_outgrown = True
+                continue
             position = self._table.position(app_id(self._source.topic_id, assigned.partition))
             self._owned.assign(assigned.partition, position)
-            offset = OFFSET_BEGINNING if position is None else position
+            offset = self._known.begins[assigned.partition] if position is None else position
             started.append(TopicPartition(assigned.topic, assigned.partition, offset))
         consumer.incremental_assign(started)  # with the offsets in it: a later seek would be too late
         consumer.pause(started)
@@ -194,10 +228,7 @@ class Loop:
     def _on_error(self, message: Any) -> None:
         error = message.error()
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
-            raise OffsetsGoneError(
-                f"{message.topic()}/{message.partition()}: Kafka no longer holds what the table has not read "
-                f"({error.str()}); the records are lost. Raise retention.ms, and go on with a new dataset.path"
-            )
+            raise OffsetsGoneError(f"{message.topic()}/{message.partition()}: {error.str()}")
         if error.fatal() or error.code() in {
             KafkaError.UNKNOWN_TOPIC_OR_PART,
             KafkaError.TOPIC_AUTHORIZATION_FAILED,

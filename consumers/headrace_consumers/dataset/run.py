@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -12,20 +13,24 @@ from confluent_kafka import KafkaError
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
+from headrace_consumers.dataset.admin import TopicAdmin
+from headrace_consumers.dataset.admission import admit
 from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
-from headrace_consumers.dataset.errors import Fenced
+from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin, lock_member_folder
 from headrace_consumers.dataset.select import FrameDecoder
-from headrace_consumers.dataset.source import Source, describe, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.source import Source, make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.steps import Hook, hook_from_environment
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
 from headrace_schemas import Registry
 
@@ -40,6 +45,7 @@ def run(
     stop: threading.Event,
     idle_exit_s: float | None = None,
     on_progress: Callable[[Tally], None] | None = None,
+    accept_gap: bool = False,
 ) -> Tally:
     """Consume interactions into the table until `stop` is set; return what became of them.
 
@@ -48,6 +54,7 @@ def run(
         stop: set it to commit what is buffered, leave the group and return.
         idle_exit_s: also stop when nothing has come for so long.
         on_progress: called with the tally so far, several times a second.
+        accept_gap: go on where Kafka no longer holds what the table has not read, or where the topic is another.
 
     Raises:
         HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
@@ -56,18 +63,23 @@ def run(
     keys = reading_keys(config)
     filter_ = Filter(config.filters)
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
-    source = describe(config)
+    topic = TopicAdmin(config)
+    source = topic.describe()
     table = InteractionTable(Path(config.dataset.path))
+    known = admit(source, table, topic, accept_gap=accept_gap, now=_now)
     total = Tally()
     breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
     watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
     with lock, contextlib.closing(DuckDbSeenSet(folder, _origin(table, source))) as seen:
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
+        gone_at = -1
         while True:
             with _loop(
                 config,
                 source=source,
+                known=known,
+                topic_watch=TopicWatch(topic, known, table.path, clock=time.monotonic),
                 table=table,
                 seen=seen,
                 decoder=ColumnarDecoder(FastavroDecoder(registry, keys)),
@@ -82,6 +94,12 @@ def run(
                     loop.run(stop, idle_exit_s)
                 except Fenced as fenced:
                     log.warning("fenced, starting again from the table", reason=str(fenced))
+                except OffsetsGoneError:
+                    commits = total.commits
+                    known = admit(source, table, topic, accept_gap=accept_gap, now=_now)  # says which, or passes over
+                    if gone_at == commits:
+                        raise
+                    gone_at = commits
                 else:
                     break
     return total
@@ -92,6 +110,8 @@ def _loop(
     config: Config,
     *,
     source: Source,
+    known: KnownTopic,
+    topic_watch: TopicWatch,
     table: InteractionTable,
     seen: DuckDbSeenSet,
     decoder: FrameDecoder,
@@ -123,6 +143,8 @@ def _loop(
     loop = Loop(
         consumer=consumer,
         source=source,
+        known=known,
+        topic_watch=topic_watch,
         table=table,
         seen=seen,
         make_committer=make_committer,
@@ -140,6 +162,10 @@ def _loop(
     finally:
         consumer.close()
         dead_letters.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _origin(table: InteractionTable, source: Source) -> Origin:

@@ -20,6 +20,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import DataFile
+from headrace_consumers.dataset.known_topics import KnownTopics
 from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.rows import PARTITION_COLUMN
 from headrace_consumers.dataset.store import LocalStore, Store, fsync_file, fsync_folder
@@ -148,6 +149,49 @@ class InteractionTable:
                 break
         self._fsync_log()
         return self.version
+
+    def known_topics(self) -> KnownTopics:
+        """Return what the table remembers, as of this handle.
+
+        Raises:
+            TableError: it cannot be read.
+        """
+        try:
+            return KnownTopics.of(self._table.metadata().configuration)
+        except ValueError as error:
+            raise TableError(f"{self.path}: the table's property {one_line(error)}") from None
+
+    def remember(self, change: Callable[[KnownTopics], KnownTopics]) -> KnownTopics:
+        """Change what the table remembers; return what it then does.
+
+        Args:
+            change: what is to be remembered, given what is; asked anew where another member was faster.
+
+        Raises:
+            TableError: the store refused.
+        """
+        for pause_s in _BACKOFF_S:
+            self.refresh()
+            known = self.known_topics()
+            wanted = change(known)
+            if wanted == known:
+                return known
+            try:
+                # A handle that somebody else's change of the properties has passed is refused by delta-rs.
+                self._table.alter.set_table_properties(
+                    wanted.as_properties(),
+                    raise_if_not_exists=False,
+                    commit_properties=CommitProperties(custom_metadata={LINES_KEY: "1"}),  # metaData
+                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+                )
+            except (DeltaError, OSError) as error:
+                reason = one_line(error)
+                self._sleep(pause_s)
+                self._reopen()
+            else:
+                self._fsync_log()
+                return wanted
+        raise TableError(f"{self.path}: the table's properties cannot be written ({reason}); nothing is lost: mend it")
 
     def key_batches(
         self, topic_id: str | None = None, partition: int = 0, *, from_offset: int = 0

@@ -1,0 +1,109 @@
+"""What the consumer asks the broker about its topic: identity, partitions, the offsets that it holds."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, but not in __all__
+
+from headrace.config import Config
+from headrace_consumers.dataset.errors import SourceError
+from headrace_consumers.dataset.source import QUIET, Source
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["TopicAdmin"]
+
+TIMEOUT_S: Final = 10.0
+_LOGGER: Final = logging.getLogger("headrace.kafka")
+
+
+class TopicAdmin:
+    """The administrative side of the interactions topic.
+
+    Args:
+        config: the whole configuration.
+
+    Raises:
+        SourceError: no broker is configured, or librdkafka refuses an option.
+    """
+
+    def __init__(self, config: Config) -> None:
+        servers = config.kafka.bootstrap_servers
+        if servers is None:
+            raise SourceError("kafka.bootstrap_servers: not set; give HOST:PORT in the configuration or environment")
+        self._servers = servers
+        self._topic = config.kafka.topics.interactions
+        self._embedded_id = config.kafka.embedded_id
+        try:
+            options = {**QUIET, **config.kafka.options, "bootstrap.servers": servers}
+            self._admin = AdminClient(options, logger=_LOGGER)
+        except (KafkaException, ValueError, TypeError) as error:
+            raise SourceError(f"kafka.options: {' '.join(str(error).split())}") from None
+
+    def describe(self) -> Source:
+        """Return the topic as it is now.
+
+        Raises:
+            SourceError: the broker does not answer, or there is no such topic.
+        """
+        try:
+            asked = self.ask()
+            if asked is None:
+                metadata = self._admin.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
+                return Source(self._topic, f"{self._embedded_id}-{self._topic}", len(metadata.partitions))
+            return self.understood(asked)
+        except KafkaException as error:
+            raise self._refusal(error) from None
+
+    def ask(self) -> "Future[Any] | None":
+        """Ask for the topic without waiting for the answer; None where the broker knows no topic ids."""
+        if self._embedded_id is not None:
+            return None
+        asked: Future[Any] = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=TIMEOUT_S)[
+            self._topic
+        ]
+        return asked
+
+    def understood(self, asked: "Future[Any]") -> Source:
+        """Return the topic that an answer describes; waits for it.
+
+        Raises:
+            KafkaException: it is an error, or does not come.
+        """
+        answer = asked.result(TIMEOUT_S * 2)
+        return Source(self._topic, str(answer.topic_id), len(answer.partitions))
+
+    def oldest(self, source: Source) -> dict[int, int]:
+        """Return partition -> the oldest offset that Kafka holds.
+
+        Raises:
+            SourceError: the broker does not answer.
+        """
+        return self._offsets(source, OffsetSpec.earliest)
+
+    def ends(self, source: Source) -> dict[int, int]:
+        """Return partition -> the offset that the next message will get.
+
+        Raises:
+            SourceError: the broker does not answer.
+        """
+        return self._offsets(source, OffsetSpec.latest)
+
+    def _offsets(self, source: Source, spec: Callable[[], Any]) -> dict[int, int]:
+        asked = {TopicPartition(source.topic, partition): spec() for partition in range(source.partition_count)}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+            return {place.partition: int(answer.result().offset) for place, answer in answers.items()}
+        except KafkaException as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: KafkaException) -> SourceError:
+        reason = error.args[0]
+        if reason.name() == "UNKNOWN_TOPIC_OR_PART":
+            return SourceError(
+                f"{self._topic}: no such topic on {self._servers}; create it with `headrace topics create`"
+            )
+        return SourceError(f"{self._servers}: no answer from Kafka ({reason.str()})")
