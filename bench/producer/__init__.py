@@ -3,6 +3,7 @@
     call_path     microseconds that a call takes longer, for its caller
     broker_away   p50 and p99 of a call while Kafka is refused, silent, unreachable, slow
     footprint     import, memory, and the time to exit while Kafka is away
+    full_queue    what is lost when a process ends with a full queue
     outage        minutes of full load without Kafka: memory, and what became of every record
 
 Each way of watching has a process of its own (`worker`), for some of them patch DSPy for good; the processes take

@@ -139,15 +139,20 @@ class Outbox:
         for gate in self._gates.values():
             gate.until_s = now + timeout_s * (_KAFKA_SHARE if is_up else 0)
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait for acknowledgements and put the rest on disk, in so many seconds: then the ledger's figures are final.
+
+        Without a spool only `close` waits.
+        """
+        if self._spool is not None:
+            self._sink.settle(self._wait_s(timeout_s))
+
     def close(self, timeout_s: float) -> None:
         """Wait for acknowledgements, put the rest on disk, release everything, in so many seconds; see `hasten`."""
         if self._spool is None:
             self._sink.close(timeout_s)
             return
-        now = self._clock()
-        self._keep_until_s = min(self._keep_until_s, now + timeout_s)
-        until_s = min(gate.until_s for gate in self._gates.values())
-        self._sink.close(max(0.0, min(until_s - now, timeout_s)))
+        self._sink.close(self._wait_s(timeout_s))
         last, self._newest_statistics = self._newest_statistics, None
         if last is not None and cast("Statistics", last.record)["is_last"]:
             self._spool.append(last)
@@ -165,6 +170,13 @@ class Outbox:
 
     def _has_seen_the_broker(self) -> bool:
         return any(gate.is_open() and gate.link.is_confirmed() for gate in self._gates.values())
+
+    def _wait_s(self, timeout_s: float) -> float:
+        """Return how long of so many seconds may be waited for the broker."""
+        now = self._clock()
+        self._keep_until_s = min(self._keep_until_s, now + timeout_s)
+        until_s = min(gate.until_s for gate in self._gates.values())
+        return max(0.0, min(until_s - now, timeout_s))
 
     def _keep(self, spool: Spool, outgoing: Outgoing, entry: Entry) -> None:
         if self._clock() >= self._keep_until_s:

@@ -37,6 +37,12 @@ __all__ = ["Pipeline"]
 
 logger = logging.getLogger("headrace")
 
+_UNFINISHED_SHARE: Final = 0.4
+"""Of the time for exit, what waits in the queue may need so much to be finished; the rest is for Kafka and the disk."""
+
+_UNFINISHED_S: Final = 1.0
+"""... and however short the time for exit is, so much may wait."""
+
 _GRACE_S: Final = 0.3
 """Beyond its time, `close` waits this long for a thread that is just releasing the sink."""
 
@@ -193,6 +199,8 @@ class Pipeline:
             return "queue_full"
         if self._worker.waiting_bytes + size > self._config.telemetry.queue_max_mb * 1e6:
             return "queue_mb_full"
+        if self._worker.waiting_s > max(self.exit_timeout_s * _UNFINISHED_SHARE, _UNFINISHED_S):
+            return "queue_s_full"
         return None if self._has_thread() else "no_thread"
 
     def _on_new_series(self) -> None:

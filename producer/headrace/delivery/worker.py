@@ -18,6 +18,7 @@ from headrace.delivery.complaints import Complaints
 from headrace.delivery.finishers import Finishers
 from headrace.delivery.outbox import Outbox
 from headrace.delivery.outgoing import Outgoing
+from headrace.delivery.pace import Pace
 from headrace.delivery.statistics import StatisticsPublisher
 from headrace.ledger import Entry, Ledger
 from headrace.redaction import RedactorError
@@ -65,6 +66,7 @@ class Worker:
         self._statistics = statistics
         self._complaints = complaints
         self._clock = clock
+        self._pace = Pace()
         # SimpleQueue: its put takes no lock that a signal handler's or a finalizer's own submit could wait for.
         self._queue: SimpleQueue[tuple[Captured, Entry, int] | threading.Event | None] = SimpleQueue()
         self._measuring = threading.RLock()
@@ -83,6 +85,11 @@ class Worker:
     def waiting_bytes(self) -> int:
         """How much memory they hold, by `footprint`, with the one in work."""
         return self._waiting_bytes
+
+    @property
+    def waiting_s(self) -> float:
+        """How long they will take to finish."""
+        return self._pace.seconds_for(self._waiting_bytes)
 
     def put(self, captured: Captured, entry: Entry, size: int) -> None:
         """Queue a call or a feedback of so many bytes; never blocks."""
@@ -109,9 +116,10 @@ class Worker:
             if self._is_late():
                 entry.drop("exit")
             else:
-                self._deliver(captured, entry)
+                self._deliver(captured, entry, size)
             self._measure(-size)
         self._hasten()
+        self._settle()
         self._publish(self._statistics.take_last)
         while self._outbox.needs_room() and not self._is_late():
             self._poll(_ACKNOWLEDGEMENT_S)
@@ -153,9 +161,16 @@ class Worker:
             self._statistics.end()
             self._complain("statistics", error)
 
-    def _deliver(self, captured: Captured, entry: Entry) -> None:
+    def _settle(self) -> None:
+        try:
+            self._outbox.settle(max(0.0, self._deadline - self._clock()))
+        except Exception as error:
+            self._complain("settle", error)
+
+    def _deliver(self, captured: Captured, entry: Entry, size: int) -> None:
         if not entry.claim():
             return  # a signal handler interrupted its submit, which counted it as dropped
+        began_s = self._clock()
         try:
             outgoing, redactions = self._finishers.finish(captured)
         except RedactorError as error:  # what cannot be redacted never leaves
@@ -166,6 +181,8 @@ class Worker:
             entry.drop("finish_failed")
             self._complain("finish", error)
             return
+        finally:
+            self._pace.note(size, self._clock() - began_s)
         self._ledger.add_redactions(redactions)
         while not self._outbox.send(outgoing, entry):
             self._poll(_ACKNOWLEDGEMENT_S)  # the sink is full: our queue fills, and counts what it cannot take

@@ -125,6 +125,7 @@ class Client:
 
     def flush(self, timeout_s: float) -> int:
         if self._is_purged:
+            self._is_purged = False
             self.fail(len(self.waiting), KafkaError._PURGE_QUEUE)
         elif timeout_s and self._broker.is_up:
             self.acknowledge(len(self.waiting))
@@ -241,6 +242,7 @@ class Process:
 
     def exit(self, timeout_s: float = 5) -> None:
         self.outbox.hasten(timeout_s)
+        self.outbox.settle(timeout_s)
         self.outbox.close(timeout_s)
 
     def _make_client(self, options: dict[str, Any]) -> Client:

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from headrace_schemas import statistics_codec
+from headrace_schemas.topics import STATISTICS
 from tests.support.waiting import wait_until
 from tests.unit.headrace.test_fork_and_exit import events, ids, run, spooled, to_kafka, to_log
-from tests.unit.headrace.test_sinks import refusing_address
+from tests.unit.headrace.test_sinks import KafkaHarness, refusing_address
 
 _ROOT = Path(__file__).parents[3]
 
@@ -261,3 +263,37 @@ assert len(os.listdir("/proc/self/task")) <= before + 1, os.listdir("/proc/self/
     for config in (to_log(log), away(log)):
         result = run(program, config)
         assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("broker", ["refuses", "is silent", "answers"])
+def test_the_last_statistics_tell_what_became_of_every_call(log: Path, broker: str) -> None:
+    import json
+
+    program = """
+pipeline.counters.add(("support", "baseline", "Answer"), 0.5)
+for number in range(50):
+    pipeline.submit(captured_call(number))
+assert pipeline.close(2)
+stats = pipeline.stats()
+print(json.dumps([stats.sampled, stats.delivered, stats.spooled, stats.in_flight]))
+"""
+    cluster = KafkaHarness()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        addresses = {
+            "refuses": refusing_address(),
+            "is silent": f"127.0.0.1:{silent.getsockname()[1]}",
+            "answers": cluster.servers,
+        }
+        result = run(program, to_kafka(addresses[broker], log))
+    assert result.returncode == 0, result.stderr
+    if broker == "answers":
+        (last,) = cluster.read(STATISTICS, statistics_codec())
+    else:
+        (file,) = log.parent.glob("spool/*/statistics-*.jsonl")
+        last = json.loads(file.read_text())["record"]
+    told = [last["sampled"], last["delivered"], last["spooled"], last["in_flight"]]
+    assert json.loads(result.stdout) == told
+    assert told == ([50, 50, 0, 0] if broker == "answers" else [50, 0, 50, 0])
+    assert last["is_last"]

@@ -281,6 +281,22 @@ def test_a_late_exit_drops_and_counts(world: World, process: Process) -> None:
     assert not world.root.exists()
 
 
+def test_when_it_is_settled_nothing_is_in_flight_and_statistics_may_still_go(world: World, process: Process) -> None:
+    process.send(1)
+    process.outbox.hasten(5)
+    process.outbox.settle(5)
+    assert (process.ledger.stats().delivered, process.ledger.stats().in_flight) == (1, 0)
+    process.outbox.publish(statistics_of(1, is_last=True), lambda: None)
+    process.outbox.close(5)
+    assert world.broker.stored == ["event-1", "1"]
+    down = world.start()
+    down.send(2)
+    world.broker.is_up = False
+    down.outbox.hasten(5)
+    down.outbox.settle(5)
+    assert (down.ledger.stats().spooled, down.ledger.stats().in_flight) == (1, 0)
+
+
 def test_of_statistics_only_the_newest_are_kept_while_the_broker_is_away(world: World, process: Process) -> None:
     process.outbox.publish(statistics_of(1), lambda: None)
     process.client.acknowledge(1)

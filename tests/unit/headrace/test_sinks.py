@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, Producer
 from headrace.config import Config, load
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import JsonlSink, KafkaSink, MemorySink, Returned, Sink, sink_for
-from headrace_schemas import Interaction, interaction_codec
+from headrace_schemas import Codec, Interaction, interaction_codec
 from headrace_schemas.topics import INTERACTIONS
 from headrace_schemas.vectors import EXAMPLE
 from tests.support.waiting import wait_until
@@ -87,6 +87,9 @@ class KafkaHarness(Harness):
         return KafkaSink(kafka_config(refusing_address(), **{"message.timeout.ms": 200, "linger.ms": 1}))
 
     def arrived(self) -> list[str]:
+        return [record["event_id"] for record in self.read(INTERACTIONS, interaction_codec())]
+
+    def read(self, topic: str, codec: Codec[Any]) -> list[Any]:
         reader = Consumer(
             {
                 "bootstrap.servers": self.servers,
@@ -96,9 +99,10 @@ class KafkaHarness(Harness):
                 "log_level": 0,
             }
         )
-        partitions = reader.list_topics(INTERACTIONS, timeout=LONG_S).topics[INTERACTIONS].partitions
-        reader.subscribe([INTERACTIONS])
-        found, ends = [], 0
+        partitions = reader.list_topics(topic, timeout=LONG_S).topics[topic].partitions
+        reader.subscribe([topic])
+        found: list[Any] = []
+        ends = 0
         try:
             while ends < len(partitions):
                 message = reader.poll(LONG_S)
@@ -106,7 +110,7 @@ class KafkaHarness(Harness):
                 if message.error():
                     ends += 1
                 else:
-                    found.append(interaction_codec().decode(message.value())["event_id"])
+                    found.append(codec.decode(message.value()))
         finally:
             reader.close()
         return found
@@ -173,6 +177,21 @@ def test_closing_waits_for_what_was_sent(harness: Harness) -> None:
     sink.close(LONG_S)
     assert told.words == {(1, None): 1}
     assert harness.arrived() == ["event-1"]
+
+
+def test_settling_waits_gives_back_the_rest_and_closes_nothing(harness: Harness) -> None:
+    sink, told = harness.working(), Told()
+    told.send(sink, 1)
+    sink.settle(LONG_S)
+    assert (sink.pending(), told.words) == (0, {(1, None): 1})
+    told.send(sink, 2)
+    sink.close(LONG_S)
+    assert Counter(harness.arrived()) == {"event-1": 1, "event-2": 1}
+    sink, told = harness.failing(), Told()
+    told.send(sink, 1)
+    sink.settle(0)
+    assert (sink.pending(), told.words.total()) == (0, 1)
+    sink.close(0)
 
 
 def test_a_record_that_cannot_be_delivered_is_told_of_once_with_a_reason(harness: Harness) -> None:

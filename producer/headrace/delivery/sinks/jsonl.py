@@ -73,6 +73,9 @@ class JsonlSink:
     def take_back(self) -> None:
         """See `Sink.take_back`. Nothing waits here."""
 
+    def settle(self, timeout_s: float) -> None:
+        """See `Sink.settle`."""
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
         del timeout_s

@@ -126,12 +126,15 @@ class KafkaSink:
         if self._producer is not None:
             self._producer.purge(in_flight=False)
 
+    def settle(self, timeout_s: float) -> None:
+        """See `Sink.settle`."""
+        if self._producer is not None and self._producer.flush(timeout_s):
+            self._purge()
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
-        if self._producer is not None:
-            if self._producer.flush(timeout_s):
-                self._purge()
-            self._producer = None
+        self.settle(timeout_s)
+        self._producer = None
 
     def abandon(self) -> None:
         """See `Sink.abandon`.

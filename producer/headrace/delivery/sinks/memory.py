@@ -54,6 +54,9 @@ class MemorySink:
     def take_back(self) -> None:
         """See `Sink.take_back`. Nothing waits here."""
 
+    def settle(self, timeout_s: float) -> None:
+        """See `Sink.settle`."""
+
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
 

@@ -53,6 +53,10 @@ class Sink(Protocol):
         """Give back what was taken and not sent yet, by the `poll`s that follow."""
         ...
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait for what is pending, at most so long; give back what is left then."""
+        ...
+
     def close(self, timeout_s: float) -> None:
         """Wait for what is pending, at most so long; what is left then is lost for "exit". Release everything."""
         ...
