@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from headrace_consumers.dataset.rows import PARTITION_COLUMN
 from headrace_consumers.dataset.store import Store
 
-__all__ = ["DataFile", "write_files"]
+__all__ = ["WITH_STATISTICS", "DataFile", "write_files"]
 
 ROW_GROUP_ROWS: Final = 20_000
 WITH_STATISTICS: Final = ("signature", "topic_id", "partition", "offset", "timestamp_ms")

@@ -10,6 +10,7 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.files import WITH_STATISTICS
 from headrace_consumers.dataset.rows import PARTITION_COLUMN, ROW_SCHEMA
 from headrace_consumers.dataset.store import fsync_file, fsync_folder
 from headrace_consumers.dataset.table_lock import TableLock
@@ -17,7 +18,11 @@ from headrace_consumers.dataset.torn import LINES_KEY, set_torn_aside, set_torn_
 
 __all__ = ["one_line", "open_or_create", "reopen"]
 
-CHECKPOINT_INTERVAL: Final = 100
+PROPERTIES: Final = {
+    "delta.checkpointInterval": "100",
+    # Without it delta-rs forgets the statistics of all columns but the first 32, and a catch-up opens every file.
+    "delta.dataSkippingStatsColumns": ",".join(WITH_STATISTICS),
+}
 
 
 def open_or_create(path: Path) -> tuple[DeltaTable, TableLock]:
@@ -46,13 +51,13 @@ def open_or_create(path: Path) -> tuple[DeltaTable, TableLock]:
 
 def _open(path: Path, lock: TableLock) -> DeltaTable:
     try:
-        return _insist_on_columns(DeltaTable(str(path)), path)
+        return _as_of_this_release(DeltaTable(str(path)), path)
     except TableNotFoundError:
         return _create(path)
     except DeltaError:
         if not (lock.is_alone() and set_torn_checkpoint_aside(path)):
             raise
-        return _insist_on_columns(DeltaTable(str(path)), path)
+        return _as_of_this_release(DeltaTable(str(path)), path)
 
 
 def _create(path: Path) -> DeltaTable:
@@ -62,7 +67,7 @@ def _create(path: Path) -> DeltaTable:
         mode="ignore",
         partition_by=[PARTITION_COLUMN],
         name="headrace interactions",
-        configuration={"delta.checkpointInterval": str(CHECKPOINT_INTERVAL)},
+        configuration=PROPERTIES,
         commit_properties=CommitProperties(custom_metadata={LINES_KEY: "2"}),  # protocol and metaData
     )
     fsync_file(path / "_delta_log" / f"{0:020}.json")
@@ -88,7 +93,7 @@ def one_line(error: BaseException) -> str:
     return json.dumps(" ".join(str(error).split())[:200])[1:-1] or type(error).__name__
 
 
-def _insist_on_columns(table: DeltaTable, path: Path) -> DeltaTable:
+def _as_of_this_release(table: DeltaTable, path: Path) -> DeltaTable:
     missing = _missing(table)
     if missing and all(ROW_SCHEMA.field(name).nullable for name in missing):
         # A table of an older release: its rows have no value there. Where another member was first, that is as good.
@@ -102,6 +107,10 @@ def _insist_on_columns(table: DeltaTable, path: Path) -> DeltaTable:
             f"{path}: this Delta table is not a Headrace dataset (it lacks {', '.join(sorted(missing)[:3])}, ...); "
             "give another dataset.path"
         )
+    if not PROPERTIES.items() <= table.metadata().configuration.items():
+        with contextlib.suppress(DeltaError, OSError):  # as above
+            table.alter.set_table_properties(PROPERTIES)
+        table = DeltaTable(str(path))
     return table
 
 
