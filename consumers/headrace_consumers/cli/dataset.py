@@ -1,19 +1,19 @@
-"""`headrace dataset ls|show`: what is in the table."""
+"""`headrace dataset ls|show`: what is in the table; and where the other commands of the group join it."""
 
 import sys
 from shutil import get_terminal_size
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from headrace_consumers.cli import dataset_query
 from headrace_consumers.cli.options import AsJson, ConfigPath
-from headrace_consumers.cli.present import columns, count, print_json, print_lines, shortened
+from headrace_consumers.cli.present import columns, count, print_json, print_lines
+from headrace_consumers.cli.row_lines import minute, row_lines
 
-__all__ = ["app", "row_lines"]
+__all__ = ["app"]
 
 app = typer.Typer(help="Look into the dataset.", rich_markup_mode=None)
-
-_PAYLOADS = ("input", "output")
 
 
 @app.command("ls", epilog="Example: headrace dataset ls --config headrace.json")
@@ -32,8 +32,8 @@ def list_signatures(*, config_path: ConfigPath = None, as_json: AsJson = False) 
             row["signature"],
             count(row["rows"]),
             count(row["fields_hashes"]),
-            _minute(row["first_ingested_at"]),
-            _minute(row["last_ingested_at"]),
+            minute(row["first_ingested_at"]),
+            minute(row["last_ingested_at"]),
             "" if row["mean_quality"] is None else f"{row['mean_quality']:.2f}",
         )
         for row in found
@@ -62,27 +62,5 @@ def show(
         print_lines([""] * (number > 0) + row_lines(row, width))
 
 
-def row_lines(row: dict[str, Any], width: int) -> list[str]:
-    """Return one row of the table as aligned lines of at most `width` characters: input, output, then the rest."""
-    cells = [(f"{name}.{field}", value) for name in _PAYLOADS for field, value in _fields(row[name])]
-    cells += [(name, value) for name, value in row.items() if name not in _PAYLOADS and value is not None]
-    indent = max(len(name) for name, _ in cells) + 2
-    return [f"{name:<{indent}}{shortened(_text(value), max(width - indent, 20))}" for name, value in cells]
-
-
-def _fields(payload: Any) -> list[tuple[str, Any]]:
-    return list(payload.items()) if isinstance(payload, dict) else [("", payload)]
-
-
-def _text(value: Any) -> str:
-    import json
-
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict | list | bool | float):
-        return json.dumps(value, ensure_ascii=False)
-    return _minute(value) if hasattr(value, "strftime") else str(value)
-
-
-def _minute(moment: Any) -> str:
-    return "" if moment is None else str(moment.strftime("%Y-%m-%d %H:%M"))
+app.command("sample", epilog=dataset_query.SAMPLE_EXAMPLE)(dataset_query.sample)
+app.command("query", epilog=dataset_query.QUERY_EXAMPLE)(dataset_query.query)

@@ -57,8 +57,8 @@ def shares(counts: Mapping[str, int]) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Return one line of at most `width` characters."""
-    line = " ".join(text.split())
+    """Return one line of at most `width` characters, none of which tells a terminal to do anything."""
+    line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
     return line if len(line) <= width else line[: width - 3] + "..."
 
 

@@ -6,8 +6,9 @@ import sys
 from typing import Any, Final
 
 import polars as pl
+from deltalake import DeltaTable
 
-from headrace_consumers.cli.reading import needs_pyarrow, scan
+from headrace_consumers.cli.table_access import needs_pyarrow, scan_of
 from headrace_consumers.demo.summary import EMAIL, TableFacts
 
 __all__ = ["query_line", "table_facts"]
@@ -29,7 +30,7 @@ _SHOWN: Final = (
 
 def table_facts(path: str) -> TableFacts:
     """Return the facts about the table at `path`; polars' and delta-rs' errors pass through."""
-    table = scan(path)
+    table = scan_of(DeltaTable(path))
     texts = [name for name, kind in table.collect_schema().items() if kind == pl.String]
     # One expression for all text columns, the signature's name and hashes included: an address may hide anywhere.
     has_email = pl.any_horizontal(pl.col(texts).str.contains(EMAIL.pattern).fill_null(value=False))

@@ -196,7 +196,8 @@ def _dead_letters(config: Config) -> Iterator[Result]:
 
 
 def _dataset(config: Config) -> Iterator[Result]:
-    from headrace_consumers.cli.reading import TableReadError, signatures
+    from headrace_consumers.cli.reading import signatures
+    from headrace_consumers.cli.table_access import TableReadError
 
     try:
         rows = signatures(config.dataset)
