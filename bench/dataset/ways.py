@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 import sys
 import threading
 import uuid
@@ -57,6 +58,7 @@ def consume(job: Mapping[str, Any], marks: Marks) -> None:
 
 def ceiling(job: Mapping[str, Any], marks: Marks) -> None:
     """And their datums read into columns by polars, without a single check."""
+    os.environ["POLARS_MAX_THREADS"] = "1"  # cheaper here, too
     import polars as pl
 
     from headrace_consumers.dataset import columnar
@@ -83,6 +85,7 @@ def fastavro(job: Mapping[str, Any], marks: Marks) -> None:
 
 def headrace(job: Mapping[str, Any], marks: Marks) -> None:
     """The whole way to the Delta table, as `headrace consume dataset` goes it; with `shared`, beside another member."""
+    os.environ["POLARS_MAX_THREADS"] = "1"  # the command's own setting
     from headrace.config import load
     from headrace_consumers import logs
     from headrace_consumers.dataset.tally import Tally

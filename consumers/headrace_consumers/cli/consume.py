@@ -57,6 +57,8 @@ def dataset(
     topics.bootstrap_servers(config)  # a mistake of the configuration, told before anything is opened
     logs.configure(log_format.value, log_level.value)
     stop = threading.Event()
+    # A batch is too small to be shared out: with more threads polars takes more processor time, and no less time.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     # Imported late: it brings polars, deltalake and DuckDB.
     from headrace_consumers.dataset import run
 

@@ -1,6 +1,6 @@
 """Many messages to one frame: the fast way for what is plainly right, and the reference decoder for all else.
 
-    datums walked -> one Avro block, read by polars -> all of decode.check on columns -> JSON checked
+    slices: datums walked -> one Avro block, read by polars; then all: decode.check on columns -> JSON checked
        else ->  ................................ FastavroDecoder, record by record
 
 The fast way only ever says yes. A message that it does not take, whatever the reason, goes to the reference, whose
@@ -8,7 +8,7 @@ word is final: so dead letters and their reasons, older schemas and encrypted re
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,12 +22,17 @@ from headrace_consumers.dataset.decode import EARLIEST_MS, MAX_AHEAD_MS, Decoder
 from headrace_consumers.dataset.frame import NO_RECORDS, frame_of
 from headrace_consumers.dataset.json_text import object_of
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.messages import NO_TIME_MS, Messages
 from headrace_schemas import Registry
 from headrace_schemas.codec import HEADER_LENGTH, MARKER
 from headrace_schemas.names import MAX_NAME_LENGTH
 from headrace_schemas.registry import fingerprint_of
 
 __all__ = ["ColumnarDecoder", "Columns", "container_header", "container_of"]
+
+SLICE_RECORDS: Final = 2_000
+SLICE_BYTES: Final = 8_000_000
+"""What is decoded at once stays in the processor's caches, and is little memory however large the records are."""
 
 _HEADER_COLUMN: Final = "single_object_header"
 _SYNC: Final = bytes(16)
@@ -71,26 +76,32 @@ class ColumnarDecoder:
     def decode(self, messages: Sequence[Message]) -> Columns:
         """Return what the messages decode to; never raises for what is in a message.
 
-        A slice of some 2,000 messages stays in the processor's caches; 10,000 take twice the time for each.
+        Slices of some 2,000 messages stay in the processor's caches; 10,000 take twice the time for each.
         """
-        filled = [place for place, message in enumerate(messages) if message.value is not None]
-        values = [messages[place].value or b"" for place in filled]
-        places = np.asarray(filled, np.int64)
-        is_exact = exact(self._shape, values)
-        if not is_exact.all():
-            places = places[is_exact]
-            values = [value for value, taken in zip(values, is_exact.tolist(), strict=True) if taken]
-        records, read = self._read(values)
-        places = places[read]
-        is_right = _plainly_right(records, [messages[place] for place in places.tolist()])
+        columns = Messages.of(messages)
+        read = [self._exact(columns.values[first:last], first) for first, last in _slices(columns.sizes_bytes)]
+        records = pl.concat([NO_RECORDS, *(frame for frame, _ in read)], rechunk=True)
+        places = np.concatenate([np.empty(0, np.int64), *(at for _, at in read)])
+        is_right = _plainly_right(records, columns, places)
         if not is_right.all():
             places, records = places[is_right.to_numpy()], records.filter(is_right)
         outputs, is_json = _parsed(records)
         if not is_json.all():
             places, records = places[is_json], records.filter(pl.Series(is_json))
-        if len(places) == len(messages):
+        if len(places) == len(columns):
             return Columns(records, places, outputs, {})
-        return self._with_reference(messages, Columns(records, places, outputs, {}))
+        return self._with_reference(columns, Columns(records, places, outputs, {}))
+
+    def _exact(self, values: Sequence[bytes | None], first: int) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
+        """Return what is exactly one datum of the current schema, as a frame, and the places, counted from `first`."""
+        filled = [value or b"" for value in values]
+        places = np.arange(first, first + len(values))
+        is_exact = exact(self._shape, filled)
+        if not is_exact.all():
+            places = places[is_exact]
+            filled = [value for value, taken in zip(filled, is_exact.tolist(), strict=True) if taken]
+        records, read = self._read(filled)
+        return records, places[read]
 
     def _read(self, values: Sequence[bytes]) -> tuple[pl.DataFrame, list[int]]:
         """Return exact datums as a frame, and which of them are in it; those that are no UTF-8 are not."""
@@ -107,7 +118,7 @@ class ColumnarDecoder:
         second, second_read = self._read(values[middle:])
         return pl.concat([first, second]), first_read + [middle + number for number in second_read]
 
-    def _with_reference(self, messages: Sequence[Message], fast: Columns) -> Columns:
+    def _with_reference(self, messages: Messages, fast: Columns) -> Columns:
         """Return what is decoded already, and what the reference says of all other messages."""
         rest = np.setdiff1d(np.arange(len(messages)), fast.at).tolist()
         unreadable: dict[int, Unreadable] = {}
@@ -132,10 +143,10 @@ class ColumnarDecoder:
         )
 
 
-def _plainly_right(records: pl.DataFrame, messages: Sequence[Message]) -> pl.Series:
+def _plainly_right(records: pl.DataFrame, messages: Messages, at: npt.NDArray[np.int64]) -> pl.Series:
     """Tell which records meet all that decode.check asks of them but JSON; encrypted ones do not."""
-    append_times = pl.Series([message.append_time_ms for message in messages], dtype=pl.Int64)
-    keys = pl.Series([message.key for message in messages], dtype=pl.Binary)
+    append_times = pl.Series(np.maximum(messages.append_times_ms[at], NO_TIME_MS + MAX_AHEAD_MS))
+    keys = pl.Series([messages.keys[place] for place in at.tolist()], dtype=pl.Binary)
     column = pl.col
     rules = [
         *(_is_name(column(name)) for name in ("signature", "module_name", "module_version")),
@@ -150,6 +161,18 @@ def _plainly_right(records: pl.DataFrame, messages: Sequence[Message]) -> pl.Ser
         ~column("output").str.starts_with(_SEALED),
     ]
     return records.select(pl.all_horizontal(rules).fill_null(value=False)).to_series()
+
+
+def _slices(sizes_bytes: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of stretches that are bounded by number and by bytes."""
+    ends = np.cumsum(sizes_bytes)
+    first = 0
+    while first < len(ends):
+        before = int(ends[first - 1]) if first else 0
+        fits = int(np.searchsorted(ends, before + SLICE_BYTES, "right"))
+        last = max(first + 1, min(first + SLICE_RECORDS, fits))
+        yield first, last
+        first = last
 
 
 def _is_name(text: pl.Expr) -> pl.Expr:

@@ -22,6 +22,7 @@ from headrace_consumers.dataset.facts import facts_of
 from headrace_consumers.dataset.files import DataFile, write_files
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_set import SeenSet
@@ -98,7 +99,8 @@ class Committer:
             TableError, DeadLetterError: nothing was committed; the same batch can be tried again.
             CircuitOpenError: nearly everything is unreadable; nothing was written.
         """
-        selection = select(messages, self._seen.is_new([m.key for m in messages]), self._decoder, self._filter)
+        messages = Messages.of(messages)
+        selection = select(messages, self._seen.is_new(messages.keys), self._decoder, self._filter)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
             _to_dead_letters(selection, culprits, messages)
@@ -107,7 +109,8 @@ class Committer:
         self._log_unreadable(selection)
         with self._step(Step.DEAD_LETTERS):
             self._dead_letters.write([self._dead_letter(*item) for item in selection.unreadable])
-        moves = self._moves(messages, starts)
+        targets = messages.next_offsets
+        moves = self._moves(targets, starts)
         with self._step(Step.FILES):
             files = _write(self._table, rows)
         with self._step(Step.COMMIT):
@@ -119,7 +122,6 @@ class Committer:
         if self._breaker is not None:
             self._breaker.remember(selection.tally)
         self._warn_of_rejections(selection.tally)
-        targets = {partition: last + 1 for partition, last in _last_offsets(messages).items()}
         with self._step(Step.SEEN_SET):
             self._seen.add(_keys_by_partition(selection), targets)
         with self._step(Step.OFFSETS):
@@ -134,10 +136,10 @@ class Committer:
         yield
         self._hook(f"after:{step}")
 
-    def _moves(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> list[Move]:
+    def _moves(self, targets: Mapping[int, int], starts: Mapping[int, int | None]) -> list[Move]:
         return [
-            Move(app_id(self._source.topic_id, partition), starts[partition], last + 1)
-            for partition, last in sorted(_last_offsets(messages).items())
+            Move(app_id(self._source.topic_id, partition), starts[partition], target)
+            for partition, target in sorted(targets.items())
         ]
 
     def _log_unreadable(self, selection: Selection) -> None:
@@ -178,10 +180,6 @@ class Committer:
             headers=[Header(name=name, value=value) for name, value in message.headers],
             consumer=self._consumer_name,
         )
-
-
-def _last_offsets(messages: Sequence[Message]) -> dict[int, int]:
-    return {message.partition: message.offset for message in messages}
 
 
 def _keys_by_partition(selection: Selection) -> dict[int, list[bytes]]:

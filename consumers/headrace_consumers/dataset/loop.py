@@ -17,6 +17,8 @@ from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.errors import DatasetError, Fenced, OffsetsGoneError, SourceError
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.pace import Pace
 from headrace_consumers.dataset.partitions import OwnedPartitions
 from headrace_consumers.dataset.placement import misplaced
 from headrace_consumers.dataset.seen_set import SeenSet
@@ -31,8 +33,6 @@ __all__ = ["BatchLimits", "Loop"]
 log = structlog.get_logger("headrace.dataset")
 
 POLL_S: Final = 0.2
-POLL_RECORDS: Final = 500
-"""A call of consume() may return this many records of the largest size, so it bounds memory too."""
 
 
 class BatchLimits:
@@ -93,6 +93,7 @@ class Loop:
         self._clock = clock
         self._on_progress = on_progress
         self._owned = OwnedPartitions()
+        self._pace = Pace()
         self._batch_began_at: float | None = None
         self._last_event_at = clock()
         self._has_joined = False
@@ -114,7 +115,7 @@ class Loop:
         self._last_event_at = self._clock()
         try:
             while not stop.is_set():
-                self._poll(self._consumer.consume(POLL_RECORDS, POLL_S))
+                self._poll(self._consumer.consume(self._pace.records, POLL_S))
                 self._topic_watch.look()
                 self._bring_seen_set_forward(stop)
                 if self._is_due():
@@ -131,20 +132,22 @@ class Loop:
     def _poll(self, messages: Sequence[Any]) -> None:
         if self._is_outgrown:  # asked here, since what a callback raises passes through librdkafka
             self._topic_watch.look_now()
-        for message in messages:
-            if message.error() is not None:
-                self._on_error(message)
-            elif self._owned.add(Message.from_kafka(message)):
-                self._last_event_at = self._clock()
-                if self._batch_began_at is None:
-                    self._batch_began_at = self._last_event_at
+        errors = [message for message in messages if message.error() is not None]
+        for message in errors:
+            self._on_error(message)
+        polled = Messages.polled([message for message in messages if message.error() is None] if errors else messages)
+        self._pace.note(polled)
+        if self._owned.add(polled):
+            self._last_event_at = self._clock()
+            if self._batch_began_at is None:
+                self._batch_began_at = self._last_event_at
 
     def _bring_seen_set_forward(self, stop: threading.Event) -> None:
         while partitions := self._owned.not_ready():
             source = self._source
             for _ in catch_up(self._table, self._seen, source.topic_id, source.partition_count, partitions):
                 # Paused partitions deliver nothing; polling keeps the membership. A rebalance here adds to not_ready.
-                self._poll(self._consumer.consume(POLL_RECORDS, 0))
+                self._poll(self._consumer.consume(self._pace.records, 0))
                 if stop.is_set():
                     return
             self._owned.ready(partitions)

@@ -1,9 +1,11 @@
 """The partitions that a member owns: where each one stands in the table, and what of it is buffered."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from headrace_consumers.dataset.message import Message
+import numpy as np
+
+from headrace_consumers.dataset.messages import Messages
 
 __all__ = ["Batch", "Owned", "OwnedPartitions"]
 
@@ -22,14 +24,14 @@ class Owned:
     start: int | None
     next_offset: int
     is_ready: bool = False
-    buffer: list[Message] = field(default_factory=list)
+    buffer: list[Messages] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What is committed at once: the messages, and the position of each partition that they were read from."""
 
-    messages: Sequence[Message]
+    messages: Messages
     starts: dict[int, int | None]
 
 
@@ -51,24 +53,16 @@ class OwnedPartitions:
         for partition in partitions:
             owned = self._owned.pop(partition, None)
             if owned is not None:
-                self.buffered_records -= len(owned.buffer)
-                self.buffered_bytes -= sum(message.size_bytes for message in owned.buffer)
+                self._count(owned.buffer, -1)
 
-    def add(self, message: Message) -> bool:
-        """Buffer a message; False where it is not ours or was committed before."""
-        owned = self._owned.get(message.partition)
-        if owned is None or message.offset < owned.next_offset:
-            return False
-        owned.buffer.append(message)
-        owned.next_offset = message.offset + 1
-        self.buffered_records += 1
-        self.buffered_bytes += message.size_bytes
-        return True
+    def add(self, messages: Messages) -> int:
+        """Buffer messages; return how many. Those that are not ours or were committed before are skipped."""
+        return sum(self._add(run) for run in messages.runs())
 
     def batch(self) -> Batch:
         """Return all that is buffered of the partitions whose seen-set is ready."""
         filled = {p: owned for p, owned in sorted(self._owned.items()) if owned.buffer and owned.is_ready}
-        messages = [message for owned in filled.values() for message in owned.buffer]
+        messages = Messages.together([part for owned in filled.values() for part in owned.buffer])
         return Batch(messages, {partition: owned.start for partition, owned in filled.items()})
 
     def committed(self, batch: Batch) -> None:
@@ -76,9 +70,8 @@ class OwnedPartitions:
         for partition in batch.starts:
             owned = self._owned[partition]
             owned.start = owned.next_offset
+            self._count(owned.buffer, -1)
             owned.buffer = []
-        self.buffered_records -= len(batch.messages)
-        self.buffered_bytes -= sum(message.size_bytes for message in batch.messages)
 
     def not_ready(self) -> list[int]:
         """Return the partitions whose seen-set has to be brought forward."""
@@ -89,6 +82,25 @@ class OwnedPartitions:
         for partition in partitions:
             if partition in self._owned:
                 self._owned[partition].is_ready = True
+
+    def _add(self, run: Messages) -> int:
+        owned = self._owned.get(int(run.partitions[0]))
+        if owned is None:
+            return 0
+        before = np.maximum.accumulate(np.concatenate([[owned.next_offset - 1], run.offsets[:-1]]))
+        is_further = run.offsets > before
+        taken = run if is_further.all() else run.chosen(np.flatnonzero(is_further))
+        if not len(taken):
+            return 0
+        owned.buffer.append(taken)
+        owned.next_offset = int(taken.offsets[-1]) + 1
+        self._count([taken], 1)
+        return len(taken)
+
+    def _count(self, parts: Iterable[Messages], sign: int) -> None:
+        for part in parts:
+            self.buffered_records += sign * len(part)
+            self.buffered_bytes += sign * int(part.sizes_bytes.sum())
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._owned)

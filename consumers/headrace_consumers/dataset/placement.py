@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.murmur2 import partitions_of
 
 __all__ = ["misplaced"]
@@ -19,10 +20,11 @@ def misplaced(messages: Sequence[Message], partition_count: int) -> Message | No
     Somebody writes with another partitioner, or the topic has other partitions than it had. A key that is no
     deduplication key has no place.
     """
-    keyed = [message for message in messages if message.key is not None and len(message.key) == _KEY_LENGTH]
+    columns = Messages.of(messages)
+    keyed = {place: key for place, key in enumerate(columns.keys) if key is not None and len(key) == _KEY_LENGTH}
     if not keyed:
         return None
-    keys = np.frombuffer(b"".join(message.key for message in keyed if message.key), np.uint8).reshape(-1, _KEY_LENGTH)
-    lies = np.fromiter((message.partition for message in keyed), np.int64, len(keyed))
-    (wrong,) = np.nonzero(partitions_of(keys, partition_count) != lies)
-    return keyed[wrong[0]] if len(wrong) else None
+    keys = np.frombuffer(b"".join(keyed.values()), np.uint8).reshape(-1, _KEY_LENGTH)
+    places = np.fromiter(keyed, np.int64, len(keyed))
+    (wrong,) = np.nonzero(partitions_of(keys, partition_count) != columns.partitions[places])
+    return columns[int(places[wrong[0]])] if len(wrong) else None

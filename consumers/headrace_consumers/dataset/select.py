@@ -3,13 +3,13 @@
     known keys dropped -> decode -> filter -> of each new key the first copy that *passes*
 
 Dropping copies before the filter would lose data: of two copies the first may fail and the second pass. All copies of
-a key stand in one partition, in offset order, so the winner does not depend on where batches or slices end. Within a
-slice all copies are decoded, and then every one behind a passing copy is a duplicate, whatever it holds: that is the
-same as not decoding it, and takes linear time however many copies fail.
+a key stand in one partition, in offset order, so the winner does not depend on where batches end. Within a batch all
+copies are decoded, and then every one behind a passing copy is a duplicate, whatever it holds: that is the same as not
+decoding it, and takes linear time however many copies fail.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -22,13 +22,10 @@ from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.frame import FRAME_SCHEMA
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.tally import Tally
 
 __all__ = ["KEPT_SCHEMA", "FrameDecoder", "Selection", "counted", "kept_of", "select"]
-
-SLICE_RECORDS: Final = 2_000
-SLICE_BYTES: Final = 8_000_000
-"""What is decoded at once stays in the processor's caches, and is little memory however large the records are."""
 
 _PLACE_SCHEMA: Final = {"partition": pl.Int32(), "offset": pl.Int64(), "append_time_ms": pl.Int64()}
 
@@ -53,13 +50,13 @@ class Selection:
     Attributes:
         kept: the rows, KEPT_SCHEMA, in the order of the messages.
         unreadable: the dead letters.
-        duplicates: the copies of keys that the table or the batch holds.
+        duplicates: where in the batch the copies of keys stand that the table or the batch holds, ascending.
         tally: the counts; they balance.
     """
 
     kept: pl.DataFrame
     unreadable: list[tuple[Message, Unreadable]] = field(default_factory=list)
-    duplicates: list[Message] = field(default_factory=list)
+    duplicates: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     tally: Tally = field(default_factory=Tally)
 
 
@@ -74,39 +71,56 @@ def select(
         decoder: turns messages into records.
         filter_: decides which records become examples.
     """
-    selection = Selection(KEPT_SCHEMA.to_frame())
-    kept: list[pl.DataFrame] = []
-    passed: set[bytes] = set()
-    fresh: list[Message] = []
-    for message, new in zip(messages, is_new, strict=True):
-        (fresh if new else selection.duplicates).append(message)
-    for part in _slices(fresh):
-        candidates: list[Message] = []
-        for message in part:
-            (selection.duplicates if message.key in passed else candidates).append(message)
-        kept.append(_select_slice(candidates, decoder, filter_, passed, selection))
-    selection.kept = pl.concat([selection.kept, *kept]).sort("partition", "offset")
-    selection.tally.consumed = len(messages)
-    selection.tally.duplicates = len(selection.duplicates)
-    selection.tally.kept = len(selection.kept)
-    selection.tally.rows = counted(selection.kept["signature"])
+    messages = Messages.of(messages)
+    is_new = np.asarray(is_new, np.bool_)
+    fresh = np.flatnonzero(is_new)
+    candidates = messages if len(fresh) == len(messages) else messages.chosen(fresh)
+    columns = decoder.decode(candidates)
+    verdicts = filter_.judge_all(columns.records, columns.outputs)
+    is_outcome = (columns.records["capture_level"] == "outcome").to_numpy()
+    passes = verdicts["reason"].is_null().to_numpy() & ~is_outcome
+    is_copy = _behind_a_passing_copy(candidates.keys, columns.at[passes])
+    counts = ~is_copy[columns.at]
+    wins = passes & counts
+    selection = Selection(
+        kept_of(columns.records.filter(wins), verdicts["quality"].filter(wins), candidates, columns.at[wins]),
+        [(candidates[place], why) for place, why in columns.unreadable.items() if not is_copy[place]],
+        np.sort(np.concatenate([np.flatnonzero(~is_new), fresh[is_copy]])),
+    )
+    tally = selection.tally
+    tally.consumed = len(messages)
+    tally.duplicates = len(selection.duplicates)
+    tally.kept = len(selection.kept)
+    tally.rows = counted(selection.kept["signature"])
+    tally.outcomes = int((is_outcome & counts).sum())
+    tally.outcomes_of = counted(columns.records["signature"].filter(is_outcome & counts))
+    tally.rejections = _rejections(columns.records, verdicts, ~passes & ~is_outcome & counts)
+    tally.dead_letters = Counter(why.reason for _, why in selection.unreadable)
     for name in _OPTIONAL:
         if missing := selection.kept[name].null_count():
-            selection.tally.unknown[name] = missing
+            tally.unknown[name] = missing
     return selection
 
 
-def kept_of(records: pl.DataFrame, quality: pl.Series, messages: Sequence[Message]) -> pl.DataFrame:
-    """Return records with their scores and where they stood, KEPT_SCHEMA."""
-    places = pl.DataFrame(
-        {
-            "partition": [message.partition for message in messages],
-            "offset": [message.offset for message in messages],
-            "append_time_ms": [message.append_time_ms for message in messages],
-        },
-        schema=_PLACE_SCHEMA,
+def kept_of(
+    records: pl.DataFrame, quality: pl.Series, messages: Sequence[Message], at: npt.NDArray[np.int64] | None = None
+) -> pl.DataFrame:
+    """Return records with their scores and where they stood, KEPT_SCHEMA.
+
+    Args:
+        records: FRAME_SCHEMA.
+        quality: their scores.
+        messages: theirs are among these.
+        at: each one's place there; None: they are all of them.
+    """
+    columns = Messages.of(messages)
+    chosen = slice(None) if at is None else at
+    return records.with_columns(
+        quality.alias("quality"),
+        pl.Series("partition", columns.partitions[chosen], pl.Int32),
+        pl.Series("offset", columns.offsets[chosen], pl.Int64),
+        pl.Series("append_time_ms", columns.append_times_ms[chosen], pl.Int64),
     )
-    return pl.concat([records, quality.alias("quality").to_frame(), places], how="horizontal")
 
 
 def counted(signatures: pl.Series) -> Counter[str]:
@@ -114,54 +128,19 @@ def counted(signatures: pl.Series) -> Counter[str]:
     return Counter(dict(signatures.value_counts().iter_rows()))
 
 
-def _slices(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
-    first, size_bytes = 0, 0
-    for number, message in enumerate(messages):
-        if number - first >= SLICE_RECORDS or (size_bytes and size_bytes + message.size_bytes > SLICE_BYTES):
-            yield messages[first:number]
-            first, size_bytes = number, 0
-        size_bytes += message.size_bytes
-    if first < len(messages):
-        yield messages[first:]
-
-
-def _select_slice(
-    messages: Sequence[Message], decoder: FrameDecoder, filter_: Filter, passed: set[bytes], selection: Selection
-) -> pl.DataFrame:
-    """Return the rows of a slice; note their keys, its dead letters, its duplicates and its rejections."""
-    columns = decoder.decode(messages)
-    verdicts = filter_.judge_all(columns.records, columns.outputs)
-    is_outcome = (columns.records["capture_level"] == "outcome").to_numpy()
-    passes = verdicts["reason"].is_null().to_numpy() & ~is_outcome
-    is_copy = _behind_a_passing_copy([message.key for message in messages], columns.at[passes], passed)
-    for place in np.flatnonzero(is_copy).tolist():
-        selection.duplicates.append(messages[place])
-    for place, unreadable in columns.unreadable.items():
-        if not is_copy[place]:
-            selection.unreadable.append((messages[place], unreadable))
-            selection.tally.dead_letters[unreadable.reason] += 1
-    counts = ~is_copy[columns.at]
-    selection.tally.outcomes += int((is_outcome & counts).sum())
-    if is_outcome.any():
-        selection.tally.outcomes_of.update(counted(columns.records["signature"].filter(is_outcome & counts)))
-    selection.tally.rejections.update(_rejections(columns.records, verdicts, ~passes & ~is_outcome & counts))
-    chosen = pl.Series(passes & counts)
-    winners = [messages[place] for place in columns.at[passes & counts].tolist()]
-    return kept_of(columns.records.filter(chosen), verdicts["quality"].filter(chosen), winners)
-
-
-def _behind_a_passing_copy(
-    keys: Sequence[bytes | None], passing: npt.NDArray[np.int64], passed: set[bytes]
-) -> npt.NDArray[np.bool_]:
-    """Tell which places stand behind a passing one of their key; add the keys that pass to `passed`."""
+def _behind_a_passing_copy(keys: Sequence[bytes | None], passing: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell which places stand behind a passing one of their key."""
     is_copy = np.zeros(len(keys), np.bool_)
+    met: set[bytes | None] = set()
+    repeated = {key for key in keys if key in met or met.add(key)}  # type: ignore[func-returns-value]
+    if not repeated:
+        return is_copy
     first: dict[bytes | None, int] = {}
     for place in passing.tolist():
         first.setdefault(keys[place], place)
-    if len(set(keys)) < len(keys):
-        for place, key in enumerate(keys):
+    for place, key in enumerate(keys):
+        if key in repeated:
             is_copy[place] = place > first.get(key, place)
-    passed.update(key for key in first if key is not None)
     return is_copy
 
 
