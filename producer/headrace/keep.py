@@ -59,12 +59,13 @@ class KeepRules:
 
     Attributes:
         is_on: whether any rule has a budget.
+        slow_s: a call that took longer may match, as any error may.
     """
 
     def __init__(self, keep: Keep) -> None:
         self._errors = _Budget(keep.errors_per_s) if keep.errors_per_s > 0 else None
         self._slow = _Budget(keep.slow_per_s) if keep.slow_per_s > 0 else None
-        self._slow_s = keep.slow_ms / 1000
+        self.slow_s: Final = math.inf if self._slow is None else keep.slow_ms / 1000
         self.is_on: Final = self._errors is not None or self._slow is not None
 
     def match(self, *, failed: bool, latency_s: float, now_s: float) -> Match:
@@ -78,7 +79,7 @@ class KeepRules:
         found = NO_MATCH
         if failed and self._errors is not None:
             found = Match(self._errors.spend(now_s), "error")
-        if self._slow is not None and latency_s > self._slow_s:
+        if self._slow is not None and latency_s > self.slow_s:
             rate = self._slow.spend(now_s)
             if rate > found.rate:
                 found = Match(rate, "slow")

@@ -6,6 +6,7 @@ purposes keep them apart: with one hash for both, the candidate's arm would be e
 
 import hashlib
 import hmac
+from hashlib import sha256
 from typing import Final
 
 from headrace_schemas import canonical
@@ -18,18 +19,30 @@ __all__ = [
     "is_below_rate",
     "partition_of",
     "request_id_hash",
+    "sampling_digest",
     "sampling_hash",
+    "sampling_threshold",
     "secret_id",
 ]
 
 _HASH_RANGE: Final = 2.0**64
+_ABOVE_ALL: Final = b"\xff" * 33
 
 
 def sampling_hash(request_id: str) -> int:
     """Return the 64-bit hash that decides whether a request is captured."""
-    # As `_first_64_bits`, spelt out: every call of an instrumented module asks.
-    message = b"hr-sample\x00" + request_id.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(message).digest()[:8], "big")
+    return int.from_bytes(sampling_digest(request_id)[:8], "big")
+
+
+def sampling_digest(request_id: str) -> bytes:
+    """Return the digest that `sampling_hash` is the beginning of; every call of an instrumented module asks for it."""
+    return sha256(b"hr-sample\x00" + request_id.encode("utf-8", "surrogatepass")).digest()
+
+
+def sampling_threshold(rate: float) -> bytes:
+    """Return the bytes that digests are below exactly where `is_below_rate` says so of their hash."""
+    threshold = int(rate * _HASH_RANGE)
+    return threshold.to_bytes(8, "big") if threshold < _HASH_RANGE else _ABOVE_ALL
 
 
 def arm_hash(rollout_id: str, request_id: str) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.capture.identity import Identities, SignatureIdentity
 from headrace.capture.program import ProgramHash
+from headrace.capture.sampling import UNDECIDED
 from headrace_schemas.names import to_valid_name
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Mark:
 
     Attributes:
         key: names its calls in the counters.
+        share: of its requests that is captured, as of the policy that it was last asked of.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Mark:
             to_valid_name(self.identities.root.name),
         )
         self.program: Final = ProgramHash()
+        self.share = UNDECIDED
 
 
 def mark_of(instance: Any) -> Mark | None:

@@ -12,18 +12,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import dspy
+from dspy.dsp.utils.settings import thread_local_overrides
 
 from headrace.capture.marks import Mark, mark_of
 from headrace.capture.outcome import outcome_of
 from headrace.capture.recording import Recording
-from headrace.capture.sampling import is_sampled, new_request_id
-from headrace.capture.scope import KEY, Request, Scope, place
+from headrace.capture.sampling import new_request_id, share_of
+from headrace.capture.scope import KEY, NOTHING, Request, Scope
 from headrace.capture.streams import STREAMS, Collected, watched
 from headrace.capture.success import judged
 from headrace.interruption import pass_on
 from headrace.keep import NO_MATCH, level_of
 from headrace.runtime import slot
 from headrace_schemas import keys
+from headrace_schemas.keys import sampling_digest
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -146,34 +148,39 @@ class Observation:
             collected = self._collected
             if error is None and self._mark.success is not None:
                 error = judged(self._mark, output if collected is None else collected.last)
-            # What is no Exception does not say that the call failed, but that it was told to end: CancelledError,
-            # GeneratorExit, KeyboardInterrupt, SystemExit, and their like in other frameworks.
-            is_cancelled = error is not None and not isinstance(error, Exception)
-            self._count(latency_s, None if error is None else type(error).__name__, is_cancelled)
-            if self.request_id is not None:
-                # A call that a new configuration overtakes is the new one's: the old one is closing.
-                keep = (slot.active or self._runtime).keep
-                failed = error is not None and not is_cancelled
-                rule = keep.match(failed=failed, latency_s=latency_s, now_s=ended_s) if keep.is_on else NO_MATCH
+            failed = is_cancelled = False
+            if error is not None:
+                # What is no Exception does not say that the call failed, but that it was told to end: CancelledError,
+                # GeneratorExit, KeyboardInterrupt, SystemExit, and their like in other frameworks.
+                failed = isinstance(error, Exception)
+                is_cancelled = not failed
+            error_type = None if error is None else type(error).__name__
+            # A call that a new configuration overtakes is the new one's: the old one is closing.
+            runtime = slot.active or self._runtime
+            if not runtime.pipeline.counters.add(self._mark.key, latency_s, error_type, cancelled=is_cancelled):
+                self._count_again(latency_s, error_type, cancelled=is_cancelled)
+            rule = NO_MATCH
+            if (failed or latency_s > runtime.keep.slow_s) and self.request_id is not None:
+                rule = runtime.keep.match(failed=failed, latency_s=latency_s, now_s=ended_s)
                 if self.recording is None and rule.rate > self.rate:
                     self._keep(self.request_id, error, latency_s, rule)
-                probability = max(self.rate, rule.rate)
-            else:
-                probability = None
             if self.recording is not None and self.span is not None:
                 if collected is not None:
                     output = collected.output()
                     if collected.is_cut:
                         self.span.is_not_whole()
+                probability = None if self.request_id is None else max(self.rate, rule.rate)
                 self.recording.submit(self.span, output, error, latency_s=latency_s, probability=probability)
         except Exception as failure:
             pass_on(failure)
             self._runtime.tell_of(failure)
 
-    def _count(self, latency_s: float, error_type: str | None, cancelled: bool, tries: int = _TRIES) -> None:  # noqa: FBT001  # on every call
-        counters = (slot.active or self._runtime).pipeline.counters
-        if not counters.add(self._mark.key, latency_s, error_type, cancelled=cancelled) and tries > 1:
-            self._count(latency_s, error_type, cancelled, tries - 1)
+    def _count_again(self, latency_s: float, error_type: str | None, *, cancelled: bool) -> None:
+        """Count a call in the counters of the configuration that sealed those before."""
+        for _ in range(_TRIES - 1):
+            counters = (slot.active or self._runtime).pipeline.counters
+            if counters.add(self._mark.key, latency_s, error_type, cancelled=cancelled):
+                return
 
     def _keep(self, request_id: str, error: BaseException | None, latency_s: float, rule: Match) -> None:
         if level_of(keys.sampling_hash(request_id), self.rate, rule.rate) == "outcome":
@@ -191,10 +198,16 @@ def observe(
     runtime: Runtime, mark: Mark, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Observation | None:
     """Begin a call; None where nothing is to be known of it. Never raises."""
-    scope = _UNKNOWN
+    # A call that is not sampled costs this function, the hash and the counters. Python's own calls are what is dear
+    # there, the more so as the program has emptied the processor's caches meanwhile; so it is spelt out.
+    scope = NOTHING
     try:
-        rate = runtime.policy.rate_of(mark.key[0])
-        scope, callers = place()
+        overrides = thread_local_overrides.get()
+        scope = overrides.get(KEY, NOTHING)
+        policy = runtime.policy
+        decided_by, rate, threshold = mark.share
+        if decided_by is not policy:
+            decided_by, rate, threshold = mark.share = share_of(policy, mark.key[0])
         if rate is None or scope.suppressed:
             return None
         observation = Observation(runtime, mark, scope)
@@ -202,13 +215,13 @@ def observe(
         if scope.closed:
             observation.recording = scope.recording
         # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
-        elif callers and any(mark_of(caller) is not None for caller in callers):
+        elif (callers := overrides.get("caller_modules")) and any(mark_of(caller) is not None for caller in callers):
             pass
         elif (rate > 0 or runtime.keep.is_on) and (request is None or request.consent):
             request_id = new_request_id() if request is None else request.request_id
             observation.request_id = request_id
             observation.rate = rate
-            if is_sampled(request_id, rate):
+            if sampling_digest(request_id) < threshold:
                 request = request or Request(request_id)
                 recording = Recording(
                     runtime, mark=mark, module=module, request=request, rate=rate, args=args, kwargs=kwargs
@@ -220,6 +233,3 @@ def observe(
         observation = Observation(runtime, mark, scope)
     observation.started_s = runtime.perf_counter()
     return observation
-
-
-_UNKNOWN: Final = Scope()

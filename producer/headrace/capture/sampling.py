@@ -3,22 +3,35 @@
 import os
 import random
 import time
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 from headrace_schemas import keys
 
-__all__ = ["is_sampled", "new_request_id", "to_unicode"]
+__all__ = ["UNDECIDED", "Share", "new_request_id", "share_of", "to_unicode"]
+
+Share: TypeAlias = tuple[object, float | None, bytes]
+"""Who decided, what share of a module's requests is captured (None: the module is off), the same as a threshold."""
+
+UNDECIDED: Final[Share] = (None, None, b"")
 
 _random: Final = random.Random()  # noqa: S311  # an id need not be a secret
 os.register_at_fork(after_in_child=_random.seed)
+_ANY: Final = 0xFFFFFFFFFFFF_0FFF_0FFFFFFFFFFFFFFF
+_VERSION_4: Final = 0x000000000000_4000_A000000000000000
 
 
-def is_sampled(request_id: str, rate: float) -> bool:
-    """Tell whether a request is captured at `rate`, a share from 0 (none) to 1 (all).
+class _Decides(Protocol):
+    def rate_of(self, module: str) -> float | None: ...
 
-    The same in every process, release and language; a request captured at one rate is captured at every higher one.
+
+def share_of(policy: _Decides, module: str) -> Share:
+    """Return the share of a module's requests that a policy lets be captured.
+
+    A request is captured where `keys.sampling_digest` of its id is below the threshold: the same in every process,
+    release and language; one that is captured at some rate is captured at every higher one.
     """
-    return keys.is_below_rate(keys.sampling_hash(request_id), rate)
+    rate = policy.rate_of(module)
+    return policy, rate, keys.sampling_threshold(rate or 0)
 
 
 def new_request_id() -> str:
@@ -28,8 +41,7 @@ def new_request_id() -> str:
     interpreter lock, which a busy background thread may then keep for milliseconds. The clock keeps the processes apart
     that a snapshot of a machine's memory is restored to.
     """
-    digits = f"{_random.getrandbits(128) ^ time.time_ns():032x}"
-    return f"{digits[:12]}4{digits[13:16]}a{digits[17:]}"
+    return f"{(_random.getrandbits(128) ^ time.time_ns()) & _ANY | _VERSION_4:032x}"
 
 
 def to_unicode(value: object) -> str:

@@ -4,7 +4,7 @@ It travels in `dspy.settings` under one key. Settings reach the threads of dspy.
 variables of our own would not.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextlib import suppress as suppressing
 from contextvars import Token
@@ -20,7 +20,7 @@ from headrace.capture.values import to_json
 from headrace.errors import UsageError
 from headrace.propagation import Trace, trace_of
 
-__all__ = ["KEY", "Request", "Scope", "current_scope", "place", "request", "stay_in_request", "suppress"]
+__all__ = ["KEY", "NOTHING", "Request", "Scope", "current_scope", "request", "stay_in_request", "suppress"]
 
 KEY: Final = "headrace"
 
@@ -66,21 +66,14 @@ class Scope:
     observation: Any = None
 
 
-_NOTHING: Final = Scope()
-
-
-def place() -> tuple[Scope, Sequence[Any]]:
-    """Return the scope of the calling thread or task, and the dspy modules whose calls it is inside of.
-
-    Every instrumented call asks, so it reads where `dspy.settings` looks first; elsewhere neither is ever set.
-    """
-    overrides = thread_local_overrides.get()
-    return overrides.get(KEY, _NOTHING), overrides.get("caller_modules") or ()
+NOTHING: Final = Scope()
+"""Where nothing was opened."""
 
 
 def current_scope() -> Scope:
-    """Return the scope of the calling thread or task."""
-    return place()[0]
+    """Return the scope of the calling thread or task, from where `dspy.settings` looks first; elsewhere none is set."""
+    scope: Scope = thread_local_overrides.get().get(KEY, NOTHING)
+    return scope
 
 
 def request(

@@ -31,6 +31,7 @@ def test_the_hashes_are_sha256_over_a_purpose_and_the_ids(request_id: str, rollo
     sampling = hashlib.sha256(b"hr-sample\x00" + request).hexdigest()
     arm = hashlib.sha256(b"hr-arm\x00" + rollout + b"\x00" + request).hexdigest()
     assert keys.sampling_hash(request_id) == int(sampling[:16], 16)
+    assert keys.sampling_digest(request_id).hex() == sampling
     assert keys.arm_hash(rollout_id, request_id) == int(arm[:16], 16)
     assert keys.request_id_hash(request_id) == hashlib.sha256(b"hr-request\x00" + request).digest()
 
@@ -53,6 +54,15 @@ def test_the_threshold_is_exact(mantissa: int, shift: int) -> None:
     threshold = mantissa * 2**64 // 2 ** (53 + shift - 11)
     assert threshold == 0 or keys.is_below_rate(threshold - 1, rate)
     assert not keys.is_below_rate(threshold, rate)
+
+
+@given(_HASHES, _HASHES, st.binary(min_size=24, max_size=24))
+def test_digests_below_the_threshold_are_those_whose_hash_is_below_the_rate(
+    hash64: int, other: int, rest: bytes
+) -> None:
+    for rate in (hash64 / 2.0**64, other / 2.0**64, 0.0, 1.0):
+        digest = hash64.to_bytes(8, "big") + rest
+        assert (digest < keys.sampling_threshold(rate)) == keys.is_below_rate(hash64, rate)
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.9])

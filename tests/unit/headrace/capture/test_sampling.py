@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import uuid
+from types import SimpleNamespace
 
 import dspy
 import pytest
@@ -11,11 +12,16 @@ from hypothesis import strategies as st
 
 import headrace
 from headrace.capture import sampling
-from headrace.capture.sampling import is_sampled, new_request_id, to_unicode
+from headrace.capture.sampling import new_request_id, share_of, to_unicode
 from headrace_schemas import keys
 from tests.unit.headrace.capture.offline import Echo, OfflineLM, Program
 
 REQUESTS = [f"request-{n}" for n in range(400)]
+
+
+def is_sampled(request_id, rate):
+    _, _, threshold = share_of(SimpleNamespace(rate_of=lambda _: rate), "qa")
+    return keys.sampling_digest(request_id) < threshold
 
 
 @given(st.text(), st.floats(0, 1), st.floats(0, 1))
