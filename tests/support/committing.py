@@ -11,7 +11,8 @@ from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
+from headrace_consumers.dataset.seen_file import Origin
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.select import FrameDecoder
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.table import InteractionTable

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import structlog
@@ -21,10 +22,11 @@ from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.facts import facts_of
 from headrace_consumers.dataset.files import DataFile, write_files
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
-from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.rows import PARTITION_COLUMN, to_rows
 from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.select import FrameDecoder, Selection, counted, select
 from headrace_consumers.dataset.source import Source
@@ -100,7 +102,7 @@ class Committer:
             CircuitOpenError: nearly everything is unreadable; nothing was written.
         """
         messages = Messages.of(messages)
-        selection = select(messages, self._seen.is_new(messages.keys), self._decoder, self._filter)
+        selection = select(messages, self._seen.is_new(messages.keys, messages.partitions), self._decoder, self._filter)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
             _to_dead_letters(selection, culprits, messages)
@@ -123,11 +125,22 @@ class Committer:
             self._breaker.remember(selection.tally)
         self._warn_of_rejections(selection.tally)
         with self._step(Step.SEEN_SET):
-            self._seen.add(_keys_by_partition(selection), targets)
+            added = _fingerprints(rows)
+            for partition, target in targets.items():
+                self._seen.add(partition, added.get(partition, {}), target)
         with self._step(Step.OFFSETS):
             self._report_offsets(targets)
         selection.tally.commits = 1
-        log.info("committed", version=version, records=len(messages), rows=rows.num_rows, next_offsets=targets)
+        size = self._seen.size
+        log.info(
+            "committed",
+            version=version,
+            records=len(messages),
+            rows=rows.num_rows,
+            next_offsets=targets,
+            seen_keys=size.keys,
+            seen_mb=size.memory_mb,
+        )
         return selection.tally
 
     @contextlib.contextmanager
@@ -182,12 +195,16 @@ class Committer:
         )
 
 
-def _keys_by_partition(selection: Selection) -> dict[int, list[bytes]]:
-    keys = selection.kept.select("partition", pl.col("dedup_key").cast(pl.Binary))
-    return {
-        int(partition): part["dedup_key"].to_list()
-        for (partition,), part in keys.partition_by("partition", as_dict=True).items()
-    }
+def _fingerprints(rows: pa.Table) -> dict[int, dict[int, Fingerprints]]:
+    """Return the rows' fingerprints by partition and by ingest date, days since 1970."""
+    fingerprints = fingerprints_of_digits(to_digits(rows["dedup_key"].combine_chunks()))
+    partitions, days = rows["partition"].to_numpy(), rows[PARTITION_COLUMN].cast(pa.int32()).to_numpy()
+    grouped: dict[int, dict[int, Fingerprints]] = {}
+    for partition in np.unique(partitions).tolist():
+        of_partition = partitions == partition
+        for day in np.unique(days[of_partition]).tolist():
+            grouped.setdefault(partition, {})[day] = fingerprints[of_partition & (days == day)]
+    return grouped
 
 
 def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], messages: Sequence[Message]) -> None:

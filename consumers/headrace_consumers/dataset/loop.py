@@ -151,8 +151,11 @@ class Loop:
                 if stop.is_set():
                     return
             self._owned.ready(partitions)
+            size = self._seen.size
+            log.info("seen-set brought forward", partitions=partitions, keys=size.keys, mb=size.memory_mb)
             self._consumer.resume([TopicPartition(source.topic, p) for p in partitions if p in self._owned])
             self._last_event_at = self._clock()
+        self._seen.release_all_but(set(self._owned))  # not in a callback: it may fire in the midst of a catch-up
 
     def _commit(self) -> None:
         batch = self._owned.batch()

@@ -23,8 +23,11 @@ from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
+from headrace_consumers.dataset.member_folder import lock_member_folder
+from headrace_consumers.dataset.memory import MemoryWatch
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin, lock_member_folder
+from headrace_consumers.dataset.seen_file import Origin
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.select import FrameDecoder
 from headrace_consumers.dataset.source import Source, make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.steps import Hook, hook_from_environment
@@ -71,7 +74,7 @@ def run(
     breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
     watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
-    with lock, contextlib.closing(DuckDbSeenSet(folder, _origin(table, source))) as seen:
+    with lock, contextlib.closing(_seen_set(config, folder, table, source)) as seen:
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
         gone_at = -1
         while True:
@@ -168,8 +171,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _origin(table: InteractionTable, source: Source) -> Origin:
-    return Origin(table.id, source.topic_id, source.partition_count)
+def _seen_set(config: Config, folder: Path, table: InteractionTable, source: Source) -> DuckDbSeenSet:
+    origin = Origin(table.id, source.topic_id, source.partition_count)
+    return DuckDbSeenSet(folder, origin, MemoryWatch(config.dataset.seen_set_max_mb * 1e6))
 
 
 def _log_once() -> Callable[[KafkaError], None]:

@@ -1,206 +1,232 @@
 """Which keys the table holds: an index derived from it, never ahead of it, and rebuilt whenever it is in doubt.
 
-A key's 64 hex digits are kept as their first 128 bits: with n keys, a new one is mistaken for a copy with probability
-n / 2^128. Insertions and the watermark they cover (a partition's next offset) are one DuckDB transaction. No index:
-DuckDB's primary keys cost a gigabyte at 10^7 keys, and a kill could leave a log that it can't replay.
+    table (the truth)  >  a DuckDB file a partition  >  a table of fingerprints in memory, which answers
+
+A set is loaded when its partition is first asked for. What is added is in memory at once and in the file every 20
+additions or 245,760 keys: the file may lag the table, and is then brought forward; it never leads it.
+
+With n keys in a partition, a new key is mistaken for a copy with probability n / 2^64: 5e-12 at 10^8 keys.
 """
 
-import contextlib
-import fcntl
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import duckdb
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
 import structlog
 
 from headrace_consumers.dataset.errors import StateError
+from headrace_consumers.dataset.fingerprint_table import FingerprintTable
+from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of
+from headrace_consumers.dataset.memory import MemoryWatch, Size
+from headrace_consumers.dataset.seen_file import Origin, SeenFile
 
-__all__ = ["DuckDbSeenSet", "Origin", "SeenSet", "lock_member_folder"]
+__all__ = ["DuckDbSeenSet", "SeenSet"]
 
 log = structlog.get_logger("headrace.dataset")
 
-_KEY: Final = re.compile(rb"[0-9a-f]{64}")
-_DIGITS: Final = 32
+PENDING_KEYS: Final = 245_760
+"""Two of DuckDB's row groups: as many go to the file without passing through its log."""
 
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a seen-set is derived from; one of anything else is emptied and rebuilt."""
-
-    table_id: str
-    topic_id: str
-    partition_count: int
+PENDING_ADDITIONS: Final = 20
+_OLD_FILE: Final = "seen.duckdb"
 
 
 class SeenSet(Protocol):
-    """The keys that the table holds of the partitions that a member owns, or has owned."""
+    """The keys that the table holds, by the partition that Kafka puts them in."""
 
     def watermark(self, partition: int) -> int | None:
         """Return the next offset that the partition's keys cover, or None when they must be rebuilt."""
         ...
 
-    def is_new(self, keys: Sequence[bytes | None]) -> list[bool]:
-        """Tell for each message key whether the table lacks it."""
+    def is_new(
+        self, keys: Sequence[bytes | None], partitions: Sequence[int] | npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell for each message key, read from its partition, whether the table lacks it."""
         ...
 
-    def add(self, keys: Mapping[int, Sequence[bytes]], watermarks: Mapping[int, int]) -> None:
-        """Add keys that are in the table, by partition, and the next offsets that they cover, at once."""
+    def add(self, partition: int, keys: Mapping[int, Fingerprints], next_offset: int | None = None) -> None:
+        """Add keys that are in the table.
+
+        Args:
+            partition: theirs.
+            keys: by the ingest date of their rows, days since 1970; any may be in the set already.
+            next_offset: what the partition's keys cover with these; None: as much as before.
+        """
+        ...
+
+    def save(self, partition: int) -> None:
+        """Bring the partition's file to what is in memory."""
         ...
 
     def forget(self, partition: int) -> None:
         """Drop a partition's keys and watermark, to rebuild them."""
         ...
 
+    def release_all_but(self, partitions: Container[int]) -> None:
+        """Give back the memory of all other partitions; their files are kept for the next time."""
+        ...
+
+    @property
+    def size(self) -> Size:
+        """Tell how large it is."""
+        ...
+
     def close(self) -> None:
-        """Release the file."""
+        """Release all files."""
         ...
 
 
 class DuckDbSeenSet:
-    """A seen-set in one DuckDB file.
+    """A seen-set with one DuckDB file a partition.
 
     Args:
         folder: a folder of this member's own, locked (`lock_member_folder`).
         origin: what the keys come from.
-
-    Raises:
-        StateError: the folder cannot be written.
+        watch: looks at the memory that it takes.
     """
 
-    def __init__(self, folder: Path, origin: Origin) -> None:
-        self._path = folder / "seen.duckdb"
-        self._connection = self._open()
-        if self._execute("select table_id, topic_id, partition_count from origin") != [astuple(origin)]:
-            for table in ("seen", "watermarks", "origin"):
-                self._execute(f"delete from {table}")  # noqa: S608  # the names stand above
-            self._execute("insert into origin values (?, ?, ?)", astuple(origin))
+    def __init__(self, folder: Path, origin: Origin, watch: MemoryWatch | None = None) -> None:
+        self._folder = folder
+        self._origin = origin
+        self._watch = watch
+        self._sets: dict[int, _PartitionSet] = {}
+        _set_old_file_aside(folder / _OLD_FILE)
 
     def watermark(self, partition: int) -> int | None:
         """See `SeenSet.watermark`."""
-        found = self._execute("select next_offset from watermarks where partition = ?", [partition])
-        return int(found[0][0]) if found else None
+        return self._set(partition).next_offset
 
-    def is_new(self, keys: Sequence[bytes | None]) -> list[bool]:
+    def is_new(
+        self, keys: Sequence[bytes | None], partitions: Sequence[int] | npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
         """See `SeenSet.is_new`. A key that is not 64 hex digits is in no table, and so is new."""
-        at = [i for i, key in enumerate(keys) if key is not None and _KEY.fullmatch(key)]
-        new = [True] * len(keys)
-        if at:
-            batch = _halves([keys[i] for i in at], positions=at)
-            known = self._execute("select position from batch semi join seen using (high, low)", batch=batch)
-            for (position,) in known:
-                new[position] = False
-        return new
+        is_new = np.ones(len(keys), np.bool_)
+        fingerprints, is_key = fingerprints_of(keys)
+        owners = np.asarray(partitions)[is_key]
+        places = np.flatnonzero(is_key)
+        for partition in np.unique(owners).tolist():
+            chosen = owners == partition
+            is_new[places[chosen]] = ~self._set(partition).table.contains(fingerprints[chosen])
+        return is_new
 
-    def add(self, keys: Mapping[int, Sequence[bytes]], watermarks: Mapping[int, int]) -> None:
+    def add(self, partition: int, keys: Mapping[int, Fingerprints], next_offset: int | None = None) -> None:
         """See `SeenSet.add`."""
-        with self._transaction():
-            for partition, added in keys.items():
-                self._execute("insert into seen select ?, high, low from batch", [partition], batch=_halves(added))
-            for partition, next_offset in watermarks.items():
-                self._execute("delete from watermarks where partition = ?", [partition])
-                self._execute("insert into watermarks values (?, ?)", [partition, next_offset])
+        self._set(partition).add(keys, next_offset)
+        self._look()
+
+    def save(self, partition: int) -> None:
+        """See `SeenSet.save`."""
+        self._set(partition).save()
 
     def forget(self, partition: int) -> None:
         """See `SeenSet.forget`."""
-        with self._transaction():
-            self._execute("delete from watermarks where partition = ?", [partition])
-            self._execute("delete from seen where partition = ?", [partition])
+        self._set(partition).forget()
 
-    def __len__(self) -> int:
-        return int(self._execute("select count(*) from seen")[0][0])
+    def remove(self, keys: Sequence[bytes]) -> int:
+        """Take keys out of the sets that are loaded, and their files; return how many were there."""
+        fingerprints, _ = fingerprints_of(keys)
+        return sum(loaded.remove(fingerprints) for loaded in self._sets.values())
+
+    def forget_before(self, day: int) -> int:
+        """Take the keys of rows before a day out of the sets that are loaded; return how many were there.
+
+        Args:
+            day: days since 1970.
+        """
+        return sum(loaded.forget_before(day) for loaded in self._sets.values())
+
+    def release_all_but(self, partitions: Container[int]) -> None:
+        """See `SeenSet.release_all_but`."""
+        for partition in [loaded for loaded in self._sets if loaded not in partitions]:
+            self._sets.pop(partition).close()
 
     def close(self) -> None:
         """See `SeenSet.close`."""
-        self._connection.close()
+        self.release_all_but(())
 
-    def _execute(self, sql: str, parameters: Sequence[Any] = (), *, batch: pa.Table | None = None) -> list[Any]:
-        try:  # fetchall: a result left open makes the next statement fail
-            if batch is not None:
-                self._connection.register("batch", batch)
-            return self._connection.execute(sql, list(parameters)).fetchall()
-        except duckdb.Error as error:
-            line = " ".join(str(error).split())[:200]
-            raise StateError(f"{self._path}: {line}; it is rebuilt from the table if you delete it") from error
+    @property
+    def size(self) -> Size:
+        """See `SeenSet.size`."""
+        sets = self._sets.values()
+        return Size(sum(len(loaded.table) for loaded in sets), sum(loaded.table.size_bytes for loaded in sets))
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._execute("begin")
+    def _set(self, partition: int) -> "_PartitionSet":
+        if partition not in self._sets:
+            self._sets[partition] = _PartitionSet(self._folder / f"seen-{partition}.duckdb", self._origin)
+            self._look()
+        return self._sets[partition]
+
+    def _look(self) -> None:
+        if self._watch is not None:
+            self._watch.look(self.size)
+
+
+class _PartitionSet:
+    """A partition's fingerprints in memory, the file behind them, and what the file lacks yet."""
+
+    def __init__(self, path: Path, origin: Origin) -> None:
+        self.file = SeenFile(path, origin)
+        self.next_offset: int | None = None
         try:
-            yield
-            self._execute("commit")
-        except BaseException:
-            with contextlib.suppress(StateError):
-                self._execute("rollback")
-            raise
+            if self.file.next_offset is None and len(self.file):
+                self.file.empty()  # a rebuild was interrupted
+            self.table = FingerprintTable(self.file.read(), len(self.file))
+        except StateError as error:
+            self.file.set_aside(error)
+            self.table = FingerprintTable()
+        self._nothing_pending()
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def add(self, keys: Mapping[int, Fingerprints], watermark: int | None) -> None:
+        for day, fingerprints in keys.items():
+            added = self.table.add(fingerprints)
+            self._pending.append((day, added))
+            self._pending_keys += len(added)
+        if watermark is not None:
+            self.next_offset = watermark
+        self._pending_additions += 1
+        if self._pending_keys >= PENDING_KEYS or self._pending_additions >= PENDING_ADDITIONS:
+            self.save()
+
+    def save(self) -> None:
+        if self._pending_additions:
+            self.file.append(self._pending, self.next_offset)
+            self._nothing_pending()
+
+    def forget(self) -> None:
+        self.file.empty()
+        self.table.close()
+        self.table = FingerprintTable()
+        self._nothing_pending()
+
+    def remove(self, fingerprints: Fingerprints) -> int:
+        self.save()
+        self.file.remove(fingerprints)
+        return self.table.remove(fingerprints)
+
+    def forget_before(self, day: int) -> int:
+        self.save()
+        return self.table.remove(self.file.remove_before(day))
+
+    def close(self) -> None:
+        """What cannot be saved is brought forward from the table next time."""
         try:
-            return _connect(self._path)
-        except duckdb.Error as error:
-            # Only an index: what cannot be read is set aside, and rebuilt from the table.
-            log.warning("seen-set unreadable, rebuilding", path=str(self._path), error=type(error).__name__)
-        try:
-            for path in (self._path, self._path.with_name(self._path.name + ".wal")):
-                if path.exists():
-                    path.replace(path.with_name(path.name + ".damaged"))
-            return _connect(self._path)
-        except (duckdb.Error, OSError) as error:
-            raise StateError(
-                f"{self._path}: cannot keep the seen-set here ({error}); see dataset.state_path"
-            ) from error
+            self.save()
+        except StateError as error:
+            log.warning("seen-set not saved", reason=str(error))
+        self.file.close()
+        self.table.close()
+
+    def _nothing_pending(self) -> None:
+        self._pending: list[tuple[int, Fingerprints]] = []
+        self._pending_keys = self._pending_additions = 0
+        self.next_offset = self.file.next_offset
 
 
-def lock_member_folder(state_path: Path) -> tuple[Path, Any]:
-    """Return a folder below `state_path` that no other process uses, and the open file whose lock says so.
-
-    The first free of member-0, member-1, ...: so a restarted member finds its seen-set again.
-
-    Raises:
-        StateError: the folder cannot be written.
-    """
-    try:
-        for number in range(10_000):
-            folder = state_path / f"member-{number}"
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = (folder / "lock").open("a")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                continue
-            return folder, lock
-    except OSError as error:
-        raise StateError(f"{state_path}: cannot keep state here ({error.strerror}); see dataset.state_path") from error
-    raise StateError(f"{state_path}: 10,000 members hold a folder here; see dataset.state_path")
-
-
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(path), config={"threads": 1, "memory_limit": "512MB"})
-    try:
-        connection.execute("create table if not exists seen (partition integer, high ubigint, low ubigint)")
-        connection.execute("create table if not exists watermarks (partition integer, next_offset bigint)")
-        connection.execute(
-            "create table if not exists origin (table_id varchar, topic_id varchar, partition_count integer)"
-        )
-        connection.execute("select count(*) from seen").fetchall()
-    except duckdb.Error:
-        connection.close()
-        raise
-    os.chmod(path, 0o600)  # noqa: PTH101
-    return connection
-
-
-def _halves(keys: Sequence[bytes | None], positions: Sequence[int] | None = None) -> pa.Table:
-    """Return the first 128 bits of each key as two columns."""
-    digits = b"".join(key[:_DIGITS] for key in keys if key is not None)
-    words = np.frombuffer(bytes.fromhex(digits.decode("ascii")), ">u8").reshape(-1, 2).astype(np.uint64)
-    columns = {"high": words[:, 0], "low": words[:, 1]}
-    if positions is not None:
-        columns["position"] = np.asarray(positions, np.uint64)
-    return pa.table(columns)
+def _set_old_file_aside(path: Path) -> None:
+    """Rename the file of an older release, one for all partitions; what was in it is rebuilt from the table."""
+    for old in (path, path.with_name(path.name + ".wal")):
+        if old.exists():
+            log.info("seen-set of an older release set aside, rebuilding", path=str(old))
+            old.replace(old.with_name(old.name + ".old"))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
@@ -24,7 +23,7 @@ from headrace_consumers.dataset.known_topics import KnownTopics
 from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.rows import PARTITION_COLUMN
 from headrace_consumers.dataset.store import LocalStore, Store, fsync_file, fsync_folder
-from headrace_consumers.dataset.table_keys import all_key_batches, key_batches_from
+from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows, key_rows_from
 from headrace_consumers.dataset.torn import LINES_KEY, MOST_TORN
 
 __all__ = ["InteractionTable", "Move", "app_id"]
@@ -193,9 +192,7 @@ class InteractionTable:
                 return wanted
         raise TableError(f"{self.path}: the table's properties cannot be written ({reason}); nothing is lost: mend it")
 
-    def key_batches(
-        self, topic_id: str | None = None, partition: int = 0, *, from_offset: int = 0
-    ) -> Iterator[pa.Array]:
+    def key_rows(self, topic_id: str | None = None, partition: int = 0, *, from_offset: int = 0) -> Iterator[KeyRows]:
         """Return the dedup keys in the table, in bounded batches.
 
         Args:
@@ -204,8 +201,8 @@ class InteractionTable:
             from_offset: see there.
         """
         if topic_id is None:
-            return all_key_batches(self._table, self.path)
-        return key_batches_from(self._table, self.path, topic_id, partition, from_offset)
+            return all_key_rows(self._table, self.path)
+        return key_rows_from(self._table, self.path, topic_id, partition, from_offset)
 
     def _write(self, files: Sequence[DataFile], moves: Sequence[Move], info: Mapping[str, str]) -> None:
         now_ms = time.time_ns() // 1_000_000

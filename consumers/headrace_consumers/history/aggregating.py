@@ -19,7 +19,8 @@ from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
+from headrace_consumers.dataset.seen_file import Origin
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.table import InteractionTable, app_id
 from headrace_consumers.dataset.tally import Tally

@@ -143,6 +143,9 @@ class Dataset(Section):
 
     path: str = Field("data/interactions", min_length=1, description="The Delta table.")
     state_path: str = Field("state", min_length=1, description="Folder of the seen-set; rebuilt if lost.")
+    seen_set_max_mb: Positive = Field(
+        2000, description="Memory planned for a member's seen-set, MB of 10^6 bytes; a warning at 80% of it."
+    )
     group_id: str = Field("headrace-dataset", min_length=1, description="Kafka consumer group.")
     commit_interval_s: Positive = Field(5, description="At most this long between commits.")
     max_batch_records: int = Field(50_000, ge=1, description="Commit earlier at this many records.")

@@ -8,7 +8,8 @@ from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet, Origin
+from headrace_consumers.dataset.seen_file import Origin
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import KILL_VARIABLE, Step, hook_from_environment, no_hook
 from headrace_consumers.dataset.table import InteractionTable
@@ -40,7 +41,7 @@ class Ground:
         )
 
     def keys(self):
-        return [key for batch in self.table.key_batches() for key in batch.to_pylist()]
+        return [key for rows in self.table.key_rows() for key in rows.keys]
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_steps_come_in_their_order(ground):
     assert ground.table.position("id/0") == 16
     assert ground.seen.watermark(0) == 16
     assert ground.reported == [{0: 16}]
-    assert ground.seen.is_new([message.key for message in BATCH]) == [False, True, False, False]
+    assert ground.seen.is_new([message.key for message in BATCH], [0] * 4).tolist() == [False, True, False, False]
 
 
 def test_a_dead_letter_holds_the_original_and_where_it_was(ground):

@@ -201,14 +201,14 @@ def test_many_commits_cross_checkpoints(tmp_path):
     assert list((tmp_path / "t" / "_delta_log").glob("*.checkpoint.parquet"))
 
 
-def test_key_batches_from_an_offset_on(tmp_path):
+def test_keys_from_an_offset_on(tmp_path):
     table = InteractionTable(tmp_path / "t")
     append(table, "a", "b")
     append(table, "c", start=2)
     append(table, "p1", partition=1)
 
     def keys(*arguments, **options):
-        return {key for batch in table.key_batches(*arguments, **options) for key in batch.to_pylist()}
+        return {key for rows in table.key_rows(*arguments, **options) for key in rows.keys}
 
     wanted = {q: interaction(q)["dedup_key"] for q in ("a", "b", "c", "p1")}
     assert keys() == set(wanted.values())
