@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support import kafka_maven
+from tests.support.kafka_sasl import add_sasl_listener
 from tests.support.kafka_settings import Broker, UnavailableError, answers, new_cluster_id
 from tests.support.lifeline import Lifeline
 
@@ -22,16 +23,18 @@ class UnrulyBroker:
 
     Args:
         environ: the environment.
+        passwords: of users who may come to `sasl_servers`.
 
     Attributes:
         bootstrap_servers: HOST:PORT.
+        sasl_servers: HOST:PORT of a listener that asks for a name and password; empty without `passwords`.
         starts: how often it was started.
 
     Raises:
         UnavailableError: no Java, no jars, or it does not start.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, passwords: Mapping[str, str] | None = None) -> None:
         self.starts = 0
         self._folder = Path(tempfile.mkdtemp(prefix="headrace-unruly-"))
         self._jvm = kafka_maven.jvm(environ)
@@ -39,6 +42,7 @@ class UnrulyBroker:
         self._cluster_id = new_cluster_id()
         self._lifeline: Lifeline | None = None
         self.bootstrap_servers = kafka_maven.write_settings(self._settings)
+        self.sasl_servers = add_sasl_listener(self._settings, passwords) if passwords else ""
         kafka_maven.format_storage(self._jvm, self._settings, self._cluster_id)
 
     def start(self) -> None:

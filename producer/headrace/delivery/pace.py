@@ -11,8 +11,9 @@ __all__ = ["Pace"]
 _DECAY: Final = 0.99
 """After so many records as 1 / (1 - this) an old one hardly counts."""
 
-_FIRST_GUESS: Final = (3_000.0, 1e-3)
-"""Bytes, and the seconds that they take on a busy machine: what holds until the first records tell."""
+_FIRST_GUESS: Final = (150_000.0, 0.075)
+"""Bytes, and the seconds that they take on a busy machine: what fifty records of the usual size would have told. So the
+very first one, which takes longer, does not decide alone."""
 
 
 class Pace:

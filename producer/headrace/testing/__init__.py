@@ -100,7 +100,9 @@ def capture(*, redactors: Sequence[Callable[[str], str]] = (), **overrides: Any)
     Raises:
         ConfigError: see `headrace.configure`.
     """
-    telemetry = {"enabled": True, "sampling_rate_pct": 100, **overrides.pop("telemetry", {})}
+    # Into memory everything goes at once, so no exit bounds what may wait.
+    telemetry = {"enabled": True, "sampling_rate_pct": 100, "exit_timeout_s": _FLUSH_S}
+    telemetry |= overrides.pop("telemetry", {})
     config = load(None, {**overrides, "telemetry": telemetry}, {})
     sink = MemorySink()
     pipeline = Pipeline(config, make_sink=lambda _: sink, make_spool=lambda *_: None, redactors=redactors)

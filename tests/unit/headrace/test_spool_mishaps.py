@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from headrace.config import load
+from headrace.config.telemetry import Rotation
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import JsonlSink
-from headrace.delivery.spool import spool_for
+from headrace.delivery.spool import Spool, spool_for
 from headrace.ledger import Ledger
 from tests.unit.headrace.test_sinks import record_of
 from tests.unit.headrace.test_spool import Clock, events, files, keep, replayed, spool_of
@@ -34,6 +35,37 @@ def test_a_clock_before_2001_loses_nothing(root: Path, clock: Clock, now_s: floa
     second = spool_of(root, clock, "host-2")
     assert second.adopt()
     assert replayed(second) == events(1, 2)
+
+
+@pytest.mark.parametrize("jump_s", [-3e8, 3e8, -3600.0, 3600.0])
+def test_a_clock_that_is_set_meanwhile_loses_nothing_and_changes_no_order(
+    root: Path, clock: Clock, jump_s: float
+) -> None:
+    running = Clock()
+    spool = Spool(root, "host-1", rotation=Rotation(max_size_mb=0.003), time_s=clock, clock=running)
+    ledger = Ledger()
+    spool.tend(ledger)
+    for first in (0, 10, 20):
+        keep(spool, *range(first, first + 10))
+        clock.now_s += jump_s if first == 0 else -jump_s
+        running.now_s += 1
+        spool.tend(ledger)
+    assert len(files(root)) > 10
+    assert ledger.stats().dropped == {}
+    assert replayed(spool) == events(*range(30))
+
+
+def test_what_a_process_with_another_clock_left_is_adopted_whole(root: Path, clock: Clock) -> None:
+    clock.now_s += 3e8  # ten years ahead
+    dead = spool_of(root, clock, "dead")
+    keep(dead, 1, 2)
+    dead.abandon()
+    clock.now_s -= 3e8
+    spool, ledger = spool_of(root, clock), Ledger()
+    spool.tend(ledger)
+    assert spool.adopt()
+    assert replayed(spool, ledger) == events(1, 2)
+    assert ledger.stats().dropped == {}
 
 
 def test_a_folder_that_is_removed_is_made_again(root: Path, clock: Clock) -> None:
