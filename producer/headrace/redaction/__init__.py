@@ -9,7 +9,8 @@
       +-- allow and deny lists per signature
 
 With a key, pseudonyms ([EMAIL:...]) stand in the place of blanks. Redaction by rules is idempotent, and linear in the
-text's length whatever the text: every pattern is anchored, bounded or possessive.
+text's length whatever the text: every pattern is anchored, bounded or possessive. A text of megabytes is looked through
+in `windows`, so that the host's threads run between them.
 """
 
 from headrace.redaction.fields import WITHHELD, FieldLists

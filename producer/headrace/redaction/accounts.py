@@ -7,7 +7,7 @@ other places belong to UUIDs and versions.
 import re
 from typing import Final
 
-from headrace.redaction.rule import Mark, Rule
+from headrace.redaction.rule import DIGIT, Mark, Rule, WordsBefore
 
 __all__ = ["RULES", "is_iban"]
 
@@ -84,6 +84,17 @@ def _end_of(text: str, characters: int) -> int | None:
     return None
 
 
-_GATE: Final = re.compile(rf"[A-Z]{{2}}{_HEAD}", re.IGNORECASE | re.ASCII)
+_HEAD_BEHIND_COUNTRY: Final = re.compile(  # from a digit on, for most texts have few
+    r"[0-9](?<=[A-Za-z \u00a0\u202f][0-9])"
+    r"(?:(?<=[A-Za-z]{2}[0-9])|(?<=[A-Za-z]{2}[ \u00a0\u202f][0-9]))[0-9][-.\u00a0\u202f ]?"
+    r"(?:[A-Za-z][-.\u00a0\u202f ]?){0,4}[0-9]"
+)
 
-RULES: Final = (Rule("iban", _IBAN, _iban, gate=_GATE),)
+RULES: Final = (
+    Rule(
+        *("iban", _IBAN, _iban),
+        needs=DIGIT,
+        head=_HEAD_BEHIND_COUNTRY,
+        before=WordsBefore(rf"[A-Za-z]{{2}}{_BLANK}?", 3),
+    ),
+)

@@ -9,15 +9,18 @@ import ipaddress
 import re
 from typing import Final
 
-from headrace.redaction.rule import Mark, Rule
+from headrace.redaction.rule import DIGIT, SIGN, Mark, Rule, WordsBefore
 
 __all__ = ["RULES"]
 
-_V4: Final = re.compile(
-    r"(\b(?:version|ver|release|build|firmware|revision|section|chapter|clause|article)[\s.:=]{1,3}|[=~<>]="
-    r"|\b(?:Chrome|Safari|Edg|OPR|Firefox|Version|AppleWebKit)/)?(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?!\w|\.\w)",
-    re.IGNORECASE,
+_VERSION: Final = (
+    r"\b(?:version|ver|release|build|firmware|revision|section|chapter|clause|article)[\s.:=]{1,3}|[=~<>]="
+    r"|\b(?:Chrome|Safari|Edg|OPR|Firefox|Version|AppleWebKit)/"
 )
+_LONGEST_VERSION: Final = 16
+_FOUR: Final = r"(?<![\w.])([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?!\w|\.\w)"
+_V4: Final = re.compile(rf"({_VERSION})?{_FOUR}", re.IGNORECASE)
+_V4_HEAD: Final = re.compile(r"[0-9](?<![\w.][0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}")
 
 _HOST: Final = re.compile(r"\b(ip-)(\d{1,3}(?:-\d{1,3}){3})(?![\w-])", re.IGNORECASE)
 
@@ -59,11 +62,15 @@ def _is_address(text: str) -> bool:
     return True
 
 
-_DOTTED: Final = re.compile(r"\d\.\d{1,3}\.\d")
 _COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
 
 RULES: Final = (
-    Rule("ip", _V6, _v6, hints=(":",), gate=_COLONS),
-    Rule("ip", _V4, _v4, gate=_DOTTED),
-    Rule("ip", _HOST, _host, hints=("ip-",)),
+    Rule("ip", _V6, _v6, needs=DIGIT | SIGN, gate=_COLONS),
+    Rule(
+        *("ip", _V4, _v4),
+        needs=DIGIT,
+        head=_V4_HEAD,
+        before=WordsBefore(_VERSION, _LONGEST_VERSION, flags=re.IGNORECASE, is_optional=True),
+    ),
+    Rule("ip", _HOST, _host, needs=DIGIT, hints=("ip-",)),
 )

@@ -6,16 +6,17 @@ A run of digits may hold more than the card ("order 123 4111 1111 1111 1111"), s
 import re
 from typing import Final
 
-from headrace.redaction.rule import Mark, Rule
+from headrace.redaction.rule import NUMBER, Mark, Rule
 
 __all__ = ["RULES", "is_card"]
 
 _LENGTHS: Final = range(13, 20)
 _SEPARATOR: Final = r"[ \u00a0\-\u2010-\u2014._]"
 
+_UUID: Final = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _RUN: Final = re.compile(
     rf"""(?<![0-9A-Za-z]) (?:
-        (?P<other>[0-9A-Fa-f]{{8}}-(?:[0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}})          # a UUID may be all digits
+        (?P<other>{_UUID})          # it may be all digits
       | (?<!\d\.)[0-9]{{3,}}+(?:{_SEPARATOR}{{1,2}}[0-9]{{2,}}+)*+(?![0-9A-Za-z])
     )""",
     re.VERBOSE,
@@ -79,6 +80,7 @@ def _last_group_of_card(run: str, groups: list[tuple[int, int]], first: int) -> 
     return None
 
 
-_THIRTEEN_DIGITS: Final = re.compile(rf"[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{12}}")
+_THIRTEEN_DIGITS: Final = rf"[0-9](?<![0-9A-Za-z][0-9])(?:{_SEPARATOR}{{0,2}}[0-9]){{12}}"
+_HEAD: Final = re.compile(rf"(?<![0-9A-Za-z])(?:{_UUID}|(?<!\d\.){_THIRTEEN_DIGITS})")
 
-RULES: Final = (Rule("card", _RUN, _cards, gate=_THIRTEEN_DIGITS),)
+RULES: Final = (Rule("card", _RUN, _cards, needs=NUMBER, gate=re.compile(_THIRTEEN_DIGITS), head=_HEAD),)

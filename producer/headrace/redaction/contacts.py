@@ -8,16 +8,17 @@ Bare digits without such a word are left alone: most are identifiers. So are dat
 import re
 from typing import Final
 
-from headrace.redaction.rule import Mark, Rule
+from headrace.redaction.rule import NUMBER, Mark, Rule, RunBefore, WordsBefore
 
 __all__ = ["RULES"]
 
-_EMAIL: Final = re.compile(
-    r"""(?<![\w.+\-])[\w.+\-]++            # possessive, and only from where a run begins: linear
+_AT_DOMAIN: Final = r"""
     (?:@|%40|\ ?[(\[]at[)\]]\ ?)
     (?!\dx\.(?:png|jpe?g|gif|webp|svg))    # icon@2x.png
-    (?:[\w\-]{1,63}\.){1,8}(?:xn--[\w\-]{2,59}|[^\W\d_]{2,24})""",
-    re.VERBOSE | re.IGNORECASE,
+    (?:[\w\-]{1,63}\.){1,8}(?:xn--[\w\-]{2,59}|[^\W\d_]{2,24})"""
+_LOCAL: Final = r"[\w.+\-]"
+_EMAIL: Final = re.compile(  # possessive, and only from where a run begins: linear
+    rf"(?<!{_LOCAL}){_LOCAL}++{_AT_DOMAIN}", re.VERBOSE | re.IGNORECASE
 )
 
 _NOT_PHONE: Final = r"""
@@ -44,15 +45,20 @@ _LEAST_DIGITS: Final = 9
 _MOST_DIGITS: Final = 15
 _SHORTEST_LONG_GROUP: Final = 3
 
-_NAMED: Final = re.compile(
-    rf"""(?<![A-Za-z]) ((?:
+_PHONE_HEAD: Final = re.compile(r"[\d+(](?<![\w.+/\-][\d+(])(?:[ .\-/()\u00a0]{0,3}\d){6}")
+
+_NAME: Final = r"""(?<![A-Za-z])(?:
           (?:tele)?(?:phone|fon|fono|foon)|teléfono|tel|fax|mobile?|m[óo]vil|celular|cell|whatsapp|handy
           |(?:my|his|her|your|our)\ number|numéro
           |(?:call|text|ring|reach|phone)\ (?:me|us|him|her))
-        (?:\s?(?:nummer|number|no|nr|is|was|ist|me)){{0,2}}(?:\s(?:at|on))?[\s.:=#"']{{1,4}})
+        (?:\s?(?:nummer|number|no|nr|is|was|ist|me)){0,2}(?:\s(?:at|on))?[\s.:=#"']{1,4}"""
+_LONGEST_NAME: Final = 50
+_NAMED: Final = re.compile(
+    rf"""({_NAME})
     (\+?\(?\d(?:[\ .\-/()]{{0,2}}\d){{6,14}}{_EXTENSION})(?![\w\-]|[.:]\d)""",
     re.VERBOSE | re.IGNORECASE,
 )
+_NAMED_HEAD: Final = re.compile(r"""[\d+(](?<=[\s.:=#"'][\d+(])(?:[ .\-/()]{0,2}\d){6}""")
 
 
 def _email(match: re.Match[str], mark: Mark) -> str:
@@ -86,16 +92,28 @@ def _named(match: re.Match[str], mark: Mark) -> str:
     return match[1] + mark(match[2])
 
 
-_SEVEN_DIGITS: Final = re.compile(r"\d(?:[^\w\n]{0,3}\d){6}")
 _NAMES: Final = (
     *("phone", "fon", "foon", "tel", "fax", "mobil", "móvil", "movil", "celular", "cell", "whatsapp", "handy"),
     *("my number", "his number", "her number", "your number", "our number", "numéro"),
     *(f"{verb} {whom}" for verb in ("call", "text", "ring", "reach") for whom in ("me", "us", "him", "her")),
 )
 
-EMAIL_RULES: Final = (Rule("email", _EMAIL, _email, hints=("@", "%40", "(at)", "[at]")),)
+EMAIL_RULES: Final = (
+    Rule(
+        *("email", _EMAIL, _email),
+        hints=("@", "%40", "(at", "[at"),
+        head=re.compile(_AT_DOMAIN, re.VERBOSE | re.IGNORECASE),  # far fewer than words
+        before=RunBefore(_LOCAL),
+    ),
+)
 PHONE_RULES: Final = (
-    Rule("phone", _PHONE, _phone, gate=_SEVEN_DIGITS),
-    Rule("phone", _NAMED, _named, hints=_NAMES, gate=_SEVEN_DIGITS),
+    Rule("phone", _PHONE, _phone, needs=NUMBER, head=_PHONE_HEAD),
+    Rule(
+        *("phone", _NAMED, _named),
+        needs=NUMBER,
+        hints=_NAMES,
+        head=_NAMED_HEAD,
+        before=WordsBefore(_NAME, _LONGEST_NAME, flags=re.VERBOSE | re.IGNORECASE),
+    ),
 )
 RULES: Final = EMAIL_RULES + PHONE_RULES

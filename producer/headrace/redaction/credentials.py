@@ -7,7 +7,7 @@ password), or its name (`password=...`, a mapping's key `api_key`).
 import re
 from typing import Final
 
-from headrace.redaction.rule import MARKERS, Mark, Rule
+from headrace.redaction.rule import DIGIT, MARKERS, SIGN, Mark, Rule, WordsBefore
 
 __all__ = ["RULES", "is_secret_name"]
 
@@ -15,49 +15,69 @@ _HIDDEN: Final = frozenset({MARKERS["secret"], MARKERS["private_key"]})
 _SHORTEST_OPAQUE: Final = 20
 """A bearer token without a digit must be this long, or "Bearer authentication" would be one."""
 
-_VENDOR: Final = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:
-        sk-(?=[A-Za-z_-]*+[0-9])[A-Za-z0-9_-]{16,}+           # OpenAI, Anthropic and others
-      | [srp]k_(?:live|test)_[A-Za-z0-9]{10,}+ | whsec_[A-Za-z0-9+/=]{16,}+
-      | gh[pousr]_[A-Za-z0-9]{20,}+ | github_pat_[A-Za-z0-9_]{20,}+ | glpat-[A-Za-z0-9_-]{16,}+
-      | (?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])
-      | xox[abeprs]-[A-Za-z0-9-]{10,}+ | xapp-[A-Za-z0-9-]{10,}+
-      | AIza[0-9A-Za-z_-]{30,}+ | ya29\.[0-9A-Za-z_-]{20,}+
-      | hf_[A-Za-z0-9]{20,}+ | npm_[A-Za-z0-9]{30,}+ | pypi-[A-Za-z0-9_-]{40,}+
-      | SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+
-      | gsk_[A-Za-z0-9]{20,}+ | xai-[A-Za-z0-9]{20,}+ | r8_[A-Za-z0-9]{20,}+ | pplx-[A-Za-z0-9]{20,}+
-      | tvly-[A-Za-z0-9-]{16,}+ | nvapi-[A-Za-z0-9_-]{20,}+ | lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}+
-      | dapi[0-9a-f]{32}(?:-[0-9])? | dop_v1_[0-9a-f]{40,}+ | shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{20,}+
-      | lin_api_[A-Za-z0-9]{20,}+ | sq0(?:csp|atp)-[A-Za-z0-9_-]{16,}+ | hv[sb]\.[A-Za-z0-9_-]{20,}+
-      | glsa_[A-Za-z0-9_]{20,}+ | dckr_pat_[A-Za-z0-9_-]{20,}+ | figd_[A-Za-z0-9_-]{20,}+
-      | eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+   # JSON Web Token
-    )""",
-    re.VERBOSE,
-)
+_DIGIT_AHEAD: Final = "(?=[A-Za-z_-]*+[0-9])"
+_JOINED: Final = rf"""
+        sk-{_DIGIT_AHEAD}[A-Za-z0-9_-]{{16,}}+           # OpenAI, Anthropic and others
+      | [srp]k_(?:live|test)_[A-Za-z0-9]{{10,}}+ | whsec_[A-Za-z0-9+/=]{{16,}}+
+      | gh[pousr]_[A-Za-z0-9]{{20,}}+ | github_pat_[A-Za-z0-9_]{{20,}}+ | glpat-[A-Za-z0-9_-]{{16,}}+
+      | xox[abeprs]-[A-Za-z0-9-]{{10,}}+ | xapp-[A-Za-z0-9-]{{10,}}+
+      | hf_[A-Za-z0-9]{{20,}}+ | npm_[A-Za-z0-9]{{30,}}+ | pypi-[A-Za-z0-9_-]{{40,}}+
+      | gsk_[A-Za-z0-9]{{20,}}+ | xai-[A-Za-z0-9]{{20,}}+ | r8_[A-Za-z0-9]{{20,}}+ | pplx-[A-Za-z0-9]{{20,}}+
+      | tvly-[A-Za-z0-9-]{{16,}}+ | nvapi-[A-Za-z0-9_-]{{20,}}+ | lsv2_(?:pt|sk)_[A-Za-z0-9_]{{20,}}+
+      | dop_v1_[0-9a-f]{{40,}}+ | shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{{20,}}+
+      | lin_api_[A-Za-z0-9]{{20,}}+ | sq0(?:csp|atp)-[A-Za-z0-9_-]{{16,}}+
+      | glsa_[A-Za-z0-9_]{{20,}}+ | dckr_pat_[A-Za-z0-9_-]{{20,}}+ | figd_[A-Za-z0-9_-]{{20,}}+"""
+_JOIN: Final = re.compile(r"[_-][A-Za-z0-9_+/=-]{10}")
+"""What stands in each of them: a join with ten characters behind it."""
+
+_PLAIN: Final = r"""
+        (?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z]) | dapi[0-9a-f]{32}(?:-[0-9])?
+      | AIza[0-9A-Za-z_-]{30,}+ | ya29\.[0-9A-Za-z_-]{20,}+ | hv[sb]\.[A-Za-z0-9_-]{20,}+"""
+_DOTTED: Final = r"""
+        SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+
+      | eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+"""
+"""SendGrid; JSON Web Tokens."""
+
+_DOTTED_HEAD: Final = r"SG\.[A-Za-z0-9_-]{16} | eyJ[A-Za-z0-9_-]{5}"
+
+
+def _token(alternatives: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9_-])(?:{alternatives})", re.VERBOSE)
+
+
+def _head(pattern: str) -> str:
+    """Return a pattern whose runs of any length are as short as they may be, and that looks ahead for no digit."""
+    return re.sub(r"\{(\d+),\}\+", r"{\1}", pattern.replace(_DIGIT_AHEAD, ""))
+
 
 _URL_PASSWORD: Final = re.compile(r"(://[^\s/:@?#\[\]]{0,256}:)(?!\[SECRET\]@)[^\s/?#]{1,512}(@)")
 
-_BEARER: Final = re.compile(r"\b((?:bearer|basic|token)\s{1,4})([A-Za-z0-9._~+/=-]{8,}+)", re.IGNORECASE)
+_BEARER: Final = r"\b((?:bearer|basic|token)\s{1,4})([A-Za-z0-9._~+/=-]{8,}+)"
 
 _NAMES: Final = (
     r"pass(?:wor[dt]|wd|phrase)|pwd|kennwort|senha|contraseña|mot\ de\ passe"
     r"|(?:api|secret|access|private|account)[_\-\ ]?key"
     r"|(?:client|app|api)[_\-]?secret|(?:access|refresh|auth|session|bearer|id|api|security)[_\-\ ]?token|authorization"
 )
+_ASSIGNED_NAME: Final = (  # perhaps quoted as in JSON; = or : follows
+    rf"""(?P<name>{_NAMES})(?:_(?:hex|base|base64|b64|pem|value))?\\{{0,2}}["']?\s{{0,3}}"""
+)
+_LONGEST_ASSIGNED: Final = 40
 _ASSIGNED: Final = re.compile(
-    rf"""(?P<head>(?P<name>{_NAMES})(?:_(?:hex|base|base64|b64|pem|value))?    # perhaps quoted as in JSON, and = or :
-        \\{{0,2}}["']?\s{{0,3}}[:=]\s{{0,3}})
+    rf"""(?P<head>{_ASSIGNED_NAME}[:=]\s{{0,3}})
     (?:(?P<escaped>\\{{1,2}}["'])(?P<inner>(?:(?!(?P=escaped)).){{1,512}})
       |(?P<open>["'])(?P<quoted>(?:\\.|(?!(?P=open)).){{1,512}})
       |(?P<bare>[^\s"',;&<>(){{}}\[\]\\]{{1,512}}+))""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 
+_WEAK_NAME: Final = r"""(?<![A-Za-z])(?:token|secret|key|sessionid|sid|sig)["']?\s{0,3}"""
+_LONGEST_WEAK: Final = 16
+_WEAK_VALUE: Final = r"""[:=]\s{0,3}["']?(?=[A-Za-z_\-+/=.%]{0,200}[0-9])"""
 _WEAK: Final = re.compile(  # names that are everyday words: only if the value looks made by a machine
-    r"""(?<![A-Za-z])((?:token|secret|key|sessionid|sid|sig)["']?\s{0,3}[:=]\s{0,3}["']?)
-    (?=[A-Za-z_\-+/=.%]{0,200}[0-9])([A-Za-z0-9_\-+/=.%]{20,}+)""",
-    re.VERBOSE | re.IGNORECASE,
+    rf"""({_WEAK_NAME}{_WEAK_VALUE})([A-Za-z0-9_\-+/=.%]{{20,}}+)""", re.IGNORECASE
 )
+_WEAK_HEAD: Final = re.compile(rf"{_WEAK_VALUE}[A-Za-z0-9_\-+/=.%]{{20}}")
 
 _NO_VALUES: Final = frozenset(
     {"bearer", "basic", "token"}  # a scheme; its token is another rule's
@@ -122,25 +142,49 @@ def _assigned(match: re.Match[str], mark: Mark) -> str:
     return match["head"] + mark(bare)
 
 
-_VENDOR_HINTS: Final = (
-    *("sk-", "k_live_", "k_test_", "whsec_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "akia"),
-    *("asia", "xox", "xapp-", "aiza", "ya29.", "hf_", "npm_", "pypi-", "sg.", "eyj", "gsk_", "xai-", "r8_", "pplx-"),
-    *("tvly-", "nvapi-", "lsv2_", "dapi", "dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "lin_api_", "sq0"),
-    *("hvs.", "hvb.", "glsa_", "dckr_pat_", "figd_"),
-)
 _ASSIGNED_HINTS: Final = (
     *("pass", "pwd", "kennwort", "senha", "contraseña", "key", "secret", "token", "authorization"),
 )
-_SIGN: Final = re.compile("[:=]")
+_ASSIGNED_ENDINGS: Final = (
+    *("word", "wort", "wd", "phrase", "senha", "contraseña", "passe", "key", "secret", "token", "authorization"),
+    *("_hex", "_base", "_base64", "_b64", "_pem", "_value"),
+)
+_WEAK_HINTS: Final = ("token", "secret", "key", "sid", "sig", "sessionid")
+_CASELESS: Final = re.IGNORECASE
 
 RULES: Final = (
-    Rule("secret", _URL_PASSWORD, _url_password, hints=("://",)),
-    Rule("secret", _ASSIGNED, _assigned, hints=_ASSIGNED_HINTS, gate=_SIGN),
-    Rule("secret", _VENDOR, _whole, hints=_VENDOR_HINTS),
-    Rule("secret", _BEARER, _bearer, hints=("bearer", "basic", "token")),
-    Rule("secret", _WEAK, _behind_the_head, hints=("token", "secret", "key", "sid", "sig", "sessionid"), gate=_SIGN),
-    Rule("secret", _SAID, _behind_the_head, hints=("pass", "pin")),
-    Rule("secret", _ELEMENT, _behind_the_head, hints=("<",)),
-    Rule("secret", _COOKIE, _behind_the_head, hints=("cookie",)),
-    Rule("secret", _USER_OPTION, _behind_the_head, hints=("-u", "--user")),
+    Rule("secret", _URL_PASSWORD, _url_password, needs=SIGN, hints=("://",), is_cased=True),
+    Rule(
+        *("secret", _ASSIGNED, _assigned),
+        needs=SIGN,
+        hints=_ASSIGNED_HINTS,
+        head=re.compile("[:=]"),
+        before=WordsBefore(
+            *(_ASSIGNED_NAME, _LONGEST_ASSIGNED), endings=_ASSIGNED_ENDINGS, flags=re.VERBOSE | re.IGNORECASE
+        ),
+    ),
+    Rule("secret", _token(_JOINED), _whole, gate=_JOIN, head=_token(_head(_JOINED))),
+    Rule(
+        *("secret", _token(_PLAIN), _whole),
+        hints=("AKIA", "ASIA", "AIza", "ya29.", "dapi", "hvs.", "hvb."),
+        is_cased=True,
+        head=_token(_head(_PLAIN)),
+    ),
+    Rule("secret", _token(_DOTTED), _whole, hints=("SG.", "eyJ"), is_cased=True, head=_token(_DOTTED_HEAD)),
+    Rule(
+        *("secret", re.compile(_BEARER, _CASELESS), _bearer),
+        hints=("bearer", "basic", "token"),
+        head=re.compile(_head(_BEARER), _CASELESS),
+    ),
+    Rule(
+        *("secret", _WEAK, _behind_the_head),
+        needs=DIGIT | SIGN,
+        hints=_WEAK_HINTS,
+        head=_WEAK_HEAD,
+        before=WordsBefore(_WEAK_NAME, _LONGEST_WEAK, endings=_WEAK_HINTS, flags=_CASELESS),
+    ),
+    Rule("secret", _SAID, _behind_the_head, needs=DIGIT, hints=("pass", "pin")),
+    Rule("secret", _ELEMENT, _behind_the_head, hints=("<",), is_cased=True),
+    Rule("secret", _COOKIE, _behind_the_head, needs=SIGN, hints=("cookie",)),
+    Rule("secret", _USER_OPTION, _behind_the_head, needs=SIGN, hints=("-u", "--user"), is_cased=True),
 )

@@ -8,28 +8,30 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from headrace.redaction.rule import Mark, Rule
+from headrace.redaction.rule import DIGIT, SIGN, Mark, Rule
 
 __all__ = ["RULES", "is_private_jwk_member"]
 
+_PEM_HEAD: Final = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:[\s\\nr]{0,4}[A-Za-z-]{1,20}: [^\n\\]{0,200}){0,5}"  # Proc-Type, DEK-Info, OpenPGP's Version
+    _PEM_HEAD + r"(?:[\s\\nr]{0,4}[A-Za-z-]{1,20}: [^\n\\]{0,200}){0,5}"  # Proc-Type, DEK-Info, OpenPGP's Version
     r"[A-Za-z0-9+/=\s\\]*+"  # also with escaped line ends; a block that was cut off has no END
     r"(?:-----END [A-Z0-9 ]{0,60}-----)?"
 )
+_PUTTY_HEAD: Final = r"(Private-Lines: \d{1,4}(?:\s|\\r|\\n){1,4})(?=[A-Za-z0-9+/=]{16})"
 _PUTTY: Final = re.compile(
-    r"(Private-Lines: \d{1,4}(?:\s|\\r|\\n){1,4})(?=[A-Za-z0-9+/=]{16})[A-Za-z0-9+/=]++"
-    r"(?:(?:\s|\\r|\\n){1,4}+(?!Private-)[A-Za-z0-9+/=]++)*+",
+    _PUTTY_HEAD + r"[A-Za-z0-9+/=]++(?:(?:\s|\\r|\\n){1,4}+(?!Private-)[A-Za-z0-9+/=]++)*+",
     re.IGNORECASE,
 )
-_BODY: Final = re.compile(  # the base64 of "openssh-key-v1", without its frame
-    r"(?<![A-Za-z0-9+/])b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/]{20,}+(?:[\s\\nr]{1,4}[A-Za-z0-9+/=]{60,}+)*+"
+_BODY_HEAD: Final = r"(?<![A-Za-z0-9+/])b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/]{20}"
+"""The base64 of "openssh-key-v1", without its frame."""
+
+_BODY: Final = re.compile(
+    _BODY_HEAD + r"[A-Za-z0-9+/]*+(?:[\s\\nr]{1,4}[A-Za-z0-9+/=]{60,}+)*+"
     r"(?:[\s\\nr]{1,4}[A-Za-z0-9+/]{2,60}={1,2})?"
 )
-_JWK: Final = re.compile(
-    r"""(\\{0,3}["'](d|p|q|dp|dq|qi|k|r|t|priv)\\{0,3}["']\s{0,3}:\s{0,3}\\{0,3}["'])[A-Za-z0-9_-]{16,}+"""
-)
+_JWK_HEAD: Final = r"""(\\{0,3}["'](d|p|q|dp|dq|qi|k|r|t|priv)\\{0,3}["']\s{0,3}:\s{0,3}\\{0,3}["'])[A-Za-z0-9_-]{16}"""
+_JWK: Final = re.compile(_JWK_HEAD + "[A-Za-z0-9_-]*+")
 _JWK_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 """Private members: RSA, EC and OKP, symmetric (RFC 7518, RFC 8037), and AKP for post-quantum keys."""
 
@@ -65,9 +67,27 @@ def is_private_jwk_member(name: Any, mapping: Mapping[Any, Any]) -> bool:
 _JWK_MEMBER: Final = re.compile(r"""["'](?:d|p|q|dp|dq|qi|k|r|t|priv)\\{0,3}["']""")
 
 RULES: Final = (
-    Rule("private_key", _PEM, _whole, hints=("-----begin ",)),
-    Rule("private_key", _PUTTY, _behind_the_head, hints=("private-lines: ",)),
-    Rule("private_key", _BODY, _whole, hints=("b3blbnnzac1rzxktdje",)),
-    Rule("private_key", _JWK, _jwk, hints=("kty", '"d', "'d"), gate=_JWK_MEMBER),
-    Rule("private_key", _AGE, _whole, hints=("age-",)),
+    Rule("private_key", _PEM, _whole, hints=("-----BEGIN ",), is_cased=True, head=re.compile(_PEM_HEAD)),
+    Rule(
+        *("private_key", _PUTTY, _behind_the_head),
+        needs=DIGIT | SIGN,
+        hints=("private-lines: ",),
+        head=re.compile(_PUTTY_HEAD, re.IGNORECASE),
+    ),
+    Rule(
+        *("private_key", _BODY, _whole),
+        needs=DIGIT,
+        hints=("b3BlbnNzaC1rZXktdjE",),
+        is_cased=True,
+        head=re.compile(_BODY_HEAD),
+    ),
+    Rule(
+        *("private_key", _JWK, _jwk),
+        needs=SIGN,
+        hints=("'", '"'),
+        is_cased=True,
+        gate=_JWK_MEMBER,
+        head=re.compile(_JWK_HEAD),
+    ),
+    Rule("private_key", _AGE, _whole, needs=DIGIT, hints=("age-secret-key-1", "age-plugin-")),
 )

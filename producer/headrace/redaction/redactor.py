@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from headrace.redaction import accounts, addresses, cards, contacts, credentials, private_keys
 from headrace.redaction.pseudonyms import PSEUDONYMOUS, Pseudonyms
-from headrace.redaction.rule import MARKERS, Rule
+from headrace.redaction.rule import MARKERS, SIGN, Rule, traits_of
 from headrace.redaction.tree import told_apart
+from headrace.redaction.windows import SIZE, Windows
 
 __all__ = ["MARKERS", "Redactor"]
 
@@ -26,6 +27,10 @@ _GENERATION: Final = 3
 """Counts changes in what rules decide that their patterns do not show; part of the version."""
 
 _MAX_PASSES: Final = 8
+_SHORT: Final = 40
+_REMEMBERED: Final = 4096
+"""So many short texts without a find are remembered: names of fields, roles, labels come in every record."""
+
 _HIDDEN: Final = (MARKERS["secret"], MARKERS["private_key"])
 
 
@@ -35,16 +40,25 @@ class Redactor:
     Args:
         kinds: which of MARKERS' keys to look for; none switches redaction off.
         pseudonyms: makes `[EMAIL:...]` of what it can, in place of `[EMAIL]`.
+        window: in a longer text, so many characters are looked through at a time.
 
     Attributes:
         version: names the active rule set: the same rules have the same version in every process and release.
     """
 
-    def __init__(self, kinds: Iterable[str] = tuple(MARKERS), pseudonyms: Pseudonyms | None = None) -> None:
+    def __init__(
+        self, kinds: Iterable[str] = tuple(MARKERS), pseudonyms: Pseudonyms | None = None, *, window: int = SIZE
+    ) -> None:
+        self._window = window
         self._kinds = frozenset(kinds)
         self._pseudonyms = pseudonyms
         self._rules = tuple(rule for rule in _RULES if rule.kind in self._kinds)
         described = "\n".join(f"{rule.kind} {rule.pattern.flags} {rule.pattern.pattern}" for rule in self._rules)
+        # By what a text has; a replacement that adds something is looked at in the next pass.
+        self._rules_for = tuple(
+            tuple(rule for rule in self._rules if not rule.needs & ~traits) for traits in range(2 * SIGN)
+        )
+        self._clean: set[str] = set()
         digest = hashlib.sha256(f"{_GENERATION}\n{described}".encode()).hexdigest()
         self.version = f"{_GENERATION}-{digest[:8]}" if self._rules else "off"
 
@@ -53,17 +67,39 @@ class Redactor:
 
         A replacement changes what its neighbours stand beside, so the rules run until nothing changes.
         """
-        for _ in range(_MAX_PASSES):
-            before, lowered = text, text.lower()
-            for rule in self._rules:
-                if not rule.may_match(text, lowered):
-                    continue
+        if text in self._clean:
+            return text
+        redact = self._once if len(text) <= self._window else self._once_in_windows
+        for passed in range(_MAX_PASSES):
+            before = text
+            text = redact(text, counts)
+            if text == before:
+                if not passed and len(text) <= _SHORT:
+                    self._remember(text)
+                break
+        return text
+
+    def _once(self, text: str, counts: Counter[str] | None) -> str:
+        lowered = text.lower()
+        for rule in self._rules_for[traits_of(text)]:
+            if rule.may_match(text, lowered):
                 replaced = rule.apply(text, partial(self._mark, rule.kind, counts))
                 if replaced != text:
                     text, lowered = replaced, replaced.lower()
-            if text == before:
-                break
         return text
+
+    def _once_in_windows(self, text: str, counts: Counter[str] | None) -> str:
+        windows = Windows(text, self._window)
+        for rule in self._rules:
+            replaced = rule.apply_in(text, windows.worth(rule), partial(self._mark, rule.kind, counts))
+            if replaced is not text:
+                text, windows = replaced, Windows(replaced, self._window)
+        return text
+
+    def _remember(self, text: str) -> None:
+        if len(self._clean) >= _REMEMBERED:
+            self._clean.clear()
+        self._clean.add(text)
 
     def value(self, value: Any, counts: Counter[str]) -> Any:
         """Return a copy of a JSON value, redacted: strings, keys of mappings, and numbers that are card numbers.
