@@ -18,6 +18,7 @@ from headrace_consumers.dataset.torn import torn_commits
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 from headrace_consumers.verification import judging
 from headrace_consumers.verification.contents import Contents, read, repeated
+from headrace_consumers.verification.seen import judge_state
 from headrace_consumers.verification.snapshot import Snapshot
 
 __all__ = ["verify"]
@@ -50,6 +51,8 @@ def verify(config: Config, *, full: bool = False, commits: int = 10_000) -> Iter
     positions = _positions(table, known, contents, told)
     yield from judging.judge_positions(contents, known, positions)
     yield from judging.judge_commits(told, positions, known.gaps)
+    if not contents.broken:  # it reads all files again
+        yield from _guarded("seen-set", lambda: _seen(config, table))
     yield from _guarded("Kafka", lambda: _kafka(config, known, positions))
 
 
@@ -89,6 +92,13 @@ def _positions(
     places |= {app_id(topic.topic_id, p) for topic in known.topics.values() for p in range(topic.partitions)}
     places |= {place for _, facts in told for place in facts.moves}
     return {place: table.transaction_version(place) for place in sorted(places)}
+
+
+def _seen(config: Config, table: DeltaTable) -> Iterator[Result]:
+    if "://" in config.dataset.path:
+        yield note("seen-set", "not looked at: the table is in an object store", "nothing")
+        return
+    yield from judge_state(table, Path(config.dataset.path), Path(config.dataset.state_path))
 
 
 def _kafka(config: Config, known: KnownTopics, positions: dict[str, int | None]) -> Iterator[Result]:

@@ -84,6 +84,7 @@ def test_a_whole_table_is_ok_in_each_line(tmp_path, full):
         "keys": "ok",
         "offsets": "ok",
         "commits": "ok",
+        "seen-set": "note",
         "Kafka": "note",
     }
     assert found["keys"].what == "15 rows, each with a key of its own"

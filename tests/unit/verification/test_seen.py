@@ -1,0 +1,104 @@
+"""The seen-set against the table: equal, behind, and each way in which it may be wrong."""
+
+import fcntl
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from headrace_consumers.dataset.seen_file import Origin
+from headrace_consumers.dataset.seen_set import DuckDbSeenSet
+from headrace_consumers.verification.seen import judge_state
+from tests.support.committing import SOURCE, CommitPath
+from tests.support.interactions import interaction, message_of
+
+
+@pytest.fixture
+def member(tmp_path):
+    """A member's folder, and a table of 15 rows that it has committed; the consumer has ended."""
+    folder = tmp_path / "state" / "member-0"
+    folder.mkdir(parents=True)
+    (folder / "lock").touch()
+    path = CommitPath(folder)
+    for start in (0, 5, 10):
+        path.commit([message_of(interaction(f"question {n}"), n) for n in range(start, start + 5)])
+    path.close()
+    return folder
+
+
+def judged(member):
+    table = DeltaTable(str(member / "table"))
+    return list(judge_state(table, member / "table", member.parent))
+
+
+def change(member, *statements):
+    with duckdb.connect(str(member / "seen-0.duckdb")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_equal(member):
+    (result,) = judged(member)
+    assert (result.state, result.what) == ("ok", "its 15 keys are those of the table")
+
+
+def test_behind_the_table_is_no_fault(member):
+    change(member, "delete from seen", "update origin set next_offset = 0")
+    (result,) = judged(member)
+    assert (result.state, result.what) == ("ok", "its 0 keys are those of the table, 15 offsets behind it")
+
+
+@pytest.mark.parametrize(
+    ("statement", "state", "what"),
+    [
+        ("delete from seen where fingerprint in (select min(fingerprint) from seen)", "wrong", "it lacks 1 keys"),
+        ("insert into seen select max(day), 42 from seen", "wrong", "1 of its keys are in no row"),
+        (
+            "insert into seen select min(day) - 1, 42 from seen",
+            "note",
+            "1 of its keys are of rows that the table holds",
+        ),
+        ("update origin set next_offset = 14", "wrong", "1 of its keys are in no row"),
+        ("update origin set next_offset = 16", "note", "it is ahead of the table (16 > 15)"),
+        ("update origin set next_offset = null", "note", "it is not whole"),
+        ("update origin set table_id = 'other'", "note", "it was made from another table"),
+        ("drop table origin", "note", "it cannot be read"),
+        ("delete from origin", "note", "it cannot be read"),
+    ],
+)
+def test_each_way_in_which_it_differs(member, statement, state, what):
+    change(member, statement)
+    (result,) = judged(member)
+    assert result.state == state
+    assert what in result.what
+
+
+def test_a_damaged_file_is_told(member):
+    (member / "seen-0.duckdb").write_bytes(b"rubbish")
+    (result,) = judged(member)
+    assert (result.state, "it cannot be read" in result.what) == ("note", True)
+
+
+def test_only_the_keys_of_its_partition(member):
+    table = DeltaTable(str(member / "table"))
+    origin = Origin(str(table.metadata().id), SOURCE.topic_id, 4)
+    (member / "seen-0.duckdb").unlink()
+    seen = DuckDbSeenSet(member, origin)
+    seen.add(2, {}, 0)
+    seen.close()
+    (result,) = judged(member)
+    assert "it lacks" in result.what
+    assert int(result.what.split()[2]) < 15  # those that murmur2 puts in partition 2 of 4
+
+
+def test_one_in_use_is_not_touched(member):
+    with (member / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (result,) = judged(member)
+    assert (result.state, result.what) == ("note", "not looked at: a consumer uses it")
+
+
+def test_where_there_is_none_it_says_so(member):
+    table = DeltaTable(str(member / "table"))
+    (result,) = judge_state(table, member / "table", member / "nowhere")
+    assert result.state == "note"
