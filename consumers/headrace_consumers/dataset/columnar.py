@@ -1,41 +1,38 @@
 """Many messages to one frame: the fast way for what is plainly right, and the reference decoder for all else.
 
-    slices: datums walked -> one Avro block, read by polars; then all: decode.check on columns -> JSON checked
+    slices: datums walked -> columns of views; then all: decode.check on columns -> JSON checked
        else ->  ................................ FastavroDecoder, record by record
 
 The fast way only ever says yes. A message that it does not take, whatever the reason, goes to the reference, whose
 word is final: so dead letters and their reasons, older schemas and encrypted records are the reference's alone.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import fastavro
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from headrace_consumers.dataset.datums import exact, shape_of
+from headrace_consumers.dataset.datums import shape_of, walked
 from headrace_consumers.dataset.decode import EARLIEST_MS, MAX_AHEAD_MS, Decoder, FastavroDecoder, Unreadable
-from headrace_consumers.dataset.frame import NO_RECORDS, frame_of
-from headrace_consumers.dataset.json_text import object_of
+from headrace_consumers.dataset.frame import FRAME_SCHEMA, NO_RECORDS, frame_of
+from headrace_consumers.dataset.json_text import objects_of
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.messages import NO_TIME_MS, Messages
+from headrace_consumers.dataset.views import columns_of
 from headrace_schemas import Registry
-from headrace_schemas.codec import HEADER_LENGTH, MARKER
+from headrace_schemas.codec import MARKER
 from headrace_schemas.names import MAX_NAME_LENGTH
 from headrace_schemas.registry import fingerprint_of
 
-__all__ = ["ColumnarDecoder", "Columns", "container_header", "container_of"]
+__all__ = ["ColumnarDecoder", "Columns"]
 
 SLICE_RECORDS: Final = 2_000
 SLICE_BYTES: Final = 8_000_000
 """What is decoded at once stays in the processor's caches, and is little memory however large the records are."""
 
-_HEADER_COLUMN: Final = "single_object_header"
-_SYNC: Final = bytes(16)
 _NAME: Final = "^[A-Za-z0-9_.-]+$"
 _KEY: Final = "^[0-9a-f]{64}$"
 _SEALED: Final = '{"$hr:enc":"'
@@ -71,7 +68,6 @@ class ColumnarDecoder:
         self._reference = reference or FastavroDecoder()
         schema = Registry().current("headrace.v1.Interaction")
         self._shape = shape_of(schema, MARKER + fingerprint_of(schema))
-        self._container = container_header(schema["fields"])
 
     def decode(self, messages: Sequence[Message]) -> Columns:
         """Return what the messages decode to; never raises for what is in a message.
@@ -94,29 +90,12 @@ class ColumnarDecoder:
 
     def _exact(self, values: Sequence[bytes | None], first: int) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
         """Return what is exactly one datum of the current schema, as a frame, and the places, counted from `first`."""
-        filled = [value or b"" for value in values]
-        places = np.arange(first, first + len(values))
-        is_exact = exact(self._shape, filled)
-        if not is_exact.all():
-            places = places[is_exact]
-            filled = [value for value, taken in zip(filled, is_exact.tolist(), strict=True) if taken]
-        records, read = self._read(filled)
-        return records, places[read]
-
-    def _read(self, values: Sequence[bytes]) -> tuple[pl.DataFrame, list[int]]:
-        """Return exact datums as a frame, and which of them are in it; those that are no UTF-8 are not."""
-        if not values:
-            return NO_RECORDS, []
-        block = container_of(self._container, values)
-        try:
-            return pl.read_avro(io.BytesIO(block)).drop(_HEADER_COLUMN), list(range(len(values)))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # the second is a BaseException
-            if len(values) == 1:
-                return NO_RECORDS, []
-        middle = len(values) // 2
-        first, first_read = self._read(values[:middle])
-        second, second_read = self._read(values[middle:])
-        return pl.concat([first, second]), first_read + [middle + number for number in second_read]
+        datums = walked(self._shape, [value or b"" for value in values])
+        places = first + np.flatnonzero(datums.is_exact)
+        if not len(places):
+            return NO_RECORDS, places
+        records, is_text = columns_of(self._shape, FRAME_SCHEMA.names(), datums)
+        return records, places[is_text]
 
     def _with_reference(self, messages: Messages, fast: Columns) -> Columns:
         """Return what is decoded already, and what the reference says of all other messages."""
@@ -182,38 +161,16 @@ def _is_name(text: pl.Expr) -> pl.Expr:
 
 def _parsed(records: pl.DataFrame) -> tuple[list[dict[str, Any]], npt.NDArray[np.bool_]]:
     """Return the outputs of the records whose three JSON texts are objects, and which these are."""
-    outputs = []
-    is_json = np.ones(len(records), np.bool_)
-    texts = (records[name].to_list() for name in ("input", "output", "attributes"))
-    for number, (input_, output, attributes) in enumerate(zip(*texts, strict=True)):
-        parsed = object_of(output)
-        if parsed is None or object_of(input_) is None or (attributes != "{}" and object_of(attributes) is None):
-            is_json[number] = False
-        else:
-            outputs.append(parsed)
-    return outputs, is_json
+    outputs = list(objects_of(records["output"]))
+    is_json = np.fromiter((output is not None for output in outputs), np.bool_, len(records))
+    is_json &= _are_objects(records["input"])
+    is_labelled = records["attributes"] != "{}"
+    if is_labelled.any():
+        is_json[is_labelled.to_numpy()] &= _are_objects(records["attributes"].filter(is_labelled))
+    return [
+        output for output, taken in zip(outputs, is_json.tolist(), strict=True) if taken and output is not None
+    ], is_json
 
 
-def container_header(fields: Sequence[dict[str, Any]]) -> bytes:
-    """Return the header of an Avro object container whose records begin with the single-object header."""
-    header = {"name": _HEADER_COLUMN, "type": {"type": "fixed", "name": "Header", "size": HEADER_LENGTH}}
-    plain = [{"name": field["name"], "type": field["type"]} for field in fields]
-    buffer = io.BytesIO()
-    fastavro.writer(buffer, {"type": "record", "name": "Framed", "fields": [header, *plain]}, [], sync_marker=_SYNC)
-    return buffer.getvalue()
-
-
-def container_of(header: bytes, values: Sequence[bytes]) -> bytes:
-    """Return a container of one block: values with their single-object headers, behind `container_header`."""
-    body = b"".join(values)
-    return b"".join((header, _zigzag(len(values)), _zigzag(len(body)), body, _SYNC))
-
-
-def _zigzag(number: int) -> bytes:
-    """Return a count as Avro writes a long."""
-    left, encoded = number << 1, bytearray()
-    while left > 127:  # noqa: PLR2004  # seven bits a byte
-        encoded.append(left & 127 | 128)
-        left >>= 7
-    encoded.append(left)
-    return bytes(encoded)
+def _are_objects(texts: pl.Series) -> npt.NDArray[np.bool_]:
+    return np.fromiter((value is not None for value in objects_of(texts)), np.bool_, len(texts))

@@ -6,14 +6,40 @@ counts where the text is too short, or has too few brackets, to be deep.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
+import polars as pl
 
-__all__ = ["object_of"]
+__all__ = ["object_of", "objects_of"]
 
 _DEPTH: Final = 400
 """Python gives up somewhere below 1,000 levels, depending on the stack that is left."""
+
+_AT_ONCE: Final = 1_000
+
+
+def objects_of(texts: pl.Series) -> Iterator[dict[str, Any] | None]:
+    """Yield what `object_of` says of each of many texts; a thousand that are plainly right cost less."""
+    for first in range(0, len(texts), _AT_ONCE):
+        part = texts.slice(first, _AT_ONCE)
+        yield from _plain_objects(part) or map(object_of, part.to_list())
+
+
+def _plain_objects(texts: pl.Series) -> list[dict[str, Any]] | None:
+    """Return the objects, or None where one of the texts needs a closer look."""
+    long = texts.filter(texts.str.len_bytes() > 2 * _DEPTH)
+    if (
+        len(long)
+        and ((long.str.count_matches("[", literal=True) + long.str.count_matches("{", literal=True)) > _DEPTH).any()
+    ):
+        return None
+    try:
+        values = list(map(orjson.loads, texts.to_list()))
+    except orjson.JSONDecodeError:
+        return None
+    return values if set(map(type, values)) == {dict} else None
 
 
 def object_of(text: str) -> dict[str, Any] | None:

@@ -69,8 +69,11 @@ def score_frame(records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]], sco
 
 
 def _filled_share(output: Mapping[str, Any]) -> float:
-    if not output:
-        return 0.0
+    for value in output.values():
+        if not (isinstance(value, str) and value[:1].isalnum()):  # what begins so is filled, and most does
+            break
+    else:
+        return 1.0 if output else 0.0
     return sum(map(_is_filled, output.values())) / len(output)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import fastavro
@@ -11,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.config import load
+from headrace_consumers.dataset import json_text
 from headrace_consumers.dataset.columnar import ColumnarDecoder
-from headrace_consumers.dataset.datums import exact, shape_of
+from headrace_consumers.dataset.datums import shape_of, walked
 from headrace_consumers.dataset.decode import Decoded, FastavroDecoder
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.frame import frame_of
-from headrace_consumers.dataset.json_text import object_of
+from headrace_consumers.dataset.json_text import object_of, objects_of
 from headrace_consumers.dataset.message import Message
 from headrace_schemas import Registry, interaction_codec
 from headrace_schemas.codec import MARKER
@@ -77,6 +79,18 @@ def test_what_is_plainly_right_never_reaches_the_reference():
 def test_no_messages_are_no_rows():
     columns = DECODER.decode([])
     assert (columns.records.shape, columns.outputs, columns.unreadable) == ((0, len(SCHEMA["fields"])), [], {})
+
+
+def test_strings_of_every_length_around_the_one_that_a_view_holds_itself():
+    texts = ["0123456789abcdefgh"[:length] for length in range(19)] + ["ü" * length for length in range(1, 9)]
+    draw = [
+        interaction(number, service=text, model=None if number % 3 else text, error=text[::-1], success=False)
+        for number, text in enumerate(texts)
+    ]
+    columns = ColumnarDecoder(Forbidden()).decode([message_of(record, n) for n, record in enumerate(draw)])
+    assert columns.records.rows(named=True) == draw
+    assert columns.records["service"].unique(maintain_order=True).to_list() == list(dict.fromkeys(texts))
+    assert columns.records.filter(pl.col("service") == "0123456789ab")["event_id"].len() == 1
 
 
 def test_all_poison_at_once():
@@ -170,7 +184,7 @@ def test_exact_is_never_said_of_what_the_codec_refuses(changes):
             value[at % len(value)] = byte
         if cut == 0:
             del value[at:]
-    for value, is_exact in zip(values, exact(SHAPE, [bytes(v) for v in values]), strict=True):
+    for value, is_exact in zip(values, walked(SHAPE, [bytes(v) for v in values]).is_exact, strict=True):
         (result,) = REFERENCE.decode([Message(0, 0, b"k", bytes(value), NOW_MS)])
         reason = getattr(result, "reason", None)
         if is_exact:
@@ -217,6 +231,27 @@ def test_json_is_what_python_says_it_is(text):
         expected = None
     found = object_of(text)
     assert (found is None) == (not isinstance(expected, dict))
+
+
+@given(st.lists(JSON_TEXTS | st.text(alphabet='{}[]",:a1\\ ', max_size=8), max_size=6))
+def test_many_texts_are_what_each_is_alone(texts):
+    series = pl.Series([text for text in texts if not re.search("[\ud800-\udfff]", text)], dtype=pl.String)
+    assert repr(list(objects_of(series))) == repr([object_of(text) for text in series])
+
+
+def test_a_text_that_is_wrong_among_many_is_found():
+    texts = [json.dumps({"a": "x" * number}) for number in range(2_500)]
+    texts[1_700], texts[3], texts[4] = "[1]", '{"a":' * 1_000 + "1" + "}" * 1_000, '{"a":NaN}'
+    expected = [object_of(text) for text in texts]
+    assert (expected[3], expected[1_700]) == (None, None)
+    assert repr(list(objects_of(pl.Series(texts)))) == repr(expected)
+
+
+def test_texts_that_are_plainly_right_are_not_looked_at_twice(monkeypatch):
+    monkeypatch.setattr(json_text, "object_of", None)
+    texts = [json.dumps({"a": "x" * number, "b": [{}] * (number % 3)}) for number in range(200)]
+    assert list(objects_of(pl.Series(texts))) == [json.loads(text) for text in texts]
+    assert list(objects_of(pl.Series([], dtype=pl.String))) == []
 
 
 @settings(max_examples=60)
