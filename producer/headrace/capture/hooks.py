@@ -56,4 +56,15 @@ class Callbacks(list[Any]):
             if self._recording.begins_with(instance):
                 return True
             return not isinstance(instance, dspy.Predict) and mark_of(instance) is None
+        if isinstance(instance, dspy.BaseLM):
+            return _tells_by_its_history(type(instance)) and not self._recording.history_is_off()
         return isinstance(instance, dspy.Adapter | dspy.Tool)
+
+
+def _tells_by_its_history(kind: Any) -> bool:
+    """Tell whether each call of an LM that succeeds leaves an entry in the history, as DSPy's own code sees to.
+
+    One that calls or records in a way of its own may leave none: only its hooks tell that something was called.
+    """
+    own = dspy.BaseLM
+    return kind.__call__ is own.__call__ and kind.acall is own.acall and kind.update_history is own.update_history

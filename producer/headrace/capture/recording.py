@@ -84,7 +84,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._open: dict[str, Span] = {}
         self._places: dict[str, Span] = {}
         self._lm_calls: dict[str, _LMInProgress] = {}
-        self._history_is_off = bool(dspy.settings.get("disable_history")) or dspy.settings.get("max_history_size") == 0
+        self._tells_no_usage = self.history_is_off()
         self.root = self._span(
             mark=mark,
             home=module,
@@ -108,6 +108,12 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             return False
         self._root_has_begun = True
         return True
+
+    @staticmethod
+    def history_is_off() -> bool:
+        """Tell whether LM calls made here leave no entry, so that their hooks alone tell of them."""
+        settings = dspy.settings
+        return bool(settings.get("disable_history")) or settings.get("max_history_size") == 0
 
     @property
     def history(self) -> list[Any]:
@@ -227,7 +233,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
 
     def _span(self, **what: Any) -> Span:
         span = Span(self._runtime, self._request, rate=self._rate, **what)
-        if self._history_is_off:
+        if self._tells_no_usage:
             span.usage_is_unknown()
         return span
 

@@ -20,7 +20,18 @@ from headrace.capture.values import to_json
 from headrace.errors import UsageError
 from headrace.propagation import Trace, trace_of
 
-__all__ = ["KEY", "NOTHING", "Request", "Scope", "current_scope", "request", "stay_in_request", "suppress"]
+__all__ = [
+    "KEY",
+    "NOTHING",
+    "Request",
+    "Scope",
+    "current_scope",
+    "enter",
+    "leave",
+    "request",
+    "stay_in_request",
+    "suppress",
+]
 
 KEY: Final = "headrace"
 
@@ -94,24 +105,30 @@ def request(
 def stay_in_request(request_id: object = None, *, traceparent: str | None = None) -> Request:
     """Open a request for the rest of a `contextvars.Context` that was made for it."""
     inner = _inside(current_scope(), _opened(request_id, None, None, trace_of(traceparent)))
-    _override(inner)
+    enter({KEY: inner})
     return cast("Request", inner.request)
+
+
+def enter(settings: Mapping[str, Any]) -> Token[Any]:
+    """Put settings in place until `leave`. `dspy.context` would hide from the calls inside what is configured later."""
+    token: Token[Any] = thread_local_overrides.set(dotdict({**thread_local_overrides.get(), **settings}))
+    return token
+
+
+def leave(token: Token[Any]) -> None:
+    """Take settings away again; where a framework leaves in another context than it entered, there is none to take."""
+    with suppressing(ValueError):
+        thread_local_overrides.reset(token)
 
 
 @contextmanager
 def _entered(opened: Callable[[], Request]) -> Iterator[Request]:
     inner = _inside(current_scope(), opened())
-    token = _override(inner)
+    token = enter({KEY: inner})
     try:
         yield cast("Request", inner.request)
     finally:
-        _restore(token)
-
-
-def _override(scope: Scope) -> Token[Any]:
-    """Put a scope in place. `dspy.context` would hide from the calls inside what is configured later."""
-    token: Token[Any] = thread_local_overrides.set(dotdict({**thread_local_overrides.get(), KEY: scope}))
-    return token
+        leave(token)
 
 
 def _opened(
@@ -149,17 +166,11 @@ def _inside(outer: Scope, opened: Request) -> Scope:
     return replace(outer, request=opened)
 
 
-def _restore(token: Token[Any]) -> None:
-    """Take the scope away again; where a framework leaves in another context than it entered, there is none to take."""
-    with suppressing(ValueError):
-        thread_local_overrides.reset(token)
-
-
 @contextmanager
 def suppress() -> Iterator[None]:
     """See `headrace.suppress`."""
-    token = _override(replace(current_scope(), closed=True, suppressed=True))
+    token = enter({KEY: replace(current_scope(), closed=True, suppressed=True)})
     try:
         yield
     finally:
-        _restore(token)
+        leave(token)

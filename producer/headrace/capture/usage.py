@@ -58,6 +58,11 @@ UNKNOWN: Final = Usage(None, None, None, None, None, None)
 def total(calls: Iterable[LMCall]) -> Usage:
     """Return the sum. Several models are joined by commas, sorted."""
     calls = tuple(calls)
+    if len(calls) == 1:  # as nearly always
+        (call,) = calls
+        return Usage(
+            call.tokens_input, call.tokens_output, call.cost_usd, call.model or None, 1, 1 if call.cache_hit else 0
+        )
     costs = [call.cost_usd for call in calls]
     return Usage(
         tokens_input=_sum([call.tokens_input for call in calls]),
@@ -90,8 +95,10 @@ def _reports_tokens(response: Any) -> bool:
     return any(isinstance(getattr(usage, name, None), int) for name in _TOKEN_COUNTS)
 
 
-def _count(usage: Mapping[str, Any], *names: str) -> int | None:
-    found = next((usage[name] for name in names if usage.get(name) is not None), None)
+def _count(usage: Mapping[str, Any], name: str, other_name: str) -> int | None:
+    found = usage.get(name)
+    if found is None:
+        found = usage.get(other_name)
     return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 

@@ -19,6 +19,7 @@ from headrace.capture import registry
 from headrace.capture.evaluation import suppress_inside_evaluate
 from headrace.capture.marks import MARK, Mark
 from headrace.capture.observation import observe
+from headrace.capture.scope import enter, leave
 from headrace.errors import UsageError
 from headrace.runtime import slot
 
@@ -81,8 +82,11 @@ def _watched(base: Any, mark: Mark, only: weakref.ref[Any]) -> type:
             if observation.recording is None:
                 output = base.__call__(self, *args, **kwargs)
             else:
-                with dspy.context(**observation.settings):
+                place = enter(observation.settings)
+                try:
                     output = base.__call__(self, *args, **kwargs)
+                finally:
+                    leave(place)
         except BaseException as error:
             observation.raised(error)
             raise
@@ -97,8 +101,11 @@ def _watched(base: Any, mark: Mark, only: weakref.ref[Any]) -> type:
             if observation.recording is None:
                 output = await base.acall(self, *args, **kwargs)
             else:
-                with dspy.context(**observation.settings):
+                place = enter(observation.settings)
+                try:
                     output = await base.acall(self, *args, **kwargs)
+                finally:
+                    leave(place)
         except BaseException as error:
             observation.raised(error)
             raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import dspy
@@ -78,6 +79,72 @@ def test_an_adapter_costs_no_hook(everything):
         headrace.instrument(dspy.Predict("question -> answer"), "one")(question="why?")
     assert adapter.numbers == [None]
     assert everything.calls[0].lm_calls == 1
+
+
+class NumberedLM(dspy.BaseLM):
+    """Tells by what number DSPy knows the call around each of its answers; calls and records are DSPy's own."""
+
+    def __init__(self) -> None:
+        super().__init__(model="offline/numbered", cache=False)
+        self.numbers: list[str | None] = []
+
+    def forward(self, *_: Any, **__: Any) -> Any:
+        self.numbers.append(ACTIVE_CALL_ID.get())
+        fields = {"reasoning": "so", "answer": "blue", "score": "0.5", "completed": ""}
+        text = "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in fields.items())
+        message = SimpleNamespace(content=text, tool_calls=None, reasoning_content=None)
+        return SimpleNamespace(
+            model=self.model,
+            choices=[SimpleNamespace(message=message, finish_reason="stop")],
+            usage={"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        )
+
+
+class SilentLM(NumberedLM):
+    """Leaves no entry in any history."""
+
+    def update_history(self, entry: Any) -> None:
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:Implementing custom LMs:DeprecationWarning")
+def test_an_lm_that_dspy_records_costs_no_hook(everything):
+    with dspy.context(lm=(lm := NumberedLM())):
+        headrace.instrument(dspy.Predict("question -> answer"), "one")(question="why?")
+        headrace.instrument(Program(), "program")(question="why?")
+    assert lm.numbers[0] is None
+    assert None not in lm.numbers[1:]  # there it is the predictor's
+    assert [(call.signature, call.lm_calls, call.tokens_input) for call in everything.calls] == [
+        ("one.self", 1, 7),
+        ("program.generate.predict", 1, 7),
+        ("program.judge", 1, 7),
+        ("program", 2, 14),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Implementing custom LMs:DeprecationWarning")
+def test_usage_is_unknown_where_an_lm_keeps_its_calls_to_itself(everything):
+    with dspy.context(lm=(lm := SilentLM())):
+        headrace.instrument(Program(), "program")(question="why?")
+    assert len(lm.numbers) == 2
+    assert [(call.lm_calls, call.tokens_input, call.cost_usd) for call in everything.calls] == [(None, None, None)] * 3
+
+
+@pytest.mark.filterwarnings("ignore:Implementing custom LMs:DeprecationWarning")
+@pytest.mark.parametrize("settings", [{"disable_history": True}, {"max_history_size": 0}])
+def test_usage_is_unknown_where_the_history_is_switched_off_inside_a_call(everything, settings):
+    class Dark(dspy.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ask = dspy.Predict("question -> answer")
+
+        def forward(self, text: str) -> dspy.Prediction:
+            with dspy.context(**settings):
+                return self.ask(question=text)
+
+    with dspy.context(lm=NumberedLM()):
+        headrace.instrument(Dark(), "dark")(text="why?")
+    assert [call.lm_calls for call in everything.calls] == [None, None]
 
 
 @pytest.mark.parametrize("what", ["everything", "the root", "a predictor", "the adapter"])
