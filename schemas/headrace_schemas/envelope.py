@@ -18,7 +18,7 @@ from typing import Final
 
 from headrace_schemas.errors import EnvelopeError
 
-__all__ = ["KEY_BYTES", "is_sealed_object", "seal", "seal_object", "unseal", "unseal_object"]
+__all__ = ["KEY_BYTES", "is_sealed", "is_sealed_object", "seal", "seal_object", "unseal", "unseal_object"]
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -104,6 +104,11 @@ def unseal_object(text: str, keys: Mapping[str, bytes], *, record_id: str, field
     if match is None:
         raise EnvelopeError(f"{field} is no envelope of version 1")
     return unseal(match[1], keys, record_id=record_id, field=field)
+
+
+def is_sealed(text: str) -> bool:
+    """Tell whether a text looks like an envelope."""
+    return _ENVELOPE.fullmatch(text) is not None
 
 
 def is_sealed_object(text: str) -> bool:

@@ -25,8 +25,9 @@ from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
-from headrace_consumers.dataset.rows import PARTITION_COLUMN, to_rows
+from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.select import FrameDecoder, Selection, counted, select
 from headrace_consumers.dataset.source import Source

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace_consumers.dataset.rows import PARTITION_COLUMN
+from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.store import Store
 
 __all__ = ["WITH_STATISTICS", "DataFile", "write_files"]

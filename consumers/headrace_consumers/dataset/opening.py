@@ -11,7 +11,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.files import WITH_STATISTICS
-from headrace_consumers.dataset.rows import PARTITION_COLUMN, ROW_SCHEMA
+from headrace_consumers.dataset.place import PARTITION_COLUMN
+from headrace_consumers.dataset.rows import ROW_SCHEMA
 from headrace_consumers.dataset.store import fsync_file, fsync_folder
 from headrace_consumers.dataset.table_lock import TableLock
 from headrace_consumers.dataset.torn import LINES_KEY, set_torn_aside, set_torn_checkpoint_aside, torn_commits

@@ -5,11 +5,10 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
+from headrace_consumers.dataset.place import FIRST_MS, LAST_MS, PLACE_FIELDS, to_arrow, with_place
 from headrace_schemas import Registry
 
-__all__ = ["PARTITION_COLUMN", "ROW_SCHEMA", "to_rows"]
-
-PARTITION_COLUMN: Final = "ingest_date"
+__all__ = ["ROW_SCHEMA", "to_rows"]
 
 _ARROW_TYPES: Final = {
     "string": pa.string(),
@@ -32,21 +31,10 @@ ROW_SCHEMA: Final = pa.schema(
     [
         *_interaction_fields(),
         pa.field("quality", pa.float64(), nullable=False),
-        pa.field("topic", pa.string(), nullable=False),
-        pa.field("topic_id", pa.string(), nullable=False),
-        pa.field("partition", pa.int32(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),
-        pa.field("ingested_at", pa.timestamp("us", tz="UTC"), nullable=False),
-        pa.field(PARTITION_COLUMN, pa.date32(), nullable=False),
+        *PLACE_FIELDS,
     ]
 )
-"""The interaction's fields in the contract's order, then the score, where the record stood in Kafka, and when Kafka
-took it in (the broker's clock; also the date by which the table is partitioned)."""
-
-
-_FIRST_MS: Final = -62_135_596_800_000
-_LAST_MS: Final = 253_402_300_799_999
-"""The years 1 to 9999: Python and Parquet's readers know no other."""
+"""The interaction's fields in the contract's order, then the score, and where the record stood in Kafka."""
 
 
 def to_rows(kept: pl.DataFrame, topic: str, topic_id: str) -> tuple[pa.Table, list[tuple[int, int]]]:
@@ -60,20 +48,7 @@ def to_rows(kept: pl.DataFrame, topic: str, topic_id: str) -> tuple[pa.Table, li
     Returns:
         The table, and the (partition, offset) of records from which no row can be built.
     """
-    is_dated = kept["append_time_ms"].is_between(_FIRST_MS, _LAST_MS).fill_null(value=False)
+    is_dated = kept["append_time_ms"].is_between(FIRST_MS, LAST_MS).fill_null(value=False)
     culprits = kept.filter(~is_dated).select("partition", "offset").rows()
-    rows = (
-        (kept.filter(is_dated) if culprits else kept)
-        .sort("signature", "partition", "offset")
-        .with_columns(
-            pl.lit(topic).alias("topic"),
-            pl.lit(topic_id).alias("topic_id"),
-            pl.from_epoch("append_time_ms", "ms")
-            .dt.cast_time_unit("us")
-            .dt.replace_time_zone("UTC")
-            .alias("ingested_at"),
-        )
-        .with_columns(pl.col("ingested_at").dt.date().alias(PARTITION_COLUMN))
-        .select(ROW_SCHEMA.names)
-    )
-    return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(ROW_SCHEMA), culprits
+    rows = (kept.filter(is_dated) if culprits else kept).sort("signature", "partition", "offset")
+    return to_arrow(with_place(rows, topic, topic_id), ROW_SCHEMA), culprits

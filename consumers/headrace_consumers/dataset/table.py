@@ -21,7 +21,7 @@ from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import DataFile
 from headrace_consumers.dataset.known_topics import KnownTopics
 from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
-from headrace_consumers.dataset.rows import PARTITION_COLUMN
+from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.store import LocalStore, Store, fsync_file, fsync_folder
 from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows, key_rows_from
 from headrace_consumers.dataset.torn import LINES_KEY, MOST_TORN

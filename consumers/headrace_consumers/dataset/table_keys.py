@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from headrace_consumers.dataset.fingerprints import KEY_LENGTH, Digits, to_digits
-from headrace_consumers.dataset.rows import PARTITION_COLUMN
+from headrace_consumers.dataset.place import PARTITION_COLUMN
 
 __all__ = ["KeyRows", "all_key_rows", "key_rows_from"]
 

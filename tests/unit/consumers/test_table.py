@@ -228,7 +228,7 @@ def test_only_files_that_may_hold_a_key_are_opened(tmp_path):
     for file in (tmp_path / "t").glob("ingest_date=*/*.parquet"):
         if pq.read_table(file, columns=["partition", "offset"]).to_pylist() != [{"partition": 0, "offset": 1}]:
             file.unlink()
-    assert [len(batch) for batch in table.key_batches("id", 0, from_offset=1)] == [1]
+    assert [len(rows.keys) for rows in table.key_rows("id", 0, from_offset=1)] == [1]
 
 
 @pytest.mark.parametrize("name", ["s3://bucket/table", "gs://b/t"])

@@ -1,0 +1,51 @@
+"""How often a key was seen, and by which requests: one row for each copy that became no row of the dataset.
+
+A copy is dropped by its message key and never decoded; its request's hash stands in a header. With that, feedback that
+was given to a copy finds the row that was kept, and the number of copies is not lost.
+"""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.place import LAST_MS, PLACE_FIELDS, to_arrow, with_place
+from headrace_schemas.topics import REQUEST_HEADER
+
+__all__ = ["SIGHTING_SCHEMA", "sighting_rows"]
+
+SIGHTING_SCHEMA: Final = pa.schema(
+    [pa.field("dedup_key", pa.string(), nullable=False), pa.field("request_hash", pa.string()), *PLACE_FIELDS]
+)
+"""The copy's key; its request's hash (`headrace_schemas.keys.request_id_hash`) as 64 hex digits, null where the message
+has no such header; and where it stood in Kafka."""
+
+_HASH_BYTES: Final = 32
+
+
+def sighting_rows(copies: Messages, topic: str, topic_id: str) -> pa.Table:
+    """Return a row for each copy, SIGHTING_SCHEMA, sorted by date, partition and offset.
+
+    Args:
+        copies: messages whose key the table or the batch holds; so each key is 64 hex digits.
+        topic: its name.
+        topic_id: its id.
+    """
+    frame = pl.DataFrame(
+        {
+            "dedup_key": pl.Series([(key or b"").decode("ascii", "replace") for key in copies.keys], dtype=pl.String),
+            "request_hash": pl.Series([_request_hash(message.headers) for message in copies], dtype=pl.String),
+            "partition": pl.Series(copies.partitions, dtype=pl.Int32),
+            "offset": copies.offsets,
+            "append_time_ms": np.clip(copies.append_times_ms, 0, LAST_MS),  # a copy is not judged, so not refused
+        }
+    )
+    rows = with_place(frame, topic, topic_id).sort("ingest_date", "partition", "offset")
+    return to_arrow(rows, SIGHTING_SCHEMA)
+
+
+def _request_hash(headers: tuple[tuple[str, bytes | None], ...]) -> str | None:
+    value = dict(headers).get(REQUEST_HEADER)
+    return value.hex() if value is not None and len(value) == _HASH_BYTES else None
