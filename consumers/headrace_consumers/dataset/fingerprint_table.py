@@ -67,15 +67,18 @@ class FingerprintTable:
 
     def contains(self, fingerprints: Fingerprints) -> npt.NDArray[np.bool_]:
         """Tell for each fingerprint whether it is in the set."""
-        found = np.zeros(len(fingerprints), np.bool_)
         mixed = fingerprints * self._factor
-        at, rows = self._home(mixed), np.arange(len(mixed))
+        at = self._home(mixed)
         buckets = self._places.reshape(-1, _WIDTH)
+        there = buckets.take(at, axis=0)
+        found = _any(there == mixed[:, None])
+        rows = (~found & (there[:, -1] != 0)).nonzero()[0]  # on to the next bucket
+        mixed, at = mixed[rows], at[rows] + 1
         while len(rows):
             there = buckets.take(at, axis=0)
             hit = _any(there == mixed[:, None])
             found[rows[hit]] = True
-            on = np.flatnonzero(~hit & (there[:, -1] != 0))
+            on = (~hit & (there[:, -1] != 0)).nonzero()[0]
             rows, mixed, at = rows[on], mixed[on], at[on] + 1
         return found
 

@@ -3,7 +3,7 @@
 A key is a SHA-256, so with n keys in a set a new one is mistaken for a copy with probability n / 2^64.
 """
 
-import contextlib
+import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -18,10 +18,11 @@ Fingerprints: TypeAlias = npt.NDArray[np.uint64]
 """Shape (n,); never 0."""
 
 Digits: TypeAlias = npt.NDArray[np.uint8]
-"""The keys' characters, shape (n, KEY_LENGTH)."""
+"""The characters of keys, shape (n, KEY_LENGTH or more)."""
 
 KEY_LENGTH: Final = 64
 _USED: Final = 16
+_KEY: Final = re.compile(rb"[0-9a-f]{64}")
 
 
 def fingerprints_of(keys: Sequence[bytes | None]) -> tuple[Fingerprints, npt.NDArray[np.bool_]]:
@@ -33,16 +34,12 @@ def fingerprints_of(keys: Sequence[bytes | None]) -> tuple[Fingerprints, npt.NDA
     Returns:
         The fingerprints, shape (number of True), and the mask, shape (n,).
     """
-    right_length = _are_right_length(keys)
-    chosen = keys if right_length.all() else [key for key in keys if key is not None and len(key) == KEY_LENGTH]
-    digits = np.frombuffer(b"".join(chosen), np.uint8).reshape(-1, KEY_LENGTH)  # type: ignore[arg-type]
-    is_hex = (digits - np.uint8(ord("0")) < 10) | (digits - np.uint8(ord("a")) < 6)  # noqa: PLR2004  # 0-9, a-f
-    if is_hex.all():
-        return fingerprints_of_digits(digits), right_length
-    right = is_hex.all(axis=1)
-    mask = right_length.copy()
-    mask[right_length] = right
-    return fingerprints_of_digits(digits[right]), mask
+    lines = _lines(keys)
+    if lines is not None:
+        return fingerprints_of_digits(lines), np.ones(len(keys), np.bool_)
+    is_key = np.fromiter((key is not None and _KEY.fullmatch(key) is not None for key in keys), np.bool_, len(keys))
+    chosen = [key for key, is_right in zip(keys, is_key.tolist(), strict=True) if key is not None and is_right]
+    return fingerprints_of_digits(np.frombuffer(b"".join(chosen), np.uint8).reshape(-1, KEY_LENGTH)), is_key
 
 
 def fingerprints_of_digits(digits: Digits) -> Fingerprints:
@@ -72,11 +69,23 @@ def to_digits(keys: pa.Array) -> Digits:
     return np.frombuffer(data, np.uint8)[first : first + len(text) * KEY_LENGTH].reshape(-1, KEY_LENGTH)
 
 
-def _are_right_length(keys: Sequence[bytes | None]) -> npt.NDArray[np.bool_]:
-    with contextlib.suppress(TypeError):  # None has no length
-        if set(map(len, keys)) == {KEY_LENGTH}:  # type: ignore[arg-type]
-            return np.ones(len(keys), np.bool_)
-    return np.fromiter((key is not None and len(key) == KEY_LENGTH for key in keys), np.bool_, len(keys))
+def _lines(keys: Sequence[bytes | None]) -> Digits | None:
+    """Return the keys' characters, each with a line break, shape (n, KEY_LENGTH + 1); None if one is no key.
+
+    Joined by line breaks and all else hex digits, so nothing of one key can be taken for another's.
+    """
+    try:
+        joined = b"\n".join((*keys, b""))  # type: ignore[arg-type]
+    except TypeError:  # None
+        return None
+    if len(joined) != len(keys) * (KEY_LENGTH + 1):
+        return None
+    characters = np.frombuffer(joined, np.uint8)
+    is_hex = (characters - np.uint8(ord("0")) < 10) | (characters - np.uint8(ord("a")) < 6)  # noqa: PLR2004
+    if np.count_nonzero(is_hex) != len(keys) * KEY_LENGTH:
+        return None
+    lines = characters.reshape(-1, KEY_LENGTH + 1)
+    return lines if (lines[:, KEY_LENGTH] == ord("\n")).all() else None
 
 
 def _word(pattern: str) -> np.uint64:

@@ -20,16 +20,18 @@ import structlog
 from headrace_consumers.dataset.errors import StateError
 from headrace_consumers.dataset.fingerprints import Fingerprints
 
-__all__ = ["Origin", "SeenFile"]
+__all__ = ["Origin", "SeenFile", "connect"]
 
 log = structlog.get_logger("headrace.dataset")
 
 _LAYOUT: Final = 2
-_READ_ROWS: Final = 1_000_000
+_UNREADABLE: Final = (duckdb.Error, pa.ArrowException, OSError)
+"""What reading a damaged file raises; through Arrow it is not DuckDB's own error."""
+
 _MAKE: Final = (
     # Random numbers are not worth an attempt to compress them: half the time to write and to read.
-    "create table if not exists seen (day integer, fingerprint ubigint using compression uncompressed)",
-    "create table if not exists origin (layout int, table_id text, topic_id text, partitions int, next_offset bigint)",
+    "create table seen (day integer, fingerprint ubigint using compression uncompressed)",
+    "create table origin (layout int, table_id text, topic_id text, partitions int, next_offset bigint)",
 )
 
 
@@ -42,10 +44,16 @@ class Origin:
     partition_count: int
 
 
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return a connection that the files of all partitions share, and with it 128 MB of buffers."""
+    return duckdb.connect(config={"threads": 1, "memory_limit": "128MB", "temp_directory": ""})
+
+
 class SeenFile:
     """A partition's fingerprints with the days of their rows, and the next offset that they cover.
 
     Args:
+        shared: `connect()`.
         path: made if it is missing; set aside and made anew if it cannot be read; emptied if it is of another origin.
         origin: what the fingerprints come from.
 
@@ -56,12 +64,13 @@ class SeenFile:
         StateError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, origin: Origin) -> None:
+    def __init__(self, shared: duckdb.DuckDBPyConnection, path: Path, origin: Origin) -> None:
+        self._shared = shared
         self.path = path
         self.next_offset: int | None = None
         self._origin = origin
         try:
-            self._connection = self._connect()
+            self._connection = self._attached()
         except duckdb.Error as error:
             self._start_anew(error)
 
@@ -74,14 +83,13 @@ class SeenFile:
         return sum(path.stat().st_size for path in self._paths() if path.exists())
 
     def read(self) -> Iterator[Fingerprints]:
-        """Yield the fingerprints in batches of up to a million.
+        """Yield the fingerprints in batches of some 100,000 to a million.
 
         Raises:
             StateError: the file is damaged.
         """
         with self._explained():
-            batches: Any = self._connection.sql("select fingerprint from seen").to_arrow_reader(_READ_ROWS)
-            for batch in batches:
+            for batch in pa.RecordBatchReader.from_stream(self._connection.sql("select fingerprint from seen")):
                 yield np.asarray(batch["fingerprint"].to_numpy(), np.uint64)
 
     def append(self, added: Sequence[tuple[int, Fingerprints]], next_offset: int | None) -> None:
@@ -111,7 +119,7 @@ class SeenFile:
         try:
             for path in self._paths():
                 path.unlink(missing_ok=True)
-            self._connection = self._connect()
+            self._connection = self._attached()
         except (duckdb.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -122,7 +130,7 @@ class SeenFile:
 
     def close(self) -> None:
         """Release the file."""
-        self._connection.close()
+        _detach(self._connection, self.path)
 
     def _start_anew(self, error: Exception) -> None:
         log.warning("seen-set unreadable, rebuilding", path=str(self.path), error=type(error).__name__)
@@ -130,15 +138,19 @@ class SeenFile:
             for path in self._paths():
                 if path.exists():
                     path.replace(path.with_name(path.name + ".damaged"))
-            self._connection = self._connect()
+            self._connection = self._attached()
         except (duckdb.Error, OSError) as again:
             raise self._unusable(again) from again
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(str(self.path), config={"threads": 1, "memory_limit": "128MB"})
+    def _attached(self) -> duckdb.DuckDBPyConnection:
+        connection = self._shared.cursor()
         try:
-            for statement in _MAKE:
-                connection.execute(statement)
+            quoted = str(self.path).replace("'", "''")
+            connection.execute(f"attach '{quoted}' as \"{self.path.stem}\"")
+            connection.execute(f'use "{self.path.stem}"')
+            if not connection.execute("show tables").fetchall():
+                for statement in _MAKE:
+                    connection.execute(statement)
             found = connection.execute("select * from origin").fetchall()
             wanted = (_LAYOUT, *astuple(self._origin))
             if len(found) != 1 or found[0][:-1] != wanted:
@@ -149,7 +161,7 @@ class SeenFile:
                 connection.execute("commit")
                 found = [(*wanted, None)]
         except duckdb.Error:
-            connection.close()
+            _detach(connection, self.path)
             raise
         os.chmod(self.path, 0o600)  # noqa: PTH101
         self.next_offset = found[0][-1]
@@ -176,7 +188,7 @@ class SeenFile:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except duckdb.Error as error:
+        except _UNREADABLE as error:
             line = " ".join(str(error).split())[:200]
             raise StateError(f"{self.path}: {line}; it is rebuilt from the table if you delete it") from error
 
@@ -185,3 +197,10 @@ class SeenFile:
 
     def _paths(self) -> Sequence[Path]:
         return self.path, self.path.with_name(self.path.name + ".wal")
+
+
+def _detach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    with contextlib.suppress(duckdb.Error):  # it may not be attached, or the connection be closed
+        connection.execute("use memory")
+        connection.execute(f'detach "{path.stem}"')
+    connection.close()

@@ -9,6 +9,7 @@ With n keys in a partition, a new key is mistaken for a copy with probability n 
 """
 
 from collections.abc import Container, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,7 +21,7 @@ from headrace_consumers.dataset.errors import StateError
 from headrace_consumers.dataset.fingerprint_table import FingerprintTable
 from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of
 from headrace_consumers.dataset.memory import MemoryWatch, Size
-from headrace_consumers.dataset.seen_file import Origin, SeenFile
+from headrace_consumers.dataset.seen_file import Origin, SeenFile, connect
 
 __all__ = ["DuckDbSeenSet", "SeenSet"]
 
@@ -91,6 +92,7 @@ class DuckDbSeenSet:
         self._folder = folder
         self._origin = origin
         self._watch = watch
+        self._connection = connect()
         self._sets: dict[int, _PartitionSet] = {}
         _set_old_file_aside(folder / _OLD_FILE)
 
@@ -102,13 +104,16 @@ class DuckDbSeenSet:
         self, keys: Sequence[bytes | None], partitions: Sequence[int] | npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """See `SeenSet.is_new`. A key that is not 64 hex digits is in no table, and so is new."""
-        is_new = np.ones(len(keys), np.bool_)
         fingerprints, is_key = fingerprints_of(keys)
-        owners = np.asarray(partitions)[is_key]
-        places = np.flatnonzero(is_key)
-        for partition in np.unique(owners).tolist():
-            chosen = owners == partition
-            is_new[places[chosen]] = ~self._set(partition).table.contains(fingerprints[chosen])
+        owners = np.asarray(partitions, np.int64)[is_key]
+        known = np.empty(len(owners), np.bool_)
+        borders = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
+        for first, last in pairwise(borders):  # a batch holds one partition after the other
+            if first < last:
+                table = self._set(int(owners[first])).table
+                known[first:last] = table.contains(fingerprints[first:last])
+        is_new = ~is_key
+        is_new[is_key] = ~known
         return is_new
 
     def add(self, partition: int, keys: Mapping[int, Fingerprints], next_offset: int | None = None) -> None:
@@ -145,6 +150,7 @@ class DuckDbSeenSet:
     def close(self) -> None:
         """See `SeenSet.close`."""
         self.release_all_but(())
+        self._connection.close()
 
     @property
     def size(self) -> Size:
@@ -154,7 +160,9 @@ class DuckDbSeenSet:
 
     def _set(self, partition: int) -> "_PartitionSet":
         if partition not in self._sets:
-            self._sets[partition] = _PartitionSet(self._folder / f"seen-{partition}.duckdb", self._origin)
+            self._sets[partition] = _PartitionSet(
+                SeenFile(self._connection, self._folder / f"seen-{partition}.duckdb", self._origin)
+            )
             self._look()
         return self._sets[partition]
 
@@ -166,8 +174,8 @@ class DuckDbSeenSet:
 class _PartitionSet:
     """A partition's fingerprints in memory, the file behind them, and what the file lacks yet."""
 
-    def __init__(self, path: Path, origin: Origin) -> None:
-        self.file = SeenFile(path, origin)
+    def __init__(self, file: SeenFile) -> None:
+        self.file = file
         self.next_offset: int | None = None
         try:
             if self.file.next_offset is None and len(self.file):

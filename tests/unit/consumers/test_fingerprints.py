@@ -36,6 +36,12 @@ def test_a_key_that_is_64_hex_digits_has_its_first_16_as_fingerprint_and_others_
     assert fingerprints.tolist() == [max(int(key[:16], 16), 1) for key in right]
 
 
+def test_what_one_key_lacks_another_cannot_give():
+    long, short = b"a" * 65, b"a" * 63
+    for keys in ([long, short], [short, long], [b"a" * 129, b""], [b"a" * 31 + b"\n" + b"a" * 32], [b"\n" * 64]):
+        assert not fingerprints_of([*keys, b"b" * 64])[1][:-1].any()
+
+
 def test_zero_is_no_fingerprint():
     fingerprints, _ = fingerprints_of([b"0" * 64])
     assert fingerprints.tolist() == [1]

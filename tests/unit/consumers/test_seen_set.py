@@ -138,6 +138,10 @@ def test_one_of_another_origin_is_emptied(tmp_path, other):
     again.close()
 
 
+def stuffing(seed):
+    return np.random.default_rng(seed).integers(1, 2**64, 50_000, dtype=np.uint64)
+
+
 def truncated(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -147,6 +151,18 @@ def with_flipped_bits(path):
     for place in range(len(content) // 3, len(content), 4096):  # headers are spared: the data is looked at too
         content[place] ^= 0xFF
     path.write_bytes(content)
+
+
+def with_a_changed_key(path):
+    content = path.read_bytes()
+    key = stuffing(0)[:1].tobytes()
+    assert key in content
+    path.write_bytes(content.replace(key, bytes(8)))
+
+
+def without_its_keys(path):
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("drop table seen")
 
 
 def of_another_layout(path):
@@ -163,6 +179,8 @@ def of_another_layout(path):
         lambda path: path.unlink(),
         truncated,
         with_flipped_bits,
+        with_a_changed_key,
+        without_its_keys,
         of_another_layout,
     ],
 )
@@ -172,7 +190,7 @@ def test_a_damaged_or_lost_file_is_rebuilt_from_the_table_and_the_others_are_kep
     first = opened(tmp_path)
     run_catch_up(table, first)
     for extra in range(3):  # some blocks of data
-        first.add(1, {DAY: np.random.default_rng(extra).integers(1, 2**64, 50_000, dtype=np.uint64)}, positions[1])
+        first.add(1, {DAY: stuffing(extra)}, positions[1])
     first.close()
     damage(tmp_path / "seen-1.duckdb")
     again = opened(tmp_path)
