@@ -6,6 +6,7 @@ An error is one line on stderr, `headrace: what, where, what to do`.
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final
@@ -30,6 +31,8 @@ from headrace_consumers.cli.options import EPILOG_WIDTH
 __all__ = ["app", "main"]
 
 TRACEBACK_VARIABLE: Final = "HEADRACE_TRACEBACK"
+CLOSING_THREAD: Final = "headrace-close"
+"""Named so by the dataset consumer, which is not imported here: it is heavy."""
 
 app = typer.Typer(
     name="headrace",
@@ -83,7 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; by default those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
+    code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
+    if argv is None and any(thread.name == CLOSING_THREAD for thread in threading.enumerate()):
+        # A client that waits for a broker that is away would hold up the end of the interpreter, or be torn by it.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def guarded(work: Callable[[], object]) -> int:

@@ -1,28 +1,28 @@
 """`headrace consume dataset`: the deployed consumer."""
 
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from headrace_consumers.cli.options import AsJson, ConfigPath, LogFormat, LogFormatOption, LogLevel, LogLevelOption
 from headrace_consumers.cli.present import count, figures, print_json, print_lines, shares
+from headrace_consumers.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
-    from headrace_consumers.dataset import Tally
+    from collections.abc import Callable, Iterator
 
-__all__ = ["app", "stop_on_signals", "tally_lines"]
+    from headrace_consumers.dataset import Tally
+    from headrace_consumers.dataset.status import Status
+
+__all__ = ["Progress", "app", "status_line", "tally_lines"]
 
 app = typer.Typer(help="Run a consumer.", rich_markup_mode=None)
 
 _LOGGED: Final = ("consumed", "kept", "duplicates", "outcomes", "rejected", "dead_letters", "commits")
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @app.callback()
@@ -62,8 +62,15 @@ def dataset(
     # Imported late: it brings polars, deltalake and DuckDB.
     from headrace_consumers.dataset import run
 
-    with stop_on_signals(stop), _progress() as on_progress:
-        tally = run(config, stop=stop, idle_exit_s=idle_exit_s, on_progress=on_progress, accept_gap=accept_gap)
+    with stop_on_signals(stop), _shown() as progress:
+        tally = run(
+            config,
+            stop=stop,
+            idle_exit_s=idle_exit_s,
+            on_progress=progress.on_progress,
+            on_status=progress.on_status,
+            accept_gap=accept_gap,
+        )
     if as_json:
         print_json(tally.as_dict())
     else:
@@ -87,57 +94,57 @@ def tally_lines(tally: dict[str, Any]) -> list[str]:
     )
 
 
-@contextmanager
-def stop_on_signals(stop: threading.Event, exit_now: Callable[[int], object] = os._exit) -> Iterator[None]:
-    """Set `stop` on the first SIGTERM or SIGINT; leave at once on the second.
+class Progress:
+    """Shows the counts and the lag.
 
     Args:
-        stop: what the work looks at.
-        exit_now: ends the process with this exit code; a parameter for tests.
+        show: takes the counts that have changed, and the lag; None: not known yet.
+        on_each: also when nothing but the lag has changed.
     """
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            exit_now(128 + number)
-        stop.set()
+    def __init__(self, show: "Callable[[dict[str, Any], int | None], None]", *, on_each: bool) -> None:
+        self._show = show
+        self._on_each = on_each
+        self._lag: int | None = None
+        self._last: tuple[dict[str, Any], int | None] = ({}, None)
 
-    former = {number: signal.signal(number, handle) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    def on_status(self, status: "Status") -> None:
+        """Take in how the loop stands."""
+        self._lag = status.lag if status.has_joined else None
+
+    def on_progress(self, tally: "Tally") -> None:
+        """Show it where it has changed."""
+        counts = {name: tally.as_dict()[name] for name in _LOGGED}
+        counts_before, lag_before = self._last
+        if counts != counts_before or (self._on_each and self._lag != lag_before):
+            self._last = (counts, self._lag)
+            self._show(counts, self._lag)
 
 
 @contextmanager
-def _progress() -> "Iterator[Callable[[Tally], None]]":
+def _shown() -> "Iterator[Progress]":
     """Yield what shows progress: one live line on a terminal, a log line a commit elsewhere."""
     if not sys.stderr.isatty():
         import structlog
 
-        yield _log_changes(structlog.stdlib.get_logger("headrace.dataset"))
+        log = structlog.stdlib.get_logger("headrace.dataset")
+
+        def write(counts: dict[str, Any], lag: int | None) -> None:
+            if counts["commits"]:
+                log.info("progress", **counts, lag=lag)
+
+        yield Progress(write, on_each=False)
         return
     from rich.console import Console
-    from rich.status import Status
+    from rich.status import Status as Line
 
-    with Status("waiting for the first record", console=Console(stderr=True)) as status:
-        yield lambda tally: status.update(_one_line(tally.as_dict()))
-
-
-def _log_changes(log: Any) -> "Callable[[Tally], None]":
-    """Return what logs the counts when they have changed, so once a commit and never while idle."""
-    last: dict[str, Any] = {}
-
-    def on_progress(tally: "Tally") -> None:
-        figures = {name: tally.as_dict()[name] for name in _LOGGED}
-        if figures != last and figures["commits"]:
-            last.update(figures)
-            log.info("progress", **figures)
-
-    return on_progress
+    with Line("waiting for the first record", console=Console(stderr=True)) as line:
+        yield Progress(lambda counts, lag: line.update(status_line(counts, lag)), on_each=True)
 
 
-def _one_line(tally: dict[str, Any]) -> str:
-    parts = [("consumed", tally["consumed"]), ("kept", tally["kept"]), ("duplicates", tally["duplicates"])]
-    parts += [("rejected", sum(tally["rejected"].values())), ("dead letters", sum(tally["dead_letters"].values()))]
-    return "   ".join(f"{name} {count(number)}" for name, number in parts)
+def status_line(counts: dict[str, Any], lag: int | None) -> str:
+    """Return the counts and the lag, None where it is not known, as one line."""
+    parts = [("consumed", counts["consumed"]), ("kept", counts["kept"]), ("duplicates", counts["duplicates"])]
+    parts += [("rejected", sum(counts["rejected"].values())), ("dead letters", sum(counts["dead_letters"].values()))]
+    shown = [f"{name} {count(number)}" for name, number in parts]
+    return "   ".join([*shown, "joining the group" if lag is None else f"lag {count(lag)}"])

@@ -1,6 +1,7 @@
 """What the consumer asks the broker about its topic: identity, partitions, the offsets that it holds."""
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,7 +9,7 @@ from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, but not in __all__
 
 from headrace.config import Config
-from headrace_consumers.dataset.errors import SourceError
+from headrace_consumers.dataset.errors import SourceError, Stopped
 from headrace_consumers.dataset.source import QUIET, Source
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["TopicAdmin"]
 
 TIMEOUT_S: Final = 10.0
+_LOOK_S: Final = 0.05
 _LOGGER: Final = logging.getLogger("headrace.kafka")
 
 
@@ -25,16 +27,18 @@ class TopicAdmin:
 
     Args:
         config: the whole configuration.
+        stop: when it is set, no answer is waited for.
 
     Raises:
         SourceError: no broker is configured, or librdkafka refuses an option.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, stop: threading.Event | None = None) -> None:
         servers = config.kafka.bootstrap_servers
         if servers is None:
             raise SourceError("kafka.bootstrap_servers: not set; give HOST:PORT in the configuration or environment")
         self._servers = servers
+        self._stop = stop or threading.Event()
         self._topic = config.kafka.topics.interactions
         self._embedded_id = config.kafka.embedded_id
         try:
@@ -72,8 +76,9 @@ class TopicAdmin:
 
         Raises:
             KafkaException: it is an error, or does not come.
+            Stopped: it is not waited for any more.
         """
-        answer = asked.result(TIMEOUT_S * 2)
+        answer = self._waited_for(asked)
         return Source(self._topic, str(answer.topic_id), len(answer.partitions))
 
     def oldest(self, source: Source) -> dict[int, int]:
@@ -96,9 +101,15 @@ class TopicAdmin:
         asked = {TopicPartition(source.topic, partition): spec() for partition in range(source.partition_count)}
         try:
             answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
-            return {place.partition: int(answer.result().offset) for place, answer in answers.items()}
+            return {place.partition: int(self._waited_for(answer).offset) for place, answer in answers.items()}
         except KafkaException as error:
             raise self._refusal(error) from None
+
+    def _waited_for(self, asked: "Future[Any]") -> Any:
+        while not asked.done():  # it is, with an error, soon after the request's own time-out
+            if self._stop.wait(_LOOK_S):
+                raise Stopped("told to stop while Kafka was asked for the topic")
+        return asked.result()
 
     def _refusal(self, error: KafkaException) -> SourceError:
         reason = error.args[0]

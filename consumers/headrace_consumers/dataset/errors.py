@@ -9,6 +9,7 @@ HeadraceError
     StateError              the folder of the seen-set cannot be used
     OwnCallableError        a filter or scorer of the user's own failed
     CircuitOpenError        nearly everything is unreadable; the deployment is wrong
+  Stopped                   not a fault: the consumer was told to stop while it waited for Kafka
   Fenced                    not a fault: another consumer has moved a partition on; the batch is dropped
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "OwnCallableError",
     "SourceError",
     "StateError",
+    "Stopped",
     "TableError",
 ]
 
@@ -57,6 +59,10 @@ class OwnCallableError(DatasetError):
 
 class CircuitOpenError(DatasetError):
     """Too many of the records read lately are unreadable; the batch is not committed."""
+
+
+class Stopped(HeadraceError):  # noqa: N818  # not an error
+    """The consumer was told to stop while it waited for Kafka; nothing was under way."""
 
 
 class Fenced(HeadraceError):  # noqa: N818  # the field's term, and not an error

@@ -1,6 +1,7 @@
 """The consumer's loop: one thread that polls Kafka, buffers, and commits when a batch is due.
 
 assigned -> paused -> seen-set brought forward, polling on -> resumed -> buffered -> committed -> ...
+failed   -> the batch is kept and tried again, reading paused when there is no room for more, polling on
 revoked  -> the batch is committed at once, or discarded; both are right
 lost     -> discarded
 """
@@ -12,18 +13,19 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from headrace_consumers.dataset.assignment import Assignment
 from headrace_consumers.dataset.catch_up import catch_up
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.errors import DatasetError, Fenced, OffsetsGoneError, SourceError
-from headrace_consumers.dataset.known_topics import KnownTopic
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
+from headrace_consumers.dataset.kafka_errors import refusal
 from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.pace import Pace
-from headrace_consumers.dataset.partitions import OwnedPartitions
 from headrace_consumers.dataset.placement import misplaced
+from headrace_consumers.dataset.retrying import Retrying
 from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable, app_id
+from headrace_consumers.dataset.status import Status
+from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import DeadLetterError
@@ -34,6 +36,8 @@ log = structlog.get_logger("headrace.dataset")
 
 POLL_S: Final = 0.2
 
+STATUS_S: Final = 0.5
+
 
 class BatchLimits:
     """When a batch is due.
@@ -42,12 +46,14 @@ class BatchLimits:
         max_records: commit at this many records ...
         max_bytes: ... or bytes ...
         interval_s: ... or this long after the first of them.
+        give_up_after_s: end when commits have failed for so long.
     """
 
-    def __init__(self, *, max_records: int, max_bytes: int, interval_s: float) -> None:
+    def __init__(self, *, max_records: int, max_bytes: int, interval_s: float, give_up_after_s: float) -> None:
         self.max_records = max_records
         self.max_bytes = max_bytes
         self.interval_s = interval_s
+        self.give_up_after_s = give_up_after_s
 
 
 class Loop:
@@ -56,7 +62,7 @@ class Loop:
     Args:
         consumer: a `confluent_kafka.Consumer`, not subscribed.
         source: the topic.
-        known: what the table remembers of it; a partition without a position begins where it says.
+        assignment: what the group gives this member.
         topic_watch: looks now and then whether the topic is still the same.
         table: this member's handle on the table.
         seen: the keys in the table.
@@ -65,6 +71,7 @@ class Loop:
         tally: what was committed is added to it.
         clock: seconds, monotonic.
         on_progress: called with the tally so far after each poll.
+        on_status: called with how the loop stands, about twice a second.
     """
 
     def __init__(
@@ -72,7 +79,7 @@ class Loop:
         *,
         consumer: Any,
         source: Source,
-        known: KnownTopic,
+        assignment: Assignment,
         topic_watch: TopicWatch,
         table: InteractionTable,
         seen: SeenSet,
@@ -81,10 +88,12 @@ class Loop:
         tally: Tally,
         clock: Callable[[], float],
         on_progress: Callable[[Tally], None],
+        on_status: Callable[[Status], None],
     ) -> None:
         self._consumer = consumer
         self._source = source
-        self._known = known
+        self._assignment = assignment
+        self._owned = assignment.owned
         self._topic_watch = topic_watch
         self._table = table
         self._seen = seen
@@ -92,12 +101,13 @@ class Loop:
         self._limits = limits
         self._clock = clock
         self._on_progress = on_progress
-        self._owned = OwnedPartitions()
         self._pace = Pace()
+        self._on_status = on_status
+        self._retrying = Retrying(limits.give_up_after_s)
         self._batch_began_at: float | None = None
         self._last_event_at = clock()
-        self._has_joined = False
-        self._is_outgrown = False
+        self._told_at = float("-inf")
+        self._last_error: str | None = None
         self._has_warned_of_place = False
         self.tally = tally
 
@@ -115,58 +125,79 @@ class Loop:
         self._last_event_at = self._clock()
         try:
             while not stop.is_set():
-                self._poll(self._consumer.consume(self._pace.records, POLL_S))
+                self._poll(POLL_S)
                 self._topic_watch.look()
                 self._bring_seen_set_forward(stop)
                 if self._is_due():
                     self._commit()
+                self._relieve()
                 self._on_progress(self.tally)
                 if idle_exit_s is not None and self._is_idle(idle_exit_s):
                     break
-            self._commit()
-        except BaseException:
+            self._commit(is_last=True)
+        finally:
             self._owned.drop(list(self._owned))  # or leaving the group would try the same batch again
-            raise
         self._on_progress(self.tally)
 
-    def _poll(self, messages: Sequence[Any]) -> None:
-        if self._is_outgrown:  # asked here, since what a callback raises passes through librdkafka
-            self._topic_watch.look_now()
+    def _poll(self, wait_s: float) -> None:
+        messages = self._consumer.consume(self._pace.records, wait_s)
         errors = [message for message in messages if message.error() is not None]
-        for message in errors:
-            self._on_error(message)
-        polled = Messages.polled([message for message in messages if message.error() is None] if errors else messages)
+        if errors:
+            messages = [message for message in messages if message.error() is None]
+        polled = Messages.polled(messages)
         self._pace.note(polled)
         if self._owned.add(polled):
             self._last_event_at = self._clock()
             if self._batch_began_at is None:
                 self._batch_began_at = self._last_event_at
+        for message in errors:  # afterwards, for an end is the last of its partition
+            self._on_error(message)
+        if self._assignment.is_outgrown:  # asked here, since what a callback raises passes through librdkafka
+            self._topic_watch.look_now()
+        self._tell()
 
     def _bring_seen_set_forward(self, stop: threading.Event) -> None:
         while partitions := self._owned.not_ready():
             source = self._source
             for _ in catch_up(self._table, self._seen, source.topic_id, source.partition_count, partitions):
                 # Paused partitions deliver nothing; polling keeps the membership. A rebalance here adds to not_ready.
-                self._poll(self._consumer.consume(self._pace.records, 0))
+                self._poll(0)
+                self._relieve()
                 if stop.is_set():
                     return
-            self._owned.ready(partitions)
+            self._assignment.ready(partitions)
             size = self._seen.size
             log.info("seen-set brought forward", partitions=partitions, keys=size.keys, mb=size.memory_mb)
-            self._consumer.resume([TopicPartition(source.topic, p) for p in partitions if p in self._owned])
             self._last_event_at = self._clock()
         self._seen.release_all_but(set(self._owned))  # not in a callback: it may fire in the midst of a catch-up
 
-    def _commit(self) -> None:
+    def _commit(self, *, is_last: bool = False) -> None:
         batch = self._owned.batch()
-        if batch.messages:
-            self._insist_on_places(batch.messages)
-            self.tally.add(self._committer.commit(batch.messages, batch.starts))
-            self._owned.committed(batch)
-            self._last_event_at = self._clock()  # a slow commit is no idleness
         self._batch_began_at = None
+        if not batch.messages:
+            return
+        self._insist_on_places(batch.messages)
+        try:
+            self.tally.add(self._committer.commit(batch.messages, batch.starts))
+        except (TableError, DeadLetterError) as error:
+            self._last_error = str(error)
+            pause_s = None if is_last else self._retrying.failed(self._clock())
+            if pause_s is None:
+                raise
+            log.warning(
+                "commit failed: the batch is kept and tried again",
+                reason=str(error),
+                in_s=pause_s,
+                records=len(batch.messages),
+                offsets=batch.starts,
+            )
+            return
+        self._retrying.succeeded()
+        self._owned.committed(batch)
+        self._assignment.resume()
+        self._last_event_at = self._clock()  # a slow commit is no idleness
 
-    def _insist_on_places(self, messages: Sequence[Message]) -> None:
+    def _insist_on_places(self, messages: Messages) -> None:
         """Refuse a batch that was written after partitions were added, before the broker was asked again."""
         stray = misplaced(messages, self._source.partition_count)
         if stray is None or self._has_warned_of_place:
@@ -181,65 +212,79 @@ class Loop:
             offset=stray.offset,
         )
 
-    def _is_due(self) -> bool:
-        if self._batch_began_at is None:
-            return False
+    def _is_full(self) -> bool:
         return (
             self._owned.buffered_records >= self._limits.max_records
             or self._owned.buffered_bytes >= self._limits.max_bytes
-            or self._clock() - self._batch_began_at >= self._limits.interval_s
         )
 
+    def _is_due(self) -> bool:
+        if self._retrying.since is not None:
+            return self._retrying.is_due(self._clock())
+        if self._batch_began_at is None:
+            return False
+        return self._is_full() or self._clock() - self._batch_began_at >= self._limits.interval_s
+
+    def _relieve(self) -> None:
+        """Read nothing more while there is no room: a store that is away, or a long catch-up, takes no memory."""
+        if self._is_full():
+            self._assignment.pause()
+        elif self._assignment.is_paused:  # a partition that was taken away made room
+            self._assignment.resume()
+
     def _is_idle(self, idle_exit_s: float) -> bool:
-        if not self._has_joined:  # joining a group takes seconds
+        if not self._assignment.has_joined:  # joining a group takes seconds
             return False
         return not self._owned.buffered_records and self._clock() - self._last_event_at >= idle_exit_s
 
-    def _on_assign(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        self._table.refresh()
-        started = []
-        for assigned in partitions:
-            if assigned.partition >= self._source.partition_count:  # added while this runs: the watch says it in full
-                self._is_outgrown = True
-                continue
-            position = self._table.position(app_id(self._source.topic_id, assigned.partition))
-            self._owned.assign(assigned.partition, position)
-            offset = self._known.begins[assigned.partition] if position is None else position
-            started.append(TopicPartition(assigned.topic, assigned.partition, offset))
-        consumer.incremental_assign(started)  # with the offsets in it: a later seek would be too late
-        consumer.pause(started)
-        self._has_joined = True
+    def _tell(self) -> None:
+        now = self._clock()
+        if now - self._told_at >= STATUS_S:
+            self._told_at = now
+            assignment = self._assignment
+            self._on_status(
+                Status(
+                    now,
+                    assignment.has_joined,
+                    assignment.status(),
+                    self._retrying.since,
+                    assignment.is_paused,
+                    self._last_error,
+                )
+            )
+
+    def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        self._assignment.assign(partitions)
         self._last_event_at = self._clock()
-        log.info("assigned", partitions=[p.partition for p in started], offsets=[p.offset for p in started])
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         try:
-            self._commit()
-        except (Fenced, DatasetError, DeadLetterError) as error:
+            if self._retrying.since is None:  # else there is no time to find out again that it fails
+                self._commit(is_last=True)
+        except (Fenced, Stopped, DatasetError, DeadLetterError) as error:
             log.warning("batch discarded at revoke", reason=str(error))
         self._on_lost(consumer, partitions)
 
-    def _on_lost(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        self._owned.drop([p.partition for p in partitions])
-        consumer.incremental_unassign(list(partitions))
-        log.info("unassigned", partitions=[p.partition for p in partitions])
+    def _on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        self._assignment.unassign(partitions)
+        if not self._owned.buffered_records:
+            self._retrying.succeeded()
 
     def _report_offsets(self, next_offsets: Mapping[int, int]) -> None:
         offsets = [TopicPartition(self._source.topic, partition, offset) for partition, offset in next_offsets.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:  # a progress report: the table has the truth
+            # Not waited for: a broker that is away would hold up the loop. The table has the truth.
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
             log.warning("offsets not reported to Kafka", reason=error.args[0].str())
 
     def _on_error(self, message: Any) -> None:
         error = message.error()
-        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
-            raise OffsetsGoneError(f"{message.topic()}/{message.partition()}: {error.str()}")
-        if error.fatal() or error.code() in {
-            KafkaError.UNKNOWN_TOPIC_OR_PART,
-            KafkaError.TOPIC_AUTHORIZATION_FAILED,
-            KafkaError.GROUP_AUTHORIZATION_FAILED,
-            KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        }:
-            raise SourceError(f"{self._source.topic}: {error.str()}")
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes are named so
+            self._owned.reached_end(message.partition())
+            return
+        place = self._source.topic if message.partition() < 0 else f"{self._source.topic}/{message.partition()}"
+        if (refused := refusal(error, place)) is not None:
+            raise refused
+        self._last_error = error.str()
         log.warning("Kafka", reason=error.str())

@@ -18,13 +18,22 @@ class Owned:
         start: the table's position when it was assigned or last committed; None when the table has none.
         next_offset: records below it are skipped.
         is_ready: whether the seen-set covers the table's rows of it.
+        is_at_end: whether Kafka had nothing more when it was last read.
+        has_caught_up: whether that has been so since it was assigned.
         buffer: what was read and is not committed.
     """
 
     start: int | None
     next_offset: int
     is_ready: bool = False
+    is_at_end: bool = False
+    has_caught_up: bool = False
     buffer: list[Messages] = field(default_factory=list)
+
+    @property
+    def buffered(self) -> int:
+        """How many records are buffered."""
+        return sum(len(part) for part in self.buffer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,11 @@ class OwnedPartitions:
     def add(self, messages: Messages) -> int:
         """Buffer messages; return how many. Those that are not ours or were committed before are skipped."""
         return sum(self._add(run) for run in messages.runs())
+
+    def reached_end(self, partition: int) -> None:
+        """Kafka has nothing more of a partition, for now."""
+        if (owned := self._owned.get(partition)) is not None:
+            owned.is_at_end = owned.has_caught_up = True
 
     def batch(self) -> Batch:
         """Return all that is buffered of the partitions whose seen-set is ready."""
@@ -94,6 +108,7 @@ class OwnedPartitions:
             return 0
         owned.buffer.append(taken)
         owned.next_offset = int(taken.offsets[-1]) + 1
+        owned.is_at_end = False
         self._count([taken], 1)
         return len(taken)
 
@@ -101,6 +116,10 @@ class OwnedPartitions:
         for part in parts:
             self.buffered_records += sign * len(part)
             self.buffered_bytes += sign * int(part.sizes_bytes.sum())
+
+    def items(self) -> Iterable[tuple[int, Owned]]:
+        """Return each partition and how it stands."""
+        return self._owned.items()
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._owned)

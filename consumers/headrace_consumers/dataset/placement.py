@@ -1,6 +1,5 @@
 """Whether messages lie in the partitions where murmur2 puts their keys: only there do all copies of a key meet."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,17 +13,16 @@ __all__ = ["misplaced"]
 _KEY_LENGTH: Final = 64
 
 
-def misplaced(messages: Sequence[Message], partition_count: int) -> Message | None:
+def misplaced(messages: Messages, partition_count: int) -> Message | None:
     """Return the first message that lies elsewhere; None where each is in its place.
 
     Somebody writes with another partitioner, or the topic has other partitions than it had. A key that is no
     deduplication key has no place.
     """
-    columns = Messages.of(messages)
-    keyed = {place: key for place, key in enumerate(columns.keys) if key is not None and len(key) == _KEY_LENGTH}
-    if not keyed:
+    placed = [at for at, key in enumerate(messages.keys) if key is not None and len(key) == _KEY_LENGTH]
+    if not placed:
         return None
-    keys = np.frombuffer(b"".join(keyed.values()), np.uint8).reshape(-1, _KEY_LENGTH)
-    places = np.fromiter(keyed, np.int64, len(keyed))
-    (wrong,) = np.nonzero(partitions_of(keys, partition_count) != columns.partitions[places])
-    return columns[int(places[wrong[0]])] if len(wrong) else None
+    joined = b"".join([messages.keys[at] or b"" for at in placed])
+    owners = partitions_of(np.frombuffer(joined, np.uint8).reshape(-1, _KEY_LENGTH), partition_count)
+    (wrong,) = np.nonzero(owners != messages.partitions[placed])
+    return messages[placed[wrong[0]]] if len(wrong) else None

@@ -15,12 +15,14 @@ from headrace.config import Config
 from headrace.key_material import reading_keys
 from headrace_consumers.dataset.admin import TopicAdmin
 from headrace_consumers.dataset.admission import admit
+from headrace_consumers.dataset.assignment import Assignment
 from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
-from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
+from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError, Stopped
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.health import health_of
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
 from headrace_consumers.dataset.member_folder import lock_member_folder
@@ -29,7 +31,8 @@ from headrace_consumers.dataset.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.select import FrameDecoder
-from headrace_consumers.dataset.source import Source, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.source import Source, close_consumer, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook, hook_from_environment
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
@@ -48,6 +51,7 @@ def run(
     stop: threading.Event,
     idle_exit_s: float | None = None,
     on_progress: Callable[[Tally], None] | None = None,
+    on_status: Callable[[Status], None] | None = None,
     accept_gap: bool = False,
 ) -> Tally:
     """Consume interactions into the table until `stop` is set; return what became of them.
@@ -57,24 +61,58 @@ def run(
         stop: set it to commit what is buffered, leave the group and return.
         idle_exit_s: also stop when nothing has come for so long.
         on_progress: called with the tally so far, several times a second.
+        on_status: called with how the loop stands, about twice a second.
         accept_gap: go on where Kafka no longer holds what the table has not read, or where the topic is another.
 
     Raises:
         HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
     """
+    total = Tally()
+    with contextlib.suppress(Stopped):
+        _run(
+            config,
+            total,
+            stop,
+            idle_exit_s=idle_exit_s,
+            on_progress=on_progress,
+            on_status=on_status,
+            accept_gap=accept_gap,
+        )
+    return total
+
+
+def _run(
+    config: Config,
+    total: Tally,
+    stop: threading.Event,
+    *,
+    idle_exit_s: float | None,
+    on_progress: Callable[[Tally], None] | None,
+    on_status: Callable[[Status], None] | None,
+    accept_gap: bool,
+) -> None:
     hook = hook_from_environment()
     keys = reading_keys(config)
     filter_ = Filter(config.filters)
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
-    topic = TopicAdmin(config)
+    topic = TopicAdmin(config, stop)
     source = topic.describe()
-    table = InteractionTable(Path(config.dataset.path))
+    table = InteractionTable(Path(config.dataset.path), sleep=stop.wait)
     known = admit(source, table, topic, accept_gap=accept_gap, now=_now)
-    total = Tally()
     breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
     watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
-    with lock, contextlib.closing(_seen_set(config, folder, table, source)) as seen:
+    with (
+        lock,
+        health_of(config, time.monotonic) as health,
+        contextlib.closing(_seen_set(config, folder, table, source)) as seen,
+    ):
+
+        def tell(status: Status) -> None:
+            health.tell(status)
+            if on_status is not None:
+                on_status(status)
+
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
         gone_at = -1
         while True:
@@ -91,7 +129,9 @@ def run(
                 watch=watch,
                 hook=hook,
                 total=total,
+                stop=stop,
                 on_progress=on_progress,
+                on_status=tell,
             ) as loop:
                 try:
                     loop.run(stop, idle_exit_s)
@@ -105,7 +145,6 @@ def run(
                     gone_at = commits
                 else:
                     break
-    return total
 
 
 @contextlib.contextmanager
@@ -123,10 +162,14 @@ def _loop(
     watch: RejectionWatch,
     hook: Hook,
     total: Tally,
+    stop: threading.Event,
     on_progress: Callable[[Tally], None] | None,
+    on_status: Callable[[Status], None],
 ) -> Iterator[Loop]:
-    dead_letters = KafkaDeadLetterWriter(lambda: make_dead_letter_producer(config), config.kafka.topics.dead_letters)
-    consumer = make_consumer(config, error_cb=_log_once())
+    dead_letters = KafkaDeadLetterWriter(
+        lambda: make_dead_letter_producer(config), config.kafka.topics.dead_letters, is_hurried=stop.is_set
+    )
+    consumer = make_consumer(config, error_cb=_log_once(), on_commit=_on_commit)
 
     def make_committer(report_offsets: Callable[[Mapping[int, int]], None]) -> Committer:
         return Committer(
@@ -146,7 +189,7 @@ def _loop(
     loop = Loop(
         consumer=consumer,
         source=source,
-        known=known,
+        assignment=Assignment(consumer, source, known, table),
         topic_watch=topic_watch,
         table=table,
         seen=seen,
@@ -155,16 +198,23 @@ def _loop(
             max_records=config.dataset.max_batch_records,
             max_bytes=int(config.dataset.max_batch_mb * 1e6),
             interval_s=config.dataset.commit_interval_s,
+            give_up_after_s=config.dataset.give_up_after_s,
         ),
         tally=total,
         clock=time.monotonic,
         on_progress=on_progress or (lambda _: None),
+        on_status=on_status,
     )
     try:
         yield loop
     finally:
-        consumer.close()
+        close_consumer(consumer)
         dead_letters.close()
+
+
+def _on_commit(error: KafkaError | None, _offsets: object) -> None:
+    if error is not None:
+        log.warning("offsets not reported to Kafka", reason=error.str())
 
 
 def _now() -> datetime:

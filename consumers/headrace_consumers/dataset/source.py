@@ -1,6 +1,7 @@
 """The topic's identity, and the Kafka clients of the dataset consumer."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,10 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from headrace.config import Config
 from headrace_consumers.dataset.errors import SourceError
 
-__all__ = ["QUIET", "Source", "consumer_options", "make_consumer", "make_dead_letter_producer"]
+__all__ = ["QUIET", "Source", "close_consumer", "consumer_options", "make_consumer", "make_dead_letter_producer"]
+
+
+_CLOSE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,10 @@ def consumer_options(config: Config) -> dict[str, Any]:
         "enable.auto.commit": False,  # the table holds the offsets
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",  # any other value would skip or repeat records silently
+        "enable.partition.eof": True,  # offsets have gaps, so that it has caught up is told, not computed
     }
+    if config.dataset.group_instance_id is not None:
+        options["group.instance.id"] = config.dataset.group_instance_id
     if options.get("group.protocol", "classic") != "consumer":
         options.setdefault("partition.assignment.strategy", "cooperative-sticky")
     return options
@@ -57,6 +64,19 @@ def make_consumer(config: Config, **callbacks: Any) -> Consumer:
         return Consumer({**consumer_options(config), **callbacks}, logger=_LOGGER)
     except (KafkaException, ValueError, TypeError) as error:
         raise SourceError(f"kafka options: {_one_line(error)}") from None
+
+
+def close_consumer(consumer: Any, timeout_s: float = _CLOSE_S) -> None:
+    """Leave the group; a broker that is away is not waited for, and finds out by itself.
+
+    Args:
+        consumer: it is not used afterwards, and its callbacks find nothing to do.
+        timeout_s: how long to wait.
+    """
+    # Closing waits for answers that may never come, and cannot be told to stop.
+    thread = threading.Thread(target=consumer.close, name="headrace-close", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
 
 
 def make_dead_letter_producer(config: Config) -> Producer:

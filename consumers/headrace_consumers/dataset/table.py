@@ -66,7 +66,7 @@ class InteractionTable:
         TableError: the path is no table and cannot become one.
     """
 
-    def __init__(self, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, path: Path, *, sleep: Callable[[float], object] = time.sleep) -> None:
         self.path = path
         self._sleep = sleep
         self._table, self._lock = open_or_create(path)

@@ -10,6 +10,8 @@ from headrace_schemas import DeadLetter, dead_letter_codec
 __all__ = ["DeadLetterError", "DeadLetterWriter", "KafkaDeadLetterWriter"]
 
 TIMEOUT_S: Final = 30.0
+HURRIED_S: Final = 2.0
+_SLICE_S: Final = 0.2
 
 
 class DeadLetterError(HeadraceError):
@@ -39,12 +41,21 @@ class KafkaDeadLetterWriter:
         make_producer: makes a `confluent_kafka.Producer` with acks=all; called at the first letter.
         topic: the dead-letter topic.
         timeout_s: how long to wait for the acknowledgements.
+        is_hurried: tells whether the process is to end, so that there is little time to wait.
     """
 
-    def __init__(self, make_producer: Callable[[], Any], topic: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        make_producer: Callable[[], Any],
+        topic: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        is_hurried: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._make_producer = make_producer
         self._topic = topic
         self._timeout_s = timeout_s
+        self._is_hurried = is_hurried
         self._codec = dead_letter_codec()
         self._producer: Any = None
 
@@ -68,7 +79,7 @@ class KafkaDeadLetterWriter:
         deadline = time.monotonic() + self._timeout_s
         for letter in letters:
             self._produce(letter, on_delivery, deadline)
-        self._producer.flush(max(0.0, deadline - time.monotonic()))
+        self._flush(deadline)
         if failures or acknowledged < len(letters):
             why = failures[0] if failures else f"no answer within {self._timeout_s:g} s"
             raise DeadLetterError(
@@ -79,6 +90,12 @@ class KafkaDeadLetterWriter:
     def close(self) -> None:
         """See `DeadLetterWriter.close`."""
         self._producer = None
+
+    def _flush(self, deadline: float) -> None:
+        began = time.monotonic()
+        while (now := time.monotonic()) < deadline and self._producer.flush(min(_SLICE_S, deadline - now)):
+            if self._is_hurried():
+                deadline = min(deadline, began + HURRIED_S)
 
     def _produce(self, letter: DeadLetter, on_delivery: Callable[[Any, Any], None], deadline: float) -> None:
         key = f"{letter['topic']}/{letter['partition']}/{letter['offset']}".encode()

@@ -147,11 +147,21 @@ class Dataset(Section):
         2000, description="Memory planned for a member's seen-set, MB of 10^6 bytes; a warning at 80% of it."
     )
     group_id: str = Field("headrace-dataset", min_length=1, description="Kafka consumer group.")
+    group_instance_id: str | None = Field(
+        None,
+        min_length=1,
+        description="Static membership: one for each member, kept over restarts.",
+    )
     commit_interval_s: Positive = Field(5, description="At most this long between commits.")
     max_batch_records: int = Field(50_000, ge=1, description="Commit earlier at this many records.")
     max_batch_mb: Positive = Field(64, description="Commit earlier at this much, MB of 10^6 bytes.")
     storage_options: dict[str, str] = Field(default_factory=dict, description="delta-rs storage options.")
     dead_letter_limits: DeadLetterLimits = Field(default_factory=DeadLetterLimits)
+    give_up_after_s: Positive = Field(600, description="End when commits have failed for so long; until then, retry.")
+    health_port: int | None = Field(None, ge=1, le=65_535, description="Port of /healthz and /readyz; null: none.")
+    health_host: str = Field("127.0.0.1", min_length=1, description="The address that it listens on.")
+    health_stalled_s: Positive = Field(120, description="Unhealthy when the loop has not turned for so long.")
+    health_failing_s: Positive = Field(300, description="Unhealthy when commits have failed for so long.")
 
 
 class Schemas(Section):

@@ -1,27 +1,8 @@
-"""`headrace consume dataset`: signals, what it prints; the consumer itself has its own tests."""
+"""`headrace consume dataset`: what it prints; the consumer itself has its own tests."""
 
-import os
-import signal
-import threading
-
-from headrace_consumers.cli.consume import stop_on_signals, tally_lines
-
-
-def test_the_first_signal_stops_in_order_and_the_second_at_once():
-    stop, exits = threading.Event(), []
-    with stop_on_signals(stop, exit_now=exits.append):
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(5)
-        assert exits == []
-        os.kill(os.getpid(), signal.SIGINT)
-    assert exits == [128 + signal.SIGINT]
-
-
-def test_the_former_handlers_come_back():
-    former = signal.getsignal(signal.SIGINT)
-    with stop_on_signals(threading.Event()):
-        assert signal.getsignal(signal.SIGINT) is not former
-    assert signal.getsignal(signal.SIGINT) is former
+from headrace_consumers.cli.consume import Progress, status_line, tally_lines
+from headrace_consumers.dataset import Tally
+from headrace_consumers.dataset.status import PartitionStatus, Status
 
 
 def test_the_summary_is_aligned_and_names_reasons_by_size():
@@ -47,6 +28,19 @@ def test_the_summary_is_aligned_and_names_reasons_by_size():
         "unknown            0",
         "commits            7",
     ]
+
+
+def test_the_line_tells_the_lag_and_is_drawn_only_when_something_changed():
+    drawn = []
+    progress = Progress(lambda counts, lag: drawn.append(status_line(counts, lag)), on_each=True)
+    tally = Tally(consumed=12_345, kept=10_000, duplicates=2_345)
+    partition = PartitionStatus(0, 0, 0, 1_200, is_ready=True, has_caught_up=False)
+    for status in (Status(0.0), Status(1.0, has_joined=True, partitions={0: partition, 1: partition})):
+        progress.on_status(status)
+        for _ in range(3):
+            progress.on_progress(tally)
+    counts = "consumed 12,345   kept 10,000   duplicates 2,345   rejected 0   dead letters 0   "
+    assert drawn == [counts + "joining the group", counts + "lag 2,400"]
 
 
 def test_without_a_broker_configured_it_says_what_to_set(command):

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from headrace_consumers.dataset.admission import admit
 from headrace_consumers.dataset.errors import OffsetsGoneError, OtherTopicError, SourceError, TableError
 from headrace_consumers.dataset.known_topics import Gap, KnownTopic, KnownTopics
+from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.placement import misplaced
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.table import InteractionTable, Move, app_id
@@ -228,9 +229,9 @@ def test_a_message_that_lies_where_murmur2_does_not_put_it_is_found():
         for offset, record in enumerate(records)
     ]
     odd = [message_of(b"no record", 50, 3), message_of(b"no record", 51, 3, key=b"short")]
-    assert misplaced([*placed, *odd], 4) is None
-    assert misplaced(odd, 4) is None
-    found = misplaced([*odd, *placed], 5)
+    assert misplaced(Messages.of([*placed, *odd]), 4) is None
+    assert misplaced(Messages.of(odd), 4) is None
+    found = misplaced(Messages.of([*odd, *placed]), 5)
     assert found == next(m for m in placed if keys.partition_of(m.key, 5) != m.partition)
 
 

@@ -1,0 +1,115 @@
+"""`/healthz` and `/readyz`: how the consumer stands, over HTTP, for a supervisor's probes.
+
+Its own thread answers, so that a loop that hangs is told of. Reads only; nothing of a record is in the answers.
+"""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+import structlog
+
+from headrace.config import Config
+from headrace.errors import ConfigError
+from headrace_consumers.dataset.status import HealthLimits, Status, judge
+
+__all__ = ["Health", "health_of", "serve_health"]
+
+_REQUEST_TIMEOUT_S: Final = 5.0
+
+log = structlog.get_logger("headrace.dataset")
+
+
+class Health:
+    """The last status that the loop told.
+
+    Args:
+        limits: what is too much.
+        clock: seconds, monotonic; the loop's.
+    """
+
+    def __init__(self, limits: HealthLimits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._status = Status(turned_at=clock())
+
+    def tell(self, status: Status) -> None:
+        """Take in how the loop stands now."""
+        self._status = status  # one reference, replaced at once: a reader sees the one or the other
+
+    def answer(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Return the HTTP status and body for a path."""
+        if path not in {"/healthz", "/readyz"}:
+            return 404, {"problems": ["ask for /healthz or /readyz"]}
+        verdict = judge(self._status, self._clock(), self._limits)
+        is_well = verdict.is_healthy if path == "/healthz" else verdict.is_ready
+        return (200 if is_well else 503), {"ok": is_well, **verdict.body}
+
+
+@contextlib.contextmanager
+def health_of(config: Config, clock: Callable[[], float]) -> Iterator[Health]:
+    """Yield what the loop tells its status to; probes are answered meanwhile, if the configuration wants it.
+
+    Args:
+        config: the whole configuration.
+        clock: seconds, monotonic; the loop's.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    dataset = config.dataset
+    health = Health(HealthLimits(dataset.health_stalled_s, dataset.health_failing_s, dataset.max_batch_records), clock)
+    if dataset.health_port is None:
+        yield health
+        return
+    with serve_health(health, dataset.health_host, dataset.health_port):
+        yield health
+
+
+@contextlib.contextmanager
+def serve_health(health: Health, host: str, port: int) -> Iterator[int]:
+    """Answer probes while the context is open; yield the port.
+
+    Args:
+        health: is asked.
+        host: the address to bind.
+        port: 0 takes a free one.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_TIMEOUT_S
+
+        def do_GET(self) -> None:
+            code, body = health.answer(self.path.partition("?")[0])
+            text = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Probes come every few seconds: no line for each."""
+
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"dataset.health_port: cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); "
+            "give another port or dataset.health_host"
+        ) from None
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="headrace-health", daemon=True)
+    thread.start()
+    log.info("health", address=f"http://{host}:{server.server_port}/healthz")
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()

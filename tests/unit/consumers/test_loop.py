@@ -1,0 +1,310 @@
+"""The loop without a broker: a store that is away, room for what is read, clocks, and what it tells of itself."""
+
+import threading
+from collections import deque
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from headrace_consumers.dataset.assignment import Assignment
+from headrace_consumers.dataset.errors import OffsetsGoneError, SourceError, TableError
+from headrace_consumers.dataset.known_topics import KnownTopic
+from headrace_consumers.dataset.loop import BatchLimits, Loop
+from headrace_consumers.dataset.memory import Size
+from headrace_consumers.dataset.retrying import Retrying
+from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.tally import Tally
+
+SOURCE = Source("interactions", "id-1", 2)
+KNOWN = KnownTopic("id-1", 2, (0, 5))
+
+
+class Record:
+    """A confluent_kafka.Message."""
+
+    def __init__(self, offset, partition=0, *, error=None, value=b"x" * 10):
+        self._values = {"offset": offset, "partition": partition, "error": error, "value": value}
+
+    def __getattr__(self, name):
+        return lambda: self._values[name]
+
+    def key(self):
+        return None
+
+    def timestamp(self):
+        return (2, 0)
+
+    def headers(self):
+        return None
+
+
+class Client:
+    """A confluent_kafka.Consumer that delivers what is put in `coming`, but nothing of what is paused."""
+
+    def __init__(self, partitions=(0,)):
+        self.coming = deque()
+        self.paused = set()
+        self.committed = []
+        self.ends = {}
+        self._partitions = [TopicPartition("interactions", p) for p in partitions]
+        self._assign = None
+
+    def subscribe(self, _topics, *, on_assign, on_revoke, on_lost):
+        self._assign, self.revoke, self.lose = on_assign, on_revoke, on_lost
+
+    def consume(self, count, _timeout_s):
+        if self._assign is not None:
+            assign, self._assign = self._assign, None
+            assign(self, self._partitions)
+        delivered = []
+        while self.coming and len(delivered) < count:
+            if self.coming[0].partition() in self.paused:
+                break
+            delivered.append(self.coming.popleft())
+        return delivered
+
+    def incremental_assign(self, places):
+        self.started = {place.partition: place.offset for place in places}
+
+    def incremental_unassign(self, places):
+        pass
+
+    def pause(self, places):
+        self.paused |= {place.partition for place in places}
+
+    def resume(self, places):
+        self.paused -= {place.partition for place in places}
+
+    def commit(self, offsets, asynchronous):
+        assert asynchronous
+        self.committed.append({place.partition: place.offset for place in offsets})
+
+    def get_watermark_offsets(self, place, *, cached):
+        assert cached
+        return (0, self.ends.get(place.partition, -1001))
+
+
+class Table:
+    """Positions, and nothing else."""
+
+    def __init__(self, **positions):
+        self.positions = {f"id-1/{name[1:]}": position for name, position in positions.items()}
+
+    def refresh(self):
+        pass
+
+    def position(self, app_id):
+        return self.positions.get(app_id)
+
+
+class Seen:
+    """Has nothing to tell."""
+
+    size = Size(0, 0)
+
+    def release_all_but(self, _partitions):
+        pass
+
+
+class Committing:
+    """A committer whose store is away `failures` times."""
+
+    def __init__(self, failures=0):
+        self.failures = failures
+        self.batches = []
+
+    def commit(self, messages, starts):
+        if self.failures:
+            self.failures -= 1
+            raise TableError("no room")
+        self.batches.append(([message.offset for message in messages], dict(starts)))
+        return Tally(consumed=len(messages), commits=1)
+
+
+class Ground:
+    """A loop in a world of its own; `each_turn` is called after each turn with the number of turns."""
+
+    def __init__(self, *, failures=0, partitions=(0,), table=None, give_up_after_s=100.0, max_records=10):
+        self.now = 0.0
+        self.client = Client(partitions)
+        self.committing = Committing(failures)
+        self.stop = threading.Event()
+        self.statuses = []
+        self.turns = 0
+        self.each_turn = lambda _: None
+        assignment = Assignment(self.client, SOURCE, KNOWN, table or Table())
+        self.loop = Loop(
+            consumer=self.client,
+            source=SOURCE,
+            assignment=assignment,
+            topic_watch=self,
+            table=table or Table(),
+            seen=Seen(),
+            make_committer=lambda _: self.committing,
+            limits=BatchLimits(max_records=max_records, max_bytes=1000, interval_s=5, give_up_after_s=give_up_after_s),
+            tally=Tally(),
+            clock=lambda: self.now,
+            on_progress=self._turned,
+            on_status=self.statuses.append,
+        )
+
+    def look(self):
+        pass
+
+    def look_now(self):
+        raise SourceError("it has other partitions")
+
+    def run(self, turns, each_turn=lambda _: None):
+        self._last, self.each_turn = turns, each_turn
+        self.loop.run(self.stop)
+
+    def _turned(self, _tally):
+        self.turns += 1
+        self.now += 1
+        self.each_turn(self.turns)
+        if self.turns >= self._last:
+            self.stop.set()
+
+
+@pytest.fixture(autouse=True)
+def _none_of_the_table(monkeypatch):
+    monkeypatch.setattr("headrace_consumers.dataset.loop.catch_up", lambda *_: iter(()))
+
+
+def test_a_batch_is_committed_in_time_and_a_partition_starts_at_the_table_or_where_it_began():
+    ground = Ground(partitions=(0, 1), table=Table(p0=3))
+    ground.client.coming.extend([Record(3), Record(4), Record(7, 1)])
+    ground.run(8)
+    assert ground.client.started == {0: 3, 1: 5}
+    assert ground.committing.batches == [([3, 4, 7], {0: 3, 1: None})]
+
+
+def test_a_store_that_is_away_is_tried_again_less_and_less_often_and_nothing_is_dropped():
+    ground = Ground(failures=3)
+    ground.client.coming.extend(Record(offset) for offset in range(4))
+    ground.run(40)
+    assert ground.committing.batches == [([0, 1, 2, 3], {0: None})]
+    failing = [status.failing_since for status in ground.statuses]
+    assert set(failing) == {None, 6.0}
+    assert failing.count(6.0) in range(6, 10)  # 1 + 2 + 4 s
+    assert ground.statuses[-1].failing_since is None
+    assert ground.statuses[-1].last_error == "no room"
+
+
+def test_while_it_is_away_no_more_is_read_than_a_batch():
+    ground = Ground(failures=3, max_records=10)
+    ground.client.coming.extend(Record(offset) for offset in range(5))
+    ground.run(30, lambda turns: ground.client.coming.extend(Record(turns * 5 + number) for number in range(5)))
+    failing = [status for status in ground.statuses if status.failing_since is not None]
+    assert {status.partitions[0].buffered for status in failing} == {10}
+    assert any(status.is_paused for status in failing)
+    offsets = [offset for batch, _ in ground.committing.batches for offset in batch]
+    assert offsets == list(range(len(offsets)))  # read on afterwards, none left out
+    assert len(offsets) > 20
+
+
+def test_it_gives_up_after_the_time_it_was_given():
+    ground = Ground(failures=1000, give_up_after_s=60)
+    ground.client.coming.append(Record(0))
+    with pytest.raises(TableError, match="no room"):
+        ground.run(1000)
+    assert 60 <= ground.now <= 60 + 40
+    assert ground.committing.failures > 980
+
+
+def test_told_to_stop_while_the_store_is_away_it_tries_once_more_and_says_so():
+    ground = Ground(failures=1000)
+    ground.client.coming.append(Record(0))
+    with pytest.raises(TableError, match="no room"):
+        ground.run(7)
+    assert ground.committing.failures == 998
+
+
+def test_a_partition_that_is_taken_away_is_no_longer_tried():
+    ground = Ground(failures=1)
+    ground.client.coming.append(Record(0))
+
+    def take(turns):
+        if turns == 7:
+            ground.client.revoke(ground.client, [TopicPartition("interactions", 0)])
+
+    ground.run(20, take)
+    assert ground.committing.batches == []
+    assert ground.statuses[-1].failing_since is None
+
+
+def test_told_to_stop_while_the_seen_set_is_brought_forward_it_leaves_that_for_the_next_time(monkeypatch):
+    ground = Ground()
+    steps = []
+
+    def for_ever(*_):
+        while True:
+            steps.append(ground.stop.is_set())
+            if len(steps) == 5:
+                ground.stop.set()
+            yield 1
+
+    monkeypatch.setattr("headrace_consumers.dataset.loop.catch_up", for_ever)
+    ground.run(1000)
+    assert len(steps) == 5
+    assert ground.client.paused == {0}
+
+
+def test_a_clock_that_jumps_ahead_commits_early_and_loses_nothing():
+    """The monotonic clock does not count a suspended host's time everywhere; where it does, it jumps."""
+    ground = Ground()
+    ground.client.coming.append(Record(0))
+
+    def jump(turns):
+        if turns == 2:
+            ground.now += 86_400
+            ground.client.coming.append(Record(1))
+
+    ground.run(12, jump)
+    assert [batch for batch, _ in ground.committing.batches] in ([[0], [1]], [[0, 1]])
+
+
+def test_the_lag_is_known_from_fetches_and_nothing_is_left_at_the_end():
+    ground = Ground()
+    ground.client.ends = {0: 40}
+    ground.client.coming.extend(Record(offset) for offset in range(4))
+
+    def end(turns):
+        if turns == 10:
+            ground.client.coming.append(Record(40, error=KafkaError(KafkaError._PARTITION_EOF)))
+
+    ground.run(14, end)
+    told = [(status.lag, status.partitions[0].has_caught_up) for status in ground.statuses if status.partitions]
+    assert (40, False) in told
+    assert told[-1] == (0, True)  # offsets 4 to 39 hold no record
+
+
+def test_a_partition_that_was_added_is_not_read():
+    ground = Ground(partitions=(0, 2))
+    with pytest.raises(SourceError, match="other partitions"):
+        ground.run(3)
+    assert ground.client.started == {0: 0}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "line"),
+    [
+        (KafkaError._AUTO_OFFSET_RESET, OffsetsGoneError, "interactions/0"),
+        (KafkaError.FENCED_INSTANCE_ID, SourceError, "group_instance_id"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, SourceError, "interactions"),
+    ],
+)
+def test_errors_that_do_not_pass_end_it_and_others_do_not(code, kind, line):
+    ground = Ground()
+    ground.client.coming.extend([Record(0, error=KafkaError(KafkaError._TRANSPORT)), Record(0, error=KafkaError(code))])
+    with pytest.raises(kind, match=line):
+        ground.run(3)
+
+
+def test_retrying_begins_anew_after_a_success():
+    retrying = Retrying(100)
+    assert [retrying.failed(0.0), retrying.failed(1.0), retrying.failed(3.0)] == [1.0, 2.0, 4.0]
+    assert (retrying.is_due(6.9), retrying.is_due(7.0)) == (False, True)
+    retrying.succeeded()
+    assert (retrying.failed(200.0), retrying.since) == (1.0, 200.0)
+    assert retrying.failed(300.0) is None
