@@ -1,7 +1,8 @@
 """Canonical JSON: one value, one sequence of bytes, in every language.
 
-RFC 8785 (JSON Canonicalization Scheme), by the `rfc8785` library. What the RFC refuses is mapped first, by one
-reversible rule: a *tag*, an object with exactly one member whose name begins with ``$hr:``.
+RFC 8785 (JSON Canonicalization Scheme), by the `rfc8785` library, or by `json` where that writes the same. What the RFC
+refuses is mapped first, by one reversible rule: a *tag*, an object with exactly one member whose name begins with
+``$hr:``.
 
     {"$hr:float": "NaN" | "Infinity" | "-Infinity"}
     {"$hr:int": "9007199254740993"}         an integer beyond +-(2^53 - 1), in decimal
@@ -15,6 +16,7 @@ that of an enumeration's member, plays no part: its value does.
 """
 
 import codecs
+import contextlib
 import json
 import math
 import re
@@ -38,6 +40,10 @@ TAG = "$hr:"
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 100
 """Deeper values are refused: a bomb of nesting must not end in a RecursionError."""
+_LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15
+"""Between them Python and the RFC write a number that is no integer alike: without an exponent."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
 _DECIMAL = re.compile(r"-?[1-9][0-9]*")
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
@@ -49,6 +55,9 @@ def dumps(value: JSON) -> bytes:
         CanonicalizationError: a type that is no JSON, or more than MAX_DEPTH levels.
     """
     try:
+        if _is_common(value, 0):
+            with contextlib.suppress(UnicodeEncodeError):  # lone surrogates
+                return _encode(value).encode()
         return rfc8785.dumps(_to_plain(value, 0))
     except RecursionError:  # the caller's stack was nearly full
         raise CanonicalizationError("no canonical JSON: nested too deeply for the stack that is left") from None
@@ -72,6 +81,33 @@ def loads(text: bytes | str) -> JSON:
         return _from_plain(plain, 0)
     except (ValueError, RecursionError) as error:
         raise CanonicalizationError(f"not canonical JSON: {type(error).__name__}") from error
+
+
+def _is_common(value: JSON, depth: int) -> bool:
+    """Tell whether Python's own encoder, twenty times as fast, writes what the RFC does, but for lone surrogates.
+
+    So it is without subclasses, tags and numbers that either writes in a way of its own, with keys of ASCII.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER)
+    if kind is float:
+        return bool(_LEAST_PLAIN <= abs(value) < _MOST_PLAIN and not value.is_integer())
+    if depth >= MAX_DEPTH:
+        return False
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or key.startswith(TAG) or not _is_common(item, depth + 1):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        for item in value:  # noqa: SIM110  # `all` over a generator takes twice as long
+            if not _is_common(item, depth + 1):
+                return False
+        return True
+    return False
 
 
 def _to_plain(value: JSON, depth: int) -> JSON:

@@ -50,8 +50,9 @@ class Finisher:
         protection = self._protection
         signature = to_valid_name(call.signature)
         inputs, output, attributes, error = protection.hidden(self._leaving(call, signature, counts), counts)
-        policy, dedup_key = self._key(call, signature, inputs)
-        input_json, input_cut = self._cut(signature, inputs)
+        encoded = canonical.dumps(inputs)
+        policy, dedup_key = self._key(call, signature, inputs, encoded)
+        input_json, input_cut = self._cut(signature, inputs, encoded)
         output_json, output_cut = self._cut(signature, output)
         attributes_json, attributes_cut = capped(attributes, self._telemetry.max_field_bytes)
         error = None if error is None else error[:MAX_ERROR_CHARACTERS]
@@ -106,8 +107,8 @@ class Finisher:
             error = WITHHELD
         return [inputs, output, call.attributes, error]
 
-    def _key(self, call: CapturedCall, signature: str, inputs: dict[str, Any]) -> tuple[str, str]:
-        """Return the policy's name and the key."""
+    def _key(self, call: CapturedCall, signature: str, inputs: dict[str, Any], encoded: bytes) -> tuple[str, str]:
+        """Return the policy's name and the key; `encoded` is the canonical JSON of the inputs."""
         if call.capture_level == "outcome":
             return "none", call.event_id
         if call.truncated:  # without all of its inputs, a call is nobody's duplicate
@@ -116,13 +117,17 @@ class Finisher:
         if counted.inputs is None:
             return counted.policy, keys.event_key(call.event_id)
         secret = self._protection.dedup_key
-        key = keys.dedup_key(signature, call.fields_hash, canonical.dumps(counted.inputs), secret=secret)
+        if counted.inputs is not inputs:
+            encoded = canonical.dumps(counted.inputs)
+        key = keys.dedup_key(signature, call.fields_hash, encoded, secret=secret)
         return counted.policy if secret is None else f"hmac-{keys.secret_id(secret)}:{counted.policy}", key
 
-    def _cut(self, signature: str, fields: dict[str, Any]) -> tuple[str, bool]:
-        limits = {**self._limits.get("*", {}), **self._limits.get(signature, {})}
-        fields, is_cut = with_capped_fields(fields, limits)
-        text, is_cut_too = capped(fields, self._telemetry.max_field_bytes)
+    def _cut(self, signature: str, fields: dict[str, Any], encoded: bytes | None = None) -> tuple[str, bool]:
+        limits = {**self._limits.get("*", {}), **self._limits.get(signature, {})} if self._limits else {}
+        is_cut = False
+        if limits:
+            fields, is_cut = with_capped_fields(fields, limits)
+        text, is_cut_too = capped(fields, self._telemetry.max_field_bytes, None if is_cut else encoded)
         return text, is_cut or is_cut_too
 
 

@@ -17,13 +17,19 @@ _SHORTEST_TEXT: Final = 16
 _MARGIN: Final = 0.95
 
 
-def capped(value: Mapping[Any, Any], max_bytes: int) -> tuple[str, bool]:
+def capped(value: Mapping[Any, Any], max_bytes: int, encoded: bytes | None = None) -> tuple[str, bool]:
     """Return the canonical JSON of an object in at most `max_bytes` bytes of UTF-8, and whether something was cut.
+
+    Args:
+        value: the object.
+        max_bytes: see above.
+        encoded: its canonical JSON, where that is known already.
 
     Raises:
         CanonicalizationError: see `canonical.dumps`.
     """
-    encoded = canonical.dumps(value)
+    if encoded is None:
+        encoded = canonical.dumps(value)
     if len(encoded) <= max_bytes:
         return encoded.decode(), False
     longest = _common_length([_size(text) for text in _texts(value)], excess=len(encoded) - max_bytes) or max_bytes

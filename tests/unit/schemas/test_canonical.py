@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_schemas import CanonicalizationError, canonical
@@ -59,6 +60,39 @@ def test_the_order_of_members_does_not_matter(value: dict[Any, Any], chance: ran
     shuffled = list(value.items())
     chance.shuffle(shuffled)
     assert canonical.dumps(dict(shuffled)) == canonical.dumps(value)
+
+
+COMMON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**54), 2**54)
+    | st.floats()
+    | st.floats(1e-5, 1e-3)
+    | st.floats(1e14, 1e17)
+    | st.text(st.characters())
+    | st.text('\0\x1f\x7f\u2028"\\/\b\f\n\r\té😀'),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.text('aZ_-\n"é\ufb33😀', max_size=4) | st.sampled_from(["$hr:int", "$hr"]), inner, max_size=4
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=1000)
+@given(COMMON)
+def test_what_the_fast_encoder_writes_is_what_the_rfc_library_writes(value: Any) -> None:
+    assert canonical.dumps(value) == rfc8785.dumps(canonical._to_plain(value, 0))
+
+
+@pytest.mark.parametrize("value", [{"b": [1, 1.5, True, None, "é\x00"], "a": {"c": (1,)}}, "x", 5])
+def test_what_records_hold_goes_the_fast_way(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = rfc8785.dumps(canonical._to_plain(value, 0))
+    monkeypatch.setattr(rfc8785, "dumps", pytest.fail)
+    assert canonical.dumps(value) == expected
 
 
 def test_members_whose_keys_are_several_nans_have_one_order() -> None:
