@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from operator import is_
+from typing import Any, Final, NamedTuple
 
 import dspy
 from dspy.predict.parameter import Parameter
@@ -24,8 +24,7 @@ _REASONING: Final[frozenset[Field]] = frozenset({("output", "reasoning")})
 _TRAJECTORY: Final[frozenset[Field]] = frozenset({("input", "trajectory")})
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A predictor at its place in a program.
 
     Attributes:
@@ -102,23 +101,20 @@ class ProgramHash:
         """
         try:
             located = predictors_of(module)
-            state = [part for each in located for part in _state(each)]
+            state: list[Any] = []
+            for each in located:
+                predictor = each.predictor
+                signature = predictor.signature
+                state += (predictor, signature, signature.__doc__)  # where DSPy keeps the instructions
+                state += predictor.demos
             seen, digest = self._seen  # one read: another thread may replace it
-            if len(state) != len(seen) or any(now is not then for now, then in zip(state, seen, strict=True)):
+            if len(state) != len(seen) or not all(map(is_, state, seen)):
                 digest = _digest(located)
                 self._seen = (state, digest)
         except Exception as error:  # a program that no predictor can be read from still is captured
             pass_on(error)
             return None
         return digest
-
-
-def _state(located: Located) -> Iterator[Any]:
-    signature = located.predictor.signature
-    yield located.predictor
-    yield signature
-    yield signature.__doc__  # where DSPy keeps the instructions
-    yield from located.predictor.demos
 
 
 def _digest(located: list[Located]) -> str:

@@ -49,6 +49,11 @@ def _size(value: Any, looks: int, depth: int) -> int:
         return _SMALL_BYTES
     if not depth or not items:
         return _SMALL_BYTES + keys
+    if len(items) <= min(_SAMPLE, looks):
+        each, total = max(1, looks // len(items)), sys.getsizeof(value) + keys
+        for item in items:
+            total += sys.getsizeof(item) if type(item) is str else _size(item, each, depth - 1)
+        return total
     step = -(-len(items) // min(_SAMPLE, looks))
     sampled = list(islice(items, 0, None, step))
     each = max(1, looks // len(sampled))
