@@ -340,11 +340,71 @@ def test_suppressed_or_switched_off_the_module_s_own_generator_is_returned(every
     assert everything.counters.is_empty
 
 
-def test_other_iterators_are_returned_as_they_are_and_their_call_has_ended(everything):
+class Tokens:
+    """An iterator as SDKs return them: no generator, with more to it than its items."""
+
+    def __init__(self):
+        self.items = iter(["a", "b"])
+        self.is_closed = False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.items)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        try:
+            return next(self.items)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("make", [Tokens, lambda: iter(["a", "b"]), lambda: map(str, "ab"), lambda: zip("ab")])
+def test_other_iterators_are_returned_as_they_are_and_their_call_has_ended(everything, make):
     class Iterates(dspy.Module):
         def forward(self):
-            return iter(["a"])
+            self.made = make()
+            return self.made
 
-    pieces = headrace.instrument(Iterates(), "iterates")()
+        async def aforward(self):
+            return self.forward()
+
+    module = headrace.instrument(Iterates(), "iterates")
+    assert (pieces := module()) is module.made
     assert counted(everything, "iterates") == (1, 0, {})
-    assert list(pieces) == ["a"]
+    assert len(list(pieces)) == 2  # recording it took nothing out of it
+    assert asyncio.run(module.acall()) is module.made
+    assert counted(everything, "iterates") == (2, 0, {})
+    assert all(call.output["output"].startswith("<unencodable ") for call in everything.calls)
+
+
+def test_a_generator_over_such_an_iterator_is_followed(everything):
+    class Follows(dspy.Module):
+        def forward(self):
+            yield from Tokens()
+
+        async def aforward(self):
+            async def speak():
+                async for token in Tokens():
+                    yield token
+
+            return speak()
+
+    module = headrace.instrument(Follows(), "follows")
+    pieces = module()
+    assert counted(everything, "follows") is None
+    assert list(pieces) == ["a", "b"]
+
+    async def consume():
+        return [token async for token in await module.acall()]
+
+    assert asyncio.run(consume()) == ["a", "b"]
+    assert counted(everything, "follows") == (2, 0, {})
+    assert [call.output for call in everything.calls] == [{"output": "ab"}] * 2
