@@ -11,24 +11,17 @@
 Flow: capture/ (the caller's thread) -> captured.CapturedCall -> delivery/ (one background thread) -> Kafka or a file.
 """
 
-from headrace.api import (
+from headrace.api.modules import (
     acall_agent_module,
     acall_module_with_sampling,
     autolog,
     call_agent_module,
     call_module_with_sampling,
-    configure,
-    feedback,
-    flush,
     instrument,
     instrument_all,
-    pseudonym,
-    request,
-    set_sampling,
-    shutdown,
-    stats,
-    suppress,
 )
+from headrace.api.process import configure, flush, set_sampling, shutdown, stats
+from headrace.api.requests import feedback, pseudonym, request, suppress
 from headrace.errors import ConfigError, DSPyMissingError, HeadraceError, UsageError
 
 __all__ = [
