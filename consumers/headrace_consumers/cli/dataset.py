@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headrace_consumers.cli import dataset_query, dataset_verify
+from headrace_consumers.cli import dataset_query, dataset_trace, dataset_verify, dataset_why
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines
 from headrace_consumers.cli.row_lines import minute, row_lines
@@ -65,3 +65,5 @@ def show(
 app.command("sample", epilog=dataset_query.SAMPLE_EXAMPLE)(dataset_query.sample)
 app.command("query", epilog=dataset_query.QUERY_EXAMPLE)(dataset_query.query)
 app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
+app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
+app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)

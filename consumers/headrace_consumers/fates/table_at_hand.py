@@ -1,0 +1,57 @@
+"""The table as these questions need it: perhaps missing, perhaps another topic's, opened without changing anything."""
+
+from collections import Counter
+
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from headrace.config import Config
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.opening import one_line
+from headrace_consumers.verification.snapshot import Snapshot
+
+__all__ = ["TableAtHand"]
+
+
+class TableAtHand:
+    """The table of a configuration.
+
+    Args:
+        config: the whole configuration.
+
+    Attributes:
+        path: dataset.path.
+        table: delta-rs' handle; None: there is no table yet.
+        snapshot: the files of its newest version; None: likewise.
+
+    Raises:
+        TableError: there is one, and it cannot be opened.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.path = config.dataset.path
+        self.table: DeltaTable | None = None
+        self.snapshot: Snapshot | None = None
+        try:
+            self.table = DeltaTable(self.path, storage_options=dict(config.dataset.storage_options) or None)
+            self.snapshot = Snapshot(self.table)
+        except TableNotFoundError:
+            return
+        except (DeltaError, OSError) as error:
+            raise TableError(
+                f"{self.path}: cannot open the table ({one_line(error)}); headrace dataset verify tells what is wrong"
+            ) from error
+
+    def position(self, app_id: str) -> int | None:
+        """Return a partition's next offset; None: nothing was read of it."""
+        return None if self.table is None else self.table.transaction_version(app_id)
+
+    def signatures(self) -> Counter[str]:
+        """Return signature -> rows."""
+        if self.table is None:
+            return Counter()
+        found: Counter[str] = Counter()
+        for batch in self.table.to_pyarrow_dataset().to_batches(columns=["signature"]):
+            found.update({each["values"]: each["counts"] for each in pc.value_counts(batch["signature"]).to_pylist()})
+        return found
