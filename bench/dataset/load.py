@@ -109,7 +109,9 @@ def _templates(draw: random.Random, size_bytes: int) -> tuple[list[bytes], list[
                 "event_id": _EVENT.decode(),
                 "request_id": _REQUEST.decode(),
                 "input": canonical.dumps({"context": text[:middle], "question": _NUMBER.decode()}).decode(),
-                "output": canonical.dumps({"answer": text[middle:-20], "reasoning": text[-20:]}).decode(),
+                "output": canonical.dumps(
+                    {"answer": text[middle:-20].strip(), "reasoning": text[-20:].strip()}
+                ).decode(),
                 "dedup_key": _KEY.decode(),
                 "timestamp_ms": now_ms + draw.randrange(60_000),
                 "latency_ms": draw.uniform(100, 3000),

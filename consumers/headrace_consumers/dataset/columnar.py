@@ -9,6 +9,7 @@ word is final: so dead letters and their reasons, older schemas and encrypted re
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -18,13 +19,13 @@ import polars as pl
 from headrace_consumers.dataset.datums import shape_of, walked
 from headrace_consumers.dataset.decode import EARLIEST_MS, MAX_AHEAD_MS, Decoder, FastavroDecoder, Unreadable
 from headrace_consumers.dataset.frame import FRAME_SCHEMA, NO_RECORDS, frame_of
-from headrace_consumers.dataset.json_text import objects_of
+from headrace_consumers.dataset.json_text import are_objects, objects_of
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.messages import NO_TIME_MS, Messages
 from headrace_consumers.dataset.views import columns_of
 from headrace_schemas import Registry
 from headrace_schemas.codec import MARKER
-from headrace_schemas.names import MAX_NAME_LENGTH
+from headrace_schemas.names import is_valid_name
 from headrace_schemas.registry import fingerprint_of
 
 __all__ = ["ColumnarDecoder", "Columns"]
@@ -33,7 +34,6 @@ SLICE_RECORDS: Final = 2_000
 SLICE_BYTES: Final = 8_000_000
 """What is decoded at once stays in the processor's caches, and is little memory however large the records are."""
 
-_NAME: Final = "^[A-Za-z0-9_.-]+$"
 _KEY: Final = "^[0-9a-f]{64}$"
 _SEALED: Final = '{"$hr:enc":"'
 _MEASURES: Final = ("tokens", "tokens_input", "tokens_output", "lm_calls", "cache_hits", "redactions")
@@ -128,7 +128,7 @@ def _plainly_right(records: pl.DataFrame, messages: Messages, at: npt.NDArray[np
     keys = pl.Series([messages.keys[place] for place in at.tolist()], dtype=pl.Binary)
     column = pl.col
     rules = [
-        *(_is_name(column(name)) for name in ("signature", "module_name", "module_version")),
+        *(_is_name(records, name) for name in ("signature", "module_name", "module_version")),
         column("timestamp_ms").is_between(EARLIEST_MS, append_times + MAX_AHEAD_MS),
         *((column(name) >= 0).fill_null(value=True) for name in _MEASURES),
         *((column(name).is_finite() & (column(name) >= 0)).fill_null(value=True) for name in _REAL_MEASURES),
@@ -154,23 +154,20 @@ def _slices(sizes_bytes: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _is_name(text: pl.Expr) -> pl.Expr:
-    """Return `headrace_schemas.names.is_valid_name` as an expression."""
-    return text.str.contains(_NAME) & (text.str.len_bytes() <= MAX_NAME_LENGTH) & ~text.is_in([".", ".."])
+def _is_name(records: pl.DataFrame, name: str) -> pl.Expr:
+    """Return whether it is a valid name, asked once for each that there is: a batch has few."""
+    wrong = [text for text in records[name].unique().to_list() if not is_valid_name(text)]
+    return ~pl.col(name).is_in(wrong) if wrong else pl.lit(value=True)
 
 
 def _parsed(records: pl.DataFrame) -> tuple[list[dict[str, Any]], npt.NDArray[np.bool_]]:
     """Return the outputs of the records whose three JSON texts are objects, and which these are."""
-    outputs = list(objects_of(records["output"]))
-    is_json = np.fromiter((output is not None for output in outputs), np.bool_, len(records))
-    is_json &= _are_objects(records["input"])
+    is_json = are_objects(records["input"])
     is_labelled = records["attributes"] != "{}"
     if is_labelled.any():
-        is_json[is_labelled.to_numpy()] &= _are_objects(records["attributes"].filter(is_labelled))
+        is_json[is_labelled.to_numpy()] &= are_objects(records["attributes"].filter(is_labelled))
+    outputs = list(chain.from_iterable(objects_of(records["output"])))
+    is_json &= np.fromiter((output is not None for output in outputs), np.bool_, len(outputs))
     return [
         output for output, taken in zip(outputs, is_json.tolist(), strict=True) if taken and output is not None
     ], is_json
-
-
-def _are_objects(texts: pl.Series) -> npt.NDArray[np.bool_]:
-    return np.fromiter((value is not None for value in objects_of(texts)), np.bool_, len(texts))

@@ -49,9 +49,12 @@ def write_files(store: Store, rows: pa.Table) -> list[DataFile]:
         OSError: the disk refused; nothing that was written is part of the table.
     """
     files = []
-    for date in pc.unique(rows[PARTITION_COLUMN]).to_pylist():
+    dates = pc.unique(rows[PARTITION_COLUMN]).to_pylist()
+    for date in dates:
         value = date.isoformat()
-        chosen = rows.filter(pc.equal(rows[PARTITION_COLUMN], pa.scalar(date))).drop_columns([PARTITION_COLUMN])
+        # Nearly always it is one date, and a filter would copy all rows.
+        of_date = rows if len(dates) == 1 else rows.filter(pc.equal(rows[PARTITION_COLUMN], pa.scalar(date)))
+        chosen = of_date.drop_columns([PARTITION_COLUMN])
         name = f"{PARTITION_COLUMN}={value}/{uuid.uuid4().hex}.parquet"
         pq.write_table(
             chosen,

@@ -135,12 +135,14 @@ def _behind_a_passing_copy(keys: Sequence[bytes | None], passing: npt.NDArray[np
     repeated = {key for key in keys if key in met or met.add(key)}  # type: ignore[func-returns-value]
     if not repeated:
         return is_copy
+    copies = [place for place, key in enumerate(keys) if key in repeated]
+    passing_places = set(passing.tolist())
     first: dict[bytes | None, int] = {}
-    for place in passing.tolist():
-        first.setdefault(keys[place], place)
-    for place, key in enumerate(keys):
-        if key in repeated:
-            is_copy[place] = place > first.get(key, place)
+    for place in copies:
+        if place in passing_places:
+            first.setdefault(keys[place], place)
+    for place in copies:
+        is_copy[place] = place > first.get(keys[place], place)
     return is_copy
 
 
