@@ -2,6 +2,7 @@
 
     python -m tests.support.redaction_corpus            the table of docs/security.md
     python -m tests.support.redaction_corpus --mistakes what is missed, and what is replaced for nothing
+    python -m tests.support.redaction_corpus --held-out the same table over cases that no rule was written against
     python -m tests.support.redaction_corpus --names MODEL   the same for names and places, by a spaCy model
 
 tests/data/redaction_corpus.jsonl holds a case a line: a text in which what is to be replaced stands as
@@ -22,9 +23,10 @@ from pathlib import Path
 from headrace.redaction import MARKERS, Redactor
 from headrace.redaction.names import NameRedactor
 
-__all__ = ["NAME_MARKERS", "NAME_PATH", "Case", "Figures", "Span", "cases", "figures", "table"]
+__all__ = ["HELD_OUT_PATH", "NAME_MARKERS", "NAME_PATH", "Case", "Figures", "Span", "cases", "figures", "table"]
 
 PATH = Path(__file__).parents[1] / "data" / "redaction_corpus.jsonl"
+HELD_OUT_PATH = PATH.with_name("redaction_held_out.jsonl")
 NAME_PATH = PATH.with_name("names_corpus.jsonl")
 NAME_MARKERS = {"name": "[NAME]", "place": "[PLACE]"}
 _LABEL = re.compile(r"⟦(\w+):(.*?)⟧", re.DOTALL)
@@ -151,10 +153,12 @@ def _lines(arguments: Sequence[str]) -> Iterator[str]:
             return table(Redactor().text, cases())
         case ["--mistakes"]:
             return _mistakes()
+        case ["--held-out"]:
+            return table(Redactor().text, cases(HELD_OUT_PATH))
         case ["--names", model]:
             return table(NameRedactor.of_model(model), cases(NAME_PATH), NAME_MARKERS)
         case _:
-            sys.exit("usage: python -m tests.support.redaction_corpus [--mistakes | --names MODEL]")
+            sys.exit("usage: python -m tests.support.redaction_corpus [--mistakes | --held-out | --names MODEL]")
 
 
 if __name__ == "__main__":

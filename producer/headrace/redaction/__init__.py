@@ -3,7 +3,7 @@
     fields --FieldLists--> own.OwnRedactors --> Redactor --> the same with [EMAIL], [PHONE], [IBAN], ... in it, counts
       |                      |                    |
       |                      |                    +-- text:     rules, each a pattern and a callable (private_keys,
-      |                      |                    |             credentials, contacts, accounts, cards, addresses)
+      |                      |                    |             credentials, emails, accounts, cards, addresses, phones)
       |                      |                    +-- mappings: values under names like password or api_key are secrets
       |                      +-- a service's own callables, bounded in time
       +-- allow and deny lists per signature

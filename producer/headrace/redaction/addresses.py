@@ -33,6 +33,9 @@ _V6: Final = re.compile(
 )
 
 
+_SHORTEST_LONG_GROUP: Final = 3
+
+
 def _v4(match: re.Match[str], mark: Mark) -> str:
     if match[1] or not _is_address(match[2]):
         return match[0]
@@ -44,7 +47,7 @@ def _v6(match: re.Match[str], mark: Mark) -> str:
     tail = ""
     if text.endswith(":") and not text.endswith("::"):
         text, tail = text[:-1], ":"  # "fe80::1: unreachable"
-    if not any(character.isdigit() for character in text) or not _is_address(text):
+    if not any(character.isdigit() for character in text) or _is_slice(text) or not _is_address(text):
         return match[0]
     return mark(text) + tail
 
@@ -52,6 +55,11 @@ def _v6(match: re.Match[str], mark: Mark) -> str:
 def _host(match: re.Match[str], mark: Mark) -> str:
     address = match[2].replace("-", ".")
     return match[1] + mark(address) if _is_address(address) else match[0]
+
+
+def _is_slice(text: str) -> bool:
+    """Tell whether it is more likely a slice or a ratio (1::2, 3::10) than an address, which has longer groups."""
+    return not text.startswith("::") and all(len(group) < _SHORTEST_LONG_GROUP for group in text.split(":"))
 
 
 def _is_address(text: str) -> bool:

@@ -1,12 +1,14 @@
 """Payment cards: 13 to 19 digits, in groups of at least two, with an issuer's prefix and Luhn's check digit.
 
-A run of digits may hold more than the card ("order 123 4111 1111 1111 1111"), so every window of whole groups counts.
+Behind a word such as "card", 12 to 19 digits with a check digit are one, too. A run of digits may hold more than the
+card ("order 123 4111 1111 1111 1111"), so every window of whole groups counts.
 """
 
 import re
 from typing import Final
 
-from headrace.redaction.rule import NUMBER, Mark, Rule
+from headrace.redaction.rule import NUMBER, Mark, Rule, WordsBefore
+from headrace.redaction.wide import wide_rule
 
 __all__ = ["RULES", "is_card"]
 
@@ -41,8 +43,11 @@ _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 def is_card(digits: str) -> bool:
     """Tell whether a string of digits is a card number: an issuer's prefix and length, and Luhn's check digit."""
-    if not _ISSUED.fullmatch(digits):
-        return False
+    return _ISSUED.fullmatch(digits) is not None and _has_check_digit(digits)
+
+
+def _has_check_digit(digits: str) -> bool:
+    """Tell whether the last digit is Luhn's."""
     values = [int(digit) for digit in reversed(digits)]
     return (sum(values[::2]) + sum(_DOUBLED[value] for value in values[1::2])) % 10 == 0
 
@@ -83,4 +88,32 @@ def _last_group_of_card(run: str, groups: list[tuple[int, int]], first: int) -> 
 _THIRTEEN_DIGITS: Final = rf"[0-9](?<![0-9A-Za-z][0-9])(?:{_SEPARATOR}{{0,2}}[0-9]){{12}}"
 _HEAD: Final = re.compile(rf"(?<![0-9A-Za-z])(?:{_UUID}|(?<!\d\.){_THIRTEEN_DIGITS})")
 
-RULES: Final = (Rule("card", _RUN, _cards, needs=NUMBER, gate=re.compile(_THIRTEEN_DIGITS), head=_HEAD),)
+_RUNS: Final = Rule("card", _RUN, _cards, needs=NUMBER, gate=re.compile(_THIRTEEN_DIGITS), head=_HEAD)
+
+_NAME: Final = (
+    r"(?<![A-Za-z])(?:card|visa|mastercard|maestro|amex|kreditkarte|carte|tarjeta)"
+    r"(?:\s(?:number|nummer|no|nr))?\.?[\s:#]{1,3}"
+)
+_LONGEST_NAME: Final = 24
+_NAMED: Final = re.compile(rf"({_NAME})([0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{11,18}})(?![0-9A-Za-z])", re.IGNORECASE)
+_TWELVE_DIGITS: Final = re.compile(rf"[0-9](?<=[\s:#.][0-9])(?:{_SEPARATOR}{{0,2}}[0-9]){{11}}")
+
+
+def _named(match: re.Match[str], mark: Mark) -> str:
+    # Behind its name a card needs no issuer's prefix: there are more than anybody lists.
+    if not _has_check_digit(re.sub("[^0-9]", "", match[2])):
+        return match[0]
+    return match[1] + mark(match[2])
+
+
+RULES: Final = (
+    wide_rule("card", [_RUNS]),
+    _RUNS,
+    Rule(
+        *("card", _NAMED, _named),
+        needs=NUMBER,
+        hints=("card", "visa", "maestro", "amex", "kreditkarte", "carte", "tarjeta"),
+        head=_TWELVE_DIGITS,
+        before=WordsBefore(_NAME, _LONGEST_NAME, flags=re.IGNORECASE),
+    ),
+)

@@ -87,8 +87,24 @@ _NO_VALUES: Final = frozenset(
 
 _SAID: Final = re.compile(  # "my password is hunter2": only if the value looks made up
     r"""\b((?:pass(?:word|phrase|code)|passwort|pin)\s(?:is|was|ist)[\s:]{1,3}["']?)
-    (?!\[SECRET\](?:["'<>,;\s]|\Z))(?=[^\s\d]{0,60}\d)[^\s"'<>,;]{4,100}""",
+    (?!\[SECRET\](?:["'<>,;\s]|\Z))
+    (?:(?=[^\s\d]{0,60}\d)[^\s"'<>,;]{4,100}                 # with a digit in it
+      |(?=[^\s"'<>,;]{0,60}[!@\#$%^&*~|=+_?][A-Za-z])[^\s"'<>,;]{4,100}   # or a sign
+      |[a-z]{4,30}(?:-[a-z]{4,30}){2,8}(?![\w-]))             # or words in a row""",
     re.VERBOSE | re.IGNORECASE,
+)
+_SAID_KEY: Final = re.compile(
+    r"""\b((?:key|token|secret)\s(?:is|was|ist)[\s:]{1,3}["']?)
+    (?=[A-Za-z_\-+/=.]{0,200}[0-9])(?=[a-z0-9_\-+/=.]{0,200}[A-Z])[A-Za-z0-9_\-+/=.]{20,200}(?![^\s"'<>,;.)])""",
+    re.VERBOSE,
+)
+_ONE_TIME: Final = re.compile(
+    r"""\b((?:(?:otp|one[\ -]time|verification|security|login|2fa|mfa|sms)\s(?:code|pin|passcode|password)|otp)
+    (?:\s(?:is|was))?[\s:]{1,3})[0-9]{3}(?:[0-9]{1,5}|[\ -][0-9]{3})(?![\w-])""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_COMMAND: Final = re.compile(
+    r"""(\b(?:mysql|mariadb)[a-z-]{0,10}\s(?:[^\n|;]{0,200}?\s)?-p|\bsshpass\s-p\s{0,2})(?!\[SECRET\])[^\s'"\-][^\s'"]{0,127}"""
 )
 _ELEMENT: Final = re.compile(rf"(<(?:{_NAMES})>\s{{0,3}})(?!\[)[^<]{{1,512}}", re.IGNORECASE)
 _COOKIE: Final = re.compile(
@@ -150,10 +166,13 @@ _ASSIGNED_ENDINGS: Final = (
     *("_hex", "_base", "_base64", "_b64", "_pem", "_value"),
 )
 _WEAK_HINTS: Final = ("token", "secret", "key", "sid", "sig", "sessionid")
+_ONE_TIME_HINTS: Final = ("otp", "one", "verification", "security", "login", "2fa", "mfa", "sms")
+_CODE_DIGITS: Final = re.compile("[0-9]{3}[ -]?[0-9]")
 _CASELESS: Final = re.IGNORECASE
 
 RULES: Final = (
     Rule("secret", _URL_PASSWORD, _url_password, needs=SIGN, hints=("://",), is_cased=True),
+    Rule("secret", _COOKIE, _behind_the_head, needs=SIGN, hints=("cookie",)),
     Rule(
         *("secret", _ASSIGNED, _assigned),
         needs=SIGN,
@@ -183,8 +202,10 @@ RULES: Final = (
         head=_WEAK_HEAD,
         before=WordsBefore(_WEAK_NAME, _LONGEST_WEAK, endings=_WEAK_HINTS, flags=_CASELESS),
     ),
-    Rule("secret", _SAID, _behind_the_head, needs=DIGIT, hints=("pass", "pin")),
+    Rule("secret", _SAID, _behind_the_head, hints=("password", "passphrase", "passcode", "passwort", "pin")),
+    Rule("secret", _SAID_KEY, _behind_the_head, needs=DIGIT, gate=re.compile(r"(?:key|token|secret)\s(?:is|was|ist)")),
+    Rule("secret", _ONE_TIME, _behind_the_head, needs=DIGIT, gate=_CODE_DIGITS, hints=_ONE_TIME_HINTS),
+    Rule("secret", _COMMAND, _behind_the_head, hints=("mysql", "mariadb", "sshpass"), is_cased=True),
     Rule("secret", _ELEMENT, _behind_the_head, hints=("<",), is_cased=True),
-    Rule("secret", _COOKIE, _behind_the_head, needs=SIGN, hints=("cookie",)),
     Rule("secret", _USER_OPTION, _behind_the_head, needs=SIGN, hints=("-u", "--user"), is_cased=True),
 )

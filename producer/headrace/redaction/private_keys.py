@@ -1,4 +1,4 @@
-"""Private keys: PEM blocks (PKCS, OpenSSH, OpenPGP), PuTTY files, age identities, JSON Web Keys, bare OpenSSH bodies.
+"""Private keys: PEM blocks (PKCS, OpenSSH, OpenPGP), PuTTY files, age, JSON Web Keys, bare OpenSSH bodies, wallets.
 
 A block that was cut off has no end; line ends may be escaped, as in JSON or an environment variable. Public keys and
 certificates are kept.
@@ -41,6 +41,12 @@ _JWK_SPAN: Final = 8192
 
 _SURE_LENGTH: Final = 40
 """So long a `d` is a private key also where no type is in sight."""
+_HEX: Final = re.compile(
+    r"\b((?:private|secret|signing|wallet|ethereum|eth)\skey(?:\sis)?[\s:=]{1,3}(?:0x)?)[0-9a-f]{64}(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+"""Of a curve of 256 bits, as wallets show it."""
+
 _AGE: Final = re.compile(r"\bAGE-(?:SECRET-KEY|PLUGIN-[A-Z0-9]{1,20})-1[02-9AC-HJ-NP-Z]{20,1000}+", re.IGNORECASE)
 
 
@@ -89,5 +95,6 @@ RULES: Final = (
         gate=_JWK_MEMBER,
         head=re.compile(_JWK_HEAD),
     ),
+    Rule("private_key", _HEX, _behind_the_head, needs=DIGIT, hints=(" key",)),
     Rule("private_key", _AGE, _whole, needs=DIGIT, hints=("age-secret-key-1", "age-plugin-")),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from headrace.redaction import accounts, addresses, cards, contacts, credentials, private_keys
+from headrace.redaction import accounts, addresses, cards, credentials, emails, phones, private_keys
 from headrace.redaction.pseudonyms import PSEUDONYMOUS, Pseudonyms
 from headrace.redaction.rule import MARKERS, SIGN, Rule, traits_of
 from headrace.redaction.tree import told_apart
@@ -17,11 +17,11 @@ __all__ = ["MARKERS", "Redactor"]
 _RULES: Final[tuple[Rule, ...]] = (
     *private_keys.RULES,
     *credentials.RULES,
-    *contacts.EMAIL_RULES,
+    *emails.RULES,
     *accounts.RULES,
     *cards.RULES,
     *addresses.RULES,
-    *contacts.PHONE_RULES,
+    *phones.RULES,
 )
 _GENERATION: Final = 3
 """Counts changes in what rules decide that their patterns do not show; part of the version."""

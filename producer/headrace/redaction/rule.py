@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-__all__ = ["DIGIT", "MARKERS", "NUMBER", "SIGN", "Mark", "Rule", "RunBefore", "WordsBefore", "traits_of"]
+__all__ = ["DIGIT", "MARKERS", "NUMBER", "SIGN", "Before", "Mark", "Rule", "WordsBefore", "traits_of"]
 
 MARKERS: Final = {
     "private_key": "[PRIVATE_KEY]",
@@ -62,30 +62,6 @@ class Before(Protocol):
 
     def start(self, text: str, kept: int, head: int) -> int | None:
         """Return where a match with this head begins, `kept` at the earliest; None: nowhere."""
-
-
-class RunBefore:
-    """As many characters of a class as there are.
-
-    Args:
-        characters: the class.
-    """
-
-    def __init__(self, characters: str) -> None:
-        self._run = re.compile(f"{characters}++")
-
-    def start(self, text: str, kept: int, head: int) -> int | None:
-        """Return where the run begins that ends at the head."""
-        step, start = 64, head
-        while start > kept:
-            piece = text[max(kept, start - step) : start][::-1]
-            matched = self._run.match(piece)
-            length = 0 if matched is None else matched.end()
-            start -= length
-            if length < len(piece):
-                break
-            step *= 2
-        return start if start < head else None
 
 
 class WordsBefore:

@@ -80,6 +80,24 @@ def test_one_that_hangs_is_given_up_and_the_next_record_has_a_new_thread(hanging
     assert own.apply("cust-7") == "[CUSTOMER]"
 
 
+def test_one_that_ended_only_after_the_bound_is_slow_though_nobody_could_see_it_meanwhile() -> None:
+    """So does a regular expression, which holds Python's lock, and with it the thread that waits for the bound."""
+    now_s = [100.0]
+    took_s = [0.5]
+
+    def holds_the_lock(text: str) -> str:
+        now_s[0] += took_s[0]
+        return text
+
+    own = OwnRedactors([holds_the_lock], LONG_S, clock=lambda: now_s[0])
+    assert own.apply("a") == "a"
+    took_s[0] = LONG_S / 2 + 1
+    with pytest.raises(RedactorError, match="holds_the_lock took over 30 s") as caught:
+        own.apply(["two", "texts of one record"])
+    assert caught.value.reason == "redactor_slow"
+    assert own.apply("a") == "a"
+
+
 class Threads:
     """Makes threads and remembers them."""
 

@@ -16,6 +16,7 @@ from tests.support.redaction_corpus import cases
 
 REDACTOR = Redactor()
 
+WIDE = "".join(chr(ord(digit) + 0xFEE0) for digit in "4111")
 FRAGMENTS = st.sampled_from(
     [
         "a@b.co", "jane.doe@example.com", "@", "%40", "+1 415 555 2671", "415-555-2671", "020 7946 0958", "00", "+",
@@ -24,7 +25,10 @@ FRAGMENTS = st.sampled_from(
         "-----BEGIN PRIVATE KEY-----", "MIIE", "-----END PRIVATE KEY-----", "eyJabcde.", "token=", "version ", "v",
         "phone ", "\n", "[EMAIL]", "DE89 3704 0044 0532 0130 00", "DE89", "cookie: a=", "my password is ", "<password>",
         " -u a:", "Private-Lines: 1\n", "b3BlbnNzaC1rZXktdjE", "ip-10-0-0-1", "(at)", "my number is ", " x12", "ext. ",
-        "[SECRET]", "[CARD]", "[IP]", "[PHONE]", "0171", "#2", "é", "\ud800",
+        "[SECRET]", "[CARD]", "[IP]", "[PHONE]", "0171", "#2", " dot ", " at ", "com", "o'brien", "b'", "\u2019",
+        "mysql -u a -p",
+        "the key is ", "Ab1", "my otp is ", WIDE, "card 4111", "eth key 0x", "0a" * 32, "[at]", "(dot)", "call ", "é",
+        "\ud800",
     ]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(FRAGMENTS, max_size=12).map("".join))
@@ -203,6 +207,8 @@ def test_the_version_names_the_active_rules() -> None:
         "://a:b", "://a:@", "token=", "key=a", "phone ", "phone is ", "(415) ", "415-", "%40", "a%40", "\\", "\n", "é",
         "[EMAIL]", "12345678-", "DE89", "DE89 ", "DE89-", "DE", "b3BlbnNzaC1rZXktdjE", "AGE-", "Private-Lines: 1\n",
         "cookie:", "cookie: a=", "<password>", "password is ", "-u a:", " -u ", "(at)", "a(at)", "number ", "call me ",
+        " dot a", "a at b dot ", "mysql ", "mysql -p", "key is ", "key is A1", "otp ", "otp 123", "card 1", "\uff10",
+        "o'", "'a", "a'a@",
         "ip-", "1-1", "x1", "'d':'", "=a", '\\"', "0-", "(", "+1(", "version ", "AKIA", "xn--", "a@xn--",
     ],
 )  # fmt: skip
