@@ -35,6 +35,7 @@ class TopicSpec:
         key: what its message keys are, for people.
         config: topic settings that the guarantees rest on; `headrace topics check` insists on them.
         suggested: further settings for `headrace topics create`; an operator may choose others.
+        kept_days: a record is gone after so many days, for it may be somebody's words; None: no limit.
         partitions: of a new topic; None: as many as the operator asks for.
     """
 
@@ -42,6 +43,7 @@ class TopicSpec:
     key: str
     config: Mapping[str, str]
     suggested: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    kept_days: float | None = None
     partitions: int | None = None
 
 
@@ -51,14 +53,15 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         key="dedup key, 64 hex digits",
         # The table is partitioned by ingest date: the broker's clock, not thousands of producers' clocks.
         config=MappingProxyType({"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}),
-        suggested=MappingProxyType({"retention.ms": str(7 * 86_400_000)}),
+        kept_days=7,
     ),
     TopicSpec(
         name=DEAD_LETTERS,
         key="source topic/partition/offset",
         config=MappingProxyType({"cleanup.policy": "delete"}),
         # A dead letter is its message and a little more: it must fit where the message did.
-        suggested=MappingProxyType({"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(8 * 2**20)}),
+        suggested=MappingProxyType({"max.message.bytes": str(8 * 2**20)}),
+        kept_days=30,
     ),
     TopicSpec(
         name=STATISTICS,
@@ -70,7 +73,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         name=FEEDBACK,
         key="SHA-256 of the request id, 32 bytes",
         config=MappingProxyType({"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}),
-        suggested=MappingProxyType({"retention.ms": str(30 * 86_400_000)}),
+        kept_days=30,
     ),
     TopicSpec(
         name=CONTROL,

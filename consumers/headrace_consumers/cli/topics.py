@@ -87,7 +87,7 @@ def _findings(config: "Config", broker: "Broker", fresh: "list[str] | None" = No
 
     specs = [spec for spec in topics.wanted(config) if spec.name not in (fresh or ())]
     states = broker.describe([spec.name for spec in topics.wanted(config)])
-    return topics.compare(config, specs, states, broker.bootstrap_servers)
+    return topics.compare(config, specs, states, broker.bootstrap_servers, broker.brokers())
 
 
 def _count(partitions: int) -> str:

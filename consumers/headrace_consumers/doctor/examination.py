@@ -144,7 +144,8 @@ def _broker(config: Config, now_ms: int) -> Iterator[Result]:
     specs = topics.wanted(config)
     existing = broker.existing()
     yield ok("broker", f"answers at {broker.bootstrap_servers}")
-    findings = topics.compare(config, specs, broker.describe([spec.name for spec in specs]), broker.bootstrap_servers)
+    states = broker.describe([spec.name for spec in specs])
+    findings = topics.compare(config, specs, states, broker.bootstrap_servers, broker.brokers())
     for spec in specs:
         found = [finding for finding in findings if finding.topic == spec.name]
         for finding in found:

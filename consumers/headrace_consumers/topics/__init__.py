@@ -6,7 +6,8 @@
 """
 
 from headrace_consumers.topics.broker import Broker, TopicError, bootstrap_servers
-from headrace_consumers.topics.findings import DEAD_LETTER_OVERHEAD_BYTES, Finding, TopicState, compare, wanted
+from headrace_consumers.topics.finding import Finding, TopicState
+from headrace_consumers.topics.findings import DEAD_LETTER_OVERHEAD_BYTES, compare, wanted
 
 __all__ = [
     "DEAD_LETTER_OVERHEAD_BYTES",

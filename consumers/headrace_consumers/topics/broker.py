@@ -15,7 +15,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from headrace.config import Config
 from headrace.errors import ConfigError
-from headrace_consumers.topics.findings import TopicState
+from headrace_consumers.topics.copies import COPIES
+from headrace_consumers.topics.finding import TopicState
+from headrace_consumers.topics.findings import settings_of_new
 from headrace_schemas import HeadraceError
 from headrace_schemas.topics import TopicSpec
 
@@ -83,6 +85,14 @@ class Broker:
         """
         return frozenset(name for name, topic in self._list().topics.items() if topic.error is None)
 
+    def brokers(self) -> int:
+        """Return how many brokers there are.
+
+        Raises:
+            TopicError: the broker does not answer.
+        """
+        return len(self._list().brokers)
+
     def describe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """Return name -> state of those topics that exist.
 
@@ -124,7 +134,7 @@ class Broker:
             TopicError: the broker does not answer or refuses.
         """
         listed = self._list()
-        replicas = replication_factor or min(3, len(listed.brokers))
+        replicas = replication_factor or min(COPIES, len(listed.brokers))
         missing = [spec for spec in specs if spec.name not in listed.topics]
         if not missing:
             return []
@@ -133,7 +143,7 @@ class Broker:
                 spec.name,
                 num_partitions=spec.partitions or partitions,
                 replication_factor=replicas,
-                config={**spec.suggested, **spec.config},
+                config=settings_of_new(spec, replicas),
             )
             for spec in missing
         ]

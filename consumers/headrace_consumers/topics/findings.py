@@ -1,16 +1,16 @@
-"""What a topic should be like, compared with what it is; pure.
-
-A finding says what is wrong, what is expected, and the command that mends it.
-"""
+"""What a topic should be like, compared with what it is; pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from headrace.config import Config
+from headrace_consumers.topics.copies import copies_for, too_few_copies
+from headrace_consumers.topics.finding import Finding, TopicState, alter
+from headrace_consumers.topics.retention import kept_too_long, retention_for
 from headrace_schemas.topics import CONTROL, DEAD_LETTERS, FEEDBACK, INTERACTIONS, STATISTICS, TOPICS, TopicSpec
 
-__all__ = ["DEAD_LETTER_OVERHEAD_BYTES", "Finding", "TopicState", "compare", "wanted"]
+__all__ = ["DEAD_LETTER_OVERHEAD_BYTES", "compare", "settings_of_new", "wanted"]
 
 DEAD_LETTER_OVERHEAD_BYTES: Final = 65_536
 """What a dead letter adds to its message: topic, reason, detail and the message's headers, generously."""
@@ -18,39 +18,8 @@ DEAD_LETTER_OVERHEAD_BYTES: Final = 65_536
 _SIZE: Final = "max.message.bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicState:
-    """A topic as the broker has it; `config` holds effective settings, defaults included."""
-
-    name: str
-    partitions: int
-    replication_factor: int
-    config: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing about a topic.
-
-    Attributes:
-        topic: its name.
-        problem: True where a guarantee does not hold; False for a note.
-        what: what was found and what is expected.
-        mend: the command that mends it.
-    """
-
-    topic: str
-    problem: bool
-    what: str
-    mend: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the finding as JSON values."""
-        return asdict(self)
-
-
 def wanted(config: Config) -> tuple[TopicSpec, ...]:
-    """Return the topics of TOPICS under their configured names."""
+    """Return the topics of TOPICS under their configured names, with the configured days."""
     topics = config.kafka.topics
     names = {
         INTERACTIONS: topics.interactions,
@@ -59,11 +28,22 @@ def wanted(config: Config) -> tuple[TopicSpec, ...]:
         FEEDBACK: topics.feedback,
         CONTROL: topics.control,
     }
-    return tuple(replace(spec, name=names[spec.name]) for spec in TOPICS)
+    days = {
+        INTERACTIONS: config.kafka.retention_days,
+        DEAD_LETTERS: config.kafka.late_retention_days,
+        FEEDBACK: config.kafka.late_retention_days,
+    }
+    return tuple(replace(spec, name=names[spec.name], kept_days=days.get(spec.name)) for spec in TOPICS)
+
+
+def settings_of_new(spec: TopicSpec, replication_factor: int) -> dict[str, str]:
+    """Return the settings with which a topic is created."""
+    kept = {} if spec.kept_days is None else retention_for(spec.kept_days)
+    return {**spec.suggested, **kept, **copies_for(replication_factor), **spec.config}
 
 
 def compare(
-    config: Config, specs: Sequence[TopicSpec], states: Mapping[str, TopicState], address: str
+    config: Config, specs: Sequence[TopicSpec], states: Mapping[str, TopicState], address: str, brokers: int = 1
 ) -> list[Finding]:
     """Return what differs between the topics as they should be and as they are.
 
@@ -72,6 +52,7 @@ def compare(
         specs: what is wanted.
         states: topic name -> its state; missing topics are absent.
         address: goes into the commands that mend.
+        brokers: how many there are.
     """
     findings: list[Finding] = []
     for spec in specs:
@@ -87,12 +68,13 @@ def compare(
                 problem=expected is spec.config,
                 what=f"{key} is {state.config.get(key, 'not set')}, "
                 f"{'expected' if expected is spec.config else 'suggested'} {value}",
-                mend=_alter(address, spec.name, key, value),
+                mend=alter(address, spec.name, {key: value}),
             )
             for expected in (spec.config, spec.suggested)
             for key, value in expected.items()
             if not _meets(key, state.config.get(key), value)
         ]
+        findings += [*kept_too_long(spec, state, address), *too_few_copies(state, address, brokers)]
     return findings + _dead_letters_fit(config, states, address)
 
 
@@ -117,13 +99,6 @@ def _dead_letters_fit(config: Config, states: Mapping[str, TopicState], address:
             problem=True,
             what=f"{_SIZE} is {letters.config[_SIZE]}, expected at least {needed}: "
             f"a dead letter of the largest message of {interactions.name} must fit",
-            mend=_alter(address, letters.name, _SIZE, str(needed)),
+            mend=alter(address, letters.name, {_SIZE: str(needed)}),
         )
     ]
-
-
-def _alter(address: str, topic: str, key: str, value: str) -> str:
-    return (
-        f"kafka-configs.sh --bootstrap-server {address} --alter --entity-type topics "
-        f"--entity-name {topic} --add-config {key}={value}"
-    )

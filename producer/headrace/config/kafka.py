@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from headrace.config.section import Options, Section, TopicName
+from headrace.config.section import Options, Positive, Section, TopicName
 from headrace_schemas import topics
 
 __all__ = ["Kafka", "Topics"]
@@ -35,6 +35,8 @@ class Kafka(Section):
     options: Options = Field(default_factory=dict, description="librdkafka options for every client.")
     producer_options: Options = Field(default_factory=dict, description="... for producers.")
     consumer_options: Options = Field(default_factory=dict, description="... for consumers.")
+    retention_days: Positive = Field(7, description="Interactions are gone from Kafka after so many days.")
+    late_retention_days: Positive = Field(30, description="... dead letters and feedback.")
     embedded_id: str | None = Field(
         None, min_length=1, description="Stands for the topic ids that an embedded broker lacks; for demos and tests."
     )
