@@ -2,9 +2,11 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import structlog
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, but not in __all__
 
@@ -19,7 +21,19 @@ __all__ = ["TopicAdmin"]
 
 TIMEOUT_S: Final = 10.0
 _LOOK_S: Final = 0.05
+_PAUSE_S: Final = 0.5
+_LONGEST_S: Final = 30.0
+_PATIENCE_S: Final = {
+    "UNKNOWN_TOPIC_OR_PART": 3.0,
+    "TOPIC_AUTHORIZATION_FAILED": 0.0,
+    "CLUSTER_AUTHORIZATION_FAILED": 0.0,
+    "_AUTHENTICATION": 0.0,
+}
+"""Error name -> for how long, seconds, it may be one that passes; others: _LONGEST_S."""
+
+Answer = TypeVar("Answer")
 _LOGGER: Final = logging.getLogger("headrace.kafka")
+log = structlog.get_logger("headrace.dataset")
 
 
 class TopicAdmin:
@@ -53,14 +67,7 @@ class TopicAdmin:
         Raises:
             SourceError: the broker does not answer, or there is no such topic.
         """
-        try:
-            asked = self.ask()
-            if asked is None:
-                metadata = self._admin.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
-                return Source(self._topic, f"{self._embedded_id}-{self._topic}", len(metadata.partitions))
-            return self.understood(asked)
-        except KafkaException as error:
-            raise self._refusal(error) from None
+        return self._patiently(self._described)
 
     def ask(self) -> "Future[Any] | None":
         """Ask for the topic without waiting for the answer; None where the broker knows no topic ids."""
@@ -99,11 +106,36 @@ class TopicAdmin:
 
     def _offsets(self, source: Source, spec: Callable[[], Any]) -> dict[int, int]:
         asked = {TopicPartition(source.topic, partition): spec() for partition in range(source.partition_count)}
-        try:
+
+        def answered() -> dict[int, int]:
             answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
             return {place.partition: int(self._waited_for(answer).offset) for place, answer in answers.items()}
-        except KafkaException as error:
-            raise self._refusal(error) from None
+
+        return self._patiently(answered)
+
+    def _described(self) -> Source:
+        asked = self.ask()
+        if asked is not None:
+            return self.understood(asked)
+        metadata = self._admin.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
+        return Source(self._topic, f"{self._embedded_id}-{self._topic}", len(metadata.partitions))
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask again for a while: a broker that is just starting knows neither topics nor leaders yet."""
+        began = time.monotonic()
+        has_told = False
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                reason = error.args[0]
+                if time.monotonic() - began > _PATIENCE_S.get(reason.name(), _LONGEST_S):
+                    raise self._refusal(error) from None
+                if not has_told:
+                    has_told = True
+                    log.warning("Kafka does not answer yet", servers=self._servers, reason=reason.str())
+            if self._stop.wait(_PAUSE_S):
+                raise Stopped("told to stop while Kafka was asked for the topic")
 
     def _waited_for(self, asked: "Future[Any]") -> Any:
         while not asked.done():  # it is, with an error, soon after the request's own time-out
