@@ -37,20 +37,23 @@ DEFAULT_HEADERS: Final = ("x-request-id", TRACEPARENT)
 REQUEST_ID_KEY: Final = "headrace.request_id"
 
 
-class _Opening:
-    """How a request is opened from headers, and which header answers with its id."""
+class _Middleware:
+    """What both kinds have: the application, how a request is opened from headers, which header answers with its id."""
 
-    def __init__(self, headers: Iterable[str], response_header: str | None) -> None:
+    def __init__(
+        self, app: Any, *, headers: Iterable[str] = DEFAULT_HEADERS, response_header: str | None = None
+    ) -> None:
         require_dspy()
         from headrace.capture import scope  # with the service's start, not in its first request
 
         if isinstance(headers, str):
             raise UsageError(f"middleware: headers must be a list of names, found the text {headers!r}")
-        self.scope = scope
+        self.app = app
+        self._scope = scope
         self._preferred = tuple(_header_name(name) for name in headers)
-        self.response_header = None if response_header is None else _header_name(response_header)
+        self._response_header = None if response_header is None else _header_name(response_header)
 
-    def begin(self, headers: Callable[[], dict[str, list[str]]], enter: Callable[..., Request]) -> Request | None:
+    def _begin(self, headers: Callable[[], dict[str, list[str]]], enter: Callable[..., Request]) -> Request | None:
         """Enter a request as the headers say; None if that failed. Never raises."""
         try:
             given = headers()
@@ -65,7 +68,7 @@ class _Opening:
             return None
 
 
-class ASGIMiddleware:
+class ASGIMiddleware(_Middleware):
     """ASGI 3 middleware for HTTP and WebSocket connections.
 
     Args:
@@ -79,59 +82,35 @@ class ASGIMiddleware:
         DSPyMissingError: dspy is not installed.
     """
 
-    def __init__(
-        self, app: Any, *, headers: Iterable[str] = DEFAULT_HEADERS, response_header: str | None = None
-    ) -> None:
-        self.app = app
-        self._opening = _Opening(headers, response_header)
-
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one connection, inside a request of its own."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         with ExitStack() as stack:
-            opening = self._opening
-            request = opening.begin(
+            request = self._begin(
                 lambda: _asgi_headers(scope),
-                lambda *args, **kwargs: stack.enter_context(opening.scope.request(*args, **kwargs)),
+                lambda *args, **kwargs: stack.enter_context(self._scope.request(*args, **kwargs)),
             )
             if request is not None:
                 scope[REQUEST_ID_KEY] = request.request_id
-                if opening.response_header is not None:
-                    send = _answering(send, opening.response_header.encode(), request.request_id)
+                if self._response_header is not None:
+                    send = _answering(send, self._response_header.encode(), request.request_id)
             await self.app(scope, receive, send)
 
 
-class WSGIMiddleware:
-    """WSGI (PEP 3333) middleware.
-
-    Args:
-        app: the WSGI application.
-        headers: as for `ASGIMiddleware`.
-        response_header: likewise.
-
-    Raises:
-        UsageError: a header's name that is none.
-        DSPyMissingError: dspy is not installed.
-    """
-
-    def __init__(
-        self, app: Any, *, headers: Iterable[str] = DEFAULT_HEADERS, response_header: str | None = None
-    ) -> None:
-        self.app = app
-        self._opening = _Opening(headers, response_header)
+class WSGIMiddleware(_Middleware):
+    """WSGI (PEP 3333) middleware; its arguments are those of `ASGIMiddleware`."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; the body that is returned has it open whenever it is iterated."""
         # A context of its own: the body may be iterated after, or never closed, and nothing is left in the thread's.
         context = contextvars.copy_context()
-        opening = self._opening
-        request = context.run(opening.begin, lambda: _wsgi_headers(environ), opening.scope.stay_in_request)
+        request = context.run(self._begin, lambda: _wsgi_headers(environ), self._scope.stay_in_request)
         if request is not None:
             environ[REQUEST_ID_KEY] = request.request_id
-            if opening.response_header is not None:
-                start_response = _starting(start_response, opening.response_header, request.request_id)
+            if self._response_header is not None:
+                start_response = _starting(start_response, self._response_header, request.request_id)
         body: Iterable[bytes] = context.run(self.app, environ, start_response)
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(body, list | tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper)):

@@ -29,31 +29,13 @@ __all__ = ["checked", "give"]
 _AT_LEAST_ONE: Final = "score, label, comment or correction"
 
 
-def give(
-    runtime: runtimes.Runtime,
-    request_id: object,
-    *,
-    score: object = None,
-    label: object = None,
-    comment: object = None,
-    correction: object = None,
-    module: object = None,
-    subject_id: object = None,
-) -> bool:
-    """See `headrace.feedback`."""
+def give(runtime: runtimes.Runtime, request_id: object, **said: object) -> bool:
+    """See `headrace.feedback`; what is said is what `checked` takes."""
     scope = _scope()
     opened = None if scope is None else scope.request
     if opened is not None and request_id is None:
         request_id = opened.request_id
-    captured = checked(
-        request_id,
-        score=score,
-        label=label,
-        comment=comment,
-        correction=correction,
-        module=module,
-        subject_id=subject_id,
-    )
+    captured = checked(request_id, **said)
     if not runtime.policy.is_on:
         runtimes.say_if_off(runtime)
         return False
