@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -86,6 +87,8 @@ def serve(way: str, program: str, size_bytes: int, delay_s: float, replies: Text
 
 
 def main() -> None:
+    # DSPy 3.4 warns at each call that an LM of one's own is an old kind, and looks through the stack for whom to tell.
+    warnings.simplefilter("ignore", DeprecationWarning)
     way, program, size_bytes, delay_s = sys.argv[1:]
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no reply
