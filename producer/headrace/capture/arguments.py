@@ -24,6 +24,9 @@ class CallShape:
         forward = getattr(kind, "forward", None) or getattr(kind, "aforward", None)
         parameters = list(inspect.signature(forward).parameters.values())[1:] if forward is not None else []
         self._positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        # What DSPy's own modules take by position only is no field: the interpreter of ProgramOfThought and CodeAct.
+        is_dspys = forward is not None and forward.__module__.partition(".")[0] == "dspy"
+        self._unnamed = {p.name for p in parameters if is_dspys and p.kind is p.POSITIONAL_ONLY}
         self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "args")
         options = set(_PREDICT_OPTIONS)
         if issubclass(kind, dspy.ReAct):
@@ -32,7 +35,7 @@ class CallShape:
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the inputs by name; positional ones that no parameter takes stand under the name of ``*args``."""
-        inputs = dict(zip(self._positional, args, strict=False))
+        inputs = {name: value for name, value in zip(self._positional, args, strict=False) if name not in self._unnamed}
         if len(args) > len(self._positional):
             inputs[self._rest] = list(args[len(self._positional) :])
         inputs.update((name, value) for name, value in kwargs.items() if name not in self._not_inputs)

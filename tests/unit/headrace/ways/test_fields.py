@@ -94,6 +94,10 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "Code": (Python, Python(code="print(1)")),
     "ToolCalls": (dspy.ToolCalls, dspy.ToolCalls.from_dict_list([{"name": "add", "args": {"a": 1}}])),
 }
+if hasattr(dspy, "File"):  # dspy 3.1 on
+    VALUES["File"] = (dspy.File, dspy.File(file_data="data:text/plain;base64,YQ==", filename="a.txt"))
+if hasattr(dspy, "Reasoning"):
+    VALUES["Reasoning"] = (dspy.Reasoning, dspy.Reasoning(content="because"))
 LOSSY = {"Tool": (dspy.Tool, dspy.Tool(add))}
 
 

@@ -82,6 +82,41 @@ class Case:
     has_acall: bool = True
 
 
+def _interpreting(make):
+    """Return what makes a module with an interpreter that needs no Deno."""
+    return lambda *args, **options: make(*args, interpreter_factory=dspy.LocalInterpreter, **options)
+
+
+LEAVING = "ignore:(ProgramOfThought|CodeAct) is deprecated:DeprecationWarning"
+CODE_FIELDS = {"generated_code": "SUBMIT({'answer': 'blue'})", "code": "SUBMIT('blue')", "finished": "True"}
+CODE = {}
+if hasattr(dspy, "LocalInterpreter"):  # dspy 3.4 on
+    CODE = {
+        "ProgramOfThought": Case(
+            lambda: _interpreting(dspy.ProgramOfThought)("question -> answer"),
+            {"m": 1, "m.code_generate.predict": 1, "m.generate_output.predict": 1},
+            CODE_FIELDS,
+            has_acall=False,
+        ),
+        "CodeAct": Case(
+            lambda: _interpreting(dspy.CodeAct)("question -> answer", tools=[look_up]),
+            {"m": 1, "m.codeact": 1, "m.extractor.predict": 1},
+            CODE_FIELDS,
+            has_acall=False,
+        ),
+        "RLM": Case(
+            lambda: _interpreting(dspy.RLM)("question -> answer", max_iters=2),
+            {"m": 1, "m.generate_action": 1},
+            CODE_FIELDS,
+        ),
+        "ReActV2": Case(
+            lambda: dspy.ReActV2("question -> answer", tools=[look_up]),
+            {"m": 1, "m.react": 1},
+            {"next_thought": "done", "tool_calls": '{"tool_calls": [{"name": "submit", "args": {"answer": "blue"}}]}'},
+        ),
+    }
+
+
 CASES = {
     "Predict": Case(lambda: dspy.Predict("question -> answer"), {"m.self": 1}, {}, root="m.self"),
     "ChainOfThought": Case(lambda: dspy.ChainOfThought("question -> answer"), {"m.predict": 1}, {}, root="m.predict"),
@@ -113,6 +148,7 @@ CASES = {
         {"rationale": "the second"},
         has_acall=False,
     ),
+    **CODE,
     "nested": Case(
         Layered,
         {"m": 1, "m.first.predict": 1, "m.rest[0]": 1, "m.rest[1].predict": 1, "m.last['score']": 1},
@@ -121,7 +157,7 @@ CASES = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.*prefix:DeprecationWarning")  # MultiChainComparison's own
+@pytest.mark.filterwarnings("ignore:.*prefix:DeprecationWarning", LEAVING)  # MultiChainComparison's own
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_module_does_what_it_did_and_its_records_are_its_calls(everything, case, asynchronous):
@@ -232,3 +268,15 @@ def test_two_instrumented_levels_and_the_predictors_between_them(everything):
     }
     assert (root.module_version, root.lm_calls) == ("o1", 3)
     assert {call.module_version for call in everything.calls if call.signature.startswith("inner")} == {"i1"}
+
+
+@pytest.mark.skipif(not CODE, reason="before dspy 3.4 an interpreter is an option of the module")
+@pytest.mark.filterwarnings(LEAVING)
+@pytest.mark.parametrize("name", ["ProgramOfThought", "CodeAct"])
+def test_an_interpreter_of_the_callers_own_is_no_input(everything, name):
+    module = headrace.instrument(CODE[name].make(), "m")
+    interpreter = dspy.LocalInterpreter()
+    with dspy.context(lm=OfflineLM({**ANSWERS, **CODE_FIELDS})):
+        assert module(interpreter, question="x").answer == "blue"
+    assert everything.roots[0].input == {"question": "x"}
+    interpreter.shutdown()
