@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headrace_consumers.cli import dataset_query, dataset_trace, dataset_verify, dataset_why
+from headrace_consumers.cli import dataset_maintain, dataset_query, dataset_trace, dataset_verify, dataset_why
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines
 from headrace_consumers.cli.row_lines import minute, row_lines
@@ -67,3 +67,4 @@ app.command("query", epilog=dataset_query.QUERY_EXAMPLE)(dataset_query.query)
 app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)
+app.command("maintain", epilog=dataset_maintain.EXAMPLE)(dataset_maintain.maintain)

@@ -2,7 +2,7 @@
 
     Tally, moves -> facts_of -> commitInfo of the commit -> read_facts -> Facts
 
-Any reader's ``history()`` shows it, for as long as the log is kept (30 days by Delta's default). It holds counts, names
+Any reader's ``history()`` shows it, for as long as the log is kept (the 20,000 newest commits). It holds counts, names
 of signatures and offsets, and never a payload. It is bounded: beyond the most frequent signatures the rest is one.
 """
 

@@ -2,9 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,15 @@ import pyarrow.parquet as pq
 from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.store import Store
 
-__all__ = ["WITH_STATISTICS", "DataFile", "write_files"]
+__all__ = [
+    "ROW_GROUP_ROWS",
+    "WITH_STATISTICS",
+    "WRITER_OPTIONS",
+    "DataFile",
+    "new_name",
+    "statistics",
+    "write_files",
+]
 
 ROW_GROUP_ROWS: Final = 20_000
 WITH_STATISTICS: Final = ("signature", "topic_id", "partition", "offset", "timestamp_ms")
@@ -23,6 +31,13 @@ _DICTIONARY: Final = (
     "service", "environment", "instance", "module_name", "module_version", "signature", "fields_hash", "program_hash",
     "model", "error_type", "capture_level", "keep_reason", "redaction_version", "dedup_policy", "topic", "topic_id",
 )  # fmt: skip
+
+WRITER_OPTIONS: Final[Mapping[str, Any]] = {
+    "compression": "zstd",
+    "use_dictionary": list(_DICTIONARY),
+    "write_statistics": list(WITH_STATISTICS),
+}
+"""For `pyarrow.parquet`: how every file of the table is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +70,35 @@ def write_files(store: Store, rows: pa.Table) -> list[DataFile]:
         # Nearly always it is one date, and a filter would copy all rows.
         of_date = rows if len(dates) == 1 else rows.filter(pc.equal(rows[PARTITION_COLUMN], pa.scalar(date)))
         chosen = of_date.drop_columns([PARTITION_COLUMN])
-        name = f"{PARTITION_COLUMN}={value}/{uuid.uuid4().hex}.parquet"
+        name = new_name(value)
         pq.write_table(
             chosen,
             store.stage(name),
-            compression="zstd",
             row_group_size=ROW_GROUP_ROWS,
-            use_dictionary=list(_DICTIONARY),
-            write_statistics=list(WITH_STATISTICS),
+            **WRITER_OPTIONS,
         )
-        files.append(DataFile(name, store.publish(name), value, _statistics(chosen, WITH_STATISTICS)))
+        bounds = {column: pc.min_max(chosen[column]).as_py() for column in WITH_STATISTICS}
+        files.append(DataFile(name, store.publish(name), value, statistics(chosen.num_rows, bounds)))
     return files
 
 
-def _statistics(rows: pa.Table, columns: Sequence[str]) -> str:
-    bounds = {name: pc.min_max(rows[name]).as_py() for name in columns}
+def new_name(date: str) -> str:
+    """Return a name that no other file has, for rows of an ingest date (ISO 8601)."""
+    return f"{PARTITION_COLUMN}={date}/{uuid.uuid4().hex}.parquet"
+
+
+def statistics(rows: int, bounds: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return Delta's statistics of a file as JSON.
+
+    Args:
+        rows: how many it holds.
+        bounds: column without nulls -> its ``min`` and ``max``.
+    """
     return json.dumps(
         {
-            "numRecords": rows.num_rows,
+            "numRecords": rows,
             "minValues": {name: bound["min"] for name, bound in bounds.items()},
             "maxValues": {name: bound["max"] for name, bound in bounds.items()},
-            "nullCount": dict.fromkeys(columns, 0),
+            "nullCount": dict.fromkeys(bounds, 0),
         }
     )

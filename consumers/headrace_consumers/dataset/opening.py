@@ -15,7 +15,8 @@ from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.rows import ROW_SCHEMA
 from headrace_consumers.dataset.store import fsync_file, fsync_folder
 from headrace_consumers.dataset.table_lock import TableLock
-from headrace_consumers.dataset.torn import LINES_KEY, set_torn_aside, set_torn_checkpoint_aside, torn_commits
+from headrace_consumers.dataset.table_log import LINES_KEY
+from headrace_consumers.dataset.torn import set_torn_aside, set_torn_checkpoint_aside, torn_commits
 
 __all__ = ["one_line", "open_or_create", "reopen"]
 

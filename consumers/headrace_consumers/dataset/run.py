@@ -25,6 +25,7 @@ from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.health import health_of
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
+from headrace_consumers.dataset.maintenance import Maintenance
 from headrace_consumers.dataset.member_folder import lock_member_folder
 from headrace_consumers.dataset.memory import MemoryWatch
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
@@ -186,6 +187,11 @@ def _loop(
             hook=hook,
         )
 
+    maintenance = (
+        Maintenance(table.path, config.dataset, now=_now, clock=time.monotonic, hook=hook)
+        if config.dataset.maintenance.enabled
+        else None
+    )
     loop = Loop(
         consumer=consumer,
         source=source,
@@ -204,10 +210,13 @@ def _loop(
         clock=time.monotonic,
         on_progress=on_progress or (lambda _: None),
         on_status=on_status,
+        maintenance=maintenance,
     )
     try:
         yield loop
     finally:
+        if maintenance is not None:
+            maintenance.pause()
         close_consumer(consumer)
         dead_letters.close()
 

@@ -9,7 +9,16 @@ from typing import Final, TypeAlias
 
 from headrace.errors import ConfigError
 
-__all__ = ["KILL_VARIABLE", "SLOW_VARIABLE", "STOP_VARIABLE", "Hook", "Step", "hook_from_environment", "no_hook"]
+__all__ = [
+    "KILL_VARIABLE",
+    "SLOW_VARIABLE",
+    "STOP_VARIABLE",
+    "Hook",
+    "MaintenanceStep",
+    "Step",
+    "hook_from_environment",
+    "no_hook",
+]
 
 KILL_VARIABLE: Final = "HEADRACE_TEST_KILL_AT"
 STOP_VARIABLE: Final = "HEADRACE_TEST_STOP_AT"
@@ -28,6 +37,16 @@ class Step(StrEnum):
     SEEN_SET = "seen-set"
     OFFSETS = "offsets"
 
+
+class MaintenanceStep(StrEnum):
+    """What maintenance goes through; killed anywhere, nothing is lost and nothing is twice."""
+
+    MERGE = "merge"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+_STEPS: Final = (*Step, *MaintenanceStep)
 
 Hook: TypeAlias = Callable[[str], None]
 """Called with ``before:<step>`` and ``after:<step>``."""
@@ -70,8 +89,8 @@ def hook_from_environment(
 def _signal_at(variable: str, wanted: str, number: signal.Signals) -> Hook:
     edge, _, rest = wanted.partition(":")
     step, _, count = rest.partition(":")
-    if edge not in {"before", "after"} or step not in set(Step) or not (count or "1").isdigit():
-        raise ConfigError(f"{variable}={wanted}: expected (before|after):({'|'.join(Step)})[:COUNT]")
+    if edge not in {"before", "after"} or step not in _STEPS or not (count or "1").isdigit():
+        raise ConfigError(f"{variable}={wanted}: expected (before|after):({'|'.join(_STEPS)})[:COUNT]")
     remaining = int(count or "1")
 
     def send(point: str) -> None:

@@ -6,7 +6,6 @@ delta-rs never compares that version, and refuses a commit only if another with 
 the batch was read from.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,16 @@ from headrace_consumers.dataset.files import DataFile
 from headrace_consumers.dataset.known_topics import KnownTopics
 from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.place import PARTITION_COLUMN
-from headrace_consumers.dataset.store import LocalStore, Store, fsync_file, fsync_folder
+from headrace_consumers.dataset.store import LocalStore, Store
 from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows, key_rows_from
-from headrace_consumers.dataset.torn import LINES_KEY, MOST_TORN
+from headrace_consumers.dataset.table_log import LINES_KEY, fsync_entries
 
 __all__ = ["InteractionTable", "Move", "app_id"]
 
 _NO_INFO: Final[Mapping[str, str]] = {}
+LONGEST_COMMIT_S: Final = 3600.0
+"""A file that no commit names may be deleted when it is older (`maintenance.keep_replaced_h`, at least twice this)."""
+
 _BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -123,12 +125,13 @@ class InteractionTable:
             attempts: give up after so many.
 
         Raises:
-            Fenced: another consumer has moved a partition on. Nothing was committed.
+            Fenced: another consumer has moved a partition on, or the files are too old. Nothing was committed.
             TableError: the store refused `attempts` times. Nothing was committed.
         """
         self.refresh()
         for attempt in range(attempts):
             self._insist_on_start(moves)
+            self._insist_on_young(files)
             try:
                 self._write(files, moves, info)
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
@@ -234,6 +237,16 @@ class InteractionTable:
         if not self._all_at(moves, target=False):
             raise Fenced(_fenced_line(moves, self))
 
+    def _insist_on_young(self, files: Sequence[DataFile]) -> None:
+        oldest = time.time() - LONGEST_COMMIT_S
+        for file in files:
+            try:
+                written_at = (self.path / file.path).stat().st_mtime
+            except FileNotFoundError:
+                written_at = 0.0
+            if written_at < oldest:
+                raise Fenced(f"{file.path} was written over an hour ago; maintenance may delete it, so it is made anew")
+
     def _all_at(self, moves: Sequence[Move], *, target: bool) -> bool:
         return all(self.position(move.app_id) == (move.target if target else move.start) for move in moves)
 
@@ -241,13 +254,7 @@ class InteractionTable:
         self._table = reopen(self.path)
 
     def _fsync_log(self) -> None:
-        """Put the log on disk, others' entries too, the oldest first: a torn entry must never lie below a whole one."""
-        folder = self.path / "_delta_log"
-        for version in range(max(self._durable, self.version - MOST_TORN) + 1, self.version + 1):
-            for name in (f"{version:020}.json", f"{version:020}.checkpoint.parquet"):
-                with contextlib.suppress(FileNotFoundError):  # others' entries may be cleaned up by now
-                    fsync_file(folder / name)
-        fsync_folder(folder)
+        fsync_entries(self.path, self._durable, self.version)
         self._durable = self.version
 
 

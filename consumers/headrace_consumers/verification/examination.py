@@ -74,7 +74,7 @@ def _torn(config: Config) -> Iterator[Result]:
     if "://" not in config.dataset.path and (torn := torn_commits(Path(config.dataset.path))):
         yield wrong(
             "last commit",
-            f"it is torn: {', '.join(torn.values())}",
+            f"it is torn: {', '.join(path.name for path in torn.values())}",
             "start a consumer: it sets that aside and reads the records again",
         )
 

@@ -14,6 +14,7 @@ __all__ = [
     "Dedup",
     "DedupPolicy",
     "Filters",
+    "Maintenance",
     "Optimization",
     "QualityThresholds",
     "Schemas",
@@ -138,6 +139,20 @@ class DeadLetterLimits(Section):
     )
 
 
+class Maintenance(Section):
+    """How the table is kept healthy while it is written."""
+
+    enabled: bool = Field(
+        default=True, description="Whether the owner of partition 0 merges small files and removes what has expired."
+    )
+    target_file_mb: float = Field(
+        128, ge=1, le=2000, description="Small files are merged up to this much, MB of 10^6 bytes."
+    )
+    keep_replaced_h: int = Field(
+        24, ge=2, le=8760, description="How long files that were replaced, or never committed, stay on disk, hours."
+    )
+
+
 class Dataset(Section):
     """The dataset consumer and its Delta table."""
 
@@ -155,6 +170,10 @@ class Dataset(Section):
     commit_interval_s: Positive = Field(5, description="At most this long between commits.")
     max_batch_records: int = Field(50_000, ge=1, description="Commit earlier at this many records.")
     max_batch_mb: Positive = Field(64, description="Commit earlier at this much, MB of 10^6 bytes.")
+    retention_days: int = Field(
+        90, ge=1, le=36_500, description="Rows go this many days after Kafka took them in; duplicates count until then."
+    )
+    maintenance: Maintenance = Field(default_factory=Maintenance)
     storage_options: dict[str, str] = Field(default_factory=dict, description="delta-rs storage options.")
     dead_letter_limits: DeadLetterLimits = Field(default_factory=DeadLetterLimits)
     give_up_after_s: Positive = Field(600, description="End when commits have failed for so long; until then, retry.")

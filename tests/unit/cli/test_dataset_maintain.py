@@ -1,0 +1,69 @@
+"""`headrace dataset maintain`: what was done, in figures; killed anywhere, nothing is lost."""
+
+import json
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from headrace_consumers.dataset.files import write_files
+from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.table import InteractionTable, Move
+from tests.support.interactions import interaction, kept, message_of
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A table of twelve small files."""
+    table = InteractionTable(tmp_path / "t")
+    for offset in range(12):
+        record = interaction(str(offset))
+        rows, _ = to_rows(kept([record], [message_of(record, offset)]), "topic", "id")
+        table.commit(write_files(table.store, rows), [Move("id/0", offset or None, offset + 1)])
+    table.close()
+    return tmp_path / "t"
+
+
+def offsets(path):
+    return sorted(pl.scan_delta(str(path)).select("offset").collect()["offset"])
+
+
+def test_it_says_what_it_did(command, config_file, path):
+    config = config_file({"dataset": {"path": str(path)}})
+    lines = command("dataset", "maintain", "--config", config).out.splitlines()
+    assert lines[0].split() == ["files", "merged", "12", "into", "1"]
+    assert lines[-1].split() == ["files", "in", "the", "table", "1"]
+    assert command("dataset", "maintain", "--config", config, "--json").json["files_merged"] == 0
+    assert offsets(path) == list(range(12))
+
+
+def test_a_missing_table_is_one_line(command, config_file, tmp_path):
+    ended = command("dataset", "maintain", "--config", config_file({"dataset": {"path": str(tmp_path / "none")}}))
+    assert (ended.code, ended.out) == (1, "")
+    assert "no Delta table here yet" in ended.error
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_file_that_cannot_be_read_is_one_line(command, config_file, path):
+    (spoilt, *_) = path.glob("ingest_date=*/*.parquet")
+    spoilt.write_bytes(b"rubbish")
+    ended = command("dataset", "maintain", "--config", config_file({"dataset": {"path": str(path)}}))
+    assert ended.code == 1
+    assert len(ended.error.splitlines()) == 1, ended.error
+
+
+@pytest.mark.parametrize("point", ["after:merge", "before:replace", "after:replace", "before:delete"])
+def test_killed_at_a_step_it_is_done_the_next_time(config_file, path, point):
+    command = [sys.executable, "-m", "headrace_consumers.cli", "dataset", "maintain", "--json"]
+    command += ["--config", str(config_file({"dataset": {"path": str(path)}}))]
+    killed = {**os.environ, "HEADRACE_TEST_KILL_AT": point}
+    assert subprocess.run(command, env=killed, capture_output=True, check=False).returncode == -9
+    assert offsets(path) == list(range(12))
+    again = subprocess.run(command, capture_output=True, check=True)
+    assert json.loads(again.stdout)["active_files"] == 1
+    assert len(DeltaTable(str(path)).file_uris()) == 1
+    assert offsets(path) == list(range(12))
+    assert InteractionTable(path).position("id/0") == 12

@@ -1,0 +1,364 @@
+"""Maintenance on a real table: rows keep, files become few, what readers and commits need stays; two do no harm."""
+
+import datetime as dt
+import json
+import os
+import threading
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from headrace.config.consumers import Dataset
+from headrace_consumers.dataset import cleanup, replacing
+from headrace_consumers.dataset.errors import Fenced, TableError
+from headrace_consumers.dataset.files import WITH_STATISTICS, write_files
+from headrace_consumers.dataset.maintenance import Maintenance
+from headrace_consumers.dataset.replacing import ReplacingHandle
+from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.table import InteractionTable, Move
+from tests.support.interactions import NOW_MS, interaction, kept, message_of
+
+NOW = dt.datetime.fromtimestamp(NOW_MS / 1000, dt.UTC)
+
+
+def append(table, *, count=1, partition=0, day=0):
+    """Commit rows that Kafka took in so many days from now, as the consumer does."""
+    start = table.position(f"id/{partition}")
+    first = start or 0
+    records = [interaction(f"p{partition} {first + i}") for i in range(count)]
+    messages = [message_of(record, first + i, partition) for i, record in enumerate(records)]
+    frame = kept(records, messages).with_columns(append_time_ms=pl.lit(NOW_MS + day * 86_400_000, pl.Int64))
+    rows, _ = to_rows(frame, "topic", "id")
+    table.commit(write_files(table.store, rows), [Move(f"id/{partition}", start, first + count)])
+
+
+class Clock:
+    def __init__(self):
+        self.now = NOW
+        self.seconds = 0.0
+
+    def pass_days(self, days):
+        self.now += dt.timedelta(days=days)
+        self.seconds += days * 86_400
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def table(tmp_path):
+    return InteractionTable(tmp_path / "t", sleep=lambda _: None)
+
+
+def maintenance(table, clock, **settings):
+    return Maintenance(table.path, Dataset(**settings), now=lambda: clock.now, clock=lambda: clock.seconds)
+
+
+def to_the_end(work):
+    while work.step():
+        pass
+
+
+def places(table):
+    rows = pl.scan_delta(str(table.path)).select("partition", "offset").collect()
+    return sorted(rows.rows())
+
+
+def active(table):
+    return len(DeltaTable(str(table.path)).file_uris())
+
+
+def on_disk(table):
+    return {path.name for path in table.path.glob("ingest_date=*/*.parquet")}
+
+
+def test_small_files_become_one_with_the_same_rows_and_layout(table, clock):
+    for _ in range(12):
+        append(table, count=3)
+    before = pl.scan_delta(str(table.path)).sort("offset").collect()
+    maintenance(table, clock).run()
+    assert active(table) == 1
+    assert pl.scan_delta(str(table.path)).sort("offset").collect().equals(before)
+    entry = (table.path / "_delta_log" / f"{13:020}.json").read_text()
+    (action,) = [json.loads(line)["add"] for line in entry.splitlines() if '"add"' in line]
+    assert action["dataChange"] is False
+    assert action["path"].startswith(f"ingest_date={NOW.date()}/")
+    assert action["size"] == (table.path / action["path"]).stat().st_size
+    assert set(json.loads(action["stats"])["maxValues"]) == set(WITH_STATISTICS)
+    assert (table.path / action["path"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_positions_and_fencing_are_as_before(table, clock):
+    stale = InteractionTable(table.path)
+    for _ in range(12):
+        append(table)
+    maintenance(table, clock).run()
+    assert InteractionTable(table.path).position("id/0") == 12
+    with pytest.raises(Fenced):
+        stale.commit([], [Move("id/0", None, 5)])
+    append(table)
+    assert places(table) == [(0, offset) for offset in range(13)]
+
+
+def test_of_two_that_planned_at_one_version_one_is_fenced(table, clock):
+    for _ in range(12):
+        append(table)
+    first, second = maintenance(table, clock), maintenance(table, clock)
+    assert second.step()
+    assert first.step()
+    first.run()
+    with pytest.raises(Fenced):
+        to_the_end(second)
+    second.run()
+    assert places(table) == [(0, offset) for offset in range(12)]
+    assert len(on_disk(table)) == 13  # and the loser's file is gone
+
+
+def test_a_commit_that_landed_though_it_raised_is_no_failure(table, clock, monkeypatch):
+    for _ in range(12):
+        append(table)
+    reopened = replacing.reopen
+
+    class Raises:
+        def __init__(self, inner):
+            self._inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+        def create_write_transaction(self, *arguments, **options):
+            self._inner.create_write_transaction(*arguments, **options)
+            raise OSError("checkpoint hook failed")
+
+    monkeypatch.setattr(replacing, "reopen", lambda path: Raises(reopened(path)))
+    work = maintenance(table, clock)
+    work.run()
+    assert (active(table), work.done.files_written) == (1, 1)
+    assert places(table) == [(0, offset) for offset in range(12)]
+
+
+def test_somebody_s_delete_meanwhile_is_not_undone(table, clock):
+    for _ in range(12):
+        append(table)
+    work = maintenance(table, clock)
+    assert work.step()  # files are listed, and read
+    DeltaTable(str(table.path)).delete("offset < 3")
+    with pytest.raises(Fenced):
+        to_the_end(work)
+    assert places(table) == [(0, offset) for offset in range(3, 12)]
+
+
+def test_rows_past_the_retention_go_and_others_stay(table, clock):
+    for day in (-91, -90, -89, 0):
+        append(table, count=2, day=day)
+    work = maintenance(table, clock)
+    work.run()
+    assert (work.done.files_expired, work.done.rows_expired) == (1, 2)
+    assert places(table) == [(0, offset) for offset in range(2, 8)]
+    assert table.position("id/0") == 8
+    append(table)  # on a handle that has not seen the removal
+    assert len(places(table)) == 7
+
+
+def test_an_idle_month_leaves_a_file_a_day_and_then_none(table, clock):
+    for _ in range(5):
+        for _ in range(3):
+            append(table, day=(clock.now - NOW).days)
+        maintenance(table, clock, retention_days=30).run()
+        clock.pass_days(1)
+    work = maintenance(table, clock, retention_days=30)
+    work.run()
+    assert active(table) == 5
+    clock.pass_days(40)
+    work.run()
+    assert active(table) == 0
+    assert InteractionTable(table.path).position("id/0") == 15
+
+
+def test_a_backlog_leaves_few_files(table, clock):
+    work = maintenance(table, clock)
+    for number in range(120):
+        append(table, count=2, day=-(number % 2))
+        clock.seconds += 1
+        work.turn()
+    work.run()
+    assert active(table) <= 2 * 10
+    assert len(places(table)) == 240
+
+
+def test_what_was_replaced_is_deleted_a_day_later_and_not_before(table, clock):
+    for _ in range(12):
+        append(table)
+    clock.now = NOW - dt.timedelta(hours=23)  # delta-rs looks at the clock of this machine
+    maintenance(table, clock).run()
+    assert len(on_disk(table)) == 13
+    age(table, hours=30)
+    maintenance(table, clock).run()
+    assert len(on_disk(table)) == 13
+    for _ in range(12):
+        append(table)
+    clock.now = NOW - dt.timedelta(hours=26)
+    maintenance(table, clock).run()
+    clock.now = NOW
+    age(table, hours=30)
+    work = maintenance(table, clock)
+    work.run()
+    assert work.done.files_deleted == 13
+    assert len(places(table)) == 24
+
+
+def age(table, *, hours):
+    for path in table.path.rglob("*"):
+        at = path.stat().st_mtime - hours * 3600
+        os.utime(path, (at, at))
+
+
+def test_a_file_of_a_commit_under_way_is_spared_and_one_that_came_to_nothing_deleted(table, clock):
+    append(table)
+    rows, _ = to_rows(kept([interaction("z")], [message_of(interaction("z"), 9)]), "topic", "id")
+    (orphan,) = write_files(table.store, rows)
+    abandoned = table.path / "_delta_log" / "00000000000000000002.json#1"
+    abandoned.write_bytes(b"half")
+    maintenance(table, clock).run()
+    assert (table.path / orphan.path).exists()
+    age(table, hours=25)
+    (table.path / "notes.txt").write_text("somebody's")
+    os.utime(table.path / "notes.txt", (1, 1))
+    maintenance(table, clock).run()
+    assert not (table.path / orphan.path).exists()
+    assert not abandoned.exists()
+    assert (table.path / "notes.txt").exists()
+    assert places(table) == [(0, 0)]
+
+
+def test_a_commit_refuses_files_that_may_be_deleted_soon(table):
+    rows, _ = to_rows(kept([interaction("z")], [message_of(interaction("z"), 0)]), "topic", "id")
+    files = write_files(table.store, rows)
+    age(table, hours=1.1)  # e.g. this process was stopped in between
+    with pytest.raises(Fenced, match="an hour ago"):
+        table.commit(files, [Move("id/0", None, 1)])
+    assert table.position("id/0") is None
+
+
+def test_the_log_is_cut_below_a_checkpoint(table, clock, monkeypatch):
+    monkeypatch.setattr(cleanup, "KEPT_ENTRIES", 50)
+    append(table)
+    for offset in range(1, 300):
+        table.commit([], [Move("id/0", offset, offset + 1)])
+    work = maintenance(table, clock)
+    work.run()
+    left = sorted(int(path.name[:20]) for path in (table.path / "_delta_log").glob("*.json"))
+    assert left == list(range(199, 301))
+    assert work.done.log_entries_deleted == 200
+    assert InteractionTable(table.path).position("id/0") == 300
+    assert places(table) == [(0, 0)]
+    append(table)  # a handle from before
+    assert table.position("id/0") == 301
+
+
+def test_a_log_without_checkpoints_gets_one(table, clock):
+    for offset in range(250):
+        table.commit([], [Move("id/0", offset or None, offset + 1)])
+    for path in (table.path / "_delta_log").glob("*checkpoint*"):
+        path.unlink()
+    maintenance(table, clock).run()
+    assert list((table.path / "_delta_log").glob("*.checkpoint.parquet"))
+    assert InteractionTable(table.path).position("id/0") == 250
+
+
+def test_a_file_that_cannot_be_read_stops_neither_the_rest_nor_the_consumer(table, clock, capsys):
+    for _ in range(12):
+        append(table)
+    (spoilt, *_) = table.path.glob("ingest_date=*/*.parquet")
+    spoilt.write_bytes(b"PAR1" + b"\0" * (spoilt.stat().st_size - 8) + b"PAR1")
+    for _ in range(12):
+        append(table, day=-1)
+    work = maintenance(table, clock)
+    for _ in range(20):
+        work.turn()
+        clock.seconds += 61
+    assert "maintenance failed" in capsys.readouterr().out
+    assert active(table) == 12 + 1
+
+
+def test_a_table_of_a_newer_protocol_is_left_alone(table, clock):
+    append(table)
+    DeltaTable(str(table.path)).alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
+    with pytest.raises(TableError, match="protocol") as raised:
+        maintenance(table, clock).run()
+    assert "\n" not in str(raised.value)
+
+
+def test_work_is_done_in_steps_and_not_all_the_time(table, clock):
+    for _ in range(12):
+        append(table)
+    work = Maintenance(table.path, Dataset(), now=lambda: clock.now, clock=lambda: ticks(clock))
+    turns = 0
+    while active(table) > 1:
+        work.turn()
+        turns += 1
+        clock.seconds += 0.1
+    assert turns > 10  # a step costs three ticks of a second here, so most turns do nothing
+
+
+def ticks(clock):
+    clock.seconds += 1.0
+    return clock.seconds
+
+
+def test_a_role_that_is_lost_leaves_no_file_behind(table, clock):
+    for _ in range(12):
+        append(table)
+    work = maintenance(table, clock)
+    assert work.step()
+    assert len(on_disk(table)) == 13
+    work.pause()
+    assert len(on_disk(table)) == 12
+
+
+def test_appenders_beside_two_maintainers_leave_no_row_twice_and_none_missing(tmp_path, clock):
+    path = tmp_path / "t"
+    InteractionTable(path).close()
+    failures = []
+    still = threading.Semaphore(0)
+    over = threading.Event()
+
+    def guarded(work):
+        def run():
+            try:
+                work()
+            except BaseException as error:
+                failures.append(error)
+
+        return threading.Thread(target=run)
+
+    def appender(partition):
+        table = InteractionTable(path)
+        for _ in range(60):
+            append(table, count=3, partition=partition)
+        still.release()
+
+    def maintainer():
+        table = InteractionTable(path)
+        while not over.is_set():
+            maintenance(table, clock).run()
+
+    appenders = [guarded(lambda p=p: appender(p)) for p in range(2)]
+    maintainers = [guarded(maintainer) for _ in range(2)]
+    for thread in (*appenders, *maintainers):
+        thread.start()
+    for thread in appenders:
+        thread.join()
+    over.set()
+    for thread in maintainers:
+        thread.join()
+    assert failures == []
+    table = InteractionTable(path)
+    assert places(table) == [(partition, offset) for partition in range(2) for offset in range(180)]
+    assert active(table) < 60
+    assert ReplacingHandle(path).table.transaction_version("maintenance") >= 2
+    assert all(pq.ParquetFile(uri).metadata.num_rows for uri in DeltaTable(str(path)).file_uris())

@@ -1,0 +1,107 @@
+"""Several files as one: every row, in order, in memory for one row group."""
+
+import itertools
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_consumers.dataset import merge as merging
+from headrace_consumers.dataset.files import WITH_STATISTICS, WRITER_OPTIONS
+from headrace_consumers.dataset.merge import Merge
+
+SCHEMA = pa.schema(
+    [
+        pa.field("signature", pa.string(), nullable=False),
+        pa.field("topic_id", pa.string(), nullable=False),
+        pa.field("partition", pa.int32(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("timestamp_ms", pa.int64(), nullable=False),
+        pa.field("input", pa.string()),
+    ]
+)
+names = itertools.count()
+
+
+def rows_of(*places, payload="x"):
+    """Rows of (signature, offset), as a table."""
+    rows = [
+        {"signature": s, "topic_id": "id", "partition": o % 3, "offset": o, "timestamp_ms": 7 - o, "input": payload * 9}
+        for s, o in places
+    ]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def written(folder, *tables, in_order=True):
+    paths = []
+    for table in tables:
+        path = folder / f"{next(names)}.parquet"
+        order = [(name, "ascending") for name in ("signature", "partition", "offset")]
+        pq.write_table(table.sort_by(order) if in_order else table, path, row_group_size=7, **WRITER_OPTIONS)
+        paths.append(path)
+    return paths
+
+
+def merged(folder, paths, schema=SCHEMA):
+    target = folder / f"{next(names)}.parquet"
+    merge = Merge(paths, schema, target)
+    steps = sum(1 for _ in merge.steps())
+    assert steps >= 1
+    return merge, pq.read_table(target), target
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("merge")
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 99)), max_size=30), min_size=1, max_size=6))
+def test_all_rows_are_there_in_order(folder, files):
+    tables = [rows_of(*places) for places in files]
+    merge, table, _ = merged(folder, written(folder, *tables))
+    expected = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables))).sort("signature", "partition", "offset")
+    assert pl.DataFrame(pl.from_arrow(table)).equals(expected)
+    assert merge.rows == len(expected)
+
+
+def test_a_file_of_many_row_groups_is_read_in_parts(folder, monkeypatch):
+    monkeypatch.setattr(merging, "ROW_GROUP_ROWS", 10)
+    tables = [rows_of(*((s, o) for s in "ab" for o in range(first, 100, 2))) for first in (0, 1)]
+    merge, table, target = merged(folder, written(folder, *tables))
+    assert table["signature"].to_pylist() == ["a"] * 100 + ["b"] * 100
+    assert merge.rows == 200
+    assert pq.ParquetFile(target).metadata.num_row_groups == 20
+
+
+def test_row_groups_of_large_records_are_small(folder, monkeypatch):
+    monkeypatch.setattr(merging, "GROUP_BYTES", 1_000)
+    rows = rows_of(*(("a", o) for o in range(40))).to_pylist()
+    distinct = pa.Table.from_pylist([{**row, "input": f"{row['offset']:0100}"} for row in rows], SCHEMA)
+    _, _, target = merged(folder, written(folder, distinct))
+    assert pq.ParquetFile(target).metadata.num_row_groups > 4
+
+
+def test_a_column_that_an_older_file_lacks_is_null(folder):
+    older = written(folder, rows_of(("a", 1)).drop_columns(["input"]))
+    _, table, _ = merged(folder, [*older, *written(folder, rows_of(("a", 2)))])
+    assert dict(zip(table["offset"].to_pylist(), table["input"].to_pylist(), strict=True)) == {1: None, 2: "x" * 9}
+
+
+def test_a_file_in_no_order_loses_no_row(folder):
+    paths = written(folder, rows_of(("b", 1), ("a", 2), ("c", 3)), rows_of(("a", 4), ("b", 5)), in_order=False)
+    _, table, _ = merged(folder, paths)
+    assert sorted(table["offset"].to_pylist()) == [1, 2, 3, 4, 5]
+
+
+def test_statistics_are_of_all_rows_and_on_no_payload(folder):
+    merge, _, target = merged(folder, written(folder, rows_of(("b", 5)), rows_of(("a", 9), ("c", 1))))
+    assert set(merge.bounds) == set(WITH_STATISTICS)
+    assert merge.bounds["offset"] == {"min": 1, "max": 9}
+    assert merge.bounds["signature"] == {"min": "a", "max": "c"}
+    group = pq.ParquetFile(target).metadata.row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    assert {c.path_in_schema for c in columns if c.statistics is not None} == set(WITH_STATISTICS)
+    assert {c.compression for c in columns} == {"ZSTD"}
