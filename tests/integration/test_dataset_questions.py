@@ -153,3 +153,20 @@ def test_verify_and_the_rest_agree_with_it(job):
     assert len(job.ask("sample", "-n", "10")) == 3
     (counted,) = job.ask("query", "select count(*) n from dataset where input->>'question' = 'often'")
     assert counted["n"] == 1
+
+
+def test_a_filter_of_ones_own_that_fails_stops_the_consumer_and_nothing_is_lost(job):
+    own = "tests.unit.consumers.own_callables:fails_on_secret"
+    job.config["filters"] = {"default": {"own_filters": [own]}}
+    job.reconfigure()
+    job.records(interaction("fine"), interaction("my secret", event_id="secret"))
+    failing = job.start()
+    assert failing.wait(timeout=60) == 1
+    failing.stdout.close()
+    (line,) = [line for line in job.logs().splitlines() if line.startswith("headrace: ")]
+    assert f"filters: {own} raised ValueError at own_callables.py:" in line
+    assert "'secret'" in line
+    assert "my secret" not in job.logs()
+    del job.config["filters"]
+    job.reconfigure()
+    assert job.finish(job.start())["kept"] == 3  # with the late one

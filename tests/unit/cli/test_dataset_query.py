@@ -155,7 +155,7 @@ def test_what_else_reads(command, table, sql):
         "insert into dataset values (1)",
         "call duckdb_secrets()",
         "select * from sql",
-        "select * from connection",
+        "select * from source",
         "selec 1",
         "select no_such from dataset",
         "",
@@ -169,6 +169,13 @@ def test_sql_reaches_nothing_else_and_writes_nothing(command, table, tmp_path, s
     assert (ended.code, ended.out) == (2, "")
     assert ended.error.startswith("dataset query: ")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_locked_cannot_be_unlocked(command, table):
+    settings = ("lock_configuration", "enable_external_access", "python_enable_replacements")
+    sql = "select " + ", ".join(f"current_setting('{name}')::varchar {name}" for name in settings)
+    (found,) = command("dataset", "query", "--config", table, "--json", sql).json
+    assert found == dict(zip(settings, ("true", "false", "false"), strict=True))
 
 
 @pytest.mark.usefixtures("table")
