@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from headrace_consumers.dataset.assignment import Assignment
 from headrace_consumers.dataset.catch_up import catch_up
 from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
 from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
 from headrace_consumers.dataset.kafka_errors import refusal
 from headrace_consumers.dataset.maintenance import MAINTAINER, Maintenance
@@ -229,7 +230,13 @@ class Loop:
             return self._retrying.is_due(self._clock())
         if self._batch_began_at is None:
             return False
-        return self._is_full() or self._clock() - self._batch_began_at >= self._limits.interval_s
+        return self._is_full() or self._clock() - self._batch_began_at >= self._interval_s()
+
+    def _interval_s(self) -> float:
+        members = members_of(self._source.partition_count, len(self._owned))
+        return commit_interval_s(
+            self._limits.interval_s, members, self._table.commit_s, is_remote=self._table.is_remote
+        )
 
     def _relieve(self) -> None:
         """Read nothing more while there is no room: a store that is away, or a long catch-up, takes no memory."""

@@ -31,6 +31,7 @@ _NO_INFO: Final[Mapping[str, str]] = {}
 LONGEST_COMMIT_S: Final = 3600.0
 """A file that no commit names may be deleted when it is older (`maintenance.keep_replaced_h`, at least twice this)."""
 
+_SMOOTHING: Final = 0.2
 _BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -63,6 +64,8 @@ class InteractionTable:
 
     Attributes:
         store: takes the data files, before a commit names them.
+        is_remote: whether it is on an object store.
+        commit_s: what a commit takes lately, with what others' commits cost it; 0 before the first.
 
     Raises:
         TableError: the path is no table and cannot become one.
@@ -74,6 +77,8 @@ class InteractionTable:
         self._table, self._lock = open_or_create(path)
         self._durable = -1  # entries up to this version are known to be on disk
         self.store: Store = LocalStore(path)
+        self.is_remote = "://" in str(path)
+        self.commit_s = 0.0
 
     @property
     def id(self) -> str:
@@ -128,6 +133,7 @@ class InteractionTable:
             Fenced: another consumer has moved a partition on, or the files are too old. Nothing was committed.
             TableError: the store refused `attempts` times. Nothing was committed.
         """
+        began = time.perf_counter()
         self.refresh()
         for attempt in range(attempts):
             self._insist_on_start(moves)
@@ -150,6 +156,8 @@ class InteractionTable:
                 self.refresh()
                 break
         self._fsync_log()
+        took = time.perf_counter() - began
+        self.commit_s += (took - self.commit_s) * (_SMOOTHING if self.commit_s else 1)
         return self.version
 
     def known_topics(self) -> KnownTopics:

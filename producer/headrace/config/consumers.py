@@ -167,7 +167,9 @@ class Dataset(Section):
         min_length=1,
         description="Static membership: one for each member, kept over restarts.",
     )
-    commit_interval_s: Positive = Field(5, description="At most this long between commits.")
+    commit_interval_s: Positive = Field(
+        5, description="Time between commits, s; longer where many members or a slow store need it."
+    )
     max_batch_records: int = Field(50_000, ge=1, description="Commit earlier at this many records.")
     max_batch_mb: Positive = Field(64, description="Commit earlier at this much, MB of 10^6 bytes.")
     retention_days: int = Field(

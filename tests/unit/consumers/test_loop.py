@@ -85,7 +85,10 @@ class Client:
 
 
 class Table:
-    """Positions, and nothing else."""
+    """Positions, and what a commit takes."""
+
+    is_remote = False
+    commit_s = 0.0
 
     def __init__(self, **positions):
         self.positions = {f"id-1/{name[1:]}": position for name, position in positions.items()}
@@ -177,6 +180,16 @@ def test_a_batch_is_committed_in_time_and_a_partition_starts_at_the_table_or_whe
     ground.run(8)
     assert ground.client.started == {0: 3, 1: 5}
     assert ground.committing.batches == [([3, 4, 7], {0: 3, 1: None})]
+
+
+def test_where_commits_are_slow_a_batch_waits_for_longer():
+    table = Table()
+    table.commit_s = 2.5  # four times that leaves room for others
+    ground = Ground(partitions=(0, 1), table=table)
+    ground.client.coming.append(Record(0))
+    turns_before = []
+    ground.run(20, lambda turns: turns_before.append(turns) if not ground.committing.batches else None)
+    assert len(turns_before) in {10, 11}
 
 
 def test_a_store_that_is_away_is_tried_again_less_and_less_often_and_nothing_is_dropped():
