@@ -25,7 +25,7 @@ from headrace.key_material import producer_keys
 from headrace.redaction import Redactor
 
 CHARACTERS: Final = 10_000_000
-_ROUNDS: Final = 2
+_ROUNDS: Final = 1
 
 
 def texts(characters: int = CHARACTERS) -> dict[str, str]:

@@ -19,8 +19,8 @@ _LOCAL_RUN: Final = rf"(?:{_LOCAL}|(?<=[^\W\d_])['\u2019](?=[^\W\d_]))++"  # pos
 _PREFIX: Final = r"[bfru]'"  # of a string in Python
 _EMAIL: Final = re.compile(rf"(?<!{_LOCAL})(?!{_PREFIX}){_LOCAL_RUN}{_AT_DOMAIN}", re.VERBOSE | re.IGNORECASE)
 
-_DOT: Final = r"(?:\ dot\ |\s?[(\[{]\s?dot\s?[)\]}]\s?)"
-_AT: Final = r"(?:@|\ at\ |\s?[(\[{]\s?at\s?[)\]}]\s?)"
+_DOT: Final = r"(?:\ dot\ |\ ?[(\[{]\ ?dot\ ?[)\]}]\ ?)"
+_AT: Final = r"(?:@|\ at\ |\ ?[(\[{]\ ?at\ ?[)\]}]\ ?)"
 _SPELT: Final = re.compile(
     rf"""(?<![\w.+\-])
     (?!(?:look(?:s|ing|ed)?|us|it|is|are|was|be|found|available|live|hosted|online|more|here|there|page|site)\ at\ )

@@ -95,6 +95,6 @@ RULES: Final = (
         gate=_JWK_MEMBER,
         head=re.compile(_JWK_HEAD),
     ),
-    Rule("private_key", _HEX, _behind_the_head, needs=DIGIT, hints=(" key",)),
+    Rule("private_key", _HEX, _behind_the_head, needs=DIGIT, hints=("key",)),
     Rule("private_key", _AGE, _whole, needs=DIGIT, hints=("age-secret-key-1", "age-plugin-")),
 )

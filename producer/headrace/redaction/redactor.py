@@ -67,14 +67,14 @@ class Redactor:
 
         A replacement changes what its neighbours stand beside, so the rules run until nothing changes.
         """
-        if text in self._clean:
+        if type(text) is str and text in self._clean:  # a subclass may be equal to whatever it likes
             return text
         redact = self._once if len(text) <= self._window else self._once_in_windows
         for passed in range(_MAX_PASSES):
             before = text
             text = redact(text, counts)
             if text == before:
-                if not passed and len(text) <= _SHORT:
+                if not passed and len(text) <= _SHORT and type(text) is str:
                     self._remember(text)
                 break
         return text

@@ -9,7 +9,7 @@ from headrace.redaction.rule import NUMBER, Mark, Rule
 __all__ = ["wide_rule"]
 
 _DIGITS: Final = r"\uff10-\uff19"
-_JOINS: Final = r"\s\-()\u2010-\u2014\uff0d\uff08\uff09\uff0e\u30fb"  # hyphens, parentheses, dots
+_JOINS: Final = r" \u00a0\u3000\-()\u2010-\u2014\uff0d\uff08\uff09\uff0e\u30fb"  # hyphens, parentheses, dots
 _WIDE: Final = re.compile(
     rf"(?<![A-Za-z0-9{_DIGITS}])[\uff0b\uff08]{{0,2}}[{_DIGITS}](?:[{_JOINS}]{{0,2}}[{_DIGITS}]){{6,40}}"
     rf"(?![A-Za-z0-9{_DIGITS}])"

@@ -228,3 +228,25 @@ def test_a_megabyte_of_hostile_text_is_done_in_seconds(unit: str) -> None:
     started = time.process_time()
     REDACTOR.text(unit * (1_000_000 // len(unit)))
     assert time.process_time() - started < 10
+
+
+class Chameleon(str):
+    """A text that passes for another one."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return hash("user")
+
+
+def test_a_short_text_without_a_find_is_remembered_and_nothing_else() -> None:
+    ours = Redactor(["email"])
+    assert [ours.text(text) for text in ("user", "a@b.co", "user", "a@b.co")] == ["user", "[EMAIL]", "user", "[EMAIL]"]
+    assert ours._clean == {"user"}
+    assert ours.text(Chameleon("a@b.co")) == "[EMAIL]"
+    for number in range(10_000):
+        ours.text(f"id {number}")
+    assert len(ours._clean) <= redactor._REMEMBERED
