@@ -19,7 +19,6 @@ from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
 from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
 from headrace_consumers.dataset.kafka_errors import refusal
-from headrace_consumers.dataset.maintenance import MAINTAINER, Maintenance
 from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.pace import Pace
 from headrace_consumers.dataset.placement import misplaced
@@ -29,6 +28,7 @@ from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.upkeep import MAINTAINER, Upkeep
 from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import DeadLetterError
 
@@ -74,7 +74,7 @@ class Loop:
         clock: seconds, monotonic.
         on_progress: called with the tally so far after each poll.
         on_status: called with how the loop stands, about twice a second.
-        maintenance: given a turn after each poll, and told whether partition 0 is ours.
+        upkeep: given a turn after each poll.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Loop:
         clock: Callable[[], float],
         on_progress: Callable[[Tally], None],
         on_status: Callable[[Status], None],
-        maintenance: Maintenance | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self._consumer = consumer
         self._source = source
@@ -105,7 +105,7 @@ class Loop:
         self._limits = limits
         self._clock = clock
         self._on_progress = on_progress
-        self._maintenance = maintenance
+        self._upkeep = upkeep
         self._pace = Pace()
         self._on_status = on_status
         self._retrying = Retrying(limits.give_up_after_s)
@@ -136,8 +136,8 @@ class Loop:
                 if self._is_due():
                     self._commit()
                 self._relieve()
-                if self._maintenance is not None:
-                    self._maintenance.turn(has_role=MAINTAINER in self._owned)
+                if self._upkeep is not None:
+                    self._upkeep.turn(has_role=MAINTAINER in self._owned)
                 self._on_progress(self.tally)
                 if idle_exit_s is not None and self._is_idle(idle_exit_s):
                     break

@@ -28,12 +28,9 @@ from headrace_consumers.dataset.steps import Hook, MaintenanceStep, no_hook
 from headrace_consumers.dataset.store import LocalStore
 from headrace_consumers.dataset.table_log import checkpoints, fsync_entries
 
-__all__ = ["MAINTAINER", "Done", "Maintenance"]
+__all__ = ["Done", "Maintenance"]
 
 log = structlog.get_logger("headrace.dataset")
-
-MAINTAINER: Final = 0
-"""The partition whose owner has the role."""
 
 LOOK_S: Final = 60.0
 CLEAN_S: Final = 3600.0

@@ -37,6 +37,7 @@ from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook, hook_from_environment
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.upkeep import Upkeep
 from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
 from headrace_schemas import Registry
@@ -192,6 +193,7 @@ def _loop(
         if config.dataset.maintenance.enabled
         else None
     )
+    upkeep = Upkeep(maintenance, table, seen, time.monotonic)
     loop = Loop(
         consumer=consumer,
         source=source,
@@ -210,13 +212,12 @@ def _loop(
         clock=time.monotonic,
         on_progress=on_progress or (lambda _: None),
         on_status=on_status,
-        maintenance=maintenance,
+        upkeep=upkeep,
     )
     try:
         yield loop
     finally:
-        if maintenance is not None:
-            maintenance.pause()
+        upkeep.close()
         close_consumer(consumer)
         dead_letters.close()
 

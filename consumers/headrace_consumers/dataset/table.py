@@ -6,12 +6,15 @@ delta-rs never compares that version, and refuses a commit only if another with 
 the batch was read from.
 """
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
@@ -214,6 +217,12 @@ class InteractionTable:
         if topic_id is None:
             return all_key_rows(self._table, self.path)
         return key_rows_from(self._table, self.path, topic_id, partition, from_offset)
+
+    def oldest_date(self) -> dt.date | None:
+        """Return the ingest date of the oldest rows, as of this handle; None without rows."""
+        dates = pa.table(self._table.get_add_actions(flatten=True))[f"partition.{PARTITION_COLUMN}"]
+        oldest: dt.date | None = pc.min(dates).as_py()
+        return oldest
 
     def _write(self, files: Sequence[DataFile], moves: Sequence[Move], info: Mapping[str, str]) -> None:
         now_ms = time.time_ns() // 1_000_000

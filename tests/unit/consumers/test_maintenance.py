@@ -160,6 +160,8 @@ def test_rows_past_the_retention_go_and_others_stay(table, clock):
     assert (work.done.files_expired, work.done.rows_expired) == (1, 2)
     assert places(table) == [(0, offset) for offset in range(2, 8)]
     assert table.position("id/0") == 8
+    table.refresh()
+    assert table.oldest_date() == (NOW - dt.timedelta(days=90)).date()
     append(table)  # on a handle that has not seen the removal
     assert len(places(table)) == 7
 
@@ -176,6 +178,8 @@ def test_an_idle_month_leaves_a_file_a_day_and_then_none(table, clock):
     clock.pass_days(40)
     work.run()
     assert active(table) == 0
+    table.refresh()
+    assert table.oldest_date() is None
     assert InteractionTable(table.path).position("id/0") == 15
 
 

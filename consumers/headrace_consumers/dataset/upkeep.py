@@ -1,0 +1,86 @@
+"""What a member does between polls: maintenance if it has the role, and forgetting the keys of rows that are gone."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.maintenance import Maintenance
+from headrace_consumers.dataset.table import InteractionTable
+
+__all__ = ["MAINTAINER", "Upkeep"]
+
+MAINTAINER: Final = 0
+"""The partition whose owner has the role."""
+
+LOOK_S: Final = 600.0
+_EPOCH: Final = dt.date(1970, 1, 1)
+
+log = structlog.get_logger("headrace.dataset")
+
+
+class Forgetful(Protocol):
+    """A seen-set that knows the days of its keys' rows."""
+
+    def forget_before(self, day: int) -> int:
+        """Take out the keys of rows before a day since 1970; return how many there were."""
+        ...
+
+
+class Upkeep:
+    """Given a turn after each poll; not thread-safe.
+
+    Args:
+        maintenance: None where it is switched off.
+        table: this member's handle, on which it commits.
+        seen: the keys of the partitions that it owns.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        maintenance: Maintenance | None,
+        table: InteractionTable,
+        seen: Forgetful,
+        clock: Callable[[], float],
+    ) -> None:
+        self._maintenance = maintenance
+        self._table = table
+        self._seen = seen
+        self._clock = clock
+        self._look_at = clock() + LOOK_S
+
+    def turn(self, *, has_role: bool) -> None:
+        """Do what is due.
+
+        Args:
+            has_role: whether this member owns MAINTAINER.
+
+        Raises:
+            StateError: the seen-set cannot be written.
+        """
+        if self._maintenance is not None:
+            self._maintenance.turn(has_role=has_role)
+        if self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_S
+            self._forget()
+
+    def close(self) -> None:
+        """Leave what is under way."""
+        if self._maintenance is not None:
+            self._maintenance.pause()
+
+    def _forget(self) -> None:
+        """Forget keys only once the table has removed their rows: before that, a copy would become a second row."""
+        try:
+            self._table.refresh()
+        except TableError:
+            return  # the next commit says so
+        oldest = self._table.oldest_date()
+        if oldest is None:
+            return
+        forgotten = self._seen.forget_before((oldest - _EPOCH).days)
+        if forgotten:
+            log.info("keys of removed rows forgotten", keys=forgotten, before=oldest.isoformat())
