@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset clean
+.PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -35,7 +35,7 @@ format: .venv/ready ## write the format and what the linter can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-producer bench-dataset ## all benchmarks, a quarter of an hour
+bench: bench-producer bench-dataset bench-seen-set ## all benchmarks, a quarter of an hour
 
 bench-producer: .venv-bench/ready ## what Headrace costs a service, beside its peers
 	@.venv-bench/bin/python -m bench.producer.call_path
@@ -47,6 +47,9 @@ bench-outage: .venv-bench/ready ## five minutes without Kafka under full load; n
 
 bench-dataset: .venv-bench-dataset/ready ## how fast the dataset job is, beside its ceilings and peers
 	@.venv-bench-dataset/bin/python -m bench.dataset_job $(ARGS)
+
+bench-seen-set: .venv/ready ## the seen-set at 10^5 to 10^8 keys: 2 GB of memory, 1 GB of disk
+	@$(BIN)/python -m bench.seen_set $(ARGS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || \

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from headrace_consumers.dataset.erasures import erasures_in
 from headrace_consumers.dataset.fingerprints import fingerprints_of_digits
 from headrace_consumers.dataset.murmur2 import partitions_of
 from headrace_consumers.dataset.seen_set import SeenSet
@@ -16,17 +17,19 @@ def catch_up(
     """Bring the keys of the partitions to the table's state; yield after each step how many keys it added.
 
     A caller polls Kafka between the steps, so that a long rebuild does not cost its membership. A partition that the
-    seen-set knows gets the rows from its watermark on. One that it does not know, or knows to be ahead of the table,
-    gets all keys of the table that Kafka would put there, whatever topic and partition their rows came from; and those
-    that were read from it, wherever their producer should have put them, so that their copies are found there again.
+    seen-set knows gets the rows from its watermark on. One that it does not know, or knows to be ahead of the table, or
+    knows as of before an erasure, gets all keys of the table that Kafka would put there, whatever topic and partition
+    their rows came from; and those that were read from it, wherever their producer should have put them, so that their
+    copies are found there again.
     """
+    erasures = erasures_in(table)
     positions = {partition: table.position(app_id(topic_id, partition)) or 0 for partition in partitions}
     unknown = []
     for partition, position in positions.items():
         watermark = seen.watermark(partition)
         yield 0  # loading it may have taken seconds
-        if watermark is None or watermark > position:
-            seen.forget(partition)
+        if watermark is None or watermark > position or seen.erasures(partition) != erasures:
+            seen.forget(partition, erasures)
             unknown.append(partition)
         elif watermark < position:
             for rows in table.key_rows(topic_id, partition, from_offset=watermark):

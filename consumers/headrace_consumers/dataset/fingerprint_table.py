@@ -10,6 +10,7 @@ import contextlib
 import mmap
 import secrets
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,10 @@ _MAX_LOAD: Final = 0.78
 """Beyond it full buckets follow full buckets, and a look-up walks. With `_GROWN_LOAD`, 10.3 to 12.5 bytes a key."""
 
 _GROWN_LOAD: Final = 0.64
+_SMALL: Final = 500_000
+_SMALL_LOAD: Final = 0.35
+"""A small table has room to double, at up to 11 MB, so that it rarely grows."""
+
 _SPARE: Final = 4_096
 """Keys that even an empty table has room for."""
 
@@ -157,7 +162,7 @@ class FingerprintTable:
 
     def _spread_sorted(self, count: int) -> None:
         """Sort the first `count` places, which are in no order and may repeat, and spread them."""
-        self._places[:count].sort()
+        _sort(self._places[:count])
         self._count = self._without_copies(count)
         self._spread()
 
@@ -232,7 +237,19 @@ class FingerprintTable:
 
 
 def _homes_for(size: int) -> int:
-    return int((size + _SPARE) / _GROWN_LOAD) // _WIDTH + 1
+    load = _SMALL_LOAD if size < _SMALL else _GROWN_LOAD
+    return int((size + _SPARE) / load) // _WIDTH + 1
+
+
+def _sort(values: Fingerprints) -> None:
+    """Sort numbers that are in no order, where they are; many by two threads."""
+    middle = len(values) // 2
+    if middle < _CHUNK:
+        values.sort()
+        return
+    values.partition(middle)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(np.ndarray.sort, (values[:middle], values[middle:])))
 
 
 def _any(matches: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

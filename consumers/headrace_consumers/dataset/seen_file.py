@@ -31,7 +31,7 @@ _UNREADABLE: Final = (duckdb.Error, pa.ArrowException, OSError)
 _MAKE: Final = (
     # Random numbers are not worth an attempt to compress them: half the time to write and to read.
     "create table seen (day integer, fingerprint ubigint using compression uncompressed)",
-    "create table origin (layout int, table_id text, topic_id text, partitions int, next_offset bigint)",
+    "create table origin (layout int, table_id text, topic_id text, partitions int, erasures int, next_offset bigint)",
 )
 
 
@@ -45,8 +45,8 @@ class Origin:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """Return a connection that the files of all partitions share, and with it 128 MB of buffers."""
-    return duckdb.connect(config={"threads": 1, "memory_limit": "128MB", "temp_directory": ""})
+    """Return a connection that the files of all partitions share, and with it 64 MB of buffers."""
+    return duckdb.connect(config={"threads": 1, "memory_limit": "64MB", "temp_directory": ""})
 
 
 class SeenFile:
@@ -59,6 +59,7 @@ class SeenFile:
 
     Attributes:
         next_offset: the watermark; None: there is none, what is in the file is not whole.
+        erasures: how many erasures of the table it reflects.
 
     Raises:
         StateError: the folder cannot be written.
@@ -68,6 +69,7 @@ class SeenFile:
         self._shared = shared
         self.path = path
         self.next_offset: int | None = None
+        self.erasures = 0
         self._origin = origin
         try:
             self._connection = self._attached()
@@ -101,27 +103,25 @@ class SeenFile:
             self._execute("update origin set next_offset = ?", [next_offset])
         self.next_offset = next_offset
 
-    def remove(self, fingerprints: Fingerprints) -> None:
-        """Take fingerprints out."""
-        batch = pa.table({"fingerprint": fingerprints})
-        self._execute("delete from seen where fingerprint in (select fingerprint from batch)", batch=batch)
-
     def remove_before(self, day: int) -> Fingerprints:
         """Take out the fingerprints of rows before a day, and return them."""
         with self._explained():
             early: Any = self._connection.sql(f"select fingerprint from seen where day < {day:d}").to_arrow_table()  # noqa: S608
-            self._connection.execute("delete from seen where day < ?", [day]).fetchall()
+            if len(early):
+                self._connection.execute("delete from seen where day < ?", [day]).fetchall()
         return np.asarray(early["fingerprint"].to_numpy(), np.uint64)
 
-    def empty(self) -> None:
-        """Drop everything, to be rebuilt."""
+    def empty(self, erasures: int) -> None:
+        """Drop everything, to be rebuilt from a table that has seen so many erasures."""
         self.close()
         try:
             for path in self._paths():
                 path.unlink(missing_ok=True)
             self._connection = self._attached()
+            self._execute("update origin set erasures = ?", [erasures])
         except (duckdb.Error, OSError) as error:
             raise self._unusable(error) from error
+        self.erasures = erasures
 
     def set_aside(self, error: Exception) -> None:
         """Keep a file that cannot be read under another name, and start anew: it is only an index."""
@@ -153,18 +153,18 @@ class SeenFile:
                     connection.execute(statement)
             found = connection.execute("select * from origin").fetchall()
             wanted = (_LAYOUT, *astuple(self._origin))
-            if len(found) != 1 or found[0][:-1] != wanted:
+            if len(found) != 1 or found[0][:-2] != wanted:
                 connection.execute("begin")
                 connection.execute("delete from seen")
                 connection.execute("delete from origin")
-                connection.execute("insert into origin values (?, ?, ?, ?, null)", wanted)
+                connection.execute("insert into origin values (?, ?, ?, ?, 0, null)", wanted)
                 connection.execute("commit")
-                found = [(*wanted, None)]
+                found = [(*wanted, 0, None)]
         except duckdb.Error:
             _detach(connection, self.path)
             raise
         os.chmod(self.path, 0o600)  # noqa: PTH101
-        self.next_offset = found[0][-1]
+        self.erasures, self.next_offset = found[0][-2:]
         return connection
 
     def _execute(self, sql: str, parameters: Sequence[Any] = (), *, batch: pa.Table | None = None) -> list[Any]:

@@ -61,8 +61,24 @@ class SeenSet(Protocol):
         """Bring the partition's file to what is in memory."""
         ...
 
-    def forget(self, partition: int) -> None:
-        """Drop a partition's keys and watermark, to rebuild them."""
+    def erasures(self, partition: int) -> int:
+        """Return how many erasures of the table the partition's keys reflect."""
+        ...
+
+    def reflects(self, erasures: int) -> bool:
+        """Tell whether all sets that are loaded reflect so many."""
+        ...
+
+    def forget(self, partition: int, erasures: int = 0) -> None:
+        """Drop a partition's keys and watermark, to rebuild them from a table that has seen so many erasures."""
+        ...
+
+    def forget_before(self, day: int) -> int:
+        """Take the keys of rows before a day out of the sets that are loaded; return how many were there.
+
+        Args:
+            day: days since 1970.
+        """
         ...
 
     def release_all_but(self, partitions: Container[int]) -> None:
@@ -125,21 +141,20 @@ class DuckDbSeenSet:
         """See `SeenSet.save`."""
         self._set(partition).save()
 
-    def forget(self, partition: int) -> None:
-        """See `SeenSet.forget`."""
-        self._set(partition).forget()
+    def erasures(self, partition: int) -> int:
+        """See `SeenSet.erasures`."""
+        return self._set(partition).file.erasures
 
-    def remove(self, keys: Sequence[bytes]) -> int:
-        """Take keys out of the sets that are loaded, and their files; return how many were there."""
-        fingerprints, _ = fingerprints_of(keys)
-        return sum(loaded.remove(fingerprints) for loaded in self._sets.values())
+    def reflects(self, erasures: int) -> bool:
+        """See `SeenSet.reflects`."""
+        return all(loaded.file.erasures == erasures for loaded in self._sets.values())
+
+    def forget(self, partition: int, erasures: int = 0) -> None:
+        """See `SeenSet.forget`."""
+        self._set(partition).forget(erasures)
 
     def forget_before(self, day: int) -> int:
-        """Take the keys of rows before a day out of the sets that are loaded; return how many were there.
-
-        Args:
-            day: days since 1970.
-        """
+        """See `SeenSet.forget_before`."""
         return sum(loaded.forget_before(day) for loaded in self._sets.values())
 
     def release_all_but(self, partitions: Container[int]) -> None:
@@ -179,7 +194,7 @@ class _PartitionSet:
         self.next_offset: int | None = None
         try:
             if self.file.next_offset is None and len(self.file):
-                self.file.empty()  # a rebuild was interrupted
+                self.file.empty(self.file.erasures)  # a rebuild was interrupted
             self.table = FingerprintTable(self.file.read(), len(self.file))
         except StateError as error:
             self.file.set_aside(error)
@@ -202,16 +217,11 @@ class _PartitionSet:
             self.file.append(self._pending, self.next_offset)
             self._nothing_pending()
 
-    def forget(self) -> None:
-        self.file.empty()
+    def forget(self, erasures: int) -> None:
+        self.file.empty(erasures)
         self.table.close()
         self.table = FingerprintTable()
         self._nothing_pending()
-
-    def remove(self, fingerprints: Fingerprints) -> int:
-        self.save()
-        self.file.remove(fingerprints)
-        return self.table.remove(fingerprints)
 
     def forget_before(self, day: int) -> int:
         self.save()

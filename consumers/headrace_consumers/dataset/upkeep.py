@@ -6,7 +6,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.erasures import erasures_in
+from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.maintenance import Maintenance
 from headrace_consumers.dataset.table import InteractionTable
 
@@ -22,7 +23,11 @@ log = structlog.get_logger("headrace.dataset")
 
 
 class Forgetful(Protocol):
-    """A seen-set that knows the days of its keys' rows."""
+    """A seen-set that knows the days of its keys' rows, and of erasures."""
+
+    def reflects(self, erasures: int) -> bool:
+        """Tell whether it was made from the table after so many erasures."""
+        ...
 
     def forget_before(self, day: int) -> int:
         """Take out the keys of rows before a day since 1970; return how many there were."""
@@ -60,6 +65,7 @@ class Upkeep:
 
         Raises:
             StateError: the seen-set cannot be written.
+            Fenced: rows were erased from the table; the seen-set has to be made anew.
         """
         if self._maintenance is not None:
             self._maintenance.turn(has_role=has_role)
@@ -78,6 +84,8 @@ class Upkeep:
             self._table.refresh()
         except TableError:
             return  # the next commit says so
+        if not self._seen.reflects(erasures_in(self._table)):
+            raise Fenced("rows were erased from the table; the seen-set is made anew")
         oldest = self._table.oldest_date()
         if oldest is None:
             return

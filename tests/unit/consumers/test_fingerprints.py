@@ -164,6 +164,14 @@ def test_a_large_table_takes_at_most_13_bytes_a_key():
         assert table.size_bytes < 12.6 * len(table) + 120_000
 
 
+def test_many_are_sorted_by_two_threads_and_all_are_found(monkeypatch):
+    monkeypatch.setattr(fingerprint_table, "_CHUNK", 1_000)
+    values = random_numbers(50_001)
+    table = FingerprintTable([values[:30_000], values[30_000:]], len(values))
+    assert len(table) == 50_001
+    assert table.contains(values).all()
+
+
 def test_closed_it_gives_the_memory_back():
     table = FingerprintTable([random_numbers(10)], 10)
     table.close()

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from headrace_consumers.dataset import seen_set
 from headrace_consumers.dataset.catch_up import catch_up
-from headrace_consumers.dataset.errors import StateError
+from headrace_consumers.dataset.erasures import ERASURES
+from headrace_consumers.dataset.errors import Fenced, StateError
 from headrace_consumers.dataset.files import write_files
 from headrace_consumers.dataset.fingerprints import fingerprints_of
 from headrace_consumers.dataset.member_folder import lock_member_folder
@@ -19,6 +20,7 @@ from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.table import InteractionTable, Move
+from headrace_consumers.dataset.upkeep import Upkeep
 from headrace_schemas.keys import partition_of
 from tests.support.interactions import interaction, kept, message_of
 
@@ -59,16 +61,20 @@ def seen(tmp_path):
 
 
 def fill(table, questions, partition_of_key=partition, topic_id="id"):
-    """Write the questions' rows where Kafka would put them; return the positions."""
-    positions = {}
+    """Commit the questions' rows where Kafka would put them; return the positions."""
+    starts, positions, records, messages = {}, {}, [], []
     for question in questions:
         record = interaction(question)
         p = partition_of_key(record["dedup_key"].encode())
-        start = table.position(f"{topic_id}/{p}")
-        message = message_of(record, start or 0, p)
-        rows, _ = to_rows(kept([record], [message]), "topic", topic_id)
-        table.commit(write_files(table.store, rows), [Move(f"{topic_id}/{p}", start, (start or 0) + 1)])
-        positions[p] = (start or 0) + 1
+        if p not in starts:
+            starts[p] = table.position(f"{topic_id}/{p}")
+        offset = positions.get(p, starts[p] or 0)
+        positions[p] = offset + 1
+        records.append(record)
+        messages.append(message_of(record, offset, p))
+    rows, _ = to_rows(kept(records, messages), "topic", topic_id)
+    moves = [Move(f"{topic_id}/{p}", starts[p], position) for p, position in positions.items()]
+    table.commit(write_files(table.store, rows), moves)
     return positions
 
 
@@ -252,18 +258,6 @@ def test_a_file_that_cannot_be_written_is_one_line_and_a_closed_one_is_only_late
     again.close()
 
 
-def test_erased_keys_are_out_of_memory_and_file(tmp_path):
-    filled(tmp_path)
-    seen = opened(tmp_path)
-    seen.watermark(0)
-    assert seen.remove([*KEYS[:3], b"f" * 64]) == 3
-    assert known(seen, KEYS) == [False] * 3 + [True] * 17
-    seen.close()
-    again = opened(tmp_path)
-    assert (again.watermark(0), known(again, KEYS)) == (20, [False] * 3 + [True] * 17)
-    again.close()
-
-
 def test_keys_of_rows_before_a_day_can_be_forgotten(tmp_path):
     seen = opened(tmp_path)
     add(seen, 0, KEYS[:5], 5, day=DAY)
@@ -289,7 +283,7 @@ def test_partitions_that_went_give_their_memory_back_and_come_again(seen):
 
 
 BATCHES = st.lists(
-    st.tuples(st.sampled_from("asfrck"), st.integers(0, 2), st.lists(st.integers(0, 19), max_size=6)), max_size=12
+    st.tuples(st.sampled_from("aasfrck"), st.integers(0, 2), st.lists(st.integers(0, 19), max_size=6)), max_size=12
 )
 
 
@@ -297,29 +291,30 @@ BATCHES = st.lists(
 @given(BATCHES)
 def test_whatever_is_done_it_knows_what_plain_sets_know(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("seen")
-    seen, model, watermarks = opened(folder), {p: set() for p in range(3)}, dict.fromkeys(range(3))
+    seen, model, watermarks = opened(folder), {p: {} for p in range(3)}, dict.fromkeys(range(3))
     for number, (step, p, places) in enumerate(steps):
         keys = [KEYS[place] for place in places]
         if step == "a":
-            add(seen, p, keys, number)
-            model[p] |= set(keys)
+            add(seen, p, keys, number, day=DAY + number)
+            model[p] = dict.fromkeys(keys, DAY + number) | model[p]
             watermarks[p] = number
         elif step == "s":
             seen.save(p)
         elif step == "f":
             seen.forget(p)
-            model[p], watermarks[p] = set(), None
+            model[p], watermarks[p] = {}, None
         elif step == "r":
             seen.release_all_but({p})
         elif step == "c":
             seen.close()
             seen = opened(folder)
-        else:
+        elif step == "k":
             for loaded in range(3):
                 seen.watermark(loaded)
-            seen.remove(keys)
+            seen.forget_before(DAY + number)
             for loaded in model.values():
-                loaded -= set(keys)
+                for key in [key for key, day in loaded.items() if day < DAY + number]:
+                    del loaded[key]
         for each in range(3):
             assert known(seen, KEYS, each) == [key in model[each] for key in KEYS]
             assert seen.watermark(each) == watermarks[each]
@@ -404,7 +399,7 @@ def test_a_rebuild_that_was_interrupted_is_done_again(tmp_path, seen):
     while not next(steps):
         pass
     steps.close()
-    assert seen.size.keys == 1
+    assert seen.size.keys == 10
     assert [seen.watermark(p) for p in range(4)] == [None] * 4
     seen.close()
     again = opened(tmp_path)
@@ -428,6 +423,44 @@ def test_rows_that_a_foreign_partitioner_put_elsewhere_are_known_where_they_are_
     run_catch_up(table, seen)
     elsewhere = [(partition(key) + 1) % 4 for key in KEYS]
     assert not seen.is_new(KEYS, elsewhere).any()
+
+
+def erase(table, number=1):
+    """Raise the number of erasures as an erasure's commit does."""
+    table.commit([], [Move(ERASURES, number - 1 or None, number)])
+
+
+def test_after_an_erasure_it_is_rebuilt_once_without_what_is_gone(tmp_path, seen):
+    table = InteractionTable(tmp_path / "t")
+    positions = fill(table, range(10))
+    run_catch_up(table, seen)
+    for p in range(4):
+        add(seen, p, KEYS[10:])  # as rows that have been erased
+    erase(table)
+    assert run_catch_up(table, seen) == 10
+    assert in_their_partitions(seen, KEYS) == [True] * 10 + [False] * 10
+    assert {p: seen.watermark(p) for p in positions} == positions
+    seen.close()
+    again = opened(tmp_path)
+    assert run_catch_up(table, again) == 0
+    assert in_their_partitions(again, KEYS) == [True] * 10 + [False] * 10
+    again.close()
+
+
+def test_an_erasure_while_it_runs_starts_the_member_anew(tmp_path, seen):
+    table, now = InteractionTable(tmp_path / "t"), [0.0]
+    fill(table, range(10))
+    run_catch_up(table, seen)
+    upkeep = Upkeep(None, table, seen, lambda: now[0])
+    now[0] = 600.0
+    upkeep.turn(has_role=False)
+    erase(InteractionTable(tmp_path / "t"))  # by another process
+    now[0] = 1200.0
+    with pytest.raises(Fenced, match="erased"):
+        upkeep.turn(has_role=False)
+    assert run_catch_up(table, seen) == 10
+    now[0] = 1800.0
+    upkeep.turn(has_role=False)
 
 
 def test_rows_of_another_topic_are_known_where_this_topics_copies_come(tmp_path, seen):

@@ -27,6 +27,9 @@ class Table:
             self.oldest.pop(0)
             raise TableError("unreadable")
 
+    def position(self, _app_id):
+        return None
+
     def oldest_date(self):
         return self.oldest.pop(0)
 
@@ -34,6 +37,9 @@ class Table:
 class Seen:
     def __init__(self):
         self.forgotten = []
+
+    def reflects(self, erasures):
+        return erasures == 0
 
     def forget_before(self, day):
         self.forgotten.append(day)
