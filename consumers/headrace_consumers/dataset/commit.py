@@ -222,7 +222,7 @@ def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], 
 
 def _write(table: InteractionTable, rows: pa.Table) -> list[DataFile]:
     try:
-        return write_files(table.store, rows)
+        return write_files(table.store, rows, table.layout)
     except OSError as error:
         raise TableError(
             f"{table.path}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"

@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.store import Store
 
 __all__ = [
     "ROW_GROUP_ROWS",
-    "WITH_STATISTICS",
-    "WRITER_OPTIONS",
     "DataFile",
     "new_name",
     "statistics",
@@ -24,20 +23,6 @@ __all__ = [
 ]
 
 ROW_GROUP_ROWS: Final = 20_000
-WITH_STATISTICS: Final = ("signature", "topic_id", "partition", "offset", "timestamp_ms")
-"""Catch-up and readers skip files by these; statistics on payload would only copy it into the log."""
-
-_DICTIONARY: Final = (
-    "service", "environment", "instance", "module_name", "module_version", "signature", "fields_hash", "program_hash",
-    "model", "error_type", "capture_level", "keep_reason", "redaction_version", "dedup_policy", "topic", "topic_id",
-)  # fmt: skip
-
-WRITER_OPTIONS: Final[Mapping[str, Any]] = {
-    "compression": "zstd",
-    "use_dictionary": list(_DICTIONARY),
-    "write_statistics": list(WITH_STATISTICS),
-}
-"""For `pyarrow.parquet`: how every file of the table is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +42,13 @@ class DataFile:
     statistics: str
 
 
-def write_files(store: Store, rows: pa.Table) -> list[DataFile]:
+def write_files(store: Store, rows: pa.Table, layout: Layout) -> list[DataFile]:
     """Write one file for each ingest date, and return when disk has them.
+
+    Args:
+        store: takes them.
+        rows: in the order of the layout.
+        layout: the table's.
 
     Raises:
         OSError: the disk refused; nothing that was written is part of the table.
@@ -75,9 +65,9 @@ def write_files(store: Store, rows: pa.Table) -> list[DataFile]:
             chosen,
             store.stage(name),
             row_group_size=ROW_GROUP_ROWS,
-            **WRITER_OPTIONS,
+            **layout.writer_options,
         )
-        bounds = {column: pc.min_max(chosen[column]).as_py() for column in WITH_STATISTICS}
+        bounds = {column: pc.min_max(chosen[column]).as_py() for column in layout.bounded}
         files.append(DataFile(name, store.publish(name), value, statistics(chosen.num_rows, bounds)))
     return files
 

@@ -19,11 +19,13 @@ from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.cleanup import old_log_entries, unnamed_files
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import DataFile, new_name, statistics
+from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.maintenance_plan import MOST_FILES, ActiveFile, expired, is_crowded, to_merge
 from headrace_consumers.dataset.merge import Merge
 from headrace_consumers.dataset.opening import one_line
 from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.replacing import ReplacingHandle
+from headrace_consumers.dataset.rows import INTERACTIONS
 from headrace_consumers.dataset.steps import Hook, MaintenanceStep, no_hook
 from headrace_consumers.dataset.store import LocalStore
 from headrace_consumers.dataset.table_log import checkpoints, fsync_entries
@@ -78,6 +80,7 @@ class Maintenance:
     Args:
         path: the table, a local folder that is a table already.
         config: retention, sizes, and how long replaced files stay.
+        layout: what the table looks like.
         now: UTC.
         clock: seconds, monotonic.
         hook: called around the steps; tests kill the process there.
@@ -91,12 +94,14 @@ class Maintenance:
         path: Path,
         config: Dataset,
         *,
+        layout: Layout = INTERACTIONS,
         now: Callable[[], dt.datetime],
         clock: Callable[[], float],
         hook: Hook = no_hook,
     ) -> None:
         self._path = path
         self._config = config
+        self._layout = layout
         self._now = now
         self._clock = clock
         self._hook = hook
@@ -214,7 +219,9 @@ class Maintenance:
         columns = [field for field in pa.schema(handle.table.schema()) if field.name != PARTITION_COLUMN]
         date = group[0].date.isoformat()
         name = new_name(date)
-        merge = Merge([self._path / file.path for file in group], pa.schema(columns), self._store.stage(name))
+        merge = Merge(
+            [self._path / file.path for file in group], pa.schema(columns), self._store.stage(name), self._layout
+        )
         landed = False
         try:
             self._hook(f"before:{MaintenanceStep.MERGE}")

@@ -16,14 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace_consumers.dataset.files import ROW_GROUP_ROWS, WITH_STATISTICS, WRITER_OPTIONS
+from headrace_consumers.dataset.files import ROW_GROUP_ROWS
+from headrace_consumers.dataset.layout import Layout
 
 __all__ = ["Merge"]
 
 GROUP_BYTES: Final = 32_000_000
 """A row group has at most about this much, uncompressed; records of a megabyte make small ones."""
-
-_ORDER: Final = ("signature", "partition", "offset")
 
 
 class Merge:
@@ -33,13 +32,15 @@ class Merge:
         sources: Parquet files; columns that one lacks are null in its rows.
         schema: of the file that is written.
         target: an empty file.
+        layout: the table's.
 
     Attributes:
         rows: written so far.
-        bounds: column -> the smallest and largest value written so far, of WITH_STATISTICS.
+        bounds: column -> the smallest and largest value written so far, of the layout's `bounded`.
     """
 
-    def __init__(self, sources: Sequence[Path], schema: pa.Schema, target: Path) -> None:
+    def __init__(self, sources: Sequence[Path], schema: pa.Schema, target: Path, layout: Layout) -> None:
+        self._layout = layout
         self._sources = sources
         self._schema = schema
         self._target = target
@@ -56,9 +57,9 @@ class Merge:
             files = [stack.enter_context(pq.ParquetFile(path, pre_buffer=False)) for path in self._sources]
             readers = [_Reader(file, self._schema) for file in files]
             chunk_rows = _rows_of_a_group(files)
-            order = _order(files)
+            order = _order(files, self._layout.order)
             yield
-            writer = stack.enter_context(pq.ParquetWriter(self._target, self._schema, **WRITER_OPTIONS))
+            writer = stack.enter_context(pq.ParquetWriter(self._target, self._schema, **self._layout.writer_options))
             for begin in range(0, len(order), chunk_rows):
                 group = _gather(readers, order[begin : begin + chunk_rows])
                 writer.write_table(group, row_group_size=group.num_rows)
@@ -67,7 +68,7 @@ class Merge:
 
     def _account(self, group: pa.Table) -> None:
         self.rows += group.num_rows
-        for name in WITH_STATISTICS:
+        for name in self._layout.bounded:
             bound = pc.min_max(group[name]).as_py()
             known = self.bounds.get(name, bound)
             self.bounds[name] = {"min": min(bound["min"], known["min"]), "max": max(bound["max"], known["max"])}
@@ -108,22 +109,22 @@ def _gather(readers: Sequence[_Reader], sources: npt.NDArray[np.uint32]) -> pa.T
     return taken.combine_chunks().take(pa.array(places))
 
 
-def _order(files: Sequence[pq.ParquetFile]) -> npt.NDArray[np.uint32]:
+def _order(files: Sequence[pq.ParquetFile], order: tuple[str, ...]) -> npt.NDArray[np.uint32]:
     """Return for each row of the result from which file it comes, next."""
     frames = [
-        pl.DataFrame(pl.from_arrow(file.read(columns=list(_ORDER)))).with_columns(
+        pl.DataFrame(pl.from_arrow(file.read(columns=list(order)))).with_columns(
             pl.lit(number, pl.UInt32).alias("file")
         )
         for number, file in enumerate(files)
     ]
-    if not all(_is_sorted(frame) for frame in frames):
+    if not all(_is_sorted(frame, order) for frame in frames):
         return pl.concat(frames)["file"].to_numpy()  # somebody else's file: one after the other
-    return pl.concat(frames).sort(_ORDER, maintain_order=True)["file"].to_numpy()
+    return pl.concat(frames).sort(order, maintain_order=True)["file"].to_numpy()
 
 
-def _is_sorted(frame: pl.DataFrame) -> bool:
-    keys = frame.select(_ORDER)
-    return keys.equals(keys.sort(_ORDER))
+def _is_sorted(frame: pl.DataFrame, order: tuple[str, ...]) -> bool:
+    keys = frame.select(order)
+    return keys.equals(keys.sort(order))
 
 
 def _rows_of_a_group(files: Sequence[pq.ParquetFile]) -> int:

@@ -3,16 +3,14 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.files import WITH_STATISTICS
+from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.place import PARTITION_COLUMN
-from headrace_consumers.dataset.rows import ROW_SCHEMA
 from headrace_consumers.dataset.store import fsync_file, fsync_folder
 from headrace_consumers.dataset.table_lock import TableLock
 from headrace_consumers.dataset.table_log import LINES_KEY
@@ -20,14 +18,8 @@ from headrace_consumers.dataset.torn import set_torn_aside, set_torn_checkpoint_
 
 __all__ = ["one_line", "open_or_create", "reopen"]
 
-PROPERTIES: Final = {
-    "delta.checkpointInterval": "100",
-    # Without it delta-rs forgets the statistics of all columns but the first 32, and a catch-up opens every file.
-    "delta.dataSkippingStatsColumns": ",".join(WITH_STATISTICS),
-}
 
-
-def open_or_create(path: Path) -> tuple[DeltaTable, TableLock]:
+def open_or_create(path: Path, layout: Layout) -> tuple[DeltaTable, TableLock]:
     """Return the newest version of the table at `path`, a local folder, and this process's share in its lock.
 
     What a power cut tore at the log's end is set aside first.
@@ -46,30 +38,30 @@ def open_or_create(path: Path) -> tuple[DeltaTable, TableLock]:
                         f"{path}: the last commit is torn, and others have the table open; stop them first"
                     )
                 set_torn_aside(path, torn)
-            return _open(path, lock), lock
+            return _open(path, lock, layout), lock
     except (DeltaError, OSError) as error:
         raise TableError(f"{path}: cannot open the table ({one_line(error)})") from error
 
 
-def _open(path: Path, lock: TableLock) -> DeltaTable:
+def _open(path: Path, lock: TableLock, layout: Layout) -> DeltaTable:
     try:
-        return _as_of_this_release(DeltaTable(str(path)), path)
+        return _as_of_this_release(DeltaTable(str(path)), path, layout)
     except TableNotFoundError:
-        return _create(path)
+        return _create(path, layout)
     except DeltaError:
         if not (lock.is_alone() and set_torn_checkpoint_aside(path)):
             raise
-        return _as_of_this_release(DeltaTable(str(path)), path)
+        return _as_of_this_release(DeltaTable(str(path)), path, layout)
 
 
-def _create(path: Path) -> DeltaTable:
+def _create(path: Path, layout: Layout) -> DeltaTable:
     table = DeltaTable.create(
         str(path),
-        ROW_SCHEMA,
+        layout.schema,
         mode="ignore",
         partition_by=[PARTITION_COLUMN],
-        name="headrace interactions",
-        configuration=PROPERTIES,
+        name=layout.name,
+        configuration=layout.properties,
         commit_properties=CommitProperties(custom_metadata={LINES_KEY: "2"}),  # protocol and metaData
     )
     fsync_file(path / "_delta_log" / f"{0:020}.json")
@@ -95,27 +87,27 @@ def one_line(error: BaseException) -> str:
     return json.dumps(" ".join(str(error).split())[:200])[1:-1] or type(error).__name__
 
 
-def _as_of_this_release(table: DeltaTable, path: Path) -> DeltaTable:
-    missing = _missing(table)
-    if missing and all(ROW_SCHEMA.field(name).nullable for name in missing):
+def _as_of_this_release(table: DeltaTable, path: Path, layout: Layout) -> DeltaTable:
+    missing = _missing(table, layout)
+    if missing and all(layout.schema.field(name).nullable for name in missing):
         # A table of an older release: its rows have no value there. Where another member was first, that is as good.
-        added = Schema.from_arrow(pa.schema([ROW_SCHEMA.field(name) for name in missing])).fields
+        added = Schema.from_arrow(pa.schema([layout.schema.field(name) for name in missing])).fields
         with contextlib.suppress(DeltaError, OSError):
             table.alter.add_columns(added)
         table = DeltaTable(str(path))
-        missing = _missing(table)
+        missing = _missing(table, layout)
     if missing:
         raise TableError(
-            f"{path}: this Delta table is not a Headrace dataset (it lacks {', '.join(sorted(missing)[:3])}, ...); "
+            f"{path}: this Delta table is not {layout.name} (it lacks {', '.join(sorted(missing)[:3])}, ...); "
             "give another dataset.path"
         )
-    if not PROPERTIES.items() <= table.metadata().configuration.items():
+    if not layout.properties.items() <= table.metadata().configuration.items():
         with contextlib.suppress(DeltaError, OSError):  # as above
-            table.alter.set_table_properties(PROPERTIES)
+            table.alter.set_table_properties(layout.properties)
         table = DeltaTable(str(path))
     return table
 
 
-def _missing(table: DeltaTable) -> list[str]:
+def _missing(table: DeltaTable, layout: Layout) -> list[str]:
     present = {field.name for field in table.schema().fields}
-    return [name for name in ROW_SCHEMA.names if name not in present]
+    return [name for name in layout.schema.names if name not in present]

@@ -10,17 +10,26 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.place import LAST_MS, PLACE_FIELDS, to_arrow, with_place
 from headrace_schemas.topics import REQUEST_HEADER
 
-__all__ = ["SIGHTING_SCHEMA", "sighting_rows"]
+__all__ = ["SIGHTINGS", "SIGHTING_SCHEMA", "sighting_rows"]
 
 SIGHTING_SCHEMA: Final = pa.schema(
     [pa.field("dedup_key", pa.string(), nullable=False), pa.field("request_hash", pa.string()), *PLACE_FIELDS]
 )
 """The copy's key; its request's hash (`headrace_schemas.keys.request_id_hash`) as 64 hex digits, null where the message
 has no such header; and where it stood in Kafka."""
+
+SIGHTINGS: Final = Layout(
+    "headrace sightings",
+    SIGHTING_SCHEMA,
+    order=("partition", "offset"),
+    bounded=("dedup_key", "topic_id", "partition", "offset"),
+    dictionary=("topic", "topic_id"),
+)
 
 _HASH_BYTES: Final = 32
 
@@ -42,7 +51,7 @@ def sighting_rows(copies: Messages, topic: str, topic_id: str) -> pa.Table:
             "append_time_ms": np.clip(copies.append_times_ms, 0, LAST_MS),  # a copy is not judged, so not refused
         }
     )
-    rows = with_place(frame, topic, topic_id).sort("ingest_date", "partition", "offset")
+    rows = with_place(frame, topic, topic_id).sort("ingest_date", *SIGHTINGS.order)
     return to_arrow(rows, SIGHTING_SCHEMA)
 
 

@@ -22,8 +22,10 @@ from deltalake.transaction import AddAction, RemoveAction
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import DataFile
 from headrace_consumers.dataset.known_topics import KnownTopics
+from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.place import PARTITION_COLUMN
+from headrace_consumers.dataset.rows import INTERACTIONS
 from headrace_consumers.dataset.store import LocalStore, Store
 from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows, key_rows_from
 from headrace_consumers.dataset.table_log import LINES_KEY, fsync_entries
@@ -63,9 +65,11 @@ class InteractionTable:
 
     Args:
         path: a local folder; the table is created there if it is missing.
+        layout: what it looks like.
         sleep: waits for so many seconds before a commit is tried again.
 
     Attributes:
+        layout: see above.
         store: takes the data files, before a commit names them.
         is_remote: whether it is on an object store.
         commit_s: what a commit takes lately, with what others' commits cost it; 0 before the first.
@@ -74,10 +78,13 @@ class InteractionTable:
         TableError: the path is no table and cannot become one.
     """
 
-    def __init__(self, path: Path, *, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self, path: Path, layout: Layout = INTERACTIONS, *, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
         self.path = path
+        self.layout = layout
         self._sleep = sleep
-        self._table, self._lock = open_or_create(path)
+        self._table, self._lock = open_or_create(path, layout)
         self._durable = -1  # entries up to this version are known to be on disk
         self.store: Store = LocalStore(path)
         self.is_remote = "://" in str(path)

@@ -13,10 +13,10 @@ from deltalake import DeltaTable
 from headrace.config.consumers import Dataset
 from headrace_consumers.dataset import cleanup, replacing
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.files import WITH_STATISTICS, write_files
+from headrace_consumers.dataset.files import write_files
 from headrace_consumers.dataset.maintenance import Maintenance
 from headrace_consumers.dataset.replacing import ReplacingHandle
-from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.rows import INTERACTIONS, to_rows
 from headrace_consumers.dataset.table import InteractionTable, Move
 from tests.support.interactions import NOW_MS, interaction, kept, message_of
 
@@ -31,7 +31,7 @@ def append(table, *, count=1, partition=0, day=0):
     messages = [message_of(record, first + i, partition) for i, record in enumerate(records)]
     frame = kept(records, messages).with_columns(append_time_ms=pl.lit(NOW_MS + day * 86_400_000, pl.Int64))
     rows, _ = to_rows(frame, "topic", "id")
-    table.commit(write_files(table.store, rows), [Move(f"id/{partition}", start, first + count)])
+    table.commit(write_files(table.store, rows, table.layout), [Move(f"id/{partition}", start, first + count)])
 
 
 class Clock:
@@ -88,7 +88,7 @@ def test_small_files_become_one_with_the_same_rows_and_layout(table, clock):
     assert action["dataChange"] is False
     assert action["path"].startswith(f"ingest_date={NOW.date()}/")
     assert action["size"] == (table.path / action["path"]).stat().st_size
-    assert set(json.loads(action["stats"])["maxValues"]) == set(WITH_STATISTICS)
+    assert set(json.loads(action["stats"])["maxValues"]) == set(INTERACTIONS.bounded)
     assert (table.path / action["path"]).stat().st_mode & 0o777 == 0o600
 
 
@@ -224,7 +224,7 @@ def age(table, *, hours):
 def test_a_file_of_a_commit_under_way_is_spared_and_one_that_came_to_nothing_deleted(table, clock):
     append(table)
     rows, _ = to_rows(kept([interaction("z")], [message_of(interaction("z"), 9)]), "topic", "id")
-    (orphan,) = write_files(table.store, rows)
+    (orphan,) = write_files(table.store, rows, table.layout)
     abandoned = table.path / "_delta_log" / "00000000000000000002.json#1"
     abandoned.write_bytes(b"half")
     maintenance(table, clock).run()
@@ -241,7 +241,7 @@ def test_a_file_of_a_commit_under_way_is_spared_and_one_that_came_to_nothing_del
 
 def test_a_commit_refuses_files_that_may_be_deleted_soon(table):
     rows, _ = to_rows(kept([interaction("z")], [message_of(interaction("z"), 0)]), "topic", "id")
-    files = write_files(table.store, rows)
+    files = write_files(table.store, rows, table.layout)
     age(table, hours=1.1)  # e.g. this process was stopped in between
     with pytest.raises(Fenced, match="an hour ago"):
         table.commit(files, [Move("id/0", None, 1)])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_consumers.dataset import merge as merging
-from headrace_consumers.dataset.files import WITH_STATISTICS, WRITER_OPTIONS
 from headrace_consumers.dataset.merge import Merge
+from headrace_consumers.dataset.rows import INTERACTIONS
 
 SCHEMA = pa.schema(
     [
@@ -40,14 +40,16 @@ def written(folder, *tables, in_order=True):
     for table in tables:
         path = folder / f"{next(names)}.parquet"
         order = [(name, "ascending") for name in ("signature", "partition", "offset")]
-        pq.write_table(table.sort_by(order) if in_order else table, path, row_group_size=7, **WRITER_OPTIONS)
+        pq.write_table(
+            table.sort_by(order) if in_order else table, path, row_group_size=7, **INTERACTIONS.writer_options
+        )
         paths.append(path)
     return paths
 
 
 def merged(folder, paths, schema=SCHEMA):
     target = folder / f"{next(names)}.parquet"
-    merge = Merge(paths, schema, target)
+    merge = Merge(paths, schema, target, INTERACTIONS)
     steps = sum(1 for _ in merge.steps())
     assert steps >= 1
     return merge, pq.read_table(target), target
@@ -98,10 +100,10 @@ def test_a_file_in_no_order_loses_no_row(folder):
 
 def test_statistics_are_of_all_rows_and_on_no_payload(folder):
     merge, _, target = merged(folder, written(folder, rows_of(("b", 5)), rows_of(("a", 9), ("c", 1))))
-    assert set(merge.bounds) == set(WITH_STATISTICS)
+    assert set(merge.bounds) == set(INTERACTIONS.bounded)
     assert merge.bounds["offset"] == {"min": 1, "max": 9}
     assert merge.bounds["signature"] == {"min": "a", "max": "c"}
     group = pq.ParquetFile(target).metadata.row_group(0)
     columns = [group.column(i) for i in range(group.num_columns)]
-    assert {c.path_in_schema for c in columns if c.statistics is not None} == set(WITH_STATISTICS)
+    assert {c.path_in_schema for c in columns if c.statistics is not None} == set(INTERACTIONS.bounded)
     assert {c.compression for c in columns} == {"ZSTD"}

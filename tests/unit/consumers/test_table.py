@@ -27,7 +27,7 @@ def rows_of(*questions, partition=0, first_offset=0):
 
 def append(table, *questions, start=None, partition=0):
     first = start or 0
-    files = write_files(table.store, rows_of(*questions, partition=partition, first_offset=first))
+    files = write_files(table.store, rows_of(*questions, partition=partition, first_offset=first), table.layout)
     return table.commit(files, [Move(f"id/{partition}", start, first + len(questions))])
 
 

@@ -25,7 +25,7 @@ def append(table, *questions):
     records = [interaction(q) for q in questions]
     messages = [message_of(record, (start or 0) + i) for i, record in enumerate(records)]
     rows, _ = to_rows(kept(records, messages), "topic", "id")
-    table.commit(write_files(table.store, rows), [Move("id/0", start, (start or 0) + len(questions))])
+    table.commit(write_files(table.store, rows, table.layout), [Move("id/0", start, (start or 0) + len(questions))])
 
 
 def replay(path):

@@ -6,11 +6,12 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
+from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.place import FIRST_MS, LAST_MS, PLACE_FIELDS, to_arrow, with_place
 from headrace_schemas import Feedback, Registry, keys
 
-__all__ = ["FEEDBACK_SCHEMA", "feedback_rows", "is_datable"]
+__all__ = ["FEEDBACK", "FEEDBACK_SCHEMA", "feedback_rows", "is_datable"]
 
 _TYPES: Final = {
     "string": (pa.string(), pl.String()),
@@ -35,6 +36,15 @@ FEEDBACK_SCHEMA: Final = pa.schema(
 where the record stood in Kafka. A `feedback_id` that comes twice is the same feedback."""
 
 
+FEEDBACK: Final = Layout(
+    "headrace feedback",
+    FEEDBACK_SCHEMA,
+    order=("partition", "offset"),
+    bounded=("request_hash", "topic_id", "partition", "offset", "timestamp_ms"),
+    dictionary=("module_name", "label", "service", "environment", "instance", "redaction_version", "topic", "topic_id"),
+)
+
+
 def is_datable(message: Message) -> bool:
     """Tell whether a row can be built from the message's time."""
     return message.append_time_ms is not None and FIRST_MS <= message.append_time_ms <= LAST_MS
@@ -57,5 +67,5 @@ def feedback_rows(readable: Sequence[tuple[Message, Feedback]], topic: str, topi
             pl.Series("append_time_ms", [message.append_time_ms for message, _ in readable], pl.Int64),
         ]
     )
-    rows = with_place(frame, topic, topic_id).sort("ingest_date", "partition", "offset")
+    rows = with_place(frame, topic, topic_id).sort("ingest_date", *FEEDBACK.order)
     return to_arrow(rows, FEEDBACK_SCHEMA)
