@@ -98,7 +98,7 @@ def _as_of_this_release(table: DeltaTable, path: Path, layout: Layout) -> DeltaT
         missing = _missing(table, layout)
     if missing:
         raise TableError(
-            f"{path}: this Delta table is not {layout.name} (it lacks {', '.join(sorted(missing)[:3])}, ...); "
+            f"{path}: this Delta table does not hold {layout.name} (it lacks {', '.join(sorted(missing)[:3])}, ...); "
             "give another dataset.path"
         )
     if not layout.properties.items() <= table.metadata().configuration.items():

@@ -239,7 +239,7 @@ def test_object_stores_are_refused_in_one_line(name):
 
 def test_another_delta_table_is_refused(tmp_path):
     write_deltalake(str(tmp_path / "t"), pl.DataFrame({"a": [1]}).to_arrow())
-    with pytest.raises(TableError, match="not a Headrace dataset"):
+    with pytest.raises(TableError, match="does not hold headrace interactions"):
         InteractionTable(tmp_path / "t")
 
 
