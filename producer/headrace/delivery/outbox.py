@@ -106,6 +106,10 @@ class Outbox:
         if self._newest_statistics is not None:
             self._send_statistics()
 
+    def push(self, timeout_s: float) -> None:
+        """Let the sink send at once what it has taken: somebody waits for it. Wait at most so long."""
+        self._sink.push(timeout_s)
+
     def replay(self, records: int) -> int:
         """Send up to so many spooled records of each topic, as far as the broker takes them; return how many."""
         if self._spool is None:
@@ -120,6 +124,13 @@ class Outbox:
     def pending(self) -> int:
         """Return how many records are with the sink."""
         return self._sink.pending()
+
+    def is_replaying(self) -> bool:
+        """Tell whether spooled records are under way to a broker that takes them: more follow when they end."""
+        return any(
+            replayer.replay is not None and replayer.replay.under_way and self._gates[kind].is_open()
+            for kind, replayer in self._replayers.items()
+        )
 
     def has_backlog(self) -> bool:
         """Tell whether records wait here or on disk."""

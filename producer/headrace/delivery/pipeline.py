@@ -133,10 +133,11 @@ class Pipeline:
         deadline_s = self._clock() + timeout_s
         if self._worker.waiting and not self._closed:
             self._has_thread()
-        is_done = self._ledger.wait(timeout_s)
-        if self._closed or not self._is_running():
-            return is_done
-        return self._worker.publish().wait(max(0.0, deadline_s - self._clock())) and is_done
+        with self._worker.awaited():
+            is_done = self._ledger.wait(timeout_s)
+            if self._closed or not self._is_running():
+                return is_done
+            return self._worker.publish().wait(max(0.0, deadline_s - self._clock())) and is_done
 
     def close(self, timeout_s: float) -> bool:
         """Flush, end the thread and release the sink; tell whether nothing was lost by that.

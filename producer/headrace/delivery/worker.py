@@ -7,9 +7,10 @@ Between calls it publishes the counters when they are due, and a last time when 
 Nothing that a call, the finisher or a sink does may end the loop: a dead worker would lose all calls after it.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -26,7 +27,7 @@ from headrace.redaction import RedactorError
 __all__ = ["Worker"]
 
 _ACKNOWLEDGEMENT_S: Final = 0.1
-"""With records under way, look for new calls this often at least; an acknowledgement ends the wait at once."""
+"""With records under way, look for acknowledgements this often at least."""
 
 _IDLE_S: Final = 5.0
 """With nothing to do, let the sink tend its connections this often."""
@@ -36,6 +37,10 @@ _BACKLOG_S: Final = 0.5
 
 _BURST: Final = 100
 """While no call waits, so many records are taken from disk at a time; else one follows each call."""
+
+
+class _Wake:
+    """In the queue: look around."""
 
 
 class Worker:
@@ -68,13 +73,14 @@ class Worker:
         self._clock = clock
         self._pace = Pace()
         # SimpleQueue: its put takes no lock that a signal handler's or a finalizer's own submit could wait for.
-        self._queue: SimpleQueue[tuple[Captured, Entry, int] | threading.Event | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Captured, Entry, int] | threading.Event | _Wake | None] = SimpleQueue()
         self._measuring = threading.RLock()
         self._waiting_bytes = 0
         self._deadline = float("inf")
         self._stopping = threading.Event()
         self._has_hastened = False
-        self._is_replaying = False
+        self._looks_again = False
+        self._awaiting = 0
 
     @property
     def waiting(self) -> int:
@@ -95,6 +101,16 @@ class Worker:
         """Queue a call or a feedback of so many bytes; never blocks."""
         self._measure(size)
         self._queue.put((captured, entry, size))
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Return a context manager inside which somebody waits for acknowledgements: they are told at once."""
+        self._await(1)
+        self._queue.put(_Wake())
+        try:
+            yield
+        finally:
+            self._await(-1)
 
     def publish(self) -> threading.Event:
         """Publish the counters now; the event is set when a record of later than now has ended."""
@@ -132,20 +148,35 @@ class Worker:
         while True:
             self._publish(self._statistics.take)
             pending = self._outbox.pending()
+            is_eager = bool(pending) and (self._awaiting > 0 or self._outbox.is_replaying())
             try:
-                if pending or self._is_replaying:
+                if is_eager or self._looks_again:
                     item = self._queue.get_nowait()
                 else:
-                    wait_s = _BACKLOG_S if self._outbox.has_backlog() else _IDLE_S
-                    item = self._queue.get(timeout=min(wait_s, self._statistics.due_in_s()))
+                    item = self._queue.get(timeout=self._wait_s(pending))
             except Empty:
                 sent = self._replay(_BURST)
-                self._is_replaying = bool(sent or pending)  # after the last acknowledgement, too, it looks once more
-                self._poll(0.0 if sent or not pending else _ACKNOWLEDGEMENT_S)
+                self._poll(_ACKNOWLEDGEMENT_S if is_eager and not sent else 0.0, is_awaited=self._awaiting > 0)
+                # After the last acknowledgement, too, it looks for more to replay.
+                self._looks_again = bool(sent or (pending and not self._outbox.pending()))
                 continue
-            if not isinstance(item, threading.Event):
+            if isinstance(item, threading.Event):
+                self._statistics.hurry(item.set)
+            elif not isinstance(item, _Wake):
                 return item
-            self._statistics.hurry(item.set)
+
+    def _wait_s(self, pending: int) -> float:
+        """Return how long a new call is waited for.
+
+        A call is worked on as soon as it comes, while its caller waits for its next LM. If acknowledgements were waited
+        for instead, calls would be worked on in bundles, and callers wait for the interpreter lock meanwhile.
+        """
+        wait_s = _BACKLOG_S if self._outbox.has_backlog() else _IDLE_S
+        return min(_ACKNOWLEDGEMENT_S if pending else wait_s, self._statistics.due_in_s())
+
+    def _await(self, number: int) -> None:
+        with self._measuring:
+            self._awaiting += number
 
     def _measure(self, size: int) -> None:
         with self._measuring:
@@ -199,8 +230,11 @@ class Worker:
             self._complain("replay", error)
             return 0
 
-    def _poll(self, timeout_s: float) -> None:
+    def _poll(self, timeout_s: float, *, is_awaited: bool = False) -> None:
         try:
+            if is_awaited:
+                self._outbox.push(timeout_s)
+                timeout_s = 0.0
             self._outbox.poll(timeout_s)
         except Exception as error:
             self._complain("poll", error)

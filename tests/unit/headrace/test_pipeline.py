@@ -464,3 +464,40 @@ def test_a_process_that_can_start_no_thread_counts_the_call() -> None:
     assert pipeline.close(LONG_S)
     assert pipeline.stats().dropped == {"no_thread": 1}
     assert pipeline.stats().delivered == 1
+
+
+class EagerSink(HeldSink):
+    """Acknowledges when it is pushed, and only then; notes how long it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_s: list[float] = []
+
+    def poll(self, timeout_s: float) -> None:
+        self.waits_s.append(timeout_s)
+
+    def push(self, timeout_s: float) -> None:
+        del timeout_s
+        while self.held:
+            self.held.pop()(None)
+
+
+def test_while_acknowledgements_are_due_a_new_call_is_worked_on_at_once(start: Make) -> None:
+    sink = EagerSink()
+    pipeline = start(sink)
+    for number in range(20):
+        pipeline.submit(captured_call(number))
+        wait_until(lambda number=number: len(sink.held) == number + 1, "the call to be sent")
+    # Nothing but new calls was waited for: whoever waits for an acknowledgement does not see them come.
+    assert set(sink.waits_s) == {0.0}
+    assert pipeline.stats().delivered == 0
+
+
+def test_a_flush_does_not_wait_for_a_fuller_batch(start: Make) -> None:
+    sink = EagerSink()
+    pipeline = start(sink)
+    pipeline.submit(captured_call(1))
+    sink.in_send.wait(LONG_S)
+    assert pipeline.stats().delivered == 0
+    assert pipeline.flush(LONG_S)
+    assert pipeline.stats().delivered == 1

@@ -62,6 +62,9 @@ class JsonlSink:
     def poll(self, timeout_s: float) -> None:
         """See `Sink.poll`. A line is in the file when `send` returns."""
 
+    def push(self, timeout_s: float) -> None:
+        """See `Sink.push`."""
+
     def pending(self) -> int:
         """See `Sink.pending`."""
         return 0

@@ -113,6 +113,11 @@ class KafkaSink:
         if self._producer is not None:
             self._producer.poll(timeout_s)
 
+    def push(self, timeout_s: float) -> None:
+        """See `Sink.push`."""
+        if self._producer is not None:
+            self._producer.flush(timeout_s)  # while it flushes, librdkafka does not linger
+
     def pending(self) -> int:
         """See `Sink.pending`."""
         return 0 if self._producer is None else len(self._producer)

@@ -26,7 +26,9 @@ _SAME: Final[Mapping[str, frozenset[str]]] = {
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "client.id": "headrace",
     "compression.type": "lz4",
-    "linger.ms": 50,
+    # With five requests under way and more to send, librdkafka's thread keeps a processor busy: on a broker that takes
+    # 200 ms to answer that was so at 50 ms, and is not at 250 ms. A flush, and an exit, does not wait for it.
+    "linger.ms": 250,
     # A record that the broker does not take for so long goes to disk: until then only memory has it.
     "message.timeout.ms": 30_000,
     # How long after the broker is back that may be unknown here.

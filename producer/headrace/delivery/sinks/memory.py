@@ -43,6 +43,10 @@ class MemorySink:
     def poll(self, timeout_s: float) -> None:
         """See `Sink.poll`."""
 
+    def push(self, timeout_s: float) -> None:
+        """See `Sink.push`."""
+        self.poll(timeout_s)
+
     def pending(self) -> int:
         """See `Sink.pending`."""
         return 0

@@ -41,6 +41,10 @@ class Sink(Protocol):
         """Let acknowledgements be told; wait for the first of them, at most so long."""
         ...
 
+    def push(self, timeout_s: float) -> None:
+        """Send at once what was taken, rather than wait for more to go with it; wait for it, at most so long."""
+        ...
+
     def pending(self) -> int:
         """Return how many records were taken and are neither safe nor lost yet."""
         ...
