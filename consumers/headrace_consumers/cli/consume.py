@@ -10,6 +10,7 @@ import typer
 
 from headrace_consumers.cli.options import AsJson, ConfigPath, LogFormat, LogFormatOption, LogLevel, LogLevelOption
 from headrace_consumers.cli.present import count, figures, print_json, print_lines, shares
+from headrace_consumers.cli.rebuilding import rebuilding
 from headrace_consumers.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ def dataset(
         bool,
         typer.Option("--accept-gap", help="Go on behind records that Kafka no longer holds; the table records it."),
     ] = False,
+    rebuild: Annotated[
+        str | None,
+        typer.Option(
+            "--rebuild",
+            metavar="NAME",
+            show_default=False,
+            help="Build the table anew from what Kafka holds, beside the live one, as <dataset.path>-NAME.",
+        ),
+    ] = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
     log_format: LogFormatOption = LogFormat.auto,
@@ -54,6 +64,8 @@ def dataset(
     from headrace_consumers import logs, topics
 
     config = load(config_path)
+    if rebuild is not None:
+        config = rebuilding(config, rebuild)
     topics.bootstrap_servers(config)  # a mistake of the configuration, told before anything is opened
     logs.configure(log_format.value, log_level.value)
     stop = threading.Event()
@@ -75,6 +87,8 @@ def dataset(
         print_json(tally.as_dict())
     else:
         print_lines(tally_lines(tally.as_dict()))
+        if rebuild is not None:
+            print_lines([f"table: {config.dataset.path}; to switch to it, make that dataset.path and start again"])
 
 
 def tally_lines(tally: dict[str, Any]) -> list[str]:

@@ -1,0 +1,34 @@
+"""The configuration of a dataset that is built anew beside the live one."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.config import Config
+
+__all__ = ["rebuilding"]
+
+
+def rebuilding(config: "Config", name: str) -> "Config":
+    """Return the configuration with a table, a state folder and a group of its own; all else is as it was.
+
+    Args:
+        config: the live one.
+        name: of the rebuild; it is appended to the live names.
+
+    Raises:
+        UsageError: the name is not fit for a path.
+    """
+    from headrace.errors import UsageError
+    from headrace_schemas.names import is_valid_name
+
+    if not is_valid_name(name):
+        raise UsageError(f"--rebuild {name}: expected a name of A-Z a-z 0-9 _ . -")
+    live = config.dataset
+    changes = {
+        "path": f"{live.path.rstrip('/')}-{name}",
+        "state_path": f"{live.state_path.rstrip('/')}-{name}",
+        "group_id": f"{live.group_id}-{name}",
+        "group_instance_id": None if live.group_instance_id is None else f"{live.group_instance_id}-{name}",
+        "health_port": None,  # the live consumer has it
+    }
+    return config.model_copy(update={"dataset": live.model_copy(update=changes)})
