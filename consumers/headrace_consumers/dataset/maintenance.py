@@ -115,7 +115,7 @@ class Maintenance:
         self.done = Done()
 
     def turn(self, *, has_role: bool = True) -> None:
-        """Do a step if one is due, most often of a tenth of a second. What goes wrong is logged, and tried later.
+        """Do a step if one is due, of a fraction of a second. What goes wrong is logged, and tried later.
 
         Args:
             has_role: False: leave what is under way, for another may be at it.

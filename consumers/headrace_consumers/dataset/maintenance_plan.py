@@ -17,7 +17,7 @@ MOST_FILES: Final = 5_000
 """A table should have fewer active files: every commit and every reader pays for each."""
 
 _LEAST_FILES: Final = 10
-_MOST_AT_ONCE: Final = 100  # each is open while they are merged
+_MOST_AT_ONCE: Final = 32  # each is open while they are merged, with some megabytes
 _TIER_FACTOR: Final = 8
 _SMALLEST_TIER_BYTES: Final = 65_536
 _REST: Final = dt.timedelta(hours=1)

@@ -24,6 +24,8 @@ __all__ = ["Merge"]
 GROUP_BYTES: Final = 32_000_000
 """A row group has at most about this much, uncompressed; records of a megabyte make small ones."""
 
+_BUFFER_BYTES: Final = 65_536
+
 
 class Merge:
     """Writes one file with the rows of others.
@@ -54,9 +56,13 @@ class Merge:
             OSError, ArrowException: a file cannot be read or written; the target is not to be used.
         """
         with contextlib.ExitStack() as stack:
-            files = [stack.enter_context(pq.ParquetFile(path, pre_buffer=False)) for path in self._sources]
-            readers = [_Reader(file, self._schema) for file in files]
+            files = [
+                stack.enter_context(pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES))
+                for path in self._sources
+            ]
             chunk_rows = _rows_of_a_group(files)
+            ahead = max(1, chunk_rows // len(files))
+            readers = [_Reader(file, self._schema, ahead) for file in files]
             order = _order(files, self._layout.order)
             yield
             writer = stack.enter_context(pq.ParquetWriter(self._target, self._schema, **self._layout.writer_options))
@@ -77,10 +83,10 @@ class Merge:
 class _Reader:
     """Gives a file's rows from its beginning to its end, so many at a time."""
 
-    def __init__(self, file: pq.ParquetFile, schema: pa.Schema) -> None:
+    def __init__(self, file: pq.ParquetFile, schema: pa.Schema, ahead: int) -> None:
         self._schema = schema
         columns = [name for name in schema.names if name in file.schema_arrow.names]
-        self._batches = file.iter_batches(max(1, _rows_of_a_group([file]) // 8), columns=columns)
+        self._batches = file.iter_batches(ahead, columns=columns)
         self._rest = schema.empty_table()
 
     def take(self, rows: int) -> pa.Table:
