@@ -1,12 +1,14 @@
 """What an error of the client means: the end, a gap, or something that passes."""
 
+import re
 from typing import Any, Final
 
+import structlog
 from confluent_kafka import KafkaError
 
 from headrace_consumers.dataset.errors import OffsetsGoneError, SourceError
 
-__all__ = ["refusal"]
+__all__ = ["ClientErrors", "refusal"]
 
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 _FINAL: Final = frozenset(
@@ -18,6 +20,14 @@ _FINAL: Final = frozenset(
     }
 )
 
+_SAME_INSTANCE: Final = re.compile("instance", re.IGNORECASE)
+_ADVICE: Final = (
+    ". Two processes have one dataset.group_instance_id: give each its own; or its former process was killed, and is "
+    "missed only after the session timeout: start again then. Nothing is lost"
+)
+
+log = structlog.get_logger("headrace.dataset")
+
 
 def refusal(error: Any, place: str) -> SourceError | None:
     """Return why reading cannot go on, or None for an error that the client gets over by itself.
@@ -28,11 +38,34 @@ def refusal(error: Any, place: str) -> SourceError | None:
     """
     if error.code() in _GONE:
         return OffsetsGoneError(f"{place}: {error.str()}")
-    if error.code() == KafkaError.FENCED_INSTANCE_ID:
-        return SourceError(
-            f"{place}: another member has the same dataset.group_instance_id and took over; give each member its own. "
-            "Nothing is lost"
-        )
     if error.fatal() or error.code() in _FINAL:
-        return SourceError(f"{place}: {error.str()}")
+        return SourceError(f"{place}: {error.str()}{_ADVICE if _SAME_INSTANCE.search(error.str()) else ''}")
     return None
+
+
+class ClientErrors:
+    """librdkafka's error callback: what passes is logged once a kind, and what does not is kept for the loop.
+
+    A fatal error is told here and nowhere else; the client then delivers nothing for ever.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._fatal: SourceError | None = None
+
+    def __call__(self, error: Any) -> None:
+        """Take in an error."""
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  # see above
+            self._fatal = SourceError(f"Kafka: {error.str()}{_ADVICE if _SAME_INSTANCE.search(error.str()) else ''}")
+        elif error.name() not in self._told:
+            self._told.add(error.name())
+            log.warning("Kafka", error=error.name(), reason=error.str())
+
+    def raise_fatal(self) -> None:
+        """Raise what ends the consumer, if anything has.
+
+        Raises:
+            SourceError: the client has given up.
+        """
+        if self._fatal is not None:
+            raise self._fatal

@@ -18,7 +18,7 @@ from headrace_consumers.dataset.catch_up import catch_up
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
 from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
-from headrace_consumers.dataset.kafka_errors import refusal
+from headrace_consumers.dataset.kafka_errors import ClientErrors, refusal
 from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.pace import Pace
 from headrace_consumers.dataset.placement import misplaced
@@ -65,6 +65,7 @@ class Loop:
         consumer: a `confluent_kafka.Consumer`, not subscribed.
         source: the topic.
         assignment: what the group gives this member.
+        client_errors: the consumer's error callback.
         topic_watch: looks now and then whether the topic is still the same.
         table: this member's handle on the table.
         seen: the keys in the table.
@@ -83,6 +84,7 @@ class Loop:
         consumer: Any,
         source: Source,
         assignment: Assignment,
+        client_errors: ClientErrors,
         topic_watch: TopicWatch,
         table: InteractionTable,
         seen: SeenSet,
@@ -98,6 +100,7 @@ class Loop:
         self._source = source
         self._assignment = assignment
         self._owned = assignment.owned
+        self._client_errors = client_errors
         self._topic_watch = topic_watch
         self._table = table
         self._seen = seen
@@ -135,6 +138,7 @@ class Loop:
                 self._bring_seen_set_forward(stop)
                 if self._is_due():
                     self._commit()
+                    self._tell(at_once=True)
                 self._relieve()
                 if self._upkeep is not None:
                     self._upkeep.turn(has_role=MAINTAINER in self._owned)
@@ -157,6 +161,7 @@ class Loop:
             self._last_event_at = self._clock()
             if self._batch_began_at is None:
                 self._batch_began_at = self._last_event_at
+        self._client_errors.raise_fatal()
         for message in errors:  # afterwards, for an end is the last of its partition
             self._on_error(message)
         if self._assignment.is_outgrown:  # asked here, since what a callback raises passes through librdkafka
@@ -250,9 +255,9 @@ class Loop:
             return False
         return not self._owned.buffered_records and self._clock() - self._last_event_at >= idle_exit_s
 
-    def _tell(self) -> None:
+    def _tell(self, *, at_once: bool = False) -> None:
         now = self._clock()
-        if now - self._told_at >= STATUS_S:
+        if at_once or now - self._told_at >= STATUS_S:
             self._told_at = now
             assignment = self._assignment
             self._on_status(

@@ -23,6 +23,7 @@ from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError, Stopped
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.health import health_of
+from headrace_consumers.dataset.kafka_errors import ClientErrors
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
 from headrace_consumers.dataset.maintenance import Maintenance
@@ -171,7 +172,8 @@ def _loop(
     dead_letters = KafkaDeadLetterWriter(
         lambda: make_dead_letter_producer(config), config.kafka.topics.dead_letters, is_hurried=stop.is_set
     )
-    consumer = make_consumer(config, error_cb=_log_once(), on_commit=_on_commit)
+    client_errors = ClientErrors()
+    consumer = make_consumer(config, error_cb=client_errors, on_commit=_on_commit)
 
     def make_committer(report_offsets: Callable[[Mapping[int, int]], None]) -> Committer:
         return Committer(
@@ -198,6 +200,7 @@ def _loop(
         consumer=consumer,
         source=source,
         assignment=Assignment(consumer, source, known, table),
+        client_errors=client_errors,
         topic_watch=topic_watch,
         table=table,
         seen=seen,
@@ -234,15 +237,3 @@ def _now() -> datetime:
 def _seen_set(config: Config, folder: Path, table: InteractionTable, source: Source) -> DuckDbSeenSet:
     origin = Origin(table.id, source.topic_id, source.partition_count)
     return DuckDbSeenSet(folder, origin, MemoryWatch(config.dataset.seen_set_max_mb * 1e6))
-
-
-def _log_once() -> Callable[[KafkaError], None]:
-    """Return librdkafka's error callback: a broker that is away says so once, not at every attempt."""
-    told: set[str] = set()
-
-    def on_error(error: KafkaError) -> None:
-        if error.name() not in told:
-            told.add(error.name())
-            log.warning("Kafka", error=error.name(), reason=error.str())
-
-    return on_error
