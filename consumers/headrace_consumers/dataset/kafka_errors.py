@@ -38,15 +38,20 @@ def refusal(error: Any, place: str) -> SourceError | None:
     """
     if error.code() in _GONE:
         return OffsetsGoneError(f"{place}: {error.str()}")
-    if error.fatal() or error.code() in _FINAL:
+    if _is_fatal(error) or error.code() in _FINAL:
         return SourceError(f"{place}: {error.str()}{_ADVICE if _SAME_INSTANCE.search(error.str()) else ''}")
     return None
+
+
+def _is_fatal(error: Any) -> bool:
+    """Tell whether the client has given up: as a message, such an error is not marked so, but has a code of its own."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL  # noqa: SLF001  # see above
 
 
 class ClientErrors:
     """librdkafka's error callback: what passes is logged once a kind, and what does not is kept for the loop.
 
-    A fatal error is told here and nowhere else; the client then delivers nothing for ever.
+    After a fatal error the client delivers nothing for ever; it is told here, or as a message.
     """
 
     def __init__(self) -> None:
@@ -55,8 +60,8 @@ class ClientErrors:
 
     def __call__(self, error: Any) -> None:
         """Take in an error."""
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  # see above
-            self._fatal = SourceError(f"Kafka: {error.str()}{_ADVICE if _SAME_INSTANCE.search(error.str()) else ''}")
+        if _is_fatal(error):
+            self._fatal = refusal(error, "Kafka")
         elif error.name() not in self._told:
             self._told.add(error.name())
             log.warning("Kafka", error=error.name(), reason=error.str())

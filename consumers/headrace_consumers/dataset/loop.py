@@ -280,7 +280,8 @@ class Loop:
             if self._retrying.since is None:  # else there is no time to find out again that it fails
                 self._commit(is_last=True)
         except (Fenced, Stopped, DatasetError, DeadLetterError) as error:
-            log.warning("batch discarded at revoke", reason=str(error))
+            starts = {partition: owned.start for partition, owned in self._owned.items() if owned.buffered}
+            log.warning("batch discarded at revoke", offsets=starts, reason=str(error))
         self._on_lost(consumer, partitions)
 
     def _on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
@@ -305,4 +306,4 @@ class Loop:
         if (refused := refusal(error, place)) is not None:
             raise refused
         self._last_error = error.str()
-        log.warning("Kafka", reason=error.str())
+        log.warning("Kafka", partition=message.partition(), offset=message.offset(), reason=error.str())

@@ -1,6 +1,6 @@
 """Whether messages lie in the partitions where murmur2 puts their keys: only there do all copies of a key meet."""
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -19,10 +19,17 @@ def misplaced(messages: Messages, partition_count: int) -> Message | None:
     Somebody writes with another partitioner, or the topic has other partitions than it had. A key that is no
     deduplication key has no place.
     """
-    placed = [at for at, key in enumerate(messages.keys) if key is not None and len(key) == _KEY_LENGTH]
-    if not placed:
-        return None
-    joined = b"".join([messages.keys[at] or b"" for at in placed])
+    keys, lies = messages.keys, messages.partitions
+    if set(map(_length, keys)) != {_KEY_LENGTH}:
+        placed = [at for at, key in enumerate(keys) if _length(key) == _KEY_LENGTH]
+        if not placed:
+            return None
+        return misplaced(messages.chosen(np.asarray(placed)), partition_count)
+    joined = b"".join(cast("list[bytes]", keys))
     owners = partitions_of(np.frombuffer(joined, np.uint8).reshape(-1, _KEY_LENGTH), partition_count)
-    (wrong,) = np.nonzero(owners != messages.partitions[placed])
-    return messages[placed[wrong[0]]] if len(wrong) else None
+    (wrong,) = np.nonzero(owners != lies)
+    return messages[int(wrong[0])] if len(wrong) else None
+
+
+def _length(key: bytes | None) -> int:
+    return 0 if key is None else len(key)

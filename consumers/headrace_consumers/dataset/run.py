@@ -3,13 +3,13 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import structlog
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
@@ -225,9 +225,10 @@ def _loop(
         dead_letters.close()
 
 
-def _on_commit(error: KafkaError | None, _offsets: object) -> None:
+def _on_commit(error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
     if error is not None:
-        log.warning("offsets not reported to Kafka", reason=error.str())
+        offsets = {place.partition: place.offset for place in places}
+        log.warning("offsets not reported to Kafka", offsets=offsets, reason=error.str())
 
 
 def _now() -> datetime:

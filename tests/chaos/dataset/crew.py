@@ -1,5 +1,6 @@
 """The members of a group as a supervisor runs them: started, struck, and started again when they end."""
 
+import itertools
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ class Member:
     """One process, with its log, which goes through a pipe so that a limit on files does not touch it."""
 
     process: subprocess.Popen[str]
+    instance: int | None = None
     log: list[str] = field(default_factory=list)
     is_leaving: bool = False
 
@@ -66,16 +68,23 @@ class Crew:
 
     Args:
         config_path: the configuration that they share.
+        is_static: give each a static membership, and to one that is started again that of one that has ended.
     """
 
-    def __init__(self, config_path: Path) -> None:
+    def __init__(self, config_path: Path, *, is_static: bool = False) -> None:
         self._config_path = config_path
+        self._is_static = is_static
         self.all: list[Member] = []
         self.restarts = 0
 
     def start(self, **variables: str) -> Member:
         """Start a member, with further environment variables."""
-        return self._start([], variables)
+        if not self._is_static:
+            return self._start([], variables)
+        taken = {member.instance for member in self.all if member.lives}
+        instance = next(number for number in itertools.count() if number not in taken)
+        variables = {**variables, "HEADRACE_DATASET__GROUP_INSTANCE_ID": f"member-{instance}"}
+        return self._start([], variables, instance)
 
     def drain(self, timeout_s: float) -> Member:
         """Let one member alone read what is left; return it when it has ended."""
@@ -144,11 +153,11 @@ class Crew:
             for number, member in enumerate(self.all)
         )
 
-    def _start(self, arguments: list[str], variables: dict[str, str]) -> Member:
+    def _start(self, arguments: list[str], variables: dict[str, str], instance: int | None = None) -> Member:
         command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset"]
         command += ["--config", str(self._config_path), "--log-format", "json", *arguments]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
         )
-        self.all.append(Member(process))
+        self.all.append(Member(process, instance))
         return self.all[-1]

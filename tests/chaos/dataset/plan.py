@@ -14,6 +14,7 @@ __all__ = ["POINTS", "Fault", "Kind", "Plan", "draw"]
 
 POINTS: Final = tuple(f"{edge}:{step}" for step in Step for edge in ("before", "after"))
 LOAD_S: Final = 5.0
+STATIC_SHARE: Final = 0.35
 SESSION_S: Final = 1.5
 """The group's session timeout; a stop longer than this makes a zombie."""
 
@@ -67,6 +68,7 @@ class Plan:
         aborted_share: of the transactions.
         max_batch_records: of the consumer; small ones commit often.
         faults: in the order of their moments.
+        is_static: whether the members have static memberships, which a restart keeps.
     """
 
     seed: int
@@ -77,6 +79,7 @@ class Plan:
     aborted_share: float
     max_batch_records: int
     faults: tuple[Fault, ...]
+    is_static: bool = False
 
     @property
     def kinds(self) -> set[Kind]:
@@ -108,6 +111,7 @@ def draw(seed: int, number: int) -> Plan:
         aborted_share=rng.choice((0.0, 0.3)),
         max_batch_records=rng.choice((60, 200, 2000)),
         faults=tuple(sorted((leading, *others), key=lambda fault: fault.at_s)),
+        is_static=rng.random() < STATIC_SHARE,
     )
 
 

@@ -77,7 +77,7 @@ class Round:
         else:
             self.job.config["kafka"]["consumer_options"]["session.timeout.ms"] = int(SESSION_S * 1000)
         self.job.reconfigure()
-        self.crew = Crew(self.job.config_path)
+        self.crew = Crew(self.job.config_path, is_static=plan.is_static)
         self._wanted = plan.members
         self._hurt: list[tuple[float, Callable[[], None]]] = []
 

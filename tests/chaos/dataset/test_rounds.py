@@ -63,6 +63,7 @@ def test_whatever_happens_each_example_is_there_once(
         figures.update(messages=owed.messages, rows=len(owed.rows), repeats=owed.repeats, letters=len(owed.letters))
         figures.update(restarts=outcome.restarts, fenced=outcome.fenced, rounds=1)
         kinds.update(plan.kinds)
+        kinds.update([plan.protocol, *(["static"] if plan.is_static else [])])
     report(
         f"{figures['rounds']} rounds of the dataset consumer from seed {seed}: {figures['messages']} messages, "
         f"{figures['repeats']} of them repeats, {figures['letters']} dead letters, {figures['rows']} rows, 0 missing, "

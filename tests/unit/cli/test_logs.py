@@ -9,6 +9,8 @@ import pytest
 import structlog
 
 from headrace_consumers import logs
+from tests.support.committing import CommitPath
+from tests.support.interactions import interaction, message_of
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -73,3 +75,20 @@ def test_without_a_stream_it_is_whatever_stderr_is_when_a_line_is_written(monkey
     monkeypatch.setattr(sys, "stderr", later)
     structlog.get_logger().info("late")
     assert lines(later)[0]["event"] == "late"
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_dead_letter_is_told_with_its_partition_offset_and_reason_and_without_its_content(tmp_path, log_format):
+    stream = io.StringIO()
+    path = CommitPath(tmp_path)
+    logs.configure(log_format, "info", stream)
+    path.commit([message_of(interaction(1), 0), message_of(b"\xc3\x01 somebody's words", 1, key=b"0" * 64)])
+    path.close()
+    (line,) = [line for line in stream.getvalue().splitlines() if "dead letter" in line]
+    if log_format == "json":
+        told = json.loads(line)
+        assert (told["topic"], told["partition"], told["offset"]) == ("interactions", 0, 1)
+        assert told["reason"] == "unknown_schema"
+    else:
+        assert all(text in line for text in ("topic=interactions", "partition=0", "offset=1", "reason=unknown_schema"))
+    assert "words" not in stream.getvalue()

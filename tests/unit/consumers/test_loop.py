@@ -308,6 +308,7 @@ def test_a_partition_that_was_added_is_not_read():
     [
         (KafkaError._AUTO_OFFSET_RESET, OffsetsGoneError, "interactions/0"),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, SourceError, "interactions"),
+        (KafkaError._FATAL, SourceError, "interactions"),
     ],
 )
 def test_errors_that_do_not_pass_end_it_and_others_do_not(code, kind, line):
