@@ -2,6 +2,7 @@
 
     python -m bench.dataset_job [--records 1200000] [--size-kb 1] [--only headrace ceiling ...]
     python -m bench.dataset_job --backlog [--records 10000000]      is memory flat over a long backlog?
+    python -m bench.dataset_job --parts                             where does the processor time go?
 
 3 of 10 records are copies, 1 of 10 calls failed. Each way runs in a process of its own; time begins with its first
 record. The ceiling reads datums into columns without a single check.
@@ -79,6 +80,16 @@ def show_memory(found: dict[str, Any]) -> None:
         print(f"{records:12,}{resident_mb:13,.0f}")
 
 
+def show_parts(job: dict[str, Any]) -> None:
+    process = start("parts", job)
+    output, errors = process.communicate()
+    if process.returncode:
+        raise SystemExit(errors)
+    print("microseconds of processor time a record, on a batch of 50,000; *: only what is new to the table")
+    for name, microseconds in json.loads(output.splitlines()[-1]):
+        print(f"{name:36}{microseconds:8.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--records", type=int)
@@ -86,11 +97,12 @@ def main() -> None:
     parser.add_argument("--unreadable", type=float, default=0.0, help="share of records that are cut off")
     parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES))
     parser.add_argument("--backlog", action="store_true", help="only Headrace, 10 million records, memory over time")
+    parser.add_argument("--parts", action="store_true", help="the job's parts, each alone")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--plot", type=Path, help="also draw them here, .svg or .png; needs matplotlib")
     parser.add_argument("--topic", help="read this topic, filled before, as it is printed; --records must fit")
     arguments = parser.parse_args()
-    records = arguments.records or (10_000_000 if arguments.backlog else 1_200_000)
+    records = arguments.records or (10_000_000 if arguments.backlog else 60_000 if arguments.parts else 1_200_000)
     broker, _ = kafka_broker.start()
     kafka = Kafka(broker)
     try:
@@ -105,6 +117,9 @@ def main() -> None:
             "records": records,
             "dead_letters": kafka.create_topic(config={"max.message.bytes": "8388608"}),
         }
+        if arguments.parts:
+            show_parts(job)
+            return
         ways = ["headrace"] if arguments.backlog else arguments.only
         figures = [found for way in ways if (found := measure(way, job))]
     finally:

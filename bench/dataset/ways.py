@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.dataset.marks import Marks
+from bench.dataset.parts import parts
 from bench.dataset.peers import by_hand, quix
 
 __all__ = ["WAYS"]
@@ -21,6 +22,10 @@ _SLICE: Final = 2_000
 
 def main() -> None:
     """Run one way; print its figures as JSON."""
+    if sys.argv[1] == "parts":
+        os.environ["POLARS_MAX_THREADS"] = "1"
+        print(json.dumps(parts(json.loads(sys.argv[2]))))
+        return
     marks = Marks()
     WAYS[sys.argv[1]](json.loads(sys.argv[2]), marks)
     print(marks.as_json())

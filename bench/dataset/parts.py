@@ -1,0 +1,66 @@
+"""Where the job's processor time goes: each part alone, on one batch of real messages, the least of several turns."""
+
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["parts"]
+
+_BATCH: Final = 50_000
+_TURNS: Final = 7
+
+
+def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return (part, microseconds of processor time for a record of the batch)."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    from headrace.config import load
+    from headrace_consumers.dataset import columnar, files, placement, rows, select
+    from headrace_consumers.dataset.filter import Filter
+    from headrace_consumers.dataset.fingerprint_table import FingerprintTable
+    from headrace_consumers.dataset.fingerprints import fingerprints_of
+    from headrace_consumers.dataset.messages import Messages
+    from headrace_consumers.dataset.store import LocalStore
+
+    consumer = Consumer({"bootstrap.servers": job["servers"], "group.id": uuid.uuid4().hex})
+    consumer.assign([TopicPartition(job["topic"], partition, 0) for partition in range(job["partitions"])])
+    raw: list[Any] = []
+    while len(raw) < min(_BATCH, job["records"]):
+        raw += consumer.consume(2_000, 1.0)
+    consumer.close()
+    raw.sort(key=lambda message: (message.partition(), message.offset()))
+    batch = Messages.polled(raw)
+    decoder, filter_ = columnar.ColumnarDecoder(), Filter(load(None, {}, {}).filters)
+    slices = list(columnar._slices(batch.sizes_bytes))
+    columns = decoder.decode(batch)
+    seen, everything = FingerprintTable(), [True] * len(batch)
+    seen.add(fingerprints_of(batch.keys)[0])
+    kept = select.select(batch, everything, decoder, filter_).kept
+    table, _ = rows.to_rows(kept, "topic", "id")
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalStore(Path(folder))
+        timed: list[tuple[str, Callable[[], object]]] = [
+            ("messages to columns", lambda: Messages.polled(raw)),
+            ("key in its partition", lambda: placement.misplaced(batch, 4)),
+            ("key in the table", lambda: seen.contains(fingerprints_of(batch.keys)[0])),
+            ("* datums walked, columns of views", lambda: [decoder._exact(batch.values[f:t], f) for f, t in slices]),
+            ("* checks on columns", lambda: columnar._plainly_right(columns.records, batch, columns.at)),
+            ("* JSON parsed", lambda: columnar._parsed(columns.records)),
+            ("* filter and quality", lambda: filter_.judge_all(columns.records, columns.outputs)),
+            ("* copies within the batch", lambda: select._behind_a_passing_copy(batch.keys, columns.at)),
+            ("* rows, sorted, as Arrow", lambda: rows.to_rows(kept, "topic", "id")),
+            ("* Parquet, zstd, fsync", lambda: files.write_files(store, table)),
+        ]
+        return [(name, _least(part) / len(batch) * 1e6) for name, part in timed]
+
+
+def _least(part: Callable[[], object]) -> float:
+    best = float("inf")
+    for _ in range(_TURNS):
+        began = time.process_time()
+        part()
+        best = min(best, time.process_time() - began)
+    return best
