@@ -31,10 +31,17 @@ _SCHEMA = json.loads((resources.files("headrace_schemas") / "avro" / "interactio
 
 @dataclass(frozen=True)
 class Expected:
-    """What the table must hold: dedup key -> (partition, offset, event id, input, output) of the winning copy."""
+    """What the tables must hold.
+
+    Attributes:
+        rows: dedup key -> (partition, offset, event id, input, output) of the winning copy.
+        unreadable: (partition, offset) of the dead letters.
+        copies: (partition, offset) of each copy behind a winning one -> its key.
+    """
 
     rows: dict[str, tuple[int, int, str, str, str]]
     unreadable: set[tuple[int, int]]
+    copies: dict[tuple[int, int], str]
 
 
 class DatasetJob:
@@ -139,6 +146,16 @@ class DatasetJob:
         different = {key: (found[key][0], row) for key, row in expected.rows.items() if found[key][0] != row}
         assert not different, f"{len(different)} rows differ, e.g. {next(iter(different.items()))}"
         assert self.dead_letters() == expected.unreadable
+        self.insist_on_sightings(expected)
+
+    def insist_on_sightings(self, expected: Expected) -> None:
+        """Compare the sightings with the copies that are expected, each once."""
+        if not self.config["dataset"].get("sightings", True):
+            return
+        rows = pl.scan_delta(f"{self.table_path}-sightings").select("partition", "offset", "dedup_key").collect().rows()
+        found = {(partition, offset): key for partition, offset, key in rows}
+        assert len(rows) == len(found), f"{len(rows) - len(found)} sightings twice"
+        assert found == expected.copies
 
     def dead_letters(self) -> set[tuple[int, int]]:
         """Return the (partition, offset) of all dead letters, whose keys say them."""
@@ -150,11 +167,15 @@ def expected_of(kafka: Kafka, topic: str) -> Expected:
     """Return what a table made from this topic with the default filter must hold."""
     rows: dict[str, tuple[int, int, str, str, str]] = {}
     unreadable: set[tuple[int, int]] = set()
+    copies: dict[tuple[int, int], str] = {}
     for message in kafka.records(topic):
+        place = (message.partition(), message.offset())
+        if (key := (message.key() or b"").decode("ascii", "replace")) in rows:  # a copy of a known key is never decoded
+            copies[place] = key
+            continue
         record = _read(message.value())
         if record is None:
-            if message.key().decode() not in rows:  # a copy of a known key is never decoded
-                unreadable.add((message.partition(), message.offset()))
+            unreadable.add(place)
             continue
         passes = (
             record["success"]
@@ -162,10 +183,9 @@ def expected_of(kafka: Kafka, topic: str) -> Expected:
             and (record["latency_ms"] is None or record["latency_ms"] <= 5000)
             and (record["cost_usd"] is None or record["cost_usd"] <= 0.10)
         )
-        if passes and record["dedup_key"] not in rows:
-            place = (message.partition(), message.offset())
+        if passes:
             rows[record["dedup_key"]] = (*place, record["event_id"], record["input"], record["output"])
-    return Expected(rows, unreadable)
+    return Expected(rows, unreadable, copies)
 
 
 def _read(value: bytes) -> dict[str, Any] | None:

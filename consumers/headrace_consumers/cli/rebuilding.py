@@ -1,11 +1,14 @@
 """The configuration of a dataset that is built anew beside the live one."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from headrace.config import Config
 
 __all__ = ["rebuilding"]
+
+_TAKEN: Final = frozenset({"sightings", "feedback"})
+"""See `dataset/side_tables.py`."""
 
 
 def rebuilding(config: "Config", name: str) -> "Config":
@@ -23,6 +26,8 @@ def rebuilding(config: "Config", name: str) -> "Config":
 
     if not is_valid_name(name):
         raise UsageError(f"--rebuild {name}: expected a name of A-Z a-z 0-9 _ . -")
+    if name in _TAKEN:
+        raise UsageError(f"--rebuild {name}: <dataset.path>-{name} is a table of the live dataset; take another name")
     live = config.dataset
     changes = {
         "path": f"{live.path.rstrip('/')}-{name}",

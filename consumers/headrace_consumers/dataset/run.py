@@ -26,19 +26,21 @@ from headrace_consumers.dataset.health import health_of
 from headrace_consumers.dataset.kafka_errors import ClientErrors
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
-from headrace_consumers.dataset.maintenance import Maintenance
 from headrace_consumers.dataset.member_folder import lock_member_folder
 from headrace_consumers.dataset.memory import MemoryWatch
 from headrace_consumers.dataset.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.select import FrameDecoder
+from headrace_consumers.dataset.side_tables import sightings_path
+from headrace_consumers.dataset.sightings import SIGHTINGS
+from headrace_consumers.dataset.sightings_table import SightingsTable
 from headrace_consumers.dataset.source import Source, close_consumer, make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook, hook_from_environment
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
-from headrace_consumers.dataset.upkeep import Upkeep
+from headrace_consumers.dataset.upkeep import Upkeep, maintenances_of
 from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
 from headrace_schemas import Registry
@@ -102,6 +104,11 @@ def _run(
     source = topic.describe()
     table = InteractionTable(Path(config.dataset.path), sleep=stop.wait)
     known = admit(source, table, topic, accept_gap=accept_gap, now=_now)
+    sightings = (
+        InteractionTable(Path(sightings_path(config.dataset.path)), SIGHTINGS, sleep=stop.wait)
+        if config.dataset.sightings
+        else None
+    )
     breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
     watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
@@ -125,6 +132,7 @@ def _run(
                 known=known,
                 topic_watch=TopicWatch(topic, known, table.path, clock=time.monotonic),
                 table=table,
+                sightings=sightings,
                 seen=seen,
                 decoder=ColumnarDecoder(FastavroDecoder(registry, keys)),
                 filter_=filter_,
@@ -158,6 +166,7 @@ def _loop(
     known: KnownTopic,
     topic_watch: TopicWatch,
     table: InteractionTable,
+    sightings: InteractionTable | None,
     seen: DuckDbSeenSet,
     decoder: FrameDecoder,
     filter_: Filter,
@@ -184,18 +193,15 @@ def _loop(
             filter_=filter_,
             dead_letters=dead_letters,
             report_offsets=report_offsets,
+            sightings=None if sightings is None else SightingsTable(sightings, source),
             breaker=breaker,
             watch=watch,
             consumer_name=f"{config.dataset.group_id} headrace/{metadata.version('headrace')}",
             hook=hook,
         )
 
-    maintenance = (
-        Maintenance(table.path, config.dataset, now=_now, clock=time.monotonic, hook=hook)
-        if config.dataset.maintenance.enabled
-        else None
-    )
-    upkeep = Upkeep(maintenance, table, seen, time.monotonic)
+    tables = [table] if sightings is None else [table, sightings]
+    upkeep = Upkeep(maintenances_of(tables, config.dataset, hook), table, seen, time.monotonic)
     loop = Loop(
         consumer=consumer,
         source=source,

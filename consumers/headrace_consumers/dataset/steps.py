@@ -32,6 +32,7 @@ class Step(StrEnum):
     """What a batch goes through, in this order; killed anywhere, nothing is lost and nothing is twice."""
 
     DEAD_LETTERS = "dead-letters"
+    SIGHTINGS = "sightings"
     FILES = "files"
     COMMIT = "commit"
     SEEN_SET = "seen-set"

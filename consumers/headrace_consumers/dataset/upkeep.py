@@ -1,17 +1,20 @@
 """What a member does between polls: maintenance if it has the role, and forgetting the keys of rows that are gone."""
 
 import datetime as dt
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import structlog
 
+from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.erasures import erasures_in
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.maintenance import Maintenance
+from headrace_consumers.dataset.steps import Hook
 from headrace_consumers.dataset.table import InteractionTable
 
-__all__ = ["MAINTAINER", "Upkeep"]
+__all__ = ["MAINTAINER", "Upkeep", "maintenances_of"]
 
 MAINTAINER: Final = 0
 """The partition whose owner has the role."""
@@ -38,20 +41,20 @@ class Upkeep:
     """Given a turn after each poll; not thread-safe.
 
     Args:
-        maintenance: None where it is switched off.
+        maintenances: of its tables; none where it is switched off.
         table: this member's handle, on which it commits.
-        seen: the keys of the partitions that it owns.
+        seen: the keys of the partitions that it owns; None: it keeps none.
         clock: seconds, monotonic.
     """
 
     def __init__(
         self,
-        maintenance: Maintenance | None,
+        maintenances: Sequence[Maintenance],
         table: InteractionTable,
-        seen: Forgetful,
+        seen: Forgetful | None,
         clock: Callable[[], float],
     ) -> None:
-        self._maintenance = maintenance
+        self._maintenances = maintenances
         self._table = table
         self._seen = seen
         self._clock = clock
@@ -67,28 +70,45 @@ class Upkeep:
             StateError: the seen-set cannot be written.
             Fenced: rows were erased from the table; the seen-set has to be made anew.
         """
-        if self._maintenance is not None:
-            self._maintenance.turn(has_role=has_role)
-        if self._clock() >= self._look_at:
+        for maintenance in self._maintenances:
+            maintenance.turn(has_role=has_role)
+        if self._seen is not None and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_S
-            self._forget()
+            self._forget(self._seen)
 
     def close(self) -> None:
         """Leave what is under way."""
-        if self._maintenance is not None:
-            self._maintenance.pause()
+        for maintenance in self._maintenances:
+            maintenance.pause()
 
-    def _forget(self) -> None:
+    def _forget(self, seen: Forgetful) -> None:
         """Forget keys only once the table has removed their rows: before that, a copy would become a second row."""
         try:
             self._table.refresh()
         except TableError:
             return  # the next commit says so
-        if not self._seen.reflects(erasures_in(self._table)):
+        if not seen.reflects(erasures_in(self._table)):
             raise Fenced("rows were erased from the table; the seen-set is made anew")
         oldest = self._table.oldest_date()
         if oldest is None:
             return
-        forgotten = self._seen.forget_before((oldest - _EPOCH).days)
+        forgotten = seen.forget_before((oldest - _EPOCH).days)
         if forgotten:
             log.info("keys of removed rows forgotten", keys=forgotten, before=oldest.isoformat())
+
+
+def maintenances_of(tables: Sequence[InteractionTable], config: Dataset, hook: Hook) -> list[Maintenance]:
+    """Return what keeps the tables healthy, on the system's clocks; nothing where it is switched off."""
+    if not config.maintenance.enabled:
+        return []
+    return [
+        Maintenance(
+            table.path,
+            config,
+            layout=table.layout,
+            now=lambda: dt.datetime.now(dt.UTC),
+            clock=time.monotonic,
+            hook=hook,
+        )
+        for table in tables
+    ]

@@ -157,6 +157,11 @@ class Dataset(Section):
     """The dataset consumer and its Delta table."""
 
     path: str = Field("data/interactions", min_length=1, description="The Delta table.")
+    sightings: bool = Field(
+        default=True,
+        description="Note each copy of a row's key in the table <path>-sightings: how often it came, and its request, "
+        "so that feedback on a copy finds the row.",
+    )
     state_path: str = Field("state", min_length=1, description="Folder of the seen-set; rebuilt if lost.")
     seen_set_max_mb: Positive = Field(
         2000, description="Memory planned for a member's seen-set, MB of 10^6 bytes; a warning at 80% of it."

@@ -19,7 +19,7 @@ def test_a_rebuild_shares_nothing_with_the_live_dataset():
     assert rebuilding(load(None, {}, {}), "v2").dataset.group_instance_id is None
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", "a b"])
-def test_a_name_unfit_for_a_path_is_refused(name):
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "sightings", "feedback"])
+def test_a_name_unfit_for_a_path_or_taken_is_refused(name):
     with pytest.raises(UsageError, match="--rebuild"):
         rebuilding(load(None, {}, {}), name)

@@ -1,5 +1,6 @@
 """The protocol's order, and that a failure at any step loses nothing and doubles nothing."""
 
+import polars as pl
 import pytest
 
 from headrace.config import load
@@ -10,6 +11,8 @@ from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
+from headrace_consumers.dataset.sightings import SIGHTINGS
+from headrace_consumers.dataset.sightings_table import SightingsTable
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import KILL_VARIABLE, Step, hook_from_environment, no_hook
 from headrace_consumers.dataset.table import InteractionTable
@@ -24,6 +27,7 @@ class Ground:
 
     def __init__(self, folder, hook=no_hook):
         self.table = InteractionTable(folder / "t", sleep=lambda _: None)
+        self.sightings = InteractionTable(folder / "t-sightings", SIGHTINGS, sleep=lambda _: None)
         self.seen = DuckDbSeenSet(folder, Origin(self.table.id, "id", 1))
         self.dead_letters = MemoryDeadLetters()
         self.reported = []
@@ -36,9 +40,14 @@ class Ground:
             filter_=Filter(load(None, {}, {}).filters),
             dead_letters=self.dead_letters,
             report_offsets=self.reported.append,
+            sightings=SightingsTable(self.sightings, SOURCE),
             consumer_name="group headrace/0",
             hook=lambda point: (self.points.append(point), hook(point)),
         )
+
+    def sighted(self):
+        frame = pl.scan_delta(str(self.sightings.path)).select("dedup_key", "offset").collect()
+        return frame.sort("offset").rows()
 
     def keys(self):
         return [key for rows in self.table.key_rows() for key in rows.keys]
@@ -75,6 +84,26 @@ def test_a_dead_letter_holds_the_original_and_where_it_was(ground):
     assert (letter["topic"], letter["topic_id"], letter["partition"], letter["offset"]) == ("topic", "id", 0, 11)
     assert (letter["key"], letter["value"], letter["reason"]) == (b"k", b"rubbish", "not_single_object")
     assert letter["consumer"] == "group headrace/0"
+
+
+def test_copies_within_the_batch_and_of_rows_before_are_sighted(ground):
+    ground.committer.commit(BATCH, {0: None})
+    ground.committer.commit([message_of(interaction("b"), 16), message_of(interaction("c"), 17)], {0: 16})
+    keys = {question: interaction(question)["dedup_key"] for question in "ab"}
+    assert ground.sighted() == [(keys["a"], 12), (keys["b"], 16)]
+
+
+def test_where_the_sightings_cannot_be_written_nothing_is_committed(ground, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ground.sightings.store, "publish", full)
+        with pytest.raises(TableError, match="t-sightings: cannot write"):
+            ground.committer.commit(BATCH, {0: None})
+    assert (ground.keys(), ground.table.position("id/0")) == ([], None)
+    assert ground.committer.commit(BATCH, {0: None}).duplicates == 1
+    assert len(ground.sighted()) == 1
 
 
 def test_without_acknowledged_dead_letters_nothing_is_committed(ground):
@@ -131,6 +160,7 @@ def test_interrupted_anywhere_and_started_again_the_table_is_the_same(tmp_path, 
     letters = {(letter["partition"], letter["offset"]) for letter in first.dead_letters.letters}
     letters |= {(letter["partition"], letter["offset"]) for letter in second.dead_letters.letters}
     assert letters == {(0, 11)}
+    assert second.sighted() == [(interaction("a")["dedup_key"], 12)]
     second.seen.close()
 
 

@@ -451,7 +451,7 @@ def test_an_erasure_while_it_runs_starts_the_member_anew(tmp_path, seen):
     table, now = InteractionTable(tmp_path / "t"), [0.0]
     fill(table, range(10))
     run_catch_up(table, seen)
-    upkeep = Upkeep(None, table, seen, lambda: now[0])
+    upkeep = Upkeep([], table, seen, lambda: now[0])
     now[0] = 600.0
     upkeep.turn(has_role=False)
     erase(InteractionTable(tmp_path / "t"))  # by another process

@@ -55,7 +55,7 @@ class Clock:
 
 def test_only_the_owner_of_partition_0_maintains():
     maintaining = Maintaining()
-    upkeep = Upkeep(maintaining, Table(), Seen(), Clock())
+    upkeep = Upkeep([maintaining], Table(), Seen(), Clock())
     upkeep.turn(has_role=True)
     upkeep.turn(has_role=False)
     assert maintaining.turns == [True, False]
@@ -65,7 +65,7 @@ def test_only_the_owner_of_partition_0_maintains():
 
 def test_every_member_forgets_what_the_table_has_removed_now_and_then():
     clock, seen = Clock(), Seen()
-    upkeep = Upkeep(None, Table(dt.date(1970, 1, 11), "unreadable", None, dt.date(1970, 1, 12)), seen, clock)
+    upkeep = Upkeep([], Table(dt.date(1970, 1, 11), "unreadable", None, dt.date(1970, 1, 12)), seen, clock)
     for minute in range(41):
         clock.now = minute * 60.0
         upkeep.turn(has_role=False)

@@ -1,0 +1,177 @@
+"""What lands a batch in its table, exactly once, whichever consumer read it.
+
+    dead letters acknowledged -> files on disk -> one commit of rows and offsets -> Kafka offset
+
+The commit decides. Before it nothing counts: dead letters may be repeated, files are nobody's. After it everything else
+is derived from the table, and may be late or lost.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+import structlog
+
+from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.decode import Unreadable
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.facts import facts_of
+from headrace_consumers.dataset.files import DataFile, write_files
+from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.steps import Hook, Step, no_hook
+from headrace_consumers.dataset.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.deadletters import DeadLetterWriter
+from headrace_schemas import DeadLetter, Header
+
+__all__ = ["Landing", "commit_files", "files_of"]
+
+LOGGED_DEAD_LETTERS: Final = 5
+"""Of each batch; a deployment that writes rubbish must not fill the log as well."""
+
+_NO_INFO: Final[Mapping[str, str]] = {}
+
+log = structlog.get_logger("headrace.dataset")
+
+
+class Landing:
+    """The steps that batches of one topic have in common on their way to one table, called in this order.
+
+    Args:
+        source: the topic.
+        table: this member's handle on the table.
+        dead_letters: where unreadable messages go.
+        report_offsets: tells Kafka partition -> next offset; a progress report, whose failure changes nothing.
+        breaker: refuses a batch when nearly everything lately is unreadable; None: nothing does.
+        consumer_name: who gives up on a dead letter.
+        hook: called around each step; tests kill the process there.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        table: InteractionTable,
+        dead_letters: DeadLetterWriter,
+        report_offsets: Callable[[Mapping[int, int]], None],
+        breaker: Breaker | None = None,
+        consumer_name: str = "",
+        hook: Hook = no_hook,
+    ) -> None:
+        self._source = source
+        self._table = table
+        self._dead_letters = dead_letters
+        self._report_offsets = report_offsets
+        self._breaker = breaker
+        self._consumer_name = consumer_name
+        self._hook = hook
+
+    @contextlib.contextmanager
+    def step(self, step: Step) -> Iterator[None]:
+        """Call the hook around what is done inside."""
+        self._hook(f"before:{step}")
+        yield
+        self._hook(f"after:{step}")
+
+    def set_aside(self, unreadable: Sequence[tuple[Message, Unreadable]], tally: Tally) -> None:
+        """Weigh the batch, and send its dead letters.
+
+        Args:
+            unreadable: the messages, and why.
+            tally: the batch's counts.
+
+        Raises:
+            CircuitOpenError: nearly everything is unreadable; nothing was written.
+            DeadLetterError: they were not acknowledged.
+        """
+        if self._breaker is not None:
+            self._breaker.check(tally)
+        self._log_unreadable(unreadable, tally)
+        with self.step(Step.DEAD_LETTERS):
+            self._dead_letters.write([self._dead_letter(*item) for item in unreadable])
+
+    def commit(self, rows: pa.Table, tally: Tally, targets: Mapping[int, int], starts: Mapping[int, int | None]) -> int:
+        """Commit rows and offsets; return the table's version.
+
+        Args:
+            rows: in the order of the table's layout.
+            tally: the batch's counts.
+            targets: partition -> the next offset after the batch.
+            starts: partition -> the table's position that the batch was read from.
+
+        Raises:
+            Fenced: another consumer has moved a partition on; the batch is to be dropped.
+            TableError: nothing was committed; the same batch can be tried again.
+        """
+        moves = [
+            Move(app_id(self._source.topic_id, partition), starts[partition], target)
+            for partition, target in sorted(targets.items())
+        ]
+        with self.step(Step.FILES):
+            files = files_of(self._table, rows)
+        with self.step(Step.COMMIT):
+            version = commit_files(self._table, files, moves, facts_of(tally, moves))
+        if self._breaker is not None:
+            self._breaker.remember(tally)
+        return version
+
+    def report(self, targets: Mapping[int, int]) -> None:
+        """Tell Kafka how far the table is."""
+        with self.step(Step.OFFSETS):
+            self._report_offsets(targets)
+
+    def _log_unreadable(self, unreadable: Sequence[tuple[Message, Unreadable]], tally: Tally) -> None:
+        for message, why in unreadable[:LOGGED_DEAD_LETTERS]:
+            log.warning(
+                "dead letter",
+                topic=self._source.topic,
+                partition=message.partition,
+                offset=message.offset,
+                reason=why.reason,
+                detail=why.detail,
+            )
+        if len(unreadable) > LOGGED_DEAD_LETTERS:
+            log.warning("dead letters", count=len(unreadable), reasons=dict(tally.dead_letters))
+
+    def _dead_letter(self, message: Message, unreadable: Unreadable) -> DeadLetter:
+        return DeadLetter(
+            topic=self._source.topic,
+            topic_id=self._source.topic_id,
+            partition=message.partition,
+            offset=message.offset,
+            append_time_ms=message.append_time_ms,
+            reason=unreadable.reason,
+            detail=unreadable.detail,
+            key=message.key,
+            value=message.value,
+            headers=[Header(name=name, value=value) for name, value in message.headers],
+            consumer=self._consumer_name,
+        )
+
+
+def files_of(table: InteractionTable, rows: pa.Table) -> list[DataFile]:
+    """Write rows to files that are nobody's yet.
+
+    Raises:
+        TableError: the disk refused.
+    """
+    try:
+        return write_files(table.store, rows, table.layout)
+    except OSError as error:
+        raise TableError(
+            f"{table.path}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
+        ) from error
+
+
+def commit_files(
+    table: InteractionTable, files: Sequence[DataFile], moves: Sequence[Move], info: Mapping[str, str] = _NO_INFO
+) -> int:
+    """See `InteractionTable.commit`; files that were not committed are deleted."""
+    try:
+        return table.commit(files, moves, info)
+    except Exception:
+        for file in files:
+            table.store.discard(file.path)
+        raise
