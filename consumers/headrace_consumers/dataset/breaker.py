@@ -6,11 +6,12 @@ written, and the offsets stay where they were. Known copies, which are never dec
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from headrace.config.consumers import DeadLetterLimits
 from headrace_consumers.dataset.errors import CircuitOpenError
+from headrace_consumers.dataset.facts import Facts
 from headrace_consumers.dataset.tally import Tally
 
 __all__ = ["Breaker", "Weighed"]
@@ -77,8 +78,19 @@ class Breaker:
             raise CircuitOpenError(self._line(lately))
 
     def remember(self, tally: Tally) -> None:
-        """Take in a batch that was committed; also, at a start, those that were committed before it, oldest first."""
-        batch = Weighed.of(tally)
+        """Take in a batch that was committed."""
+        self._take_in(Weighed.of(tally))
+
+    def recall(self, facts: Iterable[Facts]) -> None:
+        """Take in what was committed before this process began, oldest first.
+
+        Without it a supervisor that starts a wrong deployment again and again lets each start write dead letters up to
+        the limit.
+        """
+        for batch in facts:
+            self._take_in(Weighed(sum(of.read for of in batch.signatures.values()), dict(batch.dead_letters)))
+
+    def _take_in(self, batch: Weighed) -> None:
         if not batch.records:
             return
         # A run is no longer than the limit that ends it.

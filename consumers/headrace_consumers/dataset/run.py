@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import structlog
 from confluent_kafka import KafkaError, TopicPartition
@@ -21,6 +22,7 @@ from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError, Stopped
+from headrace_consumers.dataset.facts import read_facts
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.health import health_of
 from headrace_consumers.dataset.kafka_errors import ClientErrors
@@ -46,6 +48,8 @@ from headrace_consumers.deadletters import KafkaDeadLetterWriter
 from headrace_schemas import Registry
 
 __all__ = ["run"]
+
+RECALLED_COMMITS: Final = 200
 
 log = structlog.get_logger("headrace.dataset")
 
@@ -110,6 +114,7 @@ def _run(
         else None
     )
     breaker = Breaker(config.dataset.dead_letter_limits, source.topic)
+    breaker.recall(filter(None, map(read_facts, reversed(table.history(RECALLED_COMMITS)))))
     watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
     with (

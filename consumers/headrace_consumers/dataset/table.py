@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -224,6 +224,10 @@ class InteractionTable:
         if topic_id is None:
             return all_key_rows(self._table, self.path)
         return key_rows_from(self._table, self.path, topic_id, partition, from_offset)
+
+    def history(self, commits: int) -> list[dict[str, Any]]:
+        """Return what the newest commits tell of themselves, the newest first, as of this handle."""
+        return self._table.history(commits)
 
     def oldest_date(self) -> dt.date | None:
         """Return the ingest date of the oldest rows, as of this handle; None without rows."""

@@ -7,6 +7,7 @@ import pytest
 from headrace.config.consumers import DeadLetterLimits
 from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.errors import CircuitOpenError
+from headrace_consumers.dataset.facts import facts_of, read_facts
 from headrace_consumers.dataset.tally import Tally
 
 LIMITS = DeadLetterLimits(max_share=0.5, window_records=100, max_run_records=50)
@@ -72,6 +73,16 @@ def test_a_refused_batch_is_not_remembered_and_is_refused_again():
         with pytest.raises(CircuitOpenError):
             breaker.check(batch(bad=50))
     breaker.check(batch(bad=49))
+
+
+def test_what_was_committed_before_a_restart_counts():
+    earlier = [read_facts(facts_of(each, [])) for each in (batch(kept=3, duplicates=7), batch(bad=30))]
+    breaker = Breaker(LIMITS, "topic")
+    breaker.recall(earlier)
+    breaker.check(batch(bad=19))
+    with pytest.raises(CircuitOpenError, match="50 of the last 50"):
+        breaker.check(batch(bad=20))
+    breaker.check(batch(kept=1, bad=20))
 
 
 def test_the_error_says_where_how_much_why_and_what_to_do():
