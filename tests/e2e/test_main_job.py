@@ -15,7 +15,8 @@ def test_each_example_is_there_exactly_once_though_a_consumer_is_killed(kafka, t
     job = DatasetJob(kafka, tmp_path, partitions=6, max_batch_records=500)
     service_config = {
         **job.config,
-        "telemetry": {"enabled": True, "sampling_rate_pct": 100, "queue_max_records": CALLS},
+        # All calls come at once: the queue holds what can be finished in two fifths of the time for exit.
+        "telemetry": {"enabled": True, "sampling_rate_pct": 100, "queue_max_records": CALLS, "exit_timeout_s": 120},
         # `refuse` is not what the question is: a failed call and its repetition are copies of one example.
         "dedup": {"signatures": {"Answer": {"fields": ["question"]}}},
     }

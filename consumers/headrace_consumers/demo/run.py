@@ -112,6 +112,7 @@ def _config(workspace: Workspace, kafka: Mapping[str, Any]) -> dict[str, Any]:
             "service": "headrace-demo",
             "environment": "demo",
             "queue_max_records": 100_000,
+            "exit_timeout_s": 30,  # all calls come at once: the queue holds what two fifths of it can finish
         },
         "kafka": dict(kafka),
         "filters": {"environments": ["demo"]},  # by default only production becomes examples
