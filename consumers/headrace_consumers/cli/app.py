@@ -21,6 +21,7 @@ from headrace_consumers.cli import (
     deadletter,
     demo,
     doctor,
+    erase,
     import_,
     privacy,
     sampling,
@@ -53,6 +54,7 @@ app.add_typer(privacy.app, name="privacy")
 app.command("demo", epilog=demo.EXAMPLE)(demo.command)
 app.command("import", epilog=import_.EXAMPLE)(import_.command)
 app.command("aggregate", epilog=aggregate.EXAMPLE)(aggregate.command)
+app.command("erase", epilog=erase.EXAMPLE)(erase.command)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.command)
 
 
@@ -85,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments without the program's name; by default those of the process.
     """
+    if argv is None:
+        os.umask(0o077)  # what libraries write is people's words, too
     arguments = list(sys.argv[1:] if argv is None else argv)
     code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
     if argv is None and any(thread.name == CLOSING_THREAD for thread in threading.enumerate()):

@@ -6,6 +6,7 @@ from typing import Final
 __all__ = ["REPEATED", "what_to_do"]
 
 _KEYS: Final[Mapping[str, str]] = {
+    "suppressed": "nothing there: they are of people who were erased (headrace erase)",
     "environment": "nothing there: see filters.environments, and telemetry.environment of the services",
     "failed": "require_success, and see why the calls fail",
     "truncated": "nothing there: raise telemetry.max_field_bytes of the services",

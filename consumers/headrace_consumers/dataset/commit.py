@@ -16,6 +16,7 @@ import structlog
 from headrace_consumers.dataset.advice import what_to_do
 from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.decode import Unreadable
+from headrace_consumers.dataset.errors import SuppressionChanged
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.landing import Landing
@@ -73,6 +74,7 @@ class Committer:
         hook: Hook = no_hook,
     ) -> None:
         self._source = source
+        self._table = table
         self._seen = seen
         self._decoder = decoder
         self._filter = filter_
@@ -101,7 +103,9 @@ class Committer:
             CircuitOpenError: nearly everything is unreadable; nothing was written.
         """
         messages, landing = Messages.of(messages), self._landing
-        selection = select(messages, self._seen.is_new(messages.keys, messages.partitions), self._decoder, self._filter)
+        suppression = self._table.suppression()
+        is_new = self._seen.is_new(messages.keys, messages.partitions)
+        selection = select(messages, is_new, self._decoder, self._filter, suppression)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
             _to_dead_letters(selection, culprits, messages)
@@ -110,7 +114,11 @@ class Committer:
         with landing.step(Step.SIGHTINGS):
             if self._sightings is not None:
                 self._sightings.add(messages.chosen(selection.duplicates), targets)
-        version = landing.commit(rows, selection.tally, targets, starts)
+        try:
+            version = landing.commit(rows, selection.tally, targets, starts, suppression)
+        except SuppressionChanged:
+            log.info("somebody was erased meanwhile: the batch is judged again")
+            return self.commit(messages, starts)
         self._warn_of_rejections(selection.tally)
         with landing.step(Step.SEEN_SET):
             added = _fingerprints(rows)

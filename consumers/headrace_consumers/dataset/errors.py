@@ -11,6 +11,7 @@ HeadraceError
     CircuitOpenError        nearly everything is unreadable; the deployment is wrong
   Stopped                   not a fault: the consumer was told to stop while it waited for Kafka
   Fenced                    not a fault: another consumer has moved a partition on; the batch is dropped
+    SuppressionChanged      somebody was erased since the batch was judged; it is judged again
 """
 
 from headrace.errors import HeadraceError
@@ -25,6 +26,7 @@ __all__ = [
     "SourceError",
     "StateError",
     "Stopped",
+    "SuppressionChanged",
     "TableError",
 ]
 
@@ -67,3 +69,7 @@ class Stopped(HeadraceError):  # noqa: N818  # not an error
 
 class Fenced(HeadraceError):  # noqa: N818  # the field's term, and not an error
     """The table's offset of a partition is not the one that the batch was read from."""
+
+
+class SuppressionChanged(Fenced):
+    """Somebody was erased since the batch was judged; it is judged again before it is committed."""

@@ -18,7 +18,7 @@ from headrace_schemas import Interaction
 
 __all__ = ["REASONS", "Filter", "Verdict"]
 
-REASONS: Final = ("environment", "failed", "truncated", "latency", "cost", "quality")
+REASONS: Final = ("suppressed", "environment", "failed", "truncated", "latency", "cost", "quality")
 """Why a record is rejected; the first that applies is counted. A filter of the user's own is a reason by its name."""
 
 _OPTIONAL: Final = ("latency_ms", "cost_usd", "tokens")
@@ -71,12 +71,15 @@ class Filter:
             reason, quality = own.judge(record, quality)
         return Verdict(reason, quality, unknown)
 
-    def judge_all(self, records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    def judge_all(
+        self, records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]], suppressed: pl.Series | None = None
+    ) -> pl.DataFrame:
         """Return `reason` (null: it passes) and `quality` of each record; those of an outcome mean nothing.
 
         Args:
             records: FRAME_SCHEMA.
             outputs: their parsed outputs.
+            suppressed: which of them are of somebody who was erased; None: none.
 
         Raises:
             OwnCallableError: a callable of the user's own failed.
@@ -86,7 +89,9 @@ class Filter:
         quality = score_frame(records, outputs, limit(lambda thresholds: thresholds.scorer, pl.String()))
         column = pl.col
         verdicts = records.select(
-            pl.when(~column("environment").is_in(self._filters.environments))
+            pl.when(pl.lit(value=False) if suppressed is None else suppressed)
+            .then(pl.lit("suppressed"))
+            .when(~column("environment").is_in(self._filters.environments))
             .then(pl.lit("environment"))
             .when(limit(lambda thresholds: thresholds.require_success, pl.Boolean()) & ~column("success"))
             .then(pl.lit("failed"))

@@ -21,6 +21,7 @@ from headrace_consumers.dataset.files import DataFile, write_files
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import Hook, Step, no_hook
+from headrace_consumers.dataset.suppression import Suppression
 from headrace_consumers.dataset.table import InteractionTable, Move, app_id
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.deadletters import DeadLetterWriter
@@ -92,7 +93,14 @@ class Landing:
         with self.step(Step.DEAD_LETTERS):
             self._dead_letters.write([self._dead_letter(*item) for item in unreadable])
 
-    def commit(self, rows: pa.Table, tally: Tally, targets: Mapping[int, int], starts: Mapping[int, int | None]) -> int:
+    def commit(
+        self,
+        rows: pa.Table,
+        tally: Tally,
+        targets: Mapping[int, int],
+        starts: Mapping[int, int | None],
+        suppression: Suppression | None = None,
+    ) -> int:
         """Commit rows and offsets; return the table's version.
 
         Args:
@@ -100,8 +108,10 @@ class Landing:
             tally: the batch's counts.
             targets: partition -> the next offset after the batch.
             starts: partition -> the table's position that the batch was read from.
+            suppression: by which the batch was judged.
 
         Raises:
+            SuppressionChanged: by another one since; it is to be judged again.
             Fenced: another consumer has moved a partition on; the batch is to be dropped.
             TableError: nothing was committed; the same batch can be tried again.
         """
@@ -112,7 +122,7 @@ class Landing:
         with self.step(Step.FILES):
             files = files_of(self._table, rows)
         with self.step(Step.COMMIT):
-            version = commit_files(self._table, files, moves, facts_of(tally, moves))
+            version = commit_files(self._table, files, moves, facts_of(tally, moves), suppression)
         if self._breaker is not None:
             self._breaker.remember(tally)
         return version
@@ -166,11 +176,15 @@ def files_of(table: InteractionTable, rows: pa.Table) -> list[DataFile]:
 
 
 def commit_files(
-    table: InteractionTable, files: Sequence[DataFile], moves: Sequence[Move], info: Mapping[str, str] = _NO_INFO
+    table: InteractionTable,
+    files: Sequence[DataFile],
+    moves: Sequence[Move],
+    info: Mapping[str, str] = _NO_INFO,
+    suppression: Suppression | None = None,
 ) -> int:
     """See `InteractionTable.commit`; files that were not committed are deleted."""
     try:
-        return table.commit(files, moves, info)
+        return table.commit(files, moves, info, suppression=suppression)
     except Exception:
         for file in files:
             table.store.discard(file.path)

@@ -5,7 +5,7 @@ held for all rows.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,13 +35,22 @@ class Merge:
         schema: of the file that is written.
         target: an empty file.
         layout: the table's.
+        is_kept: tells of a group's rows which are written; None: all.
 
     Attributes:
         rows: written so far.
         bounds: column -> the smallest and largest value written so far, of the layout's `bounded`.
     """
 
-    def __init__(self, sources: Sequence[Path], schema: pa.Schema, target: Path, layout: Layout) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        schema: pa.Schema,
+        target: Path,
+        layout: Layout,
+        is_kept: Callable[[pa.Table], pa.ChunkedArray] | None = None,
+    ) -> None:
+        self._is_kept = is_kept
         self._layout = layout
         self._sources = sources
         self._schema = schema
@@ -68,6 +77,10 @@ class Merge:
             writer = stack.enter_context(pq.ParquetWriter(self._target, self._schema, **self._layout.writer_options))
             for begin in range(0, len(order), chunk_rows):
                 group = _gather(readers, order[begin : begin + chunk_rows])
+                if self._is_kept is not None:
+                    group = group.filter(self._is_kept(group))
+                if not group.num_rows:
+                    continue
                 writer.write_table(group, row_group_size=group.num_rows)
                 self._account(group)
                 yield

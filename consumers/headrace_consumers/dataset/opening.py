@@ -11,9 +11,9 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.place import PARTITION_COLUMN
-from headrace_consumers.dataset.store import fsync_file, fsync_folder
+from headrace_consumers.dataset.store import fsync_folder, make_private_folder
 from headrace_consumers.dataset.table_lock import TableLock
-from headrace_consumers.dataset.table_log import LINES_KEY
+from headrace_consumers.dataset.table_log import LINES_KEY, fsync_entries
 from headrace_consumers.dataset.torn import set_torn_aside, set_torn_checkpoint_aside, torn_commits
 
 __all__ = ["one_line", "open_or_create", "reopen"]
@@ -55,6 +55,7 @@ def _open(path: Path, lock: TableLock, layout: Layout) -> DeltaTable:
 
 
 def _create(path: Path, layout: Layout) -> DeltaTable:
+    make_private_folder(path / "_delta_log")
     table = DeltaTable.create(
         str(path),
         layout.schema,
@@ -64,8 +65,8 @@ def _create(path: Path, layout: Layout) -> DeltaTable:
         configuration=layout.properties,
         commit_properties=CommitProperties(custom_metadata={LINES_KEY: "2"}),  # protocol and metaData
     )
-    fsync_file(path / "_delta_log" / f"{0:020}.json")
-    for folder in (path / "_delta_log", path, path.parent):
+    fsync_entries(path, -1, 0)
+    for folder in (path, path.parent):
         fsync_folder(folder)
     return table
 

@@ -89,6 +89,7 @@ class ReplacingHandle:
         now: dt.datetime,
         data_change: bool,
         info: Mapping[str, str],
+        raising: Sequence[str] = (),
     ) -> int:
         """Remove files, and add others, in one commit; return the table's version. It is on disk then.
 
@@ -98,6 +99,7 @@ class ReplacingHandle:
             now: when they are said to be removed, UTC.
             data_change: False if rows are only moved.
             info: told in the commit's own record.
+            raising: further app ids whose transactions are raised by one.
 
         Raises:
             Fenced: somebody else replaced files meanwhile. Nothing was committed; list anew.
@@ -120,7 +122,7 @@ class ReplacingHandle:
         term = self._table.transaction_version(ROLE)
         for attempt in range(_ATTEMPTS):
             try:
-                self._write(actions, Transaction(ROLE, (term or 0) + 1), info)
+                self._write(actions, [ROLE, *raising], info)
                 break
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
                 self._table = reopen(self.path)
@@ -137,15 +139,17 @@ class ReplacingHandle:
         return int(self._table.version())
 
     def _write(
-        self, actions: Sequence[AddAction | RemoveAction], transaction: Transaction, info: Mapping[str, str]
+        self, actions: Sequence[AddAction | RemoveAction], raising: Sequence[str], info: Mapping[str, str]
     ) -> None:
+        transactions = [Transaction(name, (self._table.transaction_version(name) or 0) + 1) for name in raising]
         self._table.create_write_transaction(
             list(actions),
             "append",
             self._table.schema(),
             [PARTITION_COLUMN],
             commit_properties=CommitProperties(
-                custom_metadata={**info, LINES_KEY: str(len(actions) + 1)}, app_transactions=[transaction]
+                custom_metadata={**info, LINES_KEY: str(len(actions) + len(transactions))},
+                app_transactions=transactions,
             ),
             post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
         )

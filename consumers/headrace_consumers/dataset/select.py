@@ -23,6 +23,7 @@ from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.frame import FRAME_SCHEMA
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.suppression import NOBODY, Suppression
 from headrace_consumers.dataset.tally import Tally
 
 __all__ = ["KEPT_SCHEMA", "FrameDecoder", "Selection", "counted", "kept_of", "select"]
@@ -61,7 +62,11 @@ class Selection:
 
 
 def select(
-    messages: Sequence[Message], is_new: Sequence[bool] | npt.NDArray[np.bool_], decoder: FrameDecoder, filter_: Filter
+    messages: Sequence[Message],
+    is_new: Sequence[bool] | npt.NDArray[np.bool_],
+    decoder: FrameDecoder,
+    filter_: Filter,
+    suppression: Suppression = NOBODY,
 ) -> Selection:
     """Return what becomes of a batch.
 
@@ -70,13 +75,14 @@ def select(
         is_new: for each message, whether its key is not in the table.
         decoder: turns messages into records.
         filter_: decides which records become examples.
+        suppression: whose records never do.
     """
     messages = Messages.of(messages)
     is_new = np.asarray(is_new, np.bool_)
     fresh = np.flatnonzero(is_new)
     candidates = messages if len(fresh) == len(messages) else messages.chosen(fresh)
     columns = decoder.decode(candidates)
-    verdicts = filter_.judge_all(columns.records, columns.outputs)
+    verdicts = filter_.judge_all(columns.records, columns.outputs, suppression.holds(columns.records))
     is_outcome = (columns.records["capture_level"] == "outcome").to_numpy()
     passes = verdicts["reason"].is_null().to_numpy() & ~is_outcome
     is_copy = _behind_a_passing_copy(candidates.keys, columns.at[passes])

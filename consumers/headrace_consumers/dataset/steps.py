@@ -13,6 +13,7 @@ __all__ = [
     "KILL_VARIABLE",
     "SLOW_VARIABLE",
     "STOP_VARIABLE",
+    "ErasureStep",
     "Hook",
     "MaintenanceStep",
     "Step",
@@ -47,7 +48,17 @@ class MaintenanceStep(StrEnum):
     DELETE = "delete"
 
 
-_STEPS: Final = (*Step, *MaintenanceStep)
+class ErasureStep(StrEnum):
+    """What an erasure goes through; killed anywhere, the next one does the rest."""
+
+    SUPPRESS = "suppress"
+    REWRITE = "rewrite"
+    TAKE_OUT = "take-out"
+    PURGE = "purge"
+    CERTIFICATE = "certificate"
+
+
+_STEPS: Final = (*Step, *MaintenanceStep, *ErasureStep)
 
 Hook: TypeAlias = Callable[[str], None]
 """Called with ``before:<step>`` and ``after:<step>``."""

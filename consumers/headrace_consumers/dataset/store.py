@@ -8,9 +8,9 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-__all__ = ["LocalStore", "Store", "fsync_file", "fsync_folder", "make_private_folder"]
+__all__ = ["FILE_MODE", "LocalStore", "Store", "fsync_file", "fsync_folder", "make_private_folder"]
 
-_FILE_MODE: Final = 0o600
+FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
 
@@ -53,7 +53,7 @@ class LocalStore:
         path = self._path(name)
         if not path.parent.exists():
             make_private_folder(path.parent)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
         return path
 
     def publish(self, name: str) -> int:

@@ -8,10 +8,10 @@ the batch was read from.
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from headrace_consumers.dataset.errors import Fenced, TableError
+from headrace_consumers.dataset.errors import Fenced, SuppressionChanged, TableError
 from headrace_consumers.dataset.files import DataFile
 from headrace_consumers.dataset.known_topics import KnownTopics
 from headrace_consumers.dataset.layout import Layout
@@ -27,11 +27,13 @@ from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.rows import INTERACTIONS
 from headrace_consumers.dataset.store import LocalStore, Store
+from headrace_consumers.dataset.suppression import Suppression
 from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows, key_rows_from
 from headrace_consumers.dataset.table_log import LINES_KEY, fsync_entries
 
 __all__ = ["InteractionTable", "Move", "app_id"]
 
+_Told = TypeVar("_Told", KnownTopics, Suppression)
 _NO_INFO: Final[Mapping[str, str]] = {}
 LONGEST_COMMIT_S: Final = 3600.0
 """A file that no commit names may be deleted when it is older (`maintenance.keep_replaced_h`, at least twice this)."""
@@ -126,6 +128,7 @@ class InteractionTable:
         moves: Sequence[Move],
         info: Mapping[str, str] = _NO_INFO,
         *,
+        suppression: Suppression | None = None,
         attempts: int = len(_BACKOFF_S),
     ) -> int:
         """Add the files and move the partitions on, in one commit; return the table's version.
@@ -137,9 +140,11 @@ class InteractionTable:
             files: published in `store`.
             moves: how the batch moves each of its partitions on.
             info: told in the commit's own record, e.g. the batch's counts; any reader's ``history()`` shows it.
+            suppression: by which the rows were judged; None: there are none, or nobody's.
             attempts: give up after so many.
 
         Raises:
+            SuppressionChanged: by another one since. Nothing was committed.
             Fenced: another consumer has moved a partition on, or the files are too old. Nothing was committed.
             TableError: the store refused `attempts` times. Nothing was committed.
         """
@@ -148,6 +153,8 @@ class InteractionTable:
         for attempt in range(attempts):
             self._insist_on_start(moves)
             self._insist_on_young(files)
+            if suppression is not None and suppression != self.suppression():
+                raise SuppressionChanged("somebody was erased from the table since the batch was judged")
             try:
                 self._write(files, moves, info)
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
@@ -176,10 +183,32 @@ class InteractionTable:
         Raises:
             TableError: it cannot be read.
         """
-        try:
-            return KnownTopics.of(self._table.metadata().configuration)
-        except ValueError as error:
-            raise TableError(f"{self.path}: the table's property {one_line(error)}") from None
+        return self._told(KnownTopics.of)
+
+    def suppression(self) -> Suppression:
+        """Return whom the table no longer takes, as of this handle.
+
+        Raises:
+            TableError: it cannot be read.
+        """
+        return self._told(Suppression.of)
+
+    def suppress(self, subjects: Collection[str], requests: Collection[str], since: str) -> Suppression:
+        """Take nothing of these any more, from here on; return whom the table then no longer takes.
+
+        Args:
+            subjects: pseudonyms, as records hold them.
+            requests: request ids.
+            since: now, ISO 8601.
+
+        Raises:
+            TableError: the store refused.
+        """
+
+        def change(known: Suppression) -> Suppression:
+            return known.with_(subjects, requests, since)
+
+        return self._change(Suppression.of, change)
 
     def remember(self, change: Callable[[KnownTopics], KnownTopics]) -> KnownTopics:
         """Change what the table remembers; return what it then does.
@@ -190,9 +219,18 @@ class InteractionTable:
         Raises:
             TableError: the store refused.
         """
+        return self._change(KnownTopics.of, change)
+
+    def _told(self, understand: Callable[[Mapping[str, str]], _Told]) -> _Told:
+        try:
+            return understand(self._table.metadata().configuration)
+        except ValueError as error:
+            raise TableError(f"{self.path}: the table's property {one_line(error)}") from None
+
+    def _change(self, understand: Callable[[Mapping[str, str]], _Told], change: Callable[[_Told], _Told]) -> _Told:
         for pause_s in _BACKOFF_S:
             self.refresh()
-            known = self.known_topics()
+            known = self._told(understand)
             wanted = change(known)
             if wanted == known:
                 return known
@@ -220,10 +258,22 @@ class InteractionTable:
             topic_id: only rows of this topic id and `partition`, from `from_offset` on; None for all rows.
             partition: see there.
             from_offset: see there.
+
+        Raises:
+            Fenced: an erasure deletes old files at once, and this handle still names one; start anew.
+            TableError: a file is missing.
         """
-        if topic_id is None:
-            return all_key_rows(self._table, self.path)
-        return key_rows_from(self._table, self.path, topic_id, partition, from_offset)
+        try:
+            if topic_id is None:
+                yield from all_key_rows(self._table, self.path)
+            else:
+                yield from key_rows_from(self._table, self.path, topic_id, partition, from_offset)
+        except FileNotFoundError as error:
+            version = self.version
+            self.refresh()
+            if self.version == version:
+                raise TableError(f"{error.filename or self.path}: a file of the table is not there") from error
+            raise Fenced("a file was deleted while it was read: an erasure replaced it") from error
 
     def history(self, commits: int) -> list[dict[str, Any]]:
         """Return what the newest commits tell of themselves, the newest first, as of this handle."""

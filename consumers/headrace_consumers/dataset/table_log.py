@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from headrace_consumers.dataset.store import fsync_file, fsync_folder
+from headrace_consumers.dataset.store import FILE_MODE, fsync_file, fsync_folder
 
 __all__ = ["LINES_KEY", "UNSYNCED_ENTRIES", "checkpoints", "fsync_entries", "log_entries", "log_folder"]
 
@@ -58,7 +58,15 @@ def fsync_entries(table: Path, after: int, last: int) -> None:
         for name in (f"{version:020}.json", f"{version:020}.checkpoint.parquet"):
             with contextlib.suppress(FileNotFoundError):  # cleaned up by now, or no checkpoint
                 fsync_file(folder / name)
+                _make_private(folder / name)
+    _make_private(folder / "_last_checkpoint")
     fsync_folder(folder)
+
+
+def _make_private(path: Path) -> None:
+    """Let only the owner read what delta-rs wrote: it leaves that to the process."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # not there, or another user's
+        path.chmod(FILE_MODE)
 
 
 def _versions(table: Path, pattern: re.Pattern[str]) -> dict[int, Path]:

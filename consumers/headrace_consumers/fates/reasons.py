@@ -20,6 +20,8 @@ def detail_of(reason: str, decoded: Decoded, filters: Filters) -> str:
     """
     record = decoded.record
     thresholds = filters.for_signature(record["signature"])
+    if reason == "suppressed":
+        return "it is of somebody who was erased (headrace erase)"
     if reason == "environment":
         return f"it is of {record['environment']}, filters.environments has {', '.join(filters.environments)}"
     if reason == "failed":

@@ -4,12 +4,13 @@ Kafka removes whole segments, a segment once its newest record is older than `re
 that by the time that its segment was written to, `segment.ms`, a week by default. Both together keep the promise.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from headrace_consumers.topics.finding import Finding, TopicState, alter
 from headrace_schemas.topics import TopicSpec
 
-__all__ = ["kept_too_long", "retention_for"]
+__all__ = ["held_ms", "kept_too_long", "retention_for"]
 
 _DAY_MS: Final = 86_400_000
 _SEGMENT_DAYS: Final = 1.0
@@ -20,6 +21,14 @@ def retention_for(kept_days: float) -> dict[str, str]:
     """Return the settings under which a record is gone after so many days."""
     segment_ms = int(min(_SEGMENT_DAYS, kept_days / 2) * _DAY_MS)
     return {"retention.ms": str(int(kept_days * _DAY_MS) - segment_ms), "segment.ms": str(segment_ms)}
+
+
+def held_ms(config: Mapping[str, str]) -> int | None:
+    """Return how long a topic with these settings may hold a record, ms; None: for ever."""
+    retention_ms = int(config.get("retention.ms", -1))
+    if retention_ms < 0 or "delete" not in config.get("cleanup.policy", "delete"):
+        return None
+    return retention_ms + int(config.get("segment.ms", _DEFAULT_SEGMENT_MS))
 
 
 def kept_too_long(spec: TopicSpec, state: TopicState, address: str) -> list[Finding]:

@@ -1,0 +1,157 @@
+"""`headrace erase`: a person's rows out of the tables, and a certificate of it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.present import columns, count, print_json, print_lines, shares
+
+if TYPE_CHECKING:
+    from headrace.config import Config
+    from headrace_consumers.erasure.certificate import Certificate
+    from headrace_consumers.erasure.choices import Wanted
+    from headrace_consumers.erasure.run import Plan
+
+__all__ = ["EXAMPLE", "command"]
+
+EXAMPLE: Final = "Example: headrace erase --subject 4711 --config headrace.json, and then again with --apply"
+
+
+def command(
+    *,
+    subjects: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subject", metavar="ID", show_default=False, help="The service's own id of a person; - reads stdin."
+        ),
+    ] = None,
+    pseudonyms: Annotated[
+        list[str] | None,
+        typer.Option("--pseudonym", metavar="P", show_default=False, help="A subject_id as records hold it."),
+    ] = None,
+    requests: Annotated[
+        list[str] | None,
+        typer.Option("--request", metavar="ID", show_default=False, help="All records of a request id."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="DIR", show_default=False, help="Another table than dataset.path."),
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; else only say what would be done.")] = False,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", show_default=False, help="Where; else erasure-<time>.json in this folder."),
+    ] = None,
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person from the tables, and refuse what Kafka still holds; without --apply nothing is changed.
+
+    Who: repeat the options for several. Consumers may run on. Killed, or run again, it does what is left to do, and the
+    certificate tells all.
+    """
+    import datetime as dt
+
+    from headrace.config import load
+    from headrace.errors import UsageError
+    from headrace_consumers import logs
+    from headrace_consumers.dataset.steps import hook_from_environment
+    from headrace_consumers.erasure.run import Erasure
+
+    config = load(config_path)
+    wanted = _wanted(config, subjects or [], pseudonyms or [], requests or [])
+    if table is not None:
+        dataset = config.dataset.model_copy(update={"path": str(table)})
+        config = config.model_copy(update={"dataset": dataset})
+    now = dt.datetime.now(dt.UTC)
+    path = (certificate or Path(f"erasure-{now:%Y%m%dT%H%M%SZ}.json")).absolute()
+    if apply and path.exists():
+        raise UsageError(f"--certificate {path}: is there already; give another")
+    if apply and not path.parent.is_dir():
+        raise UsageError(f"--certificate {path}: no such folder")
+    logs.configure("auto", "warning")
+    erasure = Erasure(config, wanted, now=lambda: dt.datetime.now(dt.UTC), hook=hook_from_environment())
+    if apply:
+        made = erasure.run(path)
+        print_json({**made.as_dict(), "certificate": str(path)}) if as_json else print_lines(_certified(made, path))
+        return
+    plan = erasure.look()
+    print_json({"applied": False, "tables": _planned(plan)}) if as_json else print_lines(_plan_lines(plan, wanted))
+
+
+def _wanted(config: "Config", subjects: list[str], pseudonyms: list[str], requests: list[str]) -> "Wanted":
+    from headrace.errors import UsageError
+    from headrace.key_material import pseudonym_key
+    from headrace.redaction import subject_pseudonym
+    from headrace_consumers.erasure.choices import Wanted
+
+    ids = [each for subject in subjects for each in ([subject] if subject != "-" else _of_stdin())]
+    if not any(each.strip() for each in (*ids, *pseudonyms, *requests)):
+        raise UsageError("erase: whom? Give --subject ID, --pseudonym P or --request ID")
+    for pseudonym in pseudonyms:
+        if not pseudonym.startswith(("hmac-sha256:", "sha256:")):
+            raise UsageError(f"--pseudonym {pseudonym}: no pseudonym; headrace privacy pseudonym shows one of an id")
+    key = pseudonym_key(config) if ids else None
+    keyed = {subject_pseudonym(each, key) for each in ids}
+    plain = {subject_pseudonym(each) for each in ids}  # a service may have had no key for a while
+    told = {*keyed, *pseudonyms}
+    return Wanted(frozenset(told | plain), frozenset(requests), frozenset(plain - told))
+
+
+def _of_stdin() -> list[str]:
+    return [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+
+
+def _planned(plan: "Plan") -> list[dict[str, Any]]:
+    return [
+        {"path": str(path), "holds": name, "rows": dict(found.rows), "files": found.files}
+        for name, (path, found) in plan.tables.items()
+    ]
+
+
+def _plan_lines(plan: "Plan", wanted: "Wanted") -> list[str]:
+    rows = [
+        (
+            name,
+            count(found.rows.total()),
+            f"in {count(found.files)} files",
+            shares(found.rows) if name == "interactions" else "",
+        )
+        for name, (_, found) in plan.tables.items()
+    ]
+    return [
+        f"would be removed, for {', '.join(sorted((*(wanted.subjects - wanted.untold), *wanted.requests)))}:",
+        *columns(rows, right=frozenset({1})),
+        "nothing was changed; --apply does it",
+    ]
+
+
+def _certified(made: "Certificate", path: Path) -> list[str]:
+    lines = [f"erased: {', '.join((*made.pseudonyms, *made.requests))}", ""]
+    for table in made.tables:
+        rows = sum(table.rows.values())
+        by = f" ({shares(table.rows)})" if table.holds == "interactions" and rows else ""
+        lines.append(f"{table.path}: {count(rows)} rows removed from {count(table.files)} files{by}")
+        lines.append(f"  {count(table.deleted)} old files deleted; version {table.version} has none of the rows")
+        if table.unreadable:
+            lines.append(
+                f"  {count(len(table.unreadable))} files that nobody names cannot be read; maintenance deletes them by "
+                f"{made.unreadable_gone_by}"
+            )
+    lines += [
+        "",
+        f"records that come again are refused since {made.suppressed_since}",
+        f"running consumers have forgotten the keys by {made.members_forget_by}",
+        "",
+        "Kafka still holds:",
+        *columns([(f"  {hold.topic}", f"until {hold.gone_by}" if hold.gone_by else hold.why) for hold in made.kafka]),
+        "",
+        "not touched:",
+        *(f"  {line}" for line in made.not_touched),
+        "",
+        f"certificate: {path}",
+    ]
+    return lines

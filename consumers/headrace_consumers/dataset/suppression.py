@@ -1,0 +1,96 @@
+"""Whom the table no longer takes: entries in a property of it, which hold for each commit that comes after them.
+
+    headrace.suppressed   {"key": "<random>", "entries": {"subject-<32 hex digits>": "<since when, ISO 8601>", ...}}
+
+delta-rs refuses a commit from a handle that a change of the properties has passed. So an entry and a commit have an
+order: what is committed after the entry was judged with it. An entry is an HMAC of a subject's pseudonym or of a
+request's id: it can be compared with a record, and is not read back.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import polars as pl
+
+__all__ = ["NOBODY", "Suppression"]
+
+_NAME: Final = "headrace.suppressed"
+_DIGITS: Final = 32
+_COLUMNS: Final = {"subject": "subject_id", "request": "request_id"}
+"""What an entry is about -> the column that is compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """The entries of a table.
+
+    Attributes:
+        key: of the HMAC, 32 hex digits; a copy of the table keeps it. Empty while there is no entry.
+        entries: ``<kind>-<digits>`` -> since when, ISO 8601.
+    """
+
+    key: str = ""
+    entries: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, properties: Mapping[str, str]) -> "Suppression":
+        """Return what a table's properties say.
+
+        Raises:
+            ValueError: somebody else has written there.
+        """
+        text = properties.get(_NAME)
+        if text is None:
+            return NOBODY
+        try:
+            told = json.loads(text)
+            key, entries = told["key"], {str(entry): str(since) for entry, since in told["entries"].items()}
+            bytes.fromhex(key)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{_NAME} is not what Headrace writes: {error}") from None
+        return cls(key, entries)
+
+    def as_properties(self) -> dict[str, str]:
+        """Return the property that says so."""
+        return {_NAME: json.dumps({"key": self.key, "entries": self.entries}, separators=(",", ":"))}
+
+    def with_(self, subjects: Iterable[str], requests: Iterable[str], since: str) -> "Suppression":
+        """Return these entries with further ones; one that is there already keeps its date.
+
+        Args:
+            subjects: pseudonyms, as records hold them.
+            requests: request ids.
+            since: now, ISO 8601.
+        """
+        keyed = self if self.key else replace(self, key=secrets.token_hex(16))
+        wanted = [*(keyed.entry("subject", s) for s in subjects), *(keyed.entry("request", r) for r in requests)]
+        new = {entry: since for entry in wanted if entry not in self.entries}
+        return replace(keyed, entries={**self.entries, **new}) if new else self
+
+    def entry(self, kind: str, value: str) -> str:
+        """Return the entry that a subject's pseudonym or a request's id has here."""
+        message = f"hr-suppressed\0{kind}\0{value}".encode("utf-8", "surrogatepass")
+        return f"{kind}-{hmac.digest(bytes.fromhex(self.key), message, 'sha256').hex()[:_DIGITS]}"
+
+    def holds(self, records: pl.DataFrame) -> pl.Series | None:
+        """Tell of each record whether it is of a suppressed subject or request; None: of none.
+
+        Args:
+            records: have `subject_id` and `request_id`.
+        """
+        found = pl.repeat(value=False, n=len(records), dtype=pl.Boolean, eager=True)
+        for kind, column in _COLUMNS.items():
+            if any(entry.startswith(kind) for entry in self.entries):
+                values = records[column]
+                found |= values.is_in(self._known(kind, values.unique().drop_nulls().to_list())).fill_null(value=False)
+        return found if found.any() else None
+
+    def _known(self, kind: str, values: Collection[str]) -> pl.Series:
+        return pl.Series([value for value in values if self.entry(kind, value) in self.entries], dtype=pl.String)
+
+
+NOBODY: Final = Suppression()

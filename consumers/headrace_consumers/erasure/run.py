@@ -1,0 +1,175 @@
+"""An erasure from its beginning to its certificate, over all tables of a dataset."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from deltalake import DeltaTable
+
+from headrace.config import Config
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.feedback.rows import FEEDBACK
+from headrace_consumers.dataset.layout import Layout
+from headrace_consumers.dataset.rows import INTERACTIONS
+from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+from headrace_consumers.dataset.sightings import SIGHTINGS
+from headrace_consumers.dataset.steps import ErasureStep, Hook, no_hook
+from headrace_consumers.dataset.suppression import Suppression
+from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.upkeep import LOOK_S
+from headrace_consumers.erasure.certificate import Certificate, TableReport, day, not_touched, write
+from headrace_consumers.erasure.choices import (
+    Choice,
+    Wanted,
+    feedback_choice,
+    interaction_choice,
+    sighting_choice,
+)
+from headrace_consumers.erasure.kafka_holds import holds, states
+from headrace_consumers.erasure.table_erasure import Found, TableErasure
+
+__all__ = ["Erasure", "Plan"]
+
+_SIDE_TABLES: Final[tuple[tuple[str, Callable[[str], str], Layout], ...]] = (
+    ("sightings", sightings_path, SIGHTINGS),
+    ("feedback", feedback_path, FEEDBACK),
+)
+_CLEANING_S: Final = 3600.0
+"""Maintenance deletes once an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be removed: what the table holds -> path and rows."""
+
+    tables: dict[str, tuple[Path, Found]]
+
+
+class Erasure:
+    """Erases somebody from the tables of a dataset.
+
+    Args:
+        config: `dataset.path` is the table, and the side tables lie beside it.
+        wanted: who.
+        now: UTC.
+        hook: called around the steps; tests kill the process there.
+
+    Raises:
+        TableError: there is no table.
+    """
+
+    def __init__(self, config: Config, wanted: Wanted, *, now: Callable[[], dt.datetime], hook: Hook = no_hook) -> None:
+        path = config.dataset.path
+        if "://" in path:
+            raise TableError(f"dataset.path: {path} is no local folder; this release erases on local disks only")
+        if not DeltaTable.is_deltatable(path):
+            raise TableError(f"{path}: no Delta table here; check dataset.path, or give --table DIR")
+        self._config = config
+        self._wanted = wanted
+        self._now = now
+        self._hook = hook
+        self._paths: dict[str, tuple[Path, Layout]] = {"interactions": (Path(path), INTERACTIONS)}
+        for name, path_beside, layout in _SIDE_TABLES:
+            beside = path_beside(path)
+            if DeltaTable.is_deltatable(beside):
+                self._paths[name] = (Path(beside), layout)
+
+    def look(self) -> Plan:
+        """Return what would be removed; nothing is changed.
+
+        Raises:
+            TableError: a table cannot be read.
+        """
+        tables = self._tables()
+        found = tables["interactions"].look(interaction_choice(self._wanted))
+        choices = self._choices(found)
+        return Plan(
+            {
+                name: (table.path, found if name == "interactions" else table.look(choices[name]))
+                for name, table in tables.items()
+            }
+        )
+
+    def run(self, certificate_path: Path) -> Certificate:
+        """Erase, write the certificate, and return it.
+
+        Raises:
+            TableError: a table cannot be read or written. What was removed stays removed; run it again.
+            CertificateError: all is removed, and the certificate cannot be written.
+        """
+        began = self._now()
+        with ExitStack() as stack:
+            shares = {  # repaired, and ours for as long as this takes
+                name: stack.enter_context(closing(InteractionTable(path, layout)))
+                for name, (path, layout) in self._paths.items()
+            }
+            self._hook(f"before:{ErasureStep.SUPPRESS}")
+            suppression = shares["interactions"].suppress(self._wanted.subjects, self._wanted.requests, day(began))
+            self._hook(f"after:{ErasureStep.SUPPRESS}")
+            tables = self._tables()
+            # Only the dataset's rows tell which of the side tables' are the person's: so these go first, for good.
+            found = tables["interactions"].look(interaction_choice(self._wanted))
+            if "feedback" in shares:
+                requests = {*self._wanted.requests, *found.requests}
+                shares["feedback"].suppress(self._wanted.subjects, requests, day(began))
+            choices = self._choices(found)
+            entries = sorted(self._entries(suppression))
+            erasure_id = hashlib.sha256("\n".join(entries).encode()).hexdigest()[:32]
+            reports = []
+            for name in [*(name for name in tables if name != "interactions"), "interactions"]:
+                tables[name].run(choices[name], erasure_id)
+                reports.append(self._report(name, tables[name], choices[name], erasure_id))
+        now = self._now()
+        spare = dt.timedelta(hours=self._config.dataset.maintenance.keep_replaced_h, seconds=_CLEANING_S)
+        certificate = Certificate(
+            made_at=day(now),
+            headrace=metadata.version("headrace"),
+            pseudonyms=sorted(self._wanted.subjects - self._wanted.untold),
+            requests=sorted(self._wanted.requests),
+            suppressed_since=max(suppression.entries[entry] for entry in entries),
+            tables=reports[::-1],
+            members_forget_by=day(now + dt.timedelta(seconds=LOOK_S)),
+            unreadable_gone_by=day(now + spare),
+            kafka=holds(self._config, *states(self._config), now),
+            not_touched=not_touched(self._config),
+        )
+        self._hook(f"before:{ErasureStep.CERTIFICATE}")
+        write(certificate, certificate_path)
+        self._hook(f"after:{ErasureStep.CERTIFICATE}")
+        return certificate
+
+    def _tables(self) -> dict[str, TableErasure]:
+        return {
+            name: TableErasure(path, layout, now=self._now, hook=self._hook)
+            for name, (path, layout) in self._paths.items()
+        }
+
+    def _choices(self, found: Found) -> dict[str, Choice]:
+        return {
+            "interactions": interaction_choice(self._wanted),
+            "sightings": sighting_choice(self._wanted, found.requests, found.dedup_keys),
+            "feedback": feedback_choice(self._wanted, found.requests),
+        }
+
+    def _entries(self, suppression: Suppression) -> list[str]:
+        subjects = [suppression.entry("subject", subject) for subject in self._wanted.subjects]
+        return [*subjects, *(suppression.entry("request", request) for request in self._wanted.requests)]
+
+    def _report(self, name: str, table: TableErasure, choice: Choice, erasure_id: str) -> TableReport:
+        deleted, unreadable = table.purge(choice)
+        removed = table.removed(erasure_id)
+        return TableReport(
+            path=str(table.path),
+            holds=name,
+            rows=dict(sorted(removed.rows.items())),
+            files=removed.files,
+            versions=removed.versions,
+            version=table.version,
+            deleted=deleted,
+            unreadable=[str(path) for path in unreadable],
+        )
