@@ -53,7 +53,7 @@ def append(table: InteractionTable, records: Sequence[Interaction], *, partition
             return
 
 
-def rows_of(path: Path) -> pl.DataFrame:
+def rows_of(path: Path | str) -> pl.DataFrame:
     """The whole table, in the order of Kafka."""
     return pl.scan_delta(str(path)).collect().sort("topic_id", "partition", "offset")
 
