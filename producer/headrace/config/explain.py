@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from headrace.config.model import Config
+from headrace.config.privacy import KEY_REFERENCE
 
 __all__ = ["MASK", "explain", "joined", "shown"]
 
@@ -19,6 +20,8 @@ _SECRET: Final = re.compile(
     r"|(^|[._-])key([._-]|$)|(access|account|api|private|sas|shared|master)[._-]?key",
     re.IGNORECASE,
 )
+_BY_REFERENCE: Final = frozenset({"encryption", "redaction"})
+"""Sections that name keys and hold none."""
 _USER_OF_URL: Final = re.compile(r"(?<=//)[^/?#\s]*@")
 _OPTION_PATH: Final = 4  # kafka, options, the option, the branch of the union that did not fit
 _KINDS: Final[dict[Any, str]] = {dict: "an object", list: "an array", str: "a string"}
@@ -36,8 +39,8 @@ def explain(error: ValidationError, origin: str) -> str:
 
 def shown(config: Config) -> dict[str, Any]:
     """Return the configuration as JSON values, with secrets masked."""
-    masked: dict[str, Any] = _mask(config.model_dump(mode="json"))
-    return masked
+    sections: dict[str, Any] = config.model_dump(mode="json")
+    return {name: section if name in _BY_REFERENCE else _mask(section, name) for name, section in sections.items()}
 
 
 def joined(path: tuple[str, ...]) -> str:
@@ -70,6 +73,8 @@ def _describe(error: Any) -> str:
 def _expectation(error: Any) -> str:
     if _is_option(tuple(str(part) for part in error["loc"])):
         return "a string, number or boolean"
+    if _is_reference(error):
+        return "where the key is: env:NAME or file:PATH"
     if error["type"] in _EXPECTED:
         return _EXPECTED[error["type"]].format(**error["ctx"])
     message: str = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
@@ -77,7 +82,7 @@ def _expectation(error: Any) -> str:
 
 
 def _found(path: tuple[str, ...], error: Any) -> str:
-    if any(_SECRET.search(part) for part in path):
+    if any(_SECRET.search(part) for part in path) or _is_reference(error):
         return MASK
     value = error.get("input")
     # Text where a section belongs may hold any of the section's secrets, and so may the wrong structure.
@@ -86,6 +91,11 @@ def _found(path: tuple[str, ...], error: Any) -> str:
         return _KINDS[type(value)]
     text = json.dumps(_USER_OF_URL.sub(MASK + "@", value) if isinstance(value, str) else value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+
+
+def _is_reference(error: Any) -> bool:
+    """Tell whether a key's place is expected; what was found may be the key itself."""
+    return error["type"] == "string_pattern_mismatch" and bool(error["ctx"]["pattern"] == KEY_REFERENCE)
 
 
 def _keys_at(path: tuple[str, ...]) -> list[str]:

@@ -1,15 +1,16 @@
 """What is hidden before a record leaves the process, and what is encrypted. Keys are named here, never written."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from headrace.config.section import Name, Positive, Section
 
-__all__ = ["Encryption", "KeyReference", "Redaction", "RedactionKind", "SignatureRedaction"]
+__all__ = ["KEY_REFERENCE", "Encryption", "KeyReference", "Redaction", "RedactionKind", "SignatureRedaction"]
 
 RedactionKind: TypeAlias = Literal["email", "phone", "card", "iban", "ip", "secret", "private_key"]
-KeyReference: TypeAlias = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:.{1,4096})$")]
+KEY_REFERENCE: Final = r"^(env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:.{1,4096})$"
+KeyReference: TypeAlias = Annotated[str, Field(pattern=KEY_REFERENCE)]
 FieldBytes: TypeAlias = Annotated[int, Field(ge=64)]
 
 
@@ -53,7 +54,9 @@ class Encryption(Section):
     @model_validator(mode="after")
     def _fit_together(self) -> "Encryption":
         if self.write_key is not None and self.write_key not in self.keys:
-            raise ValueError(f"encryption.write_key: found {self.write_key}, expected an id of encryption.keys")
+            # What was found is not shown: it may be the key itself.
+            known = ", ".join(self.keys) or "none"
+            raise ValueError(f"encryption.write_key: is no id of encryption.keys (there: {known})")
         if self.write_key is not None and self.dedup_key is None:
             raise ValueError("encryption.dedup_key: missing; a plain hash of a short input can be guessed")
         if self.dedup_key is not None and self.dedup_key in self.keys.values():

@@ -53,6 +53,12 @@ def test_a_service_that_logs_to_a_file_is_ok(doctor):
     assert results["broker"]["state"] == results["dataset"]["state"] == "note"
 
 
+def test_a_file_that_only_says_where_keys_are_may_be_read_by_all(doctor):
+    _, results = doctor({**ON, "redaction": {"pseudonym_key": "env:NOT_HERE"}})
+    assert results["keys of a producer"]["state"] == "wrong"
+    assert "permissions" not in results
+
+
 def test_for_people_each_line_is_ok_or_what_to_do(command, config_file):
     ended = command("doctor", "--config", config_file(ON))
     assert ended.code == 0

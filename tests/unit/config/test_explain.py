@@ -228,6 +228,36 @@ def test_no_mistake_around_a_secret_shows_it(where: tuple[str, str], key: str, v
     assert caught.value.__cause__ is None
 
 
+_KEY = "3Yk0Vt5oJc2d8mQ1r7xS9uB4wE6aF0gHiLnPzTsKqXo="
+
+
+@pytest.mark.parametrize(
+    ("sections", "key"),
+    [
+        ({"encryption": {"write_key": "a", "keys": {"a": _KEY}, "dedup_key": "env:DEDUP"}}, "encryption.keys.a"),
+        ({"encryption": {"dedup_key": _KEY}}, "encryption.dedup_key"),
+        ({"redaction": {"pseudonym_key": _KEY}}, "redaction.pseudonym_key"),
+    ],
+)
+def test_a_key_in_the_place_of_its_reference_is_not_shown(sections: dict[str, Any], key: str) -> None:
+    assert _line(**sections) == f"{key}: found ********, expected where the key is: env:NAME or file:PATH"
+
+
+def test_a_key_in_the_place_of_its_id_is_not_shown() -> None:
+    as_hex = "ab" * 32
+    encryption = {"write_key": as_hex, "keys": {"a": "env:A"}, "dedup_key": "env:DEDUP"}
+    assert as_hex not in _line(encryption=encryption)
+
+
+def test_where_keys_are_is_no_secret() -> None:
+    sections = {
+        "encryption": {"write_key": "a", "keys": {"a": "file:/run/a"}, "dedup_key": "env:DEDUP"},
+        "redaction": {"pseudonym_key": "env:PSEUDONYMS"},
+    }
+    config = load(overrides=sections, environ={})
+    assert shown(config) == config.model_dump(mode="json")
+
+
 def test_broken_json_in_a_variable_does_not_show_the_secret_in_it() -> None:
     with pytest.raises(ConfigError) as caught:
         load(environ={"HEADRACE_KAFKA__OPTIONS": '{"sasl.password": "hunter2"'})

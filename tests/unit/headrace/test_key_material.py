@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import headrace
+import headrace.testing
 from headrace.config import load
 from headrace.errors import ConfigError
 from headrace.key_material import load_key, producer_keys, reading_keys
@@ -77,7 +78,7 @@ def test_a_missing_library_is_one_line(keys_of: Any) -> None:
 @pytest.mark.parametrize(
     ("encryption", "message"),
     [
-        ({"write_key": "k3"}, "encryption.write_key: found k3, expected an id of encryption.keys"),
+        ({"write_key": "k3"}, "encryption.write_key: is no id of encryption.keys (there: k1, k2)"),
         ({"dedup_key": None}, "encryption.dedup_key: missing; a plain hash of a short input can be guessed"),
         ({"dedup_key": "env:KEY"}, "encryption.dedup_key: is one of encryption.keys; use another"),
         ({"dedup_key": "hunter2"}, "encryption.dedup_key: found"),
