@@ -89,6 +89,13 @@ class Suppression:
                 found |= values.is_in(self._known(kind, values.unique().drop_nulls().to_list())).fill_null(value=False)
         return found if found.any() else None
 
+    def concerns(self, subject: str | None, request: str) -> bool:
+        """Tell of one record whether it is of a suppressed subject or request."""
+        return bool(self.entries) and (
+            self.entry("request", request) in self.entries
+            or (subject is not None and self.entry("subject", subject) in self.entries)
+        )
+
     def _known(self, kind: str, values: Collection[str]) -> pl.Series:
         return pl.Series([value for value in values if self.entry(kind, value) in self.entries], dtype=pl.String)
 

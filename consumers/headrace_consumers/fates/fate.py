@@ -6,6 +6,7 @@ from enum import StrEnum
 from headrace_consumers.dataset.decode import Decoded, Unreadable
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.suppression import NOBODY, Suppression
 from headrace_consumers.fates.rows import Row
 
 __all__ = ["Fate", "Outcome", "Reading", "fate_of", "reading_of"]
@@ -64,7 +65,9 @@ class Fate:
     row: Row | None = None
 
 
-def reading_of(message: Message, decoded: Decoded | Unreadable, filter_: Filter) -> Reading:
+def reading_of(
+    message: Message, decoded: Decoded | Unreadable, filter_: Filter, suppression: Suppression = NOBODY
+) -> Reading:
     """Return a message as far as its fate depends on it; no payload.
 
     Raises:
@@ -76,6 +79,8 @@ def reading_of(message: Message, decoded: Decoded | Unreadable, filter_: Filter)
         return Reading(*place, key, decoded)
     record = decoded.record
     full = record["capture_level"] == "full"
+    if suppression.concerns(record["subject_id"], record["request_id"]):
+        return Reading(*place, key, None, record["signature"], record["capture_level"], "suppressed")
     rejected = filter_.judge(record, decoded.output).reason if full else None
     return Reading(*place, key, None, record["signature"], record["capture_level"], rejected)
 

@@ -9,6 +9,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from headrace.config import Config
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.opening import one_line
+from headrace_consumers.dataset.suppression import NOBODY, Suppression
 from headrace_consumers.verification.snapshot import Snapshot
 
 __all__ = ["TableAtHand"]
@@ -46,6 +47,18 @@ class TableAtHand:
     def position(self, app_id: str) -> int | None:
         """Return a partition's next offset; None: nothing was read of it."""
         return None if self.table is None else self.table.transaction_version(app_id)
+
+    @property
+    def suppression(self) -> Suppression:
+        """Whom the table no longer takes.
+
+        Raises:
+            TableError: it cannot be read.
+        """
+        try:
+            return NOBODY if self.table is None else Suppression.of(self.table.metadata().configuration)
+        except ValueError as error:
+            raise TableError(f"{self.path}: the table's property {one_line(error)}") from None
 
     def signatures(self) -> Counter[str]:
         """Return signature -> rows."""

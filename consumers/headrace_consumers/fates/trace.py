@@ -106,7 +106,8 @@ def trace(config: Config, id_: str, *, last: int) -> Track:
         track.notes.append(str(error))
         topic_id, messages = "", []
     filter_ = Filter(config.filters)
-    readings = [reading_of(message, decoded, filter_) for message, decoded in messages]
+    suppression = table.suppression
+    readings = [reading_of(message, decoded, filter_, suppression) for message, decoded in messages]
     snapshot = table.snapshot
     of_keys = _found(table, lambda: {} if snapshot is None else rows_of_keys(snapshot, {each.key for each in readings}))
     commits = _Commits(table)

@@ -15,6 +15,7 @@ from headrace_consumers.dataset.errors import SourceError
 from headrace_consumers.dataset.facts import read_facts
 from headrace_consumers.dataset.filter import Filter
 from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.suppression import Suppression
 from headrace_consumers.dataset.table import app_id
 from headrace_consumers.fates.calls import calls_of
 from headrace_consumers.fates.fate import Outcome, Reading, fate_of, reading_of
@@ -81,14 +82,14 @@ def _look_at_calls(config: Config, loss: Loss) -> None:
 
 
 def _look_at_tail(config: Config, loss: Loss, table: TableAtHand, last: int, known: Counter[str]) -> None:
-    filter_ = Filter(config.filters)
+    filter_, suppression = Filter(config.filters), table.suppression
     tail = Tail(config, last)
     readings: list[Reading] = []
     inputs: dict[str, str] = {}
     loss.looked_at = 0
     for message, decoded in tail:
         loss.looked_at += 1
-        reading = _reading(message, decoded, filter_, loss.signature)
+        reading = _reading(message, decoded, filter_, suppression, loss.signature)
         if reading.signature:
             known[reading.signature] += 1
         if reading.signature == loss.signature or reading.unreadable is not None:
@@ -110,12 +111,14 @@ def _look_at_tail(config: Config, loss: Loss, table: TableAtHand, last: int, kno
     loss.repeated = [Repeated(key, count, inputs.get(key, "")) for key, count in most]
 
 
-def _reading(message: Message, decoded: Decoded | Unreadable, filter_: Filter, signature: str) -> Reading:
+def _reading(
+    message: Message, decoded: Decoded | Unreadable, filter_: Filter, suppression: Suppression, signature: str
+) -> Reading:
     """Return the reading; records of other signatures are not judged, for that may be somebody's own code."""
     if isinstance(decoded, Decoded) and decoded.record["signature"] != signature:
         place = (message.partition, message.offset, message.append_time_ms)
         return Reading(*place, decoded.record["dedup_key"], None, decoded.record["signature"])
-    return reading_of(message, decoded, filter_)
+    return reading_of(message, decoded, filter_, suppression)
 
 
 def _unless_away(loss: Loss, look: Callable[[], None]) -> None:

@@ -122,3 +122,13 @@ def _failing_second(commit):
         return commit(self, *arguments, **named)
 
     return failing
+
+
+def test_what_was_erased_does_not_come_again(command, log, tmp_path):
+    aggregate(command, log, tmp_path)
+    path = tmp_path / "out" / "interactions"
+    (request,) = table(tmp_path)["request_id"].to_list()
+    assert command("erase", "--request", request, "--table", path, "--apply").code == 0
+    counts = aggregate(command, log, tmp_path)
+    assert (counts["kept"], counts["rejected"]["suppressed"]) == (1, 1)  # its copy in the log is another request
+    assert request not in table(tmp_path)["request_id"].to_list()

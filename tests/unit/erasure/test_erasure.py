@@ -180,6 +180,24 @@ def test_a_maintainer_that_had_begun_is_refused_and_what_it_wrote_is_gone(table,
     assert holds_anywhere(table.path, 1) == []
 
 
+def test_files_that_a_maintainer_replaced_between_two_groups_are_listed_anew(table, tmp_path):
+    append(table, [of_person(1, "a"), of_person(2, "b")], day=-1)
+    for number in range(3):
+        append(table, [of_person(1, f"c{number}"), of_person(2, f"d{number}")])
+    before = rows_of(table.path).filter(subject_id=person(2))
+    merged = []
+
+    def merge_the_other_day(point):
+        if point == f"after:{ErasureStep.TAKE_OUT}" and not merged:
+            work = maintenance(table, dt.datetime.now(dt.UTC) + dt.timedelta(hours=2))
+            work.run()
+            merged.append(work.done.files_merged)
+
+    erasure(table.path, 1, hook=merge_the_other_day).run(tmp_path / "c.json")
+    assert merged == [3]
+    assert rows_of(table.path).equals(before)
+
+
 def test_files_that_maintenance_replaced_before_are_deleted_too(table, tmp_path):
     for number in range(12):
         append(table, [of_person(1 + number % 2, number)])

@@ -35,6 +35,8 @@ def test_entries_hold_for_subjects_and_requests_and_nobody_else():
     assert known.holds(frame((person(1), "a"), (None, "r"), (None, "a"), (person(2), "b"))).to_list() == [
         True, True, False, False,
     ]  # fmt: skip
+    assert [known.concerns(*pair) for pair in ((person(1), "a"), (None, "r"), (None, "a"))] == [True, True, False]
+    assert not NOBODY.concerns(person(1), "r")
     assert known.holds(frame((None, "a"), (person(2), "b"))) is None
     assert NOBODY.holds(frame((person(1), "a"))) is None
     assert known.holds(frame()) is None

@@ -7,6 +7,7 @@ import pytest
 from headrace.config import load
 from headrace_consumers.dataset.decode import Decoded, FastavroDecoder, Unreadable
 from headrace_consumers.dataset.filter import REASONS, Filter
+from headrace_consumers.dataset.suppression import NOBODY
 from headrace_consumers.fates.fate import Fate, Outcome, Reading, fate_of, reading_of
 from headrace_consumers.fates.reasons import detail_of
 from headrace_consumers.fates.rows import Row
@@ -74,7 +75,7 @@ def test_each_reason_is_told_with_what_was_missed():
         "cost": {"cost_usd": 0.25},
         "quality": {"output": '{"a":null}'},
     }
-    assert set(changes) == set(REASONS)
+    assert {*changes, "suppressed"} == set(REASONS)
     told = {}
     for reason, change in changes.items():
         (decoded,) = FastavroDecoder().decode([message_of(interaction(**change))])
@@ -89,4 +90,13 @@ def test_each_reason_is_told_with_what_was_missed():
         "cost": "it cost 0.25 USD, max_cost_usd is 0.1",
         "quality": "fields gives it 0, min_quality_score is 0.7",
     }
+    assert detail_of("suppressed", decoded, filters) == "it is of somebody who was erased (headrace erase)"
     assert detail_of("math:isfinite", decoded, filters) == "math:isfinite says no"
+
+
+def test_a_record_of_an_erased_person_is_told_so_before_any_filter_is_asked():
+    message = message_of(interaction(subject_id="sha256:1", success=False))
+    (decoded,) = FastavroDecoder().decode([message])
+    suppression = NOBODY.with_(["sha256:1"], [], "2026-11-27")
+    reading = reading_of(message, decoded, Filter(load(None, {}, {}).filters), suppression)
+    assert fate_of(reading, None, "id", 20) == Fate(Outcome.rejected, "suppressed")
