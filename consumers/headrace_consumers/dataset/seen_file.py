@@ -190,7 +190,7 @@ class SeenFile:
             yield
         except _UNREADABLE as error:
             line = " ".join(str(error).split())[:200]
-            raise StateError(f"{self.path}: {line}; it is rebuilt from the table if you delete it") from error
+            raise StateError(f"{self.path}: {line}; make room, or delete it: it is rebuilt from the table") from error
 
     def _unusable(self, error: Exception) -> StateError:
         return StateError(f"{self.path}: cannot keep the seen-set here ({error}); see dataset.state_path")

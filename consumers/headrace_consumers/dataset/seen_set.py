@@ -191,7 +191,7 @@ class _PartitionSet:
 
     def __init__(self, file: SeenFile) -> None:
         self.file = file
-        self.next_offset: int | None = None
+        self._is_behind = False
         try:
             if self.file.next_offset is None and len(self.file):
                 self.file.empty(self.file.erasures)  # a rebuild was interrupted
@@ -199,6 +199,7 @@ class _PartitionSet:
         except StateError as error:
             self.file.set_aside(error)
             self.table = FingerprintTable()
+        self.next_offset = self.file.next_offset
         self._nothing_pending()
 
     def add(self, keys: Mapping[int, Fingerprints], watermark: int | None) -> None:
@@ -213,33 +214,46 @@ class _PartitionSet:
             self.save()
 
     def save(self) -> None:
-        if self._pending_additions:
-            self.file.append(self._pending, self.next_offset)
-            self._nothing_pending()
+        """Bring the file forward. One that cannot be written stays behind, which is no harm: memory has the keys."""
+        if self._pending_additions and not self._is_behind:
+            try:
+                self.file.append(self._pending, self.next_offset)
+            except StateError as error:
+                self._stay_behind(error)
+        self._nothing_pending()
 
     def forget(self, erasures: int) -> None:
         self.file.empty(erasures)
         self.table.close()
         self.table = FingerprintTable()
+        self.next_offset = None
         self._nothing_pending()
 
     def forget_before(self, day: int) -> int:
         self.save()
-        return self.table.remove(self.file.remove_before(day))
+        if self._is_behind:
+            return 0
+        try:
+            return self.table.remove(self.file.remove_before(day))
+        except StateError as error:
+            self._stay_behind(error)
+            return 0
 
     def close(self) -> None:
-        """What cannot be saved is brought forward from the table next time."""
-        try:
-            self.save()
-        except StateError as error:
-            log.warning("seen-set not saved", reason=str(error))
+        self.save()
         self.file.close()
         self.table.close()
 
     def _nothing_pending(self) -> None:
         self._pending: list[tuple[int, Fingerprints]] = []
         self._pending_keys = self._pending_additions = 0
-        self.next_offset = self.file.next_offset
+
+    def _stay_behind(self, error: StateError) -> None:
+        self._is_behind = True
+        log.warning(
+            "seen-set file not written: the keys stay in memory, and the next start brings it forward from the table",
+            reason=str(error),
+        )
 
 
 def _set_old_file_aside(path: Path) -> None:
