@@ -1,7 +1,8 @@
 """How a signal ends a long-running command: the first in order, within a bound; the second at once.
 
 Python runs a handler only between its own instructions, so a call into a library that hangs would hold it up. So a
-thread hears of each signal by a pipe, which the interpreter fills in the signal handler itself.
+thread hears of each signal by a pipe, which the interpreter fills in the signal handler itself. And where that thread
+cannot run any more (a library keeps Python's lock, stderr takes no more), the kernel's alarm ends the process.
 """
 
 import os
@@ -19,12 +20,23 @@ __all__ = ["ENDS_WITHIN_S", "stop_on_signals"]
 ENDS_WITHIN_S: Final = 9.0
 """A supervisor is told 10 s."""
 
+_ALARM_AFTER_S: Final = 0.9
+"""Behind the bound, so that the alarm, which says nothing, is the last resort."""
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def _alarm(after_s: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, after_s)
 
 
 @contextmanager
 def stop_on_signals(
-    stop: threading.Event, exit_now: Callable[[int], object] = os._exit, *, within_s: float = ENDS_WITHIN_S
+    stop: threading.Event,
+    exit_now: Callable[[int], object] = os._exit,
+    alarm: Callable[[float], object] = _alarm,
+    *,
+    within_s: float = ENDS_WITHIN_S,
 ) -> Iterator[None]:
     """Set `stop` on the first SIGTERM or SIGINT; leave at once on the second, or when the first is `within_s` ago.
 
@@ -33,11 +45,12 @@ def stop_on_signals(
     Args:
         stop: what the work looks at.
         exit_now: ends the process with this exit code; a parameter for tests.
+        alarm: ends it after so many seconds whatever happens in it; a parameter for tests.
         within_s: how long the work and the end of the process may take, seconds.
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
-    listener = _Listener(heard, stop, exit_now, within_s)
+    listener = _Listener(heard, stop, exit_now, alarm, within_s)
     former = {number: signal.signal(number, _nothing) for number in _SIGNALS}
     former_fd = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     listener.start()
@@ -58,11 +71,19 @@ def _nothing(*_: object) -> None:
 class _Listener(threading.Thread):
     """Hears of signals, and sees to it that the first of them has its effect in time."""
 
-    def __init__(self, heard: int, stop: threading.Event, exit_now: Callable[[int], object], within_s: float) -> None:
+    def __init__(
+        self,
+        heard: int,
+        stop: threading.Event,
+        exit_now: Callable[[int], object],
+        alarm: Callable[[float], object],
+        within_s: float,
+    ) -> None:
         super().__init__(name="headrace-signals", daemon=True)
         self._heard = heard
         self._stop_work = stop
         self._exit_now = exit_now
+        self._alarm = alarm
         self._within_s = within_s
         self.is_done = False
 
@@ -70,6 +91,7 @@ class _Listener(threading.Thread):
         numbers = self._signals()
         first = next(numbers, None)
         if first is not None:
+            self._alarm(self._within_s + _ALARM_AFTER_S)
             self._stop_work.set()
             self._bounded(first)
         os.close(self._heard)

@@ -18,7 +18,7 @@ import fastavro
 import polars as pl
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-__all__ = ["Owed", "differences", "owed_by"]
+__all__ = ["Owed", "differences", "differences_of_sightings", "owed_by", "table_of"]
 
 _AVRO: Final = resources.files("headrace_schemas") / "avro"
 _SCHEMAS: Final = [json.loads((_AVRO / name).read_text()) for name in ("interaction.v1.avsc", "interaction.v1.0.avsc")]
@@ -43,15 +43,15 @@ class Owed:
         rows: dedup key -> the row's columns.
         letters: (partition, offset) -> key and value of the message.
         ends: partition -> the offset after its last message.
+        copies: (partition, offset) of each copy of an earlier row -> its key.
         messages: how many there are.
-        repeats: how many of them are copies of an earlier row.
     """
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     letters: dict[tuple[int, int], tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    copies: dict[tuple[int, int], str] = field(default_factory=dict)
     messages: int = 0
-    repeats: int = 0
 
 
 def owed_by(messages: Iterable[Any]) -> Owed:
@@ -61,8 +61,8 @@ def owed_by(messages: Iterable[Any]) -> Owed:
         owed.messages += 1
         partition, offset, key = message.partition(), message.offset(), message.key()
         owed.ends[partition] = offset + 1
-        if key is not None and key.decode("latin-1") in owed.rows:
-            owed.repeats += 1
+        if key is not None and (text := key.decode("latin-1")) in owed.rows:
+            owed.copies[partition, offset] = text
             continue
         record = _read(message)
         if record is None:
@@ -94,6 +94,20 @@ def differences(owed: Owed, table: pl.DataFrame, letters: Iterable[Any]) -> list
             found.append(f"the row of {_place(owed, row['dedup_key'])} differs in {names}")
             break
     return found + _differences_of_letters(owed, letters)
+
+
+def differences_of_sightings(owed: Owed, sightings: pl.DataFrame) -> list[str]:
+    """Return in what the sightings differ from the copies that are owed, each once."""
+    found = []
+    rows = sightings.select("partition", "offset", "dedup_key").rows()
+    places = {(partition, offset): key for partition, offset, key in rows}
+    if twice := len(rows) - len(places):
+        found.append(f"{twice} sightings twice")
+    if missing := sorted(owed.copies.keys() - places.keys()):
+        found.append(f"{len(missing)} sightings missing, e.g. {missing[:3]}")
+    if surplus := sorted(places.items() - owed.copies.items()):
+        found.append(f"{len(surplus)} sightings that nothing owes, e.g. {surplus[:3]}")
+    return found
 
 
 def _differences_of_letters(owed: Owed, letters: Iterable[Any]) -> list[str]:

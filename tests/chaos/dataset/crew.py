@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Crew", "Member"]
+from tests.support.waiting import wait_until
+
+__all__ = ["Crew", "Member", "all_ended", "complaint", "kill"]
 
 _STOPPED = "T"
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """One process, with its log, which goes through a pipe so that a limit on files does not touch it."""
 
@@ -63,6 +66,41 @@ class Member:
         self.log.extend(self.process.stderr)
 
 
+def all_ended(members: Collection[Member]) -> bool:
+    """Tell whether all have ended; wake those that have stopped themselves at a step."""
+    for member in members:
+        if member.is_stopped:
+            member.send(signal.SIGCONT)
+    return not any(member.lives for member in members)
+
+
+def kill(members: Collection[Member]) -> None:
+    """End all, whatever they do."""
+    for member in members:
+        member.send(signal.SIGKILL)
+    for member in members:
+        member.wait(60)
+
+
+def complaint(member: Member) -> str:
+    """Return what it said or how it ended, where a supervisor should not see it; empty where all is well.
+
+    Allowed ends: 0; killed by us; SIGTERM before the first line of its log, when Python itself is still starting; 1
+    with one line `headrace: what, where, what to do`.
+    """
+    plain = [line.rstrip() for line in member.log if not line.startswith("{")]
+    code = member.process.returncode
+    if any("Traceback" in line for line in plain) or any("unexpected " in line for line in plain):
+        return f"ended with {code} and a fault: {plain[-1]}"
+    if code == -signal.SIGTERM and not member.log:
+        return ""
+    if code not in {0, 1, -signal.SIGKILL}:
+        return f"ended with {code}: {plain[-1:]}"
+    if code == 1 and not (len(plain) == 1 and plain[0].startswith("headrace: ")):
+        return f"ended with 1 and not with one line: {plain}"
+    return ""
+
+
 class Crew:
     """All members of a round.
 
@@ -107,44 +145,25 @@ class Crew:
             self.start()
 
     def end(self, timeout_s: float) -> None:
-        """Let all end by SIGTERM.
+        """Let all end by SIGTERM, waking who stops itself at a step on the way.
 
         Raises:
-            subprocess.TimeoutExpired: one did not.
+            TimeoutError: one did not.
         """
         for member in self.all:
-            member.send(signal.SIGCONT)
             if not member.is_leaving:  # told already: once more would end Python itself while it finishes
                 member.send(signal.SIGTERM)
+        wait_until(lambda: all_ended(self.all), "all members to end", timeout_s)
         for member in self.all:
             member.wait(timeout_s)
 
     def kill(self) -> None:
         """End all, whatever they do."""
-        for member in self.all:
-            member.send(signal.SIGKILL)
-        for member in self.all:
-            member.wait(20)
+        kill(self.all)
 
     def complaints(self) -> list[str]:
-        """Return what a member said or how it ended, where a supervisor should not see it.
-
-        Allowed ends: 0; killed by us; SIGTERM before the first line of its log, when Python itself is still starting; 1
-        with one line `headrace: what, where, what to do`.
-        """
-        found = []
-        for number, member in enumerate(self.all):
-            plain = [line.rstrip() for line in member.log if not line.startswith("{")]
-            code = member.process.returncode
-            if any("Traceback" in line for line in plain) or any("unexpected " in line for line in plain):
-                found.append(f"member {number} ended with {code} and a fault: {plain[-1]}")
-            elif code == -signal.SIGTERM and not member.log:
-                continue
-            elif code not in {0, 1, -signal.SIGKILL}:
-                found.append(f"member {number} ended with {code}: {plain[-1:]}")
-            elif code == 1 and not (len(plain) == 1 and plain[0].startswith("headrace: ")):
-                found.append(f"member {number} ended with 1 and not with one line: {plain}")
-        return found
+        """Return what a member said or how it ended, where a supervisor should not see it."""
+        return [f"member {n} {what}" for n, member in enumerate(self.all) if (what := complaint(member))]
 
     def logs(self, lines: int = 12) -> str:
         """Return the ends of all logs."""

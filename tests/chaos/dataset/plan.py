@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from headrace_consumers.dataset.steps import Step
+from headrace_consumers.dataset.steps import MaintenanceStep, Step
 
-__all__ = ["POINTS", "Fault", "Kind", "Plan", "draw"]
+__all__ = ["MAINTENANCE_POINTS", "POINTS", "Fault", "Kind", "Plan", "draw"]
 
-POINTS: Final = tuple(f"{edge}:{step}" for step in Step for edge in ("before", "after"))
+_EDGES: Final = ("before", "after")
+POINTS: Final = tuple(f"{edge}:{step}" for step in Step for edge in _EDGES)
+MAINTENANCE_POINTS: Final = tuple(f"{edge}:{step}" for step in MaintenanceStep for edge in _EDGES)
 LOAD_S: Final = 5.0
 STATIC_SHARE: Final = 0.35
 SESSION_S: Final = 1.5
@@ -69,6 +71,7 @@ class Plan:
         max_batch_records: of the consumer; small ones commit often.
         faults: in the order of their moments.
         is_static: whether the members have static memberships, which a restart keeps.
+        maintainers: how many `headrace dataset maintain` run beside the members at any time.
     """
 
     seed: int
@@ -80,6 +83,7 @@ class Plan:
     max_batch_records: int
     faults: tuple[Fault, ...]
     is_static: bool = False
+    maintainers: int = 0
 
     @property
     def kinds(self) -> set[Kind]:
@@ -89,8 +93,8 @@ class Plan:
 
 _LEADING: Final = tuple(
     [(kind, "") for kind in Kind if kind not in {Kind.KILL_AT, Kind.STOP_AT}]
-    + [(Kind.KILL_AT, point) for point in POINTS]
-    + [(Kind.STOP_AT, point) for point in POINTS]
+    + [(Kind.KILL_AT, point) for point in (*POINTS, *MAINTENANCE_POINTS)]
+    + [(Kind.STOP_AT, point) for point in (*POINTS, *MAINTENANCE_POINTS)]
 )
 
 
@@ -102,6 +106,7 @@ def draw(seed: int, number: int) -> Plan:
     rng = random.Random(f"{seed}/{number}/round")
     leading = _fault(rng, *order[place])
     others = [_fault(rng, *rng.choice(_LEADING)) for _ in range(rng.randrange(3))]
+    is_maintained = any(fault.point in MAINTENANCE_POINTS for fault in (leading, *others))
     return Plan(
         seed=rng.randrange(2**32),
         protocol=rng.choice(("classic", "consumer")),
@@ -112,6 +117,7 @@ def draw(seed: int, number: int) -> Plan:
         max_batch_records=rng.choice((60, 200, 2000)),
         faults=tuple(sorted((leading, *others), key=lambda fault: fault.at_s)),
         is_static=rng.random() < STATIC_SHARE,
+        maintainers=rng.choice((1, 2) if is_maintained else (0, 0, 1)),
     )
 
 

@@ -1,6 +1,7 @@
 """One round: members under load, the plan's faults at their moments, quiet, and the account.
 
-members, load --+-- faults begin and end --+-- all by SIGTERM -- one member reads the rest -- account
+members, maintainers, load --+-- faults begin and end --+-- all by SIGTERM -- one member reads the rest -- account
+    -- one maintainer does what is left -- account again, and `headrace dataset verify`
 """
 
 import signal
@@ -14,9 +15,13 @@ from typing import Final
 from confluent_kafka import TopicCollection
 from deltalake import DeltaTable
 
-from tests.chaos.dataset.account import Owed, differences, owed_by, table_of
-from tests.chaos.dataset.crew import Crew
-from tests.chaos.dataset.plan import LOAD_S, SESSION_S, Fault, Kind, Plan
+from headrace.config import load
+from headrace_consumers.dataset.side_tables import sightings_path
+from headrace_consumers.verification import verify
+from tests.chaos.dataset.account import Owed, differences, differences_of_sightings, owed_by, table_of
+from tests.chaos.dataset.crew import Crew, Member
+from tests.chaos.dataset.maintainers import KEEP_REPLACED_H, Maintainers
+from tests.chaos.dataset.plan import LOAD_S, MAINTENANCE_POINTS, SESSION_S, Fault, Kind, Plan
 from tests.chaos.dataset.small_disk import SmallDisk
 from tests.chaos.dataset.traffic import Traffic
 from tests.support.dataset_job import DatasetJob
@@ -26,8 +31,8 @@ from tests.support.kafka_unruly import UnrulyBroker
 __all__ = ["Outcome", "Round", "played"]
 
 _TICK_S: Final = 0.05
-_END_S: Final = 40
-_WRITTEN_S: Final = 90
+_END_S: Final = 180  # a hang is longer; a member ends itself within 10 s, on a machine that has time for it
+_WRITTEN_S: Final = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,16 @@ class Outcome:
         owed: what the account says.
         restarts: members that the supervisor started again.
         fenced: batches that were fenced.
+        cut_short: members that were not done at the bound after SIGTERM, and left.
+        merges: of small files, by members and maintainers.
         problems: in what it is wrong.
     """
 
     owed: Owed
     restarts: int
     fenced: int
+    cut_short: int
+    merges: int
     problems: list[str]
 
 
@@ -70,6 +79,7 @@ class Round:
             state_path=str(folder / "disk" / "state"),
             max_batch_records=plan.max_batch_records,
             dead_letter_limits={"max_share": 1, "max_run_records": 0},
+            maintenance={"keep_replaced_h": KEEP_REPLACED_H},
         )
         self.job.table_path = folder / "disk" / "table"
         if plan.protocol == "consumer":  # its timeouts are the broker's
@@ -78,6 +88,8 @@ class Round:
             self.job.config["kafka"]["consumer_options"]["session.timeout.ms"] = int(SESSION_S * 1000)
         self.job.reconfigure()
         self.crew = Crew(self.job.config_path, is_static=plan.is_static)
+        firsts = [self._variables(number, of_maintainer=True) for number in range(plan.maintainers)]
+        self.maintainers = Maintainers(self.job.config_path, self.job.table_path, firsts)
         self._wanted = plan.members
         self._hurt: list[tuple[float, Callable[[], None]]] = []
 
@@ -99,20 +111,32 @@ class Round:
         self._broker.start()
         traffic.finish(_WRITTEN_S)
         self.crew.end(_END_S)
+        self.maintainers.end(_END_S)
         owed = owed_by(self._kafka.records(self.job.topic))
-        problems = self._account(owed)
-        fenced = sum("fenced" in line for member in self.crew.all for line in member.log)
-        return Outcome(owed, self.crew.restarts, fenced, problems + self.crew.complaints())
+        problems = self._account(owed) or self._account_of_maintenance(owed)
+        problems += self.crew.complaints() + self.maintainers.complaints()
+        merges = self.maintainers.done()["files_written"] + self._said("files merged")
+        return Outcome(owed, self.crew.restarts, self._said("fenced"), self._said("left at once"), merges, problems)
+
+    def logs(self) -> str:
+        """Return the ends of all logs."""
+        return f"{self.crew.logs()}\n{self.maintainers.logs()}"
 
     def close(self) -> None:
         self.crew.kill()
+        self.maintainers.kill()
         self.disk.remove()
 
-    def _variables(self, number: int) -> dict[str, str]:
-        """Return how a member is started: a fault at a step begins with the process."""
+    def _said(self, words: str) -> int:
+        return sum(words in line for member in self.crew.all for line in member.log)
+
+    def _variables(self, number: int, *, of_maintainer: bool = False) -> dict[str, str]:
+        """Return how a member or maintainer is started: a fault at a step begins with the process."""
         variables = {}
         for fault in self._plan.faults:
-            if fault.member % self._plan.members == number:
+            if of_maintainer and fault.point not in MAINTENANCE_POINTS:
+                continue
+            if fault.member % (self._plan.maintainers if of_maintainer else self._plan.members) == number:
                 if fault.kind is Kind.KILL_AT:
                     variables["HEADRACE_TEST_KILL_AT"] = f"{fault.point}:{fault.count}"
                 elif fault.kind is Kind.STOP_AT:
@@ -125,7 +149,7 @@ class Round:
         """Play the faults; meanwhile start again what has ended, and wake what has stopped itself for long enough."""
         began = time.monotonic()
         waiting = list(self._plan.faults)
-        sleepers: dict[int, float] = {}
+        sleepers: dict[Member, float] = {}
         while waiting or self._hurt or sleepers or time.monotonic() - began < LOAD_S:
             now_s = time.monotonic() - began
             while waiting and waiting[0].at_s <= now_s:
@@ -135,14 +159,15 @@ class Round:
                 due[1]()
             self._wake(sleepers, now_s)
             self.crew.keep_up(self._wanted)
+            self.maintainers.keep_up()
             time.sleep(_TICK_S)
 
-    def _wake(self, sleepers: dict[int, float], now_s: float) -> None:
+    def _wake(self, sleepers: dict[Member, float], now_s: float) -> None:
         longest_s = max((f.for_s for f in self._plan.faults if f.kind in {Kind.STOP, Kind.STOP_AT}), default=0.0)
-        for number, member in enumerate(self.crew.all):
+        for member in [*self.crew.all, *self.maintainers.all]:
             if not member.is_stopped:
-                sleepers.pop(number, None)
-            elif now_s >= sleepers.setdefault(number, now_s + longest_s):
+                sleepers.pop(member, None)
+            elif now_s >= sleepers.setdefault(member, now_s + longest_s):
                 member.send(signal.SIGCONT)
 
     def _begin(self, fault: Fault, now_s: float) -> None:
@@ -176,7 +201,14 @@ class Round:
             problems = differences(owed, table_of(self.job.table_path), letters) + self._unread(owed)
             if not any("missing" in problem or "unread" in problem for problem in problems):
                 break
-        return problems
+        return problems + differences_of_sightings(owed, table_of(Path(sightings_path(str(self.job.table_path)))))
+
+    def _account_of_maintenance(self, owed: Owed) -> list[str]:
+        problems = self.maintainers.finish(_END_S)
+        letters = self._kafka.records(self.job.dead_letter_topic)
+        problems += differences(owed, table_of(self.job.table_path), letters)
+        results = verify(load(self.job.config_path), full=True)
+        return problems + [f"verify: {result}" for result in results if result.state == "wrong"]
 
     def _unread(self, owed: Owed) -> list[str]:
         """Return the partitions whose position in the table is not past their last message."""

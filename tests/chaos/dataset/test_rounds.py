@@ -5,6 +5,7 @@ plays hundreds, =N so many.
 """
 
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -56,16 +57,21 @@ def test_whatever_happens_each_example_is_there_once(
     for number in range(first, first + wanted_rounds()):
         plan = draw(seed, number)
         with played(broker, kafka, tmp_path / f"round-{number}", plan) as round_:
-            outcome = round_.play()
             again = f"{SEED_ENV}={seed} {FIRST_ENV}={number} {ROUNDS_ENV}=1"
-            assert not outcome.problems, f"{again} plays it again\n{plan}\n{outcome.problems}\n{round_.crew.logs()}"
+            try:
+                outcome = round_.play()
+            except (TimeoutError, subprocess.TimeoutExpired) as error:
+                pytest.fail(f"{again} plays it again\n{plan}\n{error}\n{round_.logs()}", pytrace=False)
+            assert not outcome.problems, f"{again} plays it again\n{plan}\n{outcome.problems}\n{round_.logs()}"
         owed = outcome.owed
-        figures.update(messages=owed.messages, rows=len(owed.rows), repeats=owed.repeats, letters=len(owed.letters))
+        figures.update(messages=owed.messages, rows=len(owed.rows), repeats=len(owed.copies), letters=len(owed.letters))
         figures.update(restarts=outcome.restarts, fenced=outcome.fenced, rounds=1)
+        figures.update(merges=outcome.merges, cut_short=outcome.cut_short)
         kinds.update(plan.kinds)
         kinds.update([plan.protocol, *(["static"] if plan.is_static else [])])
     report(
         f"{figures['rounds']} rounds of the dataset consumer from seed {seed}: {figures['messages']} messages, "
         f"{figures['repeats']} of them repeats, {figures['letters']} dead letters, {figures['rows']} rows, 0 missing, "
-        f"0 twice; {figures['restarts']} members started again, {figures['fenced']} batches fenced; {dict(kinds)}"
+        f"0 twice; {figures['restarts']} members started again, {figures['fenced']} batches fenced, "
+        f"{figures['merges']} merges of files, {figures['cut_short']} members left at the bound; {dict(kinds)}"
     )

@@ -23,10 +23,40 @@ with stop_on_signals(stop, within_s=float(sys.argv[1])):
         ctypes.CDLL(None).pthread_mutex_lock(mutex)
 """
 
+_HOLDS_PYTHONS_LOCK = """
+import ctypes, sys, threading
+from headrace_consumers.cli.signals import stop_on_signals
+stop = threading.Event()
+with stop_on_signals(stop, within_s=0.2):
+    print("begun", flush=True)
+    stop.wait()
+    mutex = ctypes.create_string_buffer(64)
+    for _ in range(2):  # the second waits for ever, and no other thread of Python's runs
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+"""
+
+_CANNOT_SAY_SO = """
+import os, sys, threading
+from headrace_consumers.cli.signals import stop_on_signals
+with stop_on_signals(threading.Event(), within_s=0.2):
+    os.set_blocking(2, False)
+    try:
+        while True:
+            os.write(2, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(2, True)
+    print("begun", flush=True)
+    threading.Event().wait()
+"""
+
+
+def no_alarm(after_s):
+    """Let pytest live."""
+
 
 def test_the_first_signal_stops_in_order_and_the_second_at_once():
     stop, exits = threading.Event(), []
-    with stop_on_signals(stop, exit_now=exits.append):
+    with stop_on_signals(stop, exits.append, no_alarm):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(5)
         assert exits == []
@@ -45,7 +75,7 @@ def test_the_former_handlers_come_back():
 
 def test_work_that_takes_too_long_is_left_with_one_line(capsys):
     stop, exits = threading.Event(), []
-    with stop_on_signals(stop, exit_now=exits.append, within_s=0.05):
+    with stop_on_signals(stop, exits.append, no_alarm, within_s=0.05):
         os.kill(os.getpid(), signal.SIGTERM)
         wait_until(lambda: exits, "the end")
     assert exits == [1]
@@ -56,7 +86,7 @@ def test_work_that_takes_too_long_is_left_with_one_line(capsys):
 
 def test_an_end_of_the_process_that_takes_too_long_is_no_failure_of_the_work(capsys):
     stop, exits = threading.Event(), []
-    with stop_on_signals(stop, exit_now=exits.append, within_s=0.2):
+    with stop_on_signals(stop, exits.append, no_alarm, within_s=0.2):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(5)
     wait_until(lambda: exits, "the end")
@@ -76,3 +106,12 @@ def test_it_holds_while_a_library_hangs(within_s, signals, code):
         _, said = hanging.communicate(timeout=20)
     assert hanging.returncode == code
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("program", [_HOLDS_PYTHONS_LOCK, _CANNOT_SAY_SO])
+def test_the_kernel_ends_a_process_that_cannot_end_itself(program):
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as hanging:
+        assert hanging.stdout.readline() == "begun\n"
+        hanging.send_signal(signal.SIGTERM)
+        assert hanging.wait(60) == -signal.SIGALRM

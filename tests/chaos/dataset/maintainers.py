@@ -1,0 +1,109 @@
+"""`headrace dataset maintain` beside the members, again and again, and what it leaves to be deleted."""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.dataset.crew import Member, all_ended, complaint, kill
+from tests.support.waiting import wait_until
+
+__all__ = ["KEEP_REPLACED_H", "Maintainers"]
+
+KEEP_REPLACED_H: Final = 2
+_EXPENDABLE: Final = ("ingest_date=2020-01-01/{}.parquet", "ingest_date=2020-01-01/{}.parquet#1")
+_PLANTED: Final = 5
+
+
+class Maintainers:
+    """So many at once; each that ends is followed by another.
+
+    Args:
+        config_path: the members' configuration.
+        table_path: the table.
+        first: the environment variables of the first ones, with which they are struck; so many run at once.
+    """
+
+    def __init__(self, config_path: Path, table_path: Path, first: Sequence[Mapping[str, str]]) -> None:
+        self._config_path = config_path
+        self._table_path = table_path
+        self._first = list(first)
+        self._wanted = len(first)
+        self._planted: list[Path] = []
+        self.all: list[Member] = []
+
+    def keep_up(self) -> None:
+        """Start those that are due, as soon as there is a table."""
+        if not self._wanted or not list(self._table_path.glob("_delta_log/*.json")):
+            return
+        if not self._planted:
+            with contextlib.suppress(OSError):  # the disk may be full just now
+                self._plant()
+        for _ in range(self._wanted - sum(member.lives for member in self.all)):
+            self.start(self._first.pop() if self._first else {})
+
+    def start(self, variables: Mapping[str, str]) -> Member:
+        command = [sys.executable, "-m", "headrace_consumers.cli", "dataset", "maintain", "--json"]
+        command += ["--config", str(self._config_path)]
+        environment = {**os.environ, **variables}
+        pipe = subprocess.PIPE
+        self.all.append(Member(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)))
+        return self.all[-1]
+
+    def end(self, timeout_s: float) -> None:
+        """Wait for those that run, waking who stops itself at a step.
+
+        Raises:
+            TimeoutError: one did not end.
+        """
+        wait_until(lambda: all_ended(self.all), "the maintainers to end", timeout_s)
+
+    def finish(self, timeout_s: float) -> list[str]:
+        """Let one do what is left, alone; return what is wrong with that."""
+        member = self.start({})
+        if member.wait(timeout_s):
+            return [f"the last maintainer ended with {member.process.returncode}: {member.log}"]
+        left = sum(path.exists() for path in self._planted)
+        return [f"{left} expendable files were not deleted"] if left else []
+
+    def done(self) -> Counter[str]:
+        """Return what they say that they have done."""
+        total: Counter[str] = Counter()
+        for member in self.all:
+            member.wait(20)
+            assert member.process.stdout is not None
+            with member.process.stdout as output:
+                text = output.read()
+            total.update(json.loads(text) if member.process.returncode == 0 else {})
+        return total
+
+    def kill(self) -> None:
+        """End all, whatever they do."""
+        kill(self.all)
+
+    def logs(self) -> str:
+        """Return all that they said."""
+        return "\n".join(
+            f"--- maintainer {number}, ended with {member.process.returncode}\n{''.join(member.log)}"
+            for number, member in enumerate(self.all)
+        )
+
+    def complaints(self) -> list[str]:
+        return [f"maintainer {n} {what}" for n, member in enumerate(self.all) if (what := complaint(member))]
+
+    def _plant(self) -> None:
+        """Leave files as a kill leaves them, old enough to be deleted."""
+        old_s = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=KEEP_REPLACED_H + 1)).timestamp()
+        for number in range(_PLANTED):
+            for name in _EXPENDABLE:
+                path = self._table_path / name.format(number)
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(b"")
+                os.utime(path, (old_s, old_s))
+                self._planted.append(path)
