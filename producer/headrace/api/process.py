@@ -45,7 +45,7 @@ def configure(
     """
     for redactor in redactors:
         if not callable(redactor):
-            raise UsageError(f"headrace.configure: redactors: found a {type(redactor).__name__}, expected a callable")
+            raise UsageError(f"headrace.configure: redactors: found {type(redactor).__name__}, expected a callable")
     return runtime.configure(path, overrides, redactors)
 
 

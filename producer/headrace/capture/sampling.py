@@ -45,6 +45,9 @@ def new_request_id() -> str:
 
 
 def to_unicode(value: object) -> str:
-    """Return `str(value)` as text that UTF-8 can carry: lone surrogates become question marks."""
-    text = str(value)
+    """Return `str(value)` as plain text that UTF-8 can carry: lone surrogates become question marks.
+
+    Of a subclass of str (as some web frameworks' texts are) it is the text itself: its methods are somebody's code.
+    """
+    text = str.__str__(value if isinstance(value, str) else str(value))
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -32,9 +32,14 @@ def judged(mark: Mark, output: Any) -> Unsuccessful | None:
         pass_on(error)
         if not mark.predicate_has_failed:
             mark.predicate_has_failed = True
-            logger.warning(
-                "headrace: the success predicate of %r raised %s; such calls count as successes",
-                mark.name,
-                type(error).__name__,
-            )
+            _tell(mark.name, type(error).__name__)
         return None
+
+
+def _tell(name: str, error_type: str) -> None:
+    try:
+        logger.warning(
+            "headrace: the success predicate of %r raised %s; such calls count as successes", name, error_type
+        )
+    except Exception as failure:  # of the host's own logging
+        pass_on(failure)

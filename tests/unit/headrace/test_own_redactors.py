@@ -247,7 +247,7 @@ def test_whatever_fails_in_finishing_no_record_leaves_unredacted(pieces: list[st
 
 
 def test_configure_takes_redactors_and_refuses_what_cannot_be_called() -> None:
-    with pytest.raises(headrace.UsageError, match="redactors: found a str, expected a callable"):
+    with pytest.raises(headrace.UsageError, match="redactors: found str, expected a callable"):
         headrace.configure(redactors=["my.module:function"])  # type: ignore[list-item]
     with capture(redactors=[str.upper]) as captured:
         headrace.feedback("r-1", comment="thanks")

@@ -32,6 +32,27 @@ def test_a_request_sampled_at_one_rate_is_sampled_at_every_higher_one(request_id
     assert is_sampled(request_id, 1.0)
 
 
+class Own(str):
+    """A text with methods of its own."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        raise AssertionError("was asked")
+
+    isascii = encode = __getitem__ = __str__
+
+
+class Saying:
+    def __str__(self):
+        return Own("said")
+
+
+def test_texts_of_a_kind_of_their_own_become_plain_ones():
+    assert [type(to_unicode(value)) for value in (Own("é"), Saying())] == [str, str]
+    assert (to_unicode(Own("é")), to_unicode(Saying())) == ("é", "said")
+
+
 @given(st.text())
 def test_text_of_any_kind_becomes_unicode(text):
     assert to_unicode(text).encode("utf-8").decode("utf-8") == to_unicode(text)

@@ -1,6 +1,7 @@
 """A module's own predicate decides what counts as a failure; the caller never notices it."""
 
 import asyncio
+import logging
 
 import dspy
 import pytest
@@ -88,6 +89,14 @@ def test_an_unsuccessful_call_is_kept_by_the_rule_for_errors():
         "Unsuccessful",
         None,
     )
+
+
+def test_a_log_that_fails_for_it_loses_no_call(everything, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("headrace"), "filters", [lambda _: 1 / 0])
+    echo = headrace.instrument(Echo(), "echo", success=lambda _: 1 / 0)
+    assert [echo(value=1), echo(value=2)] == [1, 2]
+    assert [call.success for call in everything.calls] == [True, True]
+    assert errors(everything) == (2, {})
 
 
 def test_instrumenting_again_replaces_the_predicate(everything):
