@@ -154,6 +154,13 @@ def test_the_query_works_when_pasted(summary, tmp_path):
     assert shlex.split(summary["query"])[0] == sys.executable
 
 
+def test_the_listing_works_when_pasted(summary, tmp_path):
+    ended = subprocess.run(
+        ["/bin/sh", "-c", summary["listing"]], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert all(signature in ended.stdout for signature in summary["rows_by_signature"])
+
+
 def test_the_command_line_reads_the_dataset(summary, tmp_path):
     listed = headrace("dataset", "ls", "--config", summary["config"], "--json", cwd=tmp_path)
     assert {entry["signature"]: entry["rows"] for entry in json.loads(listed.stdout)} == summary["rows_by_signature"]

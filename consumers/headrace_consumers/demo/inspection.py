@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -11,7 +13,7 @@ from deltalake import DeltaTable
 from headrace_consumers.cli.table_access import needs_pyarrow, scan_of
 from headrace_consumers.demo.summary import EMAIL, TableFacts
 
-__all__ = ["query_line", "table_facts"]
+__all__ = ["listing_line", "query_line", "table_facts"]
 
 EXAMPLES: Final = 3
 _SHELL_SPECIAL: Final = re.compile(r"[\\\"$`!]")
@@ -64,6 +66,14 @@ def _examples(table: pl.LazyFrame) -> list[dict[str, Any]]:
         .collect()
         .to_dicts()
     )
+
+
+def listing_line(config_path: str) -> str:
+    """Return a line for a shell that lists the table by `headrace`, with its path where the shell would not find it."""
+    command = Path(sys.executable).with_name("headrace")
+    found = shutil.which("headrace")
+    is_found = found is not None and Path(found).absolute() == command.absolute()
+    return f"{'headrace' if is_found else shlex.quote(str(command))} dataset ls --config {shlex.quote(config_path)}"
 
 
 def query_line(path: str) -> str:

@@ -1,7 +1,6 @@
 """What people see: the demo's progress while it runs, and its summary at the end."""
 
 import json
-import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -120,7 +119,7 @@ def summary_lines(summary: Summary) -> list[str]:
         *lines,
         "",
         f"The dataset, a Delta table: {summary.dataset_path}",
-        f"  headrace dataset ls --config {shlex.quote(summary.config_path)}",
+        f"  {summary.listing}",
         f"  {summary.query}",
     ]
 

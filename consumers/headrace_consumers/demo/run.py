@@ -212,7 +212,7 @@ def _summary(
     seconds: float,
 ) -> Summary:
     # Imported late: it brings polars.
-    from headrace_consumers.demo.inspection import query_line, table_facts
+    from headrace_consumers.demo.inspection import listing_line, query_line, table_facts
 
     table = table_facts(str(workspace.dataset_path))
     summary = Summary(
@@ -223,6 +223,7 @@ def _summary(
         table=table,
         dataset_path=str(workspace.dataset_path),
         config_path=str(workspace.config_path),
+        listing=listing_line(str(workspace.config_path)),
         query=query_line(str(workspace.dataset_path)),
         seconds=seconds,
     )

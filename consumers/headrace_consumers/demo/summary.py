@@ -70,6 +70,7 @@ class Summary:
         table: what is in the table.
         dataset_path: the Delta table.
         config_path: the configuration that both processes used.
+        listing: a line for a shell that lists the table.
         query: a line for a shell that queries the table.
         checks: what was checked.
         seconds: from the start of the first process to the end of the last.
@@ -82,6 +83,7 @@ class Summary:
     table: TableFacts
     dataset_path: str
     config_path: str
+    listing: str
     query: str
     seconds: float
     checks: Sequence[Check] = field(default_factory=tuple)
@@ -118,6 +120,7 @@ class Summary:
             "rows_by_signature": dict(self.table.signatures),
             "dataset": self.dataset_path,
             "config": self.config_path,
+            "listing": self.listing,
             "query": self.query,
             "examples": [dict(row) for row in self.table.examples],
             "checks": [

@@ -4,11 +4,12 @@ import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from headrace_consumers.demo.inspection import query_line, table_facts
+from headrace_consumers.demo.inspection import listing_line, query_line, table_facts
 
 
 def row(number, **changes):
@@ -64,3 +65,18 @@ def test_the_query_works_in_a_shell_whatever_the_folder_is_called(tmp_path, name
     (found,) = [text.split() for text in ended.stdout.splitlines() if "Signature0" in text]
     assert "2" in found
     assert shlex.split(line)[0] == sys.executable
+
+
+def test_the_command_is_written_so_that_a_shell_finds_it(tmp_path, monkeypatch):
+    beside = Path(sys.executable).with_name("headrace")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shlex.split(listing_line("/x y/headrace.json")) == [
+        str(beside),
+        "dataset",
+        "ls",
+        "--config",
+        "/x y/headrace.json",
+    ]
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "headrace").touch(mode=0o700)
+    assert listing_line("/x/headrace.json") == "headrace dataset ls --config /x/headrace.json"

@@ -129,6 +129,7 @@ def summary(**facts):
         table=table,
         dataset_path="/x/dataset",
         config_path="/x/headrace.json",
+        listing="headrace dataset ls ...",
         query="python -c ...",
         seconds=12.34,
         checks=judge(SERVICE, TALLY, table),
