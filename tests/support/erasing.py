@@ -1,7 +1,7 @@
 """Tables with rows of several people, and erasing some of them, without a broker."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -43,7 +43,10 @@ def append(table: InteractionTable, records: Sequence[Interaction], *, partition
         frame = kept(records, messages).with_columns(append_time_ms=pl.lit(NOW_MS + day * DAY_MS, pl.Int64))
         suppressed = suppression.holds(frame)
         rows, _ = to_rows(frame if suppressed is None else frame.filter(~suppressed), "topic", "id")
-        files = write_files(table.store, rows, table.layout) if rows.num_rows else []
+        try:
+            files = write_files(table.store, rows, table.layout) if rows.num_rows else []
+        except FileNotFoundError:  # an erasure that waits for nobody found it; the batch is tried again
+            continue
         try:
             table.commit(files, [Move(f"id/{partition}", start, first + len(records))], suppression=suppression)
         except SuppressionChanged:
@@ -63,10 +66,16 @@ def config_of(path: Path) -> Config:
     return load(None, {"dataset": {"path": str(path)}}, {})
 
 
-def erasure(path: Path, *numbers: object, requests: Sequence[str] = (), hook: Hook = no_hook) -> Erasure:
+def erasure(
+    path: Path,
+    *numbers: object,
+    requests: Sequence[str] = (),
+    hook: Hook = no_hook,
+    sleep: Callable[[float], object] = lambda _: None,
+) -> Erasure:
     """The erasure of some people."""
     wanted = Wanted(frozenset(person(number) for number in numbers), frozenset(requests))
-    return Erasure(config_of(path), wanted, now=lambda: dt.datetime.now(dt.UTC), hook=hook)
+    return Erasure(config_of(path), wanted, now=lambda: dt.datetime.now(dt.UTC), sleep=sleep, hook=hook)
 
 
 def holds_anywhere(path: Path, number: object) -> list[Path]:

@@ -229,6 +229,8 @@ class Maintenance:
                 yield from merge.steps()
                 _insist_on_rows(merge, group)
             except Exception as error:
+                if isinstance(error, FileNotFoundError) and not _are_named(handle, group):
+                    raise Fenced("an erasure replaced and deleted a file meanwhile") from error
                 if not (isinstance(error, OSError) and error.errno):  # not the disk's fault
                     self._unmergeable.update(file.path for file in group)
                 raise
@@ -272,6 +274,11 @@ class Maintenance:
                 "the table has many files; merging them before anything else", files=len(files), most=MOST_FILES
             )
         self._is_crowded = crowded
+
+
+def _are_named(handle: ReplacingHandle, group: Sequence[ActiveFile]) -> bool:
+    handle.refresh()
+    return {file.path for file in group} <= {file.path for file in handle.files()}
 
 
 def _insist_on_rows(merge: Merge, group: Sequence[ActiveFile]) -> None:

@@ -3,11 +3,11 @@
     headrace.suppressed   {"key": "<random>", "entries": {"subject-<32 hex digits>": "<since when, ISO 8601>", ...}}
 
 delta-rs refuses a commit from a handle that a change of the properties has passed. So an entry and a commit have an
-order: what is committed after the entry was judged with it. An entry is an HMAC of a subject's pseudonym or of a
-request's id: it can be compared with a record, and is not read back.
+order: what is committed after the entry was judged with it. An entry is a keyed hash (BLAKE2b) of a subject's pseudonym
+or of a request's id: it can be compared with a record, and is not read back.
 """
 
-import hmac
+import hashlib
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +19,7 @@ import polars as pl
 __all__ = ["NOBODY", "Suppression"]
 
 _NAME: Final = "headrace.suppressed"
-_DIGITS: Final = 32
+_BYTES: Final = 16
 _COLUMNS: Final = {"subject": "subject_id", "request": "request_id"}
 """What an entry is about -> the column that is compared with it."""
 
@@ -29,7 +29,7 @@ class Suppression:
     """The entries of a table.
 
     Attributes:
-        key: of the HMAC, 32 hex digits; a copy of the table keeps it. Empty while there is no entry.
+        key: of the hash, 32 hex digits; a copy of the table keeps it. Empty while there is no entry.
         entries: ``<kind>-<digits>`` -> since when, ISO 8601.
     """
 
@@ -49,7 +49,8 @@ class Suppression:
         try:
             told = json.loads(text)
             key, entries = told["key"], {str(entry): str(since) for entry, since in told["entries"].items()}
-            bytes.fromhex(key)
+            for text in (key, *(entry.partition("-")[2] for entry in entries)):
+                bytes.fromhex(text)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{_NAME} is not what Headrace writes: {error}") from None
         return cls(key, entries)
@@ -73,8 +74,7 @@ class Suppression:
 
     def entry(self, kind: str, value: str) -> str:
         """Return the entry that a subject's pseudonym or a request's id has here."""
-        message = f"hr-suppressed\0{kind}\0{value}".encode("utf-8", "surrogatepass")
-        return f"{kind}-{hmac.digest(bytes.fromhex(self.key), message, 'sha256').hex()[:_DIGITS]}"
+        return f"{kind}-{self._digest(kind, value).hex()}"
 
     def holds(self, records: pl.DataFrame) -> pl.Series | None:
         """Tell of each record whether it is of a suppressed subject or request; None: of none.
@@ -97,7 +97,25 @@ class Suppression:
         )
 
     def _known(self, kind: str, values: Collection[str]) -> pl.Series:
-        return pl.Series([value for value in values if self.entry(kind, value) in self.entries], dtype=pl.String)
+        # A batch may hold as many people as records: 1 us for each.
+        key, purpose, hash_ = bytes.fromhex(self.key), _purpose(kind), hashlib.blake2b
+        digests = {
+            bytes.fromhex(entry.removeprefix(f"{kind}-")) for entry in self.entries if entry.startswith(f"{kind}-")
+        }
+        found = [
+            value
+            for value in values
+            if hash_(purpose + value.encode("utf-8", "surrogatepass"), digest_size=_BYTES, key=key).digest() in digests
+        ]
+        return pl.Series(found, dtype=pl.String)
+
+    def _digest(self, kind: str, value: str) -> bytes:
+        message = _purpose(kind) + value.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(message, digest_size=_BYTES, key=bytes.fromhex(self.key)).digest()
+
+
+def _purpose(kind: str) -> bytes:
+    return f"hr-suppressed\0{kind}\0".encode()
 
 
 NOBODY: Final = Suppression()

@@ -152,9 +152,8 @@ class InteractionTable:
         self.refresh()
         for attempt in range(attempts):
             self._insist_on_start(moves)
-            self._insist_on_young(files)
-            if suppression is not None and suppression != self.suppression():
-                raise SuppressionChanged("somebody was erased from the table since the batch was judged")
+            self._insist_on(suppression)
+            self._insist_on_young(files, suppression)
             try:
                 self._write(files, moves, info)
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
@@ -315,7 +314,11 @@ class InteractionTable:
         if not self._all_at(moves, target=False):
             raise Fenced(_fenced_line(moves, self))
 
-    def _insist_on_young(self, files: Sequence[DataFile]) -> None:
+    def _insist_on(self, suppression: Suppression | None) -> None:
+        if suppression is not None and suppression != self.suppression():
+            raise SuppressionChanged("somebody was erased from the table since the batch was judged")
+
+    def _insist_on_young(self, files: Sequence[DataFile], suppression: Suppression | None) -> None:
         oldest = time.time() - LONGEST_COMMIT_S
         for file in files:
             try:
@@ -323,6 +326,8 @@ class InteractionTable:
             except FileNotFoundError:
                 written_at = 0.0
             if written_at < oldest:
+                self.refresh()
+                self._insist_on(suppression)  # an erasure deletes at once what it finds of the person
                 raise Fenced(f"{file.path} was written over an hour ago; maintenance may delete it, so it is made anew")
 
     def _all_at(self, moves: Sequence[Move], *, target: bool) -> bool:

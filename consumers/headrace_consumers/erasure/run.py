@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -57,13 +58,22 @@ class Erasure:
         config: `dataset.path` is the table, and the side tables lie beside it.
         wanted: who.
         now: UTC.
+        sleep: waits for so many seconds.
         hook: called around the steps; tests kill the process there.
 
     Raises:
         TableError: there is no table.
     """
 
-    def __init__(self, config: Config, wanted: Wanted, *, now: Callable[[], dt.datetime], hook: Hook = no_hook) -> None:
+    def __init__(
+        self,
+        config: Config,
+        wanted: Wanted,
+        *,
+        now: Callable[[], dt.datetime],
+        sleep: Callable[[float], object] = time.sleep,
+        hook: Hook = no_hook,
+    ) -> None:
         path = config.dataset.path
         if "://" in path:
             raise TableError(f"dataset.path: {path} is no local folder; this release erases on local disks only")
@@ -72,6 +82,7 @@ class Erasure:
         self._config = config
         self._wanted = wanted
         self._now = now
+        self._sleep = sleep
         self._hook = hook
         self._paths: dict[str, tuple[Path, Layout]] = {"interactions": (Path(path), INTERACTIONS)}
         for name, path_beside, layout in _SIDE_TABLES:
@@ -145,7 +156,7 @@ class Erasure:
 
     def _tables(self) -> dict[str, TableErasure]:
         return {
-            name: TableErasure(path, layout, now=self._now, hook=self._hook)
+            name: TableErasure(path, layout, now=self._now, sleep=self._sleep, hook=self._hook)
             for name, (path, layout) in self._paths.items()
         }
 

@@ -3,6 +3,7 @@
 Appenders are not in the way: their commits rebase on ours. Of a maintainer and us one is fenced, and lists anew.
 """
 
+import contextlib
 import datetime as dt
 import itertools
 from collections import Counter
@@ -36,6 +37,8 @@ __all__ = ["Found", "TableErasure"]
 log = structlog.get_logger("headrace.erasure")
 
 _AT_ONCE: Final = 20
+_GRACE_S: Final = 30.0
+_LOOK_S: Final = 0.5
 _PATIENCE: Final = 50
 """So often others may be faster. A maintainer that was fenced waits for a minute."""
 
@@ -64,17 +67,28 @@ class TableErasure:
         path: a local folder that is a table.
         layout: what it looks like.
         now: UTC.
+        sleep: waits for so many seconds.
         hook: called around the steps; tests kill the process there.
 
     Raises:
         TableError: it cannot be read.
     """
 
-    def __init__(self, path: Path, layout: Layout, *, now: Callable[[], dt.datetime], hook: Hook = no_hook) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        *,
+        now: Callable[[], dt.datetime],
+        sleep: Callable[[float], object],
+        hook: Hook = no_hook,
+    ) -> None:
         self.path = path
         self._layout = layout
         self._now = now
         self._hook = hook
+        self._sleep = sleep
+        self._named: set[str] = set()
         self._store = LocalStore(path)
         self._handle = ReplacingHandle(path)
         self._told_of = tuple(n for n in ("signature", "request_id", "dedup_key") if n in layout.schema.names)
@@ -85,6 +99,12 @@ class TableErasure:
         Raises:
             TableError: a file cannot be read.
         """
+        for _ in range(_PATIENCE):
+            with contextlib.suppress(Fenced):
+                return self._look(choice)
+        raise self._impatient()
+
+    def _look(self, choice: Choice) -> Found:
         found = Found(Counter(), 0, set(), set())
         for _, rows in self._holding(choice, set()):
             found.files += 1
@@ -111,9 +131,7 @@ class TableErasure:
             else:
                 if self._is_newest():
                     return
-        raise TableError(
-            f"{self.path}: others replaced files each time; run it again, if need be without dataset.maintenance"
-        )
+        raise self._impatient()
 
     def removed(self, erasure_id: str) -> Removal:
         """Return what all commits of an erasure have removed from the table.
@@ -139,27 +157,57 @@ class TableErasure:
             TableError: a file cannot be deleted.
         """
         self._handle.refresh()
-        named = {file.path for file in self._handle.files()}
+        self._named |= {file.path for file in self._handle.files()}
         self._hook(f"before:{ErasureStep.PURGE}")
-        deleted, unreadable, changed = 0, [], set()
+        found, unreadable = self._unnamed(choice)
+        waited_s = 0.0
+        while waited_s < _GRACE_S and any(self._is_being_written(path) for path in found):
+            self._sleep(_LOOK_S)  # a consumer that judges its batch again deletes the file itself
+            waited_s += _LOOK_S
+        self._insist_on_nameless(found)
+        try:
+            for path in found:
+                path.unlink(missing_ok=True)
+            for folder in {path.parent for path in found}:
+                fsync_folder(folder)
+        except OSError as error:
+            raise TableError(f"{error.filename}: cannot be deleted ({error.strerror}); run it again") from error
+        self._hook(f"after:{ErasureStep.PURGE}")
+        return len(found), unreadable
+
+    def _unnamed(self, choice: Choice) -> tuple[list[Path], list[Path]]:
+        """Return the files that this version does not name: those that hold rows that go, and unreadable ones."""
+        active = {file.path for file in self._handle.files()}
+        found, unreadable = [], []
         for path in sorted(self.path.glob(f"{PARTITION_COLUMN}=*/*")):
-            if path.relative_to(self.path).as_posix() in named:
+            if path.relative_to(self.path).as_posix() in active:
                 continue
             try:
                 if rows_that_go(path, choice).num_rows:
-                    path.unlink(missing_ok=True)
-                    deleted += 1
-                    changed.add(path.parent)
+                    found.append(path)
             except FileNotFoundError:
                 continue
-            except PermissionError as error:
-                raise TableError(f"{path}: cannot be deleted ({error.strerror})") from error
             except (pa.ArrowException, OSError):
                 unreadable.append(path)
-        for folder in changed:
-            fsync_folder(folder)
-        self._hook(f"after:{ErasureStep.PURGE}")
-        return deleted, unreadable
+        return found, unreadable
+
+    def _insist_on_nameless(self, paths: Sequence[Path]) -> None:
+        self._handle.refresh()
+        active = {file.path for file in self._handle.files()}
+        if any(path.relative_to(self.path).as_posix() in active for path in paths):
+            raise TableError(
+                f"{self.path}: rows of the person were committed meanwhile, by a consumer of an older release that "
+                "does not know of erasures; update all consumers, and run it again"
+            )
+
+    def _is_being_written(self, path: Path) -> bool:
+        """Tell whether it may be of a commit under way: it is new, and no version that was looked at named it."""
+        if path.relative_to(self.path).as_posix() in self._named:
+            return False
+        try:
+            return self._now().timestamp() - path.stat().st_mtime < _GRACE_S
+        except FileNotFoundError:
+            return False
 
     @property
     def version(self) -> int:
@@ -169,7 +217,9 @@ class TableErasure:
     def _holding(self, choice: Choice, clean: set[str]) -> Iterator[tuple[ActiveFile, pa.Table]]:
         """Yield the newest version's files that hold rows that go; the others' paths are added to `clean`."""
         self._handle.refresh()
-        for file in self._handle.files():
+        files = self._handle.files()
+        self._named |= {file.path for file in files}
+        for file in files:
             if file.path in clean:
                 continue
             try:
@@ -187,6 +237,11 @@ class TableErasure:
                 yield file, rows
             else:
                 clean.add(file.path)
+
+    def _impatient(self) -> TableError:
+        return TableError(
+            f"{self.path}: others replaced files each time; run it again, if need be without dataset.maintenance"
+        )
 
     def _is_newest(self) -> bool:
         before = self.version
@@ -216,6 +271,8 @@ class TableErasure:
             )
             landed = True
             self._hook(f"after:{ErasureStep.TAKE_OUT}")
+        except FileNotFoundError as error:  # replaced and deleted since it was listed; the next listing tells
+            raise Fenced("another erasure was faster") from error
         except (pa.ArrowException, OSError) as error:
             raise TableError(
                 f"{self.path}: cannot rewrite a file ({one_line(error)}); mend it, and run again"

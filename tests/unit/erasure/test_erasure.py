@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.erasures import erasures_in
 from headrace_consumers.dataset.errors import Fenced, TableError
+from headrace_consumers.dataset.files import DataFile
 from headrace_consumers.dataset.maintenance import Maintenance
-from headrace_consumers.dataset.steps import ErasureStep
+from headrace_consumers.dataset.steps import ErasureStep, no_hook
 from headrace_consumers.dataset.table import InteractionTable, Move
 from headrace_consumers.erasure.certificate import CertificateError
 from tests.support.erasing import append, erasure, holds_anywhere, of_person, person, rows_of
@@ -31,9 +32,9 @@ def table(tmp_path):
     table.close()
 
 
-def maintenance(table, now=None):
+def maintenance(table, now=None, hook=no_hook):
     now = now or dt.datetime.now(dt.UTC)
-    return Maintenance(table.path, Dataset(), now=lambda: now, clock=lambda: 0.0)
+    return Maintenance(table.path, Dataset(), now=lambda: now, clock=lambda: 0.0, hook=hook)
 
 
 def to_the_end(work):
@@ -123,7 +124,7 @@ def test_killed_at_a_step_the_next_one_does_the_rest(table, tmp_path, edge, step
     assert again.suppressed_since == made.suppressed_since
 
 
-def test_beside_appenders_and_a_maintainer_nothing_else_goes_and_nothing_slips_through(tmp_path):
+def test_two_beside_appenders_and_a_maintainer_nothing_else_goes_and_nothing_slips_through(tmp_path):
     path = tmp_path / "t"
     InteractionTable(path).close()
     failures = []
@@ -147,15 +148,14 @@ def test_beside_appenders_and_a_maintainer_nothing_else_goes_and_nothing_slips_t
         while not over.is_set():
             maintenance(InteractionTable(path)).run()
 
-    def eraser():
-        erasure(path, 1).run(tmp_path / "1.json")
-        erasure(path, 3).run(tmp_path / "3.json")
+    def eraser(number):
+        erasure(path, number).run(tmp_path / f"{number}.json")
 
     appenders = [guarded(lambda p=p: appender(p)) for p in range(2)]
-    keeper, erasing = guarded(maintainer), guarded(eraser)
-    for thread in (*appenders, keeper, erasing):
+    keeper, erasers = guarded(maintainer), [guarded(lambda who=who: eraser(who)) for who in (1, 3)]
+    for thread in (*appenders, keeper, *erasers):
         thread.start()
-    for thread in (*appenders, erasing):
+    for thread in (*appenders, *erasers):
         thread.join()
     over.set()
     keeper.join()
@@ -178,6 +178,40 @@ def test_a_maintainer_that_had_begun_is_refused_and_what_it_wrote_is_gone(table,
     work.run()
     assert set(rows_of(table.path)["subject_id"]) == {person(2)}
     assert holds_anywhere(table.path, 1) == []
+
+
+def test_a_maintainer_whose_files_are_deleted_lists_anew(table, tmp_path):
+    for number in range(12):
+        append(table, [of_person(1, number), of_person(2, f"b{number}")])
+    erased = []
+
+    def erase(point):
+        if point == "before:merge" and not erased:
+            erased.append(erasure(table.path, 1).run(tmp_path / "c.json"))
+
+    work = maintenance(table, hook=erase)
+    work.run()
+    assert (len(erased), work.done.files_merged) == (1, 12)
+    assert rows_of(table.path)["subject_id"].to_list() == [person(2)] * 12
+
+
+def test_rows_that_an_older_release_commits_meanwhile_are_not_torn_away(table, tmp_path):
+    append(table, [of_person(1, "a"), of_person(2, "b")])
+    (first,) = table.path.glob("ingest_date=*/*.parquet")
+    name = f"ingest_date={dt.datetime.now(dt.UTC).date()}/{'0' * 32}.parquet"
+    path = table.store.stage(name)
+    path.write_bytes(first.read_bytes())
+
+    def commit_it(_):
+        table.refresh()
+        if table.position("id/0") == 2:
+            table.commit([DataFile(name, path.stat().st_size, name[12:22], "{}")], [Move("id/0", 2, 4)])
+
+    with pytest.raises(TableError, match="older release"):
+        erasure(table.path, 1, sleep=commit_it).run(tmp_path / "c.json")
+    assert path.exists()
+    erasure(table.path, 1).run(tmp_path / "c.json")
+    assert set(rows_of(table.path)["subject_id"]) == {person(2)}
 
 
 def test_files_that_a_maintainer_replaced_between_two_groups_are_listed_anew(table, tmp_path):
@@ -224,6 +258,26 @@ def test_what_somebody_is_writing_is_left_and_told(table, tmp_path):
     made = erasure(table.path, 1).run(tmp_path / "c.json")
     assert made.tables[0].unreadable == [str(staged)]
     assert made.unreadable_gone_by > made.made_at
+
+
+def test_a_commit_under_way_has_time_to_take_its_file_away_itself(table, tmp_path):
+    append(table, [of_person(1, "a"), of_person(2, "b")])
+    (written,) = table.path.glob("ingest_date=*/*.parquet")
+    ours = table.store.stage(f"ingest_date=2026-11-27/{'0' * 32}.parquet")
+    ours.write_bytes(written.read_bytes())
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 3:
+            table.store.discard(f"ingest_date=2026-11-27/{'0' * 32}.parquet")
+
+    erasure(table.path, 1, sleep=sleep).run(tmp_path / "c.json")
+    assert len(slept) == 3
+    ours.write_bytes(next(table.path.glob("ingest_date=*/*.parquet")).read_bytes())
+    erasure(table.path, 2, sleep=slept.append).run(tmp_path / "d.json")
+    assert sum(slept[3:]) == pytest.approx(30)  # and then it is deleted
+    assert not ours.exists()
 
 
 def test_a_reader_whose_file_is_deleted_starts_anew(table, tmp_path):
