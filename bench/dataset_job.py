@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +31,12 @@ TITLES: Final = {
     "by_hand": "by hand: fastavro, a set, delta-rs",
     "quix": "Quix Streams",
     "headrace": "Headrace, one process",
+    "unsighted": "Headrace, without sightings",
     "two": "Headrace, two processes",
 }
+
+_OF_HEADRACE: Final[Mapping[str, dict[str, Any]]] = {"two": {}, "unsighted": {"settings": {"sightings": False}}}
+"""Ways that are Headrace's with other settings of its dataset section."""
 
 
 def start(way: str, job: dict[str, Any]) -> "subprocess.Popen[str]":
@@ -43,8 +48,8 @@ def measure(way: str, job: dict[str, Any]) -> dict[str, Any] | None:
     """Return a way's figures, or None with a line that says why there are none."""
     members = 2 if way == "two" else 1
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        shared = {**job, "folder": folder, "shared": members > 1}
-        processes = [start("headrace" if way == "two" else way, shared) for _ in range(members)]
+        shared = {**job, "folder": folder, "shared": members > 1, **_OF_HEADRACE.get(way, {})}
+        processes = [start("headrace" if way in _OF_HEADRACE else way, shared) for _ in range(members)]
         ended = [process.communicate() for process in processes]
     figures = []
     for process, (output, errors) in zip(processes, ended, strict=True):

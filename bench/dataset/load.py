@@ -12,6 +12,7 @@ from tests.support.interactions import interaction
 from tests.support.kafka import Kafka
 
 from headrace_schemas import canonical, interaction_codec
+from headrace_schemas.topics import REQUEST_HEADER
 
 __all__ = ["PARTITIONS", "Load", "fill"]
 
@@ -57,7 +58,7 @@ def fill(kafka: Kafka, load: Load) -> tuple[str, int]:
     for number, (key, value) in enumerate(_messages(load)):
         while True:
             try:
-                producer.produce(topic, value, key)
+                producer.produce(topic, value, key, headers=[(REQUEST_HEADER, hashlib.sha256(b"%d" % number).digest())])
                 break
             except BufferError:
                 producer.poll(0.1)

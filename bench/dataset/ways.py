@@ -1,6 +1,5 @@
 """The ways that are measured, each in a process of its own: python -m bench.dataset.ways NAME JOB, JOB being JSON."""
 
-import importlib
 import io
 import json
 import os
@@ -101,6 +100,7 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
     os.environ["POLARS_MAX_THREADS"] = "1"  # the command's own setting
     from headrace.config import load
     from headrace_consumers import logs
+    from headrace_consumers.dataset import intake, run
     from headrace_consumers.dataset.tally import Tally
 
     class Consumer:
@@ -119,9 +119,8 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
             return getattr(self._inner, name)
 
     logs.configure("text", "error")
-    running = importlib.import_module("headrace_consumers.dataset.run")  # the package has a function of this name
-    make_consumer = running.make_consumer
-    running.make_consumer = lambda *arguments, **options: Consumer(make_consumer(*arguments, **options))
+    make_consumer = intake.make_consumer
+    intake.make_consumer = lambda *arguments, **options: Consumer(make_consumer(*arguments, **options))  # type: ignore[assignment,return-value]
     folder = Path(job["folder"])
     config = load(
         None,
@@ -146,7 +145,7 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
         if tally.consumed >= job["records"]:
             stop.set()
 
-    tally = running.run(config, stop=stop, idle_exit_s=3 if is_shared else 60, on_progress=on_progress)
+    tally = run(config, stop=stop, idle_exit_s=3 if is_shared else 60, on_progress=on_progress)
     if not tally.balances or not (is_shared or tally.consumed == job["records"]):
         raise SystemExit(f"the counts are wrong: {tally.as_dict()}")
 

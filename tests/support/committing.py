@@ -10,6 +10,7 @@ from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.landing import Landing
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
@@ -47,15 +48,18 @@ class CommitPath:
         self.dead_letters = MemoryDeadLetters()
         self._position: int | None = None
         self._committer = Committer(
+            landing=Landing(
+                source=SOURCE,
+                table=self.table,
+                dead_letters=self.dead_letters,
+                report_offsets=lambda _: None,
+                breaker=breaker,
+                consumer_name="group headrace/0",
+            ),
             source=SOURCE,
-            table=self.table,
             seen=self._seen,
             decoder=decoder or ColumnarDecoder(),
             filter_=filter_ or Filter(load(None, {}, {}).filters),
-            dead_letters=self.dead_letters,
-            report_offsets=lambda _: None,
-            breaker=breaker,
-            consumer_name="group headrace/0",
         )
 
     def commit(self, messages: Sequence[Message]) -> Tally:

@@ -1,4 +1,4 @@
-"""`headrace consume dataset`: the deployed consumer."""
+"""`headrace consume dataset|feedback`: the deployed consumers."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from headrace_consumers.cli.rebuilding import rebuilding
 from headrace_consumers.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from headrace_consumers.dataset import Tally
     from headrace_consumers.dataset.status import Status
@@ -23,25 +23,23 @@ __all__ = ["Progress", "app", "status_line", "tally_lines"]
 
 app = typer.Typer(help="Run a consumer.", rich_markup_mode=None)
 
+_IdleExit = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", show_default=False, help="End when nothing came for so long.")
+]
+_AcceptGap = Annotated[
+    bool, typer.Option("--accept-gap", help="Go on behind records that Kafka no longer holds; the table records it.")
+]
 _LOGGED: Final = ("consumed", "kept", "duplicates", "outcomes", "rejected", "dead_letters", "commits")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `dataset` a subcommand, though it is the only one yet."""
+_IN_LINE: Final = ("consumed", "kept", "duplicates", "rejected", "dead_letters")
+_OF_FEEDBACK: Final = ("consumed", "kept", "dead_letters", "commits")
+_ALL: Final = (*_LOGGED, "unknown")
 
 
 @app.command(epilog="Example: headrace consume dataset --config headrace.json --log-format json")
 def dataset(
     *,
-    idle_exit_s: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="SECONDS", show_default=False, help="End when nothing came for so long."),
-    ] = None,
-    accept_gap: Annotated[
-        bool,
-        typer.Option("--accept-gap", help="Go on behind records that Kafka no longer holds; the table records it."),
-    ] = False,
+    idle_exit_s: _IdleExit = None,
+    accept_gap: _AcceptGap = False,
     rebuild: Annotated[
         str | None,
         typer.Option(
@@ -69,8 +67,7 @@ def dataset(
     topics.bootstrap_servers(config)  # a mistake of the configuration, told before anything is opened
     logs.configure(log_format.value, log_level.value)
     stop = threading.Event()
-    # A batch is too small to be shared out: with more threads polars takes more processor time, and no less time.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    _one_thread()
     # Imported late: it brings polars, deltalake and DuckDB.
     from headrace_consumers.dataset import run
 
@@ -91,21 +88,65 @@ def dataset(
             print_lines([f"table: {config.dataset.path}; to switch to it, make that dataset.path and start again"])
 
 
-def tally_lines(tally: dict[str, Any]) -> list[str]:
-    """Return the consumer's counts as aligned lines."""
+@app.command(epilog="Example: headrace consume feedback --config headrace.json --log-format json")
+def feedback(
+    *,
+    idle_exit_s: _IdleExit = None,
+    accept_gap: _AcceptGap = False,
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+    log_format: LogFormatOption = LogFormat.auto,
+    log_level: LogLevelOption = LogLevel.info,
+) -> None:
+    """Write the feedback on Kafka into a Delta table of its own, <dataset.path>-feedback, each exactly once.
+
+    Runs until SIGTERM or Ctrl-C, which finish the batch at hand; a second one ends at once, which is safe too.
+    """
+    from headrace.config import load
+    from headrace_consumers import logs, topics
+
+    config = load(config_path)
+    topics.bootstrap_servers(config)
+    logs.configure(log_format.value, log_level.value)
+    stop = threading.Event()
+    _one_thread()
+    from headrace_consumers.dataset.feedback.run import run
+    from headrace_consumers.dataset.intake import Control
+
+    with stop_on_signals(stop), _shown(_OF_FEEDBACK) as progress:
+        control = Control(
+            stop=stop,
+            idle_exit_s=idle_exit_s,
+            on_progress=progress.on_progress,
+            on_status=progress.on_status,
+            accept_gap=accept_gap,
+        )
+        tally = run(config, control).as_dict()
+    if as_json:
+        print_json({name: tally[name] for name in _OF_FEEDBACK})
+    else:
+        print_lines(tally_lines(tally, _OF_FEEDBACK))
+
+
+def _one_thread() -> None:
+    """A batch is too small to be shared out: with more threads polars takes more processor time, and no less time."""
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+
+def tally_lines(tally: dict[str, Any], names: "Collection[str]" = _ALL) -> list[str]:
+    """Return the consumer's counts of these names as aligned lines."""
     rejected, letters, unknown = tally["rejected"], tally["dead_letters"], tally["unknown"]
-    return figures(
-        [
-            ("consumed", count(tally["consumed"]), ""),
-            ("kept", count(tally["kept"]), ""),
-            ("duplicates", count(tally["duplicates"]), ""),
-            ("rejected", count(sum(rejected.values())), shares(rejected)),
-            ("outcomes", count(tally["outcomes"]), ""),
-            ("dead letters", count(sum(letters.values())), shares(letters)),
-            ("unknown", count(sum(unknown.values())), shares(unknown)),
-            ("commits", count(tally["commits"]), ""),
-        ]
-    )
+    rows = [
+        ("consumed", count(tally["consumed"]), ""),
+        ("kept", count(tally["kept"]), ""),
+        ("duplicates", count(tally["duplicates"]), ""),
+        ("rejected", count(sum(rejected.values())), shares(rejected)),
+        ("outcomes", count(tally["outcomes"]), ""),
+        ("dead letters", count(sum(letters.values())), shares(letters)),
+        ("unknown", count(sum(unknown.values())), shares(unknown)),
+        ("commits", count(tally["commits"]), ""),
+    ]
+    return figures([row for row in rows if row[0].replace(" ", "_") in names])
 
 
 class Progress:
@@ -114,9 +155,17 @@ class Progress:
     Args:
         show: takes the counts that have changed, and the lag; None: not known yet.
         on_each: also when nothing but the lag has changed.
+        names: of the counts.
     """
 
-    def __init__(self, show: "Callable[[dict[str, Any], int | None], None]", *, on_each: bool) -> None:
+    def __init__(
+        self,
+        show: "Callable[[dict[str, Any], int | None], None]",
+        *,
+        on_each: bool,
+        names: "Collection[str]" = _LOGGED,
+    ) -> None:
+        self._names = names
         self._show = show
         self._on_each = on_each
         self._lag: int | None = None
@@ -128,7 +177,7 @@ class Progress:
 
     def on_progress(self, tally: "Tally") -> None:
         """Show it where it has changed."""
-        counts = {name: tally.as_dict()[name] for name in _LOGGED}
+        counts = {name: tally.as_dict()[name] for name in self._names}
         counts_before, lag_before = self._last
         if counts != counts_before or (self._on_each and self._lag != lag_before):
             self._last = (counts, self._lag)
@@ -136,7 +185,7 @@ class Progress:
 
 
 @contextmanager
-def _shown() -> "Iterator[Progress]":
+def _shown(names: "Collection[str]" = _LOGGED) -> "Iterator[Progress]":
     """Yield what shows progress: one live line on a terminal, a log line a commit elsewhere."""
     if not sys.stderr.isatty():
         import structlog
@@ -147,18 +196,20 @@ def _shown() -> "Iterator[Progress]":
             if counts["commits"]:
                 log.info("progress", **counts, lag=lag)
 
-        yield Progress(write, on_each=False)
+        yield Progress(write, on_each=False, names=names)
         return
     from rich.console import Console
     from rich.status import Status as Line
 
     with Line("waiting for the first record", console=Console(stderr=True)) as line:
-        yield Progress(lambda counts, lag: line.update(status_line(counts, lag)), on_each=True)
+        yield Progress(lambda counts, lag: line.update(status_line(counts, lag)), on_each=True, names=names)
 
 
 def status_line(counts: dict[str, Any], lag: int | None) -> str:
     """Return the counts and the lag, None where it is not known, as one line."""
-    parts = [("consumed", counts["consumed"]), ("kept", counts["kept"]), ("duplicates", counts["duplicates"])]
-    parts += [("rejected", sum(counts["rejected"].values())), ("dead letters", sum(counts["dead_letters"].values()))]
-    shown = [f"{name} {count(number)}" for name, number in parts]
+    shown = [
+        f"{name.replace('_', ' ')} {count(sum(of.values()) if isinstance(of, dict) else of)}"
+        for name in _IN_LINE
+        if (of := counts.get(name)) is not None
+    ]
     return "   ".join([*shown, "joining the group" if lag is None else f"lag {count(lag)}"])

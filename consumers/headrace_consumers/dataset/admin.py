@@ -37,23 +37,25 @@ log = structlog.get_logger("headrace.dataset")
 
 
 class TopicAdmin:
-    """The administrative side of the interactions topic.
+    """The administrative side of a topic.
 
     Args:
         config: the whole configuration.
         stop: when it is set, no answer is waited for.
+        purpose: which topic, a name in `kafka.topics`.
 
     Raises:
         SourceError: no broker is configured, or librdkafka refuses an option.
     """
 
-    def __init__(self, config: Config, stop: threading.Event | None = None) -> None:
+    def __init__(self, config: Config, stop: threading.Event | None = None, purpose: str = "interactions") -> None:
         servers = config.kafka.bootstrap_servers
         if servers is None:
             raise SourceError("kafka.bootstrap_servers: not set; give HOST:PORT in the configuration or environment")
         self._servers = servers
         self._stop = stop or threading.Event()
-        self._topic = config.kafka.topics.interactions
+        self._purpose = purpose
+        self._topic: str = getattr(config.kafka.topics, purpose)
         self._embedded_id = config.kafka.embedded_id
         try:
             options = {**QUIET, **config.kafka.options, "bootstrap.servers": servers}
@@ -86,7 +88,7 @@ class TopicAdmin:
             Stopped: it is not waited for any more.
         """
         answer = self._waited_for(asked)
-        return Source(self._topic, str(answer.topic_id), len(answer.partitions))
+        return Source(self._topic, str(answer.topic_id), len(answer.partitions), self._purpose)
 
     def oldest(self, source: Source) -> dict[int, int]:
         """Return partition -> the oldest offset that Kafka holds.
@@ -118,7 +120,7 @@ class TopicAdmin:
         if asked is not None:
             return self.understood(asked)
         metadata = self._admin.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
-        return Source(self._topic, f"{self._embedded_id}-{self._topic}", len(metadata.partitions))
+        return Source(self._topic, f"{self._embedded_id}-{self._topic}", len(metadata.partitions), self._purpose)
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
         """Ask again for a while: a broker that is just starting knows neither topics nor leaders yet."""

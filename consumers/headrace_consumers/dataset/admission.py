@@ -91,7 +91,7 @@ def admit(
         )
     insist_on_partitions(source, now_known.partitions, table.path)
     positions = _positions(source, table)
-    insist_on_ends(source.topic, positions, offsets.ends(source), table.path)
+    insist_on_ends(source, positions, offsets.ends(source), table.path)
     starts = {**dict(enumerate(now_known.begins)), **positions}
     if gone := missing(starts, oldest):
         if not accept_gap:

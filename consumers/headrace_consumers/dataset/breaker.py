@@ -88,7 +88,8 @@ class Breaker:
         the limit.
         """
         for batch in facts:
-            self._take_in(Weighed(sum(of.read for of in batch.signatures.values()), dict(batch.dead_letters)))
+            unreadable = dict(batch.dead_letters)
+            self._take_in(Weighed(batch.read - batch.copies - sum(unreadable.values()), unreadable))
 
     def _take_in(self, batch: Weighed) -> None:
         if not batch.records:

@@ -6,7 +6,7 @@
 `Landing` has what is common to all topics.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,6 @@ import pyarrow as pa
 import structlog
 
 from headrace_consumers.dataset.advice import what_to_do
-from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.errors import SuppressionChanged
 from headrace_consumers.dataset.filter import Filter
@@ -29,10 +28,8 @@ from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.select import FrameDecoder, Selection, counted, select
 from headrace_consumers.dataset.sightings_table import SightingsTable
 from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.steps import Hook, Step, no_hook
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.steps import Step
 from headrace_consumers.dataset.tally import Tally
-from headrace_consumers.deadletters import DeadLetterWriter
 
 __all__ = ["Committer"]
 
@@ -43,35 +40,25 @@ class Committer:
     """Commits batches of one topic to one table.
 
     Args:
+        landing: lands them in the table.
         source: the topic.
         seen: the keys in the table.
         decoder: turns messages into records.
         filter_: decides which records become rows.
         sightings: takes the copies; None: they are only counted.
         watch: notices when one reason rejects most of a signature's records; None: nothing does.
-        table: see `Landing`, and so are the others.
-        dead_letters: see there.
-        report_offsets: see there.
-        breaker: see there.
-        consumer_name: see there.
-        hook: see there.
     """
 
     def __init__(
         self,
         *,
+        landing: Landing,
         source: Source,
-        table: InteractionTable,
         seen: SeenSet,
         decoder: FrameDecoder,
         filter_: Filter,
-        dead_letters: DeadLetterWriter,
-        report_offsets: Callable[[Mapping[int, int]], None],
         sightings: SightingsTable | None = None,
-        breaker: Breaker | None = None,
         watch: RejectionWatch | None = None,
-        consumer_name: str = "",
-        hook: Hook = no_hook,
     ) -> None:
         self._source = source
         self._table = table
@@ -80,15 +67,7 @@ class Committer:
         self._filter = filter_
         self._sightings = sightings
         self._watch = watch
-        self._landing = Landing(
-            source=source,
-            table=table,
-            dead_letters=dead_letters,
-            report_offsets=report_offsets,
-            breaker=breaker,
-            consumer_name=consumer_name,
-            hook=hook,
-        )
+        self._landing = landing
 
     def commit(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> Tally:
         """Commit a batch and return what became of it.

@@ -50,12 +50,13 @@ class Health:
 
 
 @contextlib.contextmanager
-def health_of(config: Config, clock: Callable[[], float]) -> Iterator[Health]:
+def health_of(config: Config, clock: Callable[[], float], setting: str = "health_port") -> Iterator[Health]:
     """Yield what the loop tells its status to; probes are answered meanwhile, if the configuration wants it.
 
     Args:
         config: the whole configuration.
         clock: seconds, monotonic; the loop's.
+        setting: the port's name in the configuration, told where it cannot be had.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -65,18 +66,19 @@ def health_of(config: Config, clock: Callable[[], float]) -> Iterator[Health]:
     if dataset.health_port is None:
         yield health
         return
-    with serve_health(health, dataset.health_host, dataset.health_port):
+    with serve_health(health, dataset.health_host, dataset.health_port, setting):
         yield health
 
 
 @contextlib.contextmanager
-def serve_health(health: Health, host: str, port: int) -> Iterator[int]:
+def serve_health(health: Health, host: str, port: int, setting: str = "health_port") -> Iterator[int]:
     """Answer probes while the context is open; yield the port.
 
     Args:
         health: is asked.
         host: the address to bind.
         port: 0 takes a free one.
+        setting: its name in the configuration.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -101,7 +103,7 @@ def serve_health(health: Health, host: str, port: int) -> Iterator[int]:
         server = ThreadingHTTPServer((host, port), Handler)
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            f"dataset.health_port: cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); "
+            f"dataset.{setting}: cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); "
             "give another port or dataset.health_host"
         ) from None
     server.daemon_threads = True

@@ -45,19 +45,20 @@ def insist_on_partitions(found: Source, partitions: int, table: Path) -> None:
         SourceError: they are not.
     """
     if found.partition_count != partitions:
+        moved = "keys have moved, so that copies would no longer meet. " if found.purpose == "interactions" else ""
         raise SourceError(
-            f"{found.topic}: it has {found.partition_count} partitions, and {table} was built with {partitions}: keys "
-            "have moved, so that copies would no longer meet. Nothing is lost: what was read is in the table, and the "
-            "rest in Kafka. Create another topic with as many partitions as you need, let the producers write there "
-            'and set kafka.topics.interactions to it, for the same table; see "The topic changes" in docs/operations.md'
+            f"{found.topic}: it has {found.partition_count} partitions, and {table} was built with {partitions}: "
+            f"{moved}Nothing is lost: what was read is in the table, and the rest in Kafka. Create another topic with "
+            f"as many partitions as you need, let the producers write there and set kafka.topics.{found.purpose} to "
+            'it, for the same table; see "The topic changes" in docs/operations.md'
         )
 
 
-def insist_on_ends(topic: str, positions: Mapping[int, int], ends: Mapping[int, int], table: Path) -> None:
+def insist_on_ends(found: Source, positions: Mapping[int, int], ends: Mapping[int, int], table: Path) -> None:
     """Refuse a topic that ends before what the table has read of it.
 
     Args:
-        topic: its name.
+        found: the topic.
         positions: partition -> the table's position.
         ends: partition -> the next offset that Kafka will give.
         table: its path.
@@ -67,11 +68,13 @@ def insist_on_ends(topic: str, positions: Mapping[int, int], ends: Mapping[int, 
     """
     cut = [(p, ends[p], position) for p, position in sorted(positions.items()) if p in ends and ends[p] < position]
     if cut:
-        named = ", ".join(f"{topic}/{p} ends at {end}, and was read to {position}" for p, end, position in cut[:3])
+        named = ", ".join(
+            f"{found.topic}/{p} ends at {end}, and was read to {position}" for p, end, position in cut[:3]
+        )
         raise SourceError(
             f"{named}: Kafka has lost the end of the topic (an unclean leader election, or an older copy of its disk), "
             f"and gives its offsets anew. All that was read is in {table}. Records that get such an offset would be "
-            "passed over: let the producers write to another topic, and set kafka.topics.interactions to it"
+            f"passed over: let the producers write to another topic, and set kafka.topics.{found.purpose} to it"
         )
 
 

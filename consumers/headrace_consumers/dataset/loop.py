@@ -8,22 +8,20 @@ lost     -> discarded
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from headrace_consumers.dataset.assignment import Assignment
-from headrace_consumers.dataset.catch_up import catch_up
-from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
 from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
+from headrace_consumers.dataset.index import Index
 from headrace_consumers.dataset.kafka_errors import ClientErrors, refusal
 from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.pace import Pace
 from headrace_consumers.dataset.placement import misplaced
 from headrace_consumers.dataset.retrying import Retrying
-from headrace_consumers.dataset.seen_set import SeenSet
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.table import InteractionTable
@@ -32,13 +30,21 @@ from headrace_consumers.dataset.upkeep import MAINTAINER, Upkeep
 from headrace_consumers.dataset.watch import TopicWatch
 from headrace_consumers.deadletters import DeadLetterError
 
-__all__ = ["BatchLimits", "Loop"]
+__all__ = ["BatchCommitter", "BatchLimits", "Loop"]
 
 log = structlog.get_logger("headrace.dataset")
 
 POLL_S: Final = 0.2
 
 STATUS_S: Final = 0.5
+
+
+class BatchCommitter(Protocol):
+    """Commits a batch of messages."""
+
+    def commit(self, messages: Messages, starts: Mapping[int, int | None]) -> Tally:
+        """See `Committer.commit`."""
+        ...
 
 
 class BatchLimits:
@@ -68,7 +74,7 @@ class Loop:
         client_errors: the consumer's error callback.
         topic_watch: looks now and then whether the topic is still the same.
         table: this member's handle on the table.
-        seen: the keys in the table.
+        index: derived from the table, e.g. the keys in it.
         make_committer: makes the committer, given what reports offsets to Kafka.
         limits: when a batch is due.
         tally: what was committed is added to it.
@@ -87,8 +93,8 @@ class Loop:
         client_errors: ClientErrors,
         topic_watch: TopicWatch,
         table: InteractionTable,
-        seen: SeenSet,
-        make_committer: Callable[[Callable[[Mapping[int, int]], None]], Committer],
+        index: Index,
+        make_committer: Callable[[Callable[[Mapping[int, int]], None]], BatchCommitter],
         limits: BatchLimits,
         tally: Tally,
         clock: Callable[[], float],
@@ -103,7 +109,7 @@ class Loop:
         self._client_errors = client_errors
         self._topic_watch = topic_watch
         self._table = table
-        self._seen = seen
+        self._index = index
         self._committer = make_committer(self._report_offsets)
         self._limits = limits
         self._clock = clock
@@ -135,7 +141,7 @@ class Loop:
             while not stop.is_set():
                 self._poll(POLL_S)
                 self._topic_watch.look()
-                self._bring_seen_set_forward(stop)
+                self._bring_index_forward(stop)
                 if self._is_due():
                     self._commit()
                     self._tell(at_once=True)
@@ -168,20 +174,19 @@ class Loop:
             self._topic_watch.look_now()
         self._tell()
 
-    def _bring_seen_set_forward(self, stop: threading.Event) -> None:
+    def _bring_index_forward(self, stop: threading.Event) -> None:
         while partitions := self._owned.not_ready():
-            source = self._source
-            for _ in catch_up(self._table, self._seen, source.topic_id, source.partition_count, partitions):
+            for _ in self._index.bring_forward(partitions):
                 # Paused partitions deliver nothing; polling keeps the membership. A rebalance here adds to not_ready.
                 self._poll(0)
                 self._relieve()
                 if stop.is_set():
                     return
             self._assignment.ready(partitions)
-            size = self._seen.size
-            log.info("seen-set brought forward", partitions=partitions, keys=size.keys, mb=size.memory_mb)
+            if facts := self._index.facts:
+                log.info("seen-set brought forward", partitions=partitions, **facts)
             self._last_event_at = self._clock()
-        self._seen.release_all_but(set(self._owned))  # not in a callback: it may fire in the midst of a catch-up
+        self._index.release_all_but(set(self._owned))  # not in a callback: it may fire in the midst of a catch-up
 
     def _commit(self, *, is_last: bool = False) -> None:
         batch = self._owned.batch()

@@ -124,6 +124,14 @@ class Messages(Sequence[Message]):
         """Partition -> one more than the last offset; each partition's messages are in offset order."""
         return {int(run.partitions[-1]): int(run.offsets[-1]) + 1 for run in self.runs()}
 
+    def header(self, name: str) -> list[bytes | None]:
+        """Return the value of each message's last header of a name; None where there is none."""
+        found: list[bytes | None] = []
+        for source in self._sources:
+            headers = source.headers if isinstance(source, Message) else source.headers()
+            found.append(next((value for named, value in reversed(headers or ()) if named == name), None))
+        return found
+
     def __len__(self) -> int:
         return len(self._sources)
 

@@ -42,10 +42,11 @@ def sighting_rows(copies: Messages, topic: str, topic_id: str) -> pa.Table:
         topic: its name.
         topic_id: its id.
     """
+    hashes = pl.Series([_hash_or_none(value) for value in copies.header(REQUEST_HEADER)], dtype=pl.Binary)
     frame = pl.DataFrame(
         {
-            "dedup_key": pl.Series([(key or b"").decode("ascii", "replace") for key in copies.keys], dtype=pl.String),
-            "request_hash": pl.Series([_request_hash(message.headers) for message in copies], dtype=pl.String),
+            "dedup_key": pl.Series(copies.keys, dtype=pl.Binary).cast(pl.String),
+            "request_hash": hashes.bin.encode("hex"),
             "partition": pl.Series(copies.partitions, dtype=pl.Int32),
             "offset": copies.offsets,
             "append_time_ms": np.clip(copies.append_times_ms, 0, LAST_MS),  # a copy is not judged, so not refused
@@ -55,6 +56,5 @@ def sighting_rows(copies: Messages, topic: str, topic_id: str) -> pa.Table:
     return to_arrow(rows, SIGHTING_SCHEMA)
 
 
-def _request_hash(headers: tuple[tuple[str, bytes | None], ...]) -> str | None:
-    value = dict(headers).get(REQUEST_HEADER)
-    return value.hex() if value is not None and len(value) == _HASH_BYTES else None
+def _hash_or_none(value: bytes | None) -> bytes | None:
+    return value if value is not None and len(value) == _HASH_BYTES else None

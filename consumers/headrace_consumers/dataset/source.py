@@ -25,11 +25,13 @@ class Source:
         topic: its name.
         topic_id: its id; a topic that was deleted and created again has another.
         partition_count: its partitions.
+        purpose: its name in `kafka.topics`.
     """
 
     topic: str
     topic_id: str
     partition_count: int
+    purpose: str = "interactions"
 
 
 def consumer_options(config: Config) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.landing import Landing
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
@@ -70,13 +71,11 @@ class Aggregation:
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder, closing(self._seen(Path(folder))) as seen:
             letters = _SideFile(self._bad_lines)
             committer = Committer(
+                landing=Landing(source=_SOURCE, table=self._table, dead_letters=letters, report_offsets=lambda _: None),
                 source=_SOURCE,
-                table=self._table,
                 seen=seen,
                 decoder=self._decoder,
                 filter_=self._filter,
-                dead_letters=letters,
-                report_offsets=lambda _: None,
             )
             batch = _Batch(self._table.position(app_id(_SOURCE.topic_id, 0)), self._now_ms)
             for line, record in records:

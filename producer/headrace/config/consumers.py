@@ -185,6 +185,9 @@ class Dataset(Section):
     dead_letter_limits: DeadLetterLimits = Field(default_factory=DeadLetterLimits)
     give_up_after_s: Positive = Field(600, description="End when commits have failed for so long; until then, retry.")
     health_port: int | None = Field(None, ge=1, le=65_535, description="Port of /healthz and /readyz; null: none.")
+    feedback_health_port: int | None = Field(
+        None, ge=1, le=65_535, description="That of the feedback consumer, which may run on the same host; null: none."
+    )
     health_host: str = Field("127.0.0.1", min_length=1, description="The address that it listens on.")
     health_stalled_s: Positive = Field(120, description="Unhealthy when the loop has not turned for so long.")
     health_failing_s: Positive = Field(300, description="Unhealthy when commits have failed for so long.")

@@ -9,6 +9,7 @@ from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.landing import Landing
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.sightings import SIGHTINGS
@@ -33,16 +34,19 @@ class Ground:
         self.reported = []
         self.points = []
         self.committer = Committer(
+            landing=Landing(
+                source=SOURCE,
+                table=self.table,
+                dead_letters=self.dead_letters,
+                report_offsets=self.reported.append,
+                consumer_name="group headrace/0",
+                hook=lambda point: (self.points.append(point), hook(point)),
+            ),
             source=SOURCE,
-            table=self.table,
             seen=self.seen,
             decoder=ColumnarDecoder(),
             filter_=Filter(load(None, {}, {}).filters),
-            dead_letters=self.dead_letters,
-            report_offsets=self.reported.append,
             sightings=SightingsTable(self.sightings, SOURCE),
-            consumer_name="group headrace/0",
-            hook=lambda point: (self.points.append(point), hook(point)),
         )
 
     def sighted(self):

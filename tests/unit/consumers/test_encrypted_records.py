@@ -15,6 +15,7 @@ from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.decode import FastavroDecoder
 from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.landing import Landing
 from headrace_consumers.dataset.message import Message
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
@@ -25,6 +26,9 @@ from tests.support.interactions import NOW_MS, MemoryDeadLetters
 from tests.unit.headrace.calls import captured_call
 
 ENVIRON = {name: base64.b64encode(bytes([number] * 32)).decode() for number, name in enumerate(["OLD", "NEW", "DEDUP"])}
+
+
+SOURCE = Source("topic", "id", 1)
 
 
 def config(write_key, *key_ids):
@@ -50,13 +54,16 @@ class Ground:
 
     def commit(self, messages, start):
         return Committer(
-            source=Source("topic", "id", 1),
-            table=self.table,
+            landing=Landing(
+                source=SOURCE,
+                table=self.table,
+                dead_letters=self.dead_letters,
+                report_offsets=lambda _: None,
+            ),
+            source=SOURCE,
             seen=self.seen,
             decoder=ColumnarDecoder(FastavroDecoder(keys=self.keys)),
             filter_=Filter(load(None, {}, {}).filters),
-            dead_letters=self.dead_letters,
-            report_offsets=lambda _: None,
         ).commit(messages, {0: start})
 
     def questions(self):

@@ -8,10 +8,10 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from headrace_consumers.dataset.assignment import Assignment
 from headrace_consumers.dataset.errors import OffsetsGoneError, SourceError, TableError
+from headrace_consumers.dataset.index import NoIndex
 from headrace_consumers.dataset.kafka_errors import ClientErrors
 from headrace_consumers.dataset.known_topics import KnownTopic
 from headrace_consumers.dataset.loop import BatchLimits, Loop
-from headrace_consumers.dataset.memory import Size
 from headrace_consumers.dataset.retrying import Retrying
 from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.tally import Tally
@@ -101,15 +101,6 @@ class Table:
         return self.positions.get(app_id)
 
 
-class Seen:
-    """Has nothing to tell."""
-
-    size = Size(0, 0)
-
-    def release_all_but(self, _partitions):
-        pass
-
-
 class Committing:
     """A committer whose store is away `failures` times."""
 
@@ -135,6 +126,7 @@ class Ground:
         self.stop = threading.Event()
         self.client_errors = ClientErrors()
         self.statuses = []
+        self.index = NoIndex()
         self.turns = 0
         self.each_turn = lambda _: None
         assignment = Assignment(self.client, SOURCE, KNOWN, table or Table())
@@ -145,7 +137,7 @@ class Ground:
             client_errors=self.client_errors,
             topic_watch=self,
             table=table or Table(),
-            seen=Seen(),
+            index=self.index,
             make_committer=lambda _: self.committing,
             limits=BatchLimits(max_records=max_records, max_bytes=1000, interval_s=5, give_up_after_s=give_up_after_s),
             tally=Tally(),
@@ -170,11 +162,6 @@ class Ground:
         self.each_turn(self.turns)
         if self.turns >= self._last:
             self.stop.set()
-
-
-@pytest.fixture(autouse=True)
-def _none_of_the_table(monkeypatch):
-    monkeypatch.setattr("headrace_consumers.dataset.loop.catch_up", lambda *_: iter(()))
 
 
 def test_a_batch_is_committed_in_time_and_a_partition_starts_at_the_table_or_where_it_began():
@@ -261,7 +248,7 @@ def test_told_to_stop_while_the_seen_set_is_brought_forward_it_leaves_that_for_t
                 ground.stop.set()
             yield 1
 
-    monkeypatch.setattr("headrace_consumers.dataset.loop.catch_up", for_ever)
+    monkeypatch.setattr(ground.index, "bring_forward", for_ever)
     ground.run(1000)
     assert len(steps) == 5
     assert ground.client.paused == {0}

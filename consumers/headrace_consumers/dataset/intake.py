@@ -1,0 +1,227 @@
+"""One topic into one table until it is told to stop, whatever is made of its messages.
+
+admitted -> loop -> fenced: a loop from the table on, anew | offsets gone: admitted again | stopped: the end
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import structlog
+from confluent_kafka import KafkaError, TopicPartition
+
+from headrace.config import Config
+from headrace_consumers.dataset.admin import TopicAdmin
+from headrace_consumers.dataset.admission import admit
+from headrace_consumers.dataset.assignment import Assignment
+from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
+from headrace_consumers.dataset.facts import read_facts
+from headrace_consumers.dataset.health import health_of
+from headrace_consumers.dataset.index import Index
+from headrace_consumers.dataset.kafka_errors import ClientErrors
+from headrace_consumers.dataset.known_topics import KnownTopic
+from headrace_consumers.dataset.landing import Landing
+from headrace_consumers.dataset.layout import Layout
+from headrace_consumers.dataset.loop import BatchCommitter, BatchLimits, Loop
+from headrace_consumers.dataset.source import close_consumer, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.status import Status
+from headrace_consumers.dataset.steps import Hook
+from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.upkeep import Forgetful, Upkeep, maintenances_of
+from headrace_consumers.dataset.watch import TopicWatch
+from headrace_consumers.deadletters import KafkaDeadLetterWriter
+
+__all__ = ["Control", "Intake"]
+
+RECALLED_COMMITS: Final = 200
+
+log = structlog.get_logger("headrace.dataset")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """How whoever runs a consumer steers it, and what it is told.
+
+    Attributes:
+        stop: set it to commit what is buffered, leave the group and end.
+        idle_exit_s: also end when nothing has come for so long.
+        on_progress: called with the tally so far, several times a second.
+        on_status: called with how the loop stands, about twice a second.
+        accept_gap: go on where Kafka no longer holds what the table has not read, or where the topic is another.
+    """
+
+    stop: threading.Event
+    idle_exit_s: float | None = None
+    on_progress: Callable[[Tally], None] | None = None
+    on_status: Callable[[Status], None] | None = None
+    accept_gap: bool = False
+
+
+class Intake:
+    """A topic that was admitted to its table.
+
+    Args:
+        config: of this consumer: its table, its group.
+        purpose: of the topic, a name in `kafka.topics`.
+        layout: the table's.
+        hook: called around each step of a commit.
+        control: see there.
+        health_setting: the name of its health port in the configuration.
+
+    Attributes:
+        source: the topic.
+        table: this member's handle.
+
+    Raises:
+        HeadraceError: one line that says what, where and what to do.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        purpose: str,
+        layout: Layout,
+        hook: Hook,
+        control: Control,
+        *,
+        health_setting: str = "health_port",
+    ) -> None:
+        self._config = config
+        self._hook = hook
+        self._control = control
+        self._health_setting = health_setting
+        self._topic = TopicAdmin(config, control.stop, purpose)
+        self.source = self._topic.describe()
+        self.table = InteractionTable(Path(config.dataset.path), layout, sleep=control.stop.wait)
+        self._known = self._admitted()
+        self._breaker = Breaker(config.dataset.dead_letter_limits, self.source.topic)
+        self._breaker.recall(filter(None, map(read_facts, reversed(self.table.history(RECALLED_COMMITS)))))
+
+    def run(
+        self,
+        total: Tally,
+        index: Index,
+        make_committer: Callable[[Landing], BatchCommitter],
+        *,
+        side_tables: Sequence[InteractionTable] = (),
+        forgetful: Forgetful | None = None,
+    ) -> None:
+        """Consume until told to stop.
+
+        Args:
+            total: what was committed is added to it.
+            index: derived from the table.
+            make_committer: given what lands its batches.
+            side_tables: kept healthy beside the table.
+            forgetful: the seen-set; None: there is none.
+
+        Raises:
+            HeadraceError: nothing is lost by it.
+        """
+        config, control = self._config, self._control
+        tables = [self.table, *side_tables]
+        gone_at = -1
+        with health_of(config, time.monotonic, self._health_setting) as health:
+
+            def tell(status: Status) -> None:
+                health.tell(status)
+                if control.on_status is not None:
+                    control.on_status(status)
+
+            while True:
+                upkeep = Upkeep(
+                    maintenances_of(tables, config.dataset, self._hook), self.table, forgetful, time.monotonic
+                )
+                with self._loop(total, index, make_committer, upkeep, tell) as loop:
+                    try:
+                        loop.run(control.stop, control.idle_exit_s)
+                    except Fenced as fenced:
+                        log.warning("fenced, starting again from the table", reason=str(fenced))
+                    except OffsetsGoneError:
+                        commits = total.commits
+                        self._known = self._admitted()  # says which, or passes over
+                        if gone_at == commits:
+                            raise
+                        gone_at = commits
+                    else:
+                        break
+
+    def _admitted(self) -> KnownTopic:
+        return admit(self.source, self.table, self._topic, accept_gap=self._control.accept_gap, now=_now)
+
+    @contextlib.contextmanager
+    def _loop(
+        self,
+        total: Tally,
+        index: Index,
+        make_committer: Callable[[Landing], BatchCommitter],
+        upkeep: Upkeep,
+        on_status: Callable[[Status], None],
+    ) -> Iterator[Loop]:
+        config = self._config
+        dead_letters = KafkaDeadLetterWriter(
+            lambda: make_dead_letter_producer(config),
+            config.kafka.topics.dead_letters,
+            is_hurried=self._control.stop.is_set,
+        )
+        client_errors = ClientErrors()
+        consumer = make_consumer(config, error_cb=client_errors, on_commit=_on_commit)
+
+        def landing(report_offsets: Callable[[Mapping[int, int]], None]) -> BatchCommitter:
+            return make_committer(
+                Landing(
+                    source=self.source,
+                    table=self.table,
+                    dead_letters=dead_letters,
+                    report_offsets=report_offsets,
+                    breaker=self._breaker,
+                    consumer_name=f"{config.dataset.group_id} headrace/{metadata.version('headrace')}",
+                    hook=self._hook,
+                )
+            )
+
+        loop = Loop(
+            consumer=consumer,
+            source=self.source,
+            assignment=Assignment(consumer, self.source, self._known, self.table),
+            client_errors=client_errors,
+            topic_watch=TopicWatch(self._topic, self._known, self.table.path, clock=time.monotonic),
+            table=self.table,
+            index=index,
+            make_committer=landing,
+            limits=BatchLimits(
+                max_records=config.dataset.max_batch_records,
+                max_bytes=int(config.dataset.max_batch_mb * 1e6),
+                interval_s=config.dataset.commit_interval_s,
+                give_up_after_s=config.dataset.give_up_after_s,
+            ),
+            tally=total,
+            clock=time.monotonic,
+            on_progress=self._control.on_progress or (lambda _: None),
+            on_status=on_status,
+            upkeep=upkeep,
+        )
+        try:
+            yield loop
+        finally:
+            upkeep.close()
+            close_consumer(consumer)
+            dead_letters.close()
+
+
+def _on_commit(error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
+    if error is not None:
+        offsets = {place.partition: place.offset for place in places}
+        log.warning("offsets not reported to Kafka", offsets=offsets, reason=error.str())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
