@@ -103,6 +103,7 @@ def test_why_tells_the_loss_at_each_stage(job):
     }  # fmt: skip
     assert found["rejected"] == {"latency": 4, "failed": 1}
     assert [(each["times"], each["input"]) for each in found["repeated"]] == [(4, '{"question":"often"}')]
+    assert found["repeated_in"] == "sightings"
     assert (found["rows"], found["committed"]["kept"], found["committed"]["rejected"]) == (2, 2, found["rejected"])
     assert found["notes"] == []
 

@@ -58,6 +58,7 @@ class DatasetJob:
         self.kafka = kafka
         self.folder = folder
         self.topic = kafka.create_topic(partitions=partitions)
+        self.feedback_topic = kafka.create_topic(partitions=partitions)
         self.dead_letter_topic = kafka.create_topic(partitions=1, config={"max.message.bytes": "8388608"})
         self.table_path = folder / "table"
         self.config_path = folder / "headrace.json"
@@ -65,7 +66,11 @@ class DatasetJob:
         self.config: dict[str, Any] = {
             "kafka": {
                 "bootstrap_servers": kafka.bootstrap_servers,
-                "topics": {"interactions": self.topic, "dead_letters": self.dead_letter_topic},
+                "topics": {
+                    "interactions": self.topic,
+                    "feedback": self.feedback_topic,
+                    "dead_letters": self.dead_letter_topic,
+                },
                 "consumer_options": {"session.timeout.ms": session_ms, "heartbeat.interval.ms": 400},
             },
             "dataset": {
@@ -85,11 +90,11 @@ class DatasetJob:
         self.config_path.write_text(json.dumps(self.config))
 
     def start(
-        self, *arguments: str, kill_at: str | None = None, idle_exit_s: float | None = 1.0
+        self, *arguments: str, kill_at: str | None = None, idle_exit_s: float | None = 1.0, what: str = "dataset"
     ) -> subprocess.Popen[bytes]:
         """Start a consumer process; its log goes to a file in the folder."""
         self._started += 1
-        command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset", "--json"]
+        command = [sys.executable, "-m", "headrace_consumers.cli", "consume", what, "--json"]
         command += ["--config", str(self.config_path), "--log-format", "json", *arguments]
         command += ["--idle-exit-s", str(idle_exit_s)] if idle_exit_s is not None else []
         environment = {**os.environ, **({"HEADRACE_TEST_KILL_AT": kill_at} if kill_at else {})}
@@ -125,6 +130,10 @@ class DatasetJob:
         return "\n".join(
             f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("consumer-*.log"))
         )
+
+    def feedback(self) -> pl.DataFrame:
+        """Return the whole feedback table."""
+        return pl.scan_delta(f"{self.table_path}-feedback").collect()
 
     def table(self) -> pl.DataFrame:
         """Return the whole table."""

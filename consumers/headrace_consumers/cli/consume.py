@@ -31,7 +31,7 @@ _AcceptGap = Annotated[
 ]
 _LOGGED: Final = ("consumed", "kept", "duplicates", "outcomes", "rejected", "dead_letters", "commits")
 _IN_LINE: Final = ("consumed", "kept", "duplicates", "rejected", "dead_letters")
-_OF_FEEDBACK: Final = ("consumed", "kept", "dead_letters", "commits")
+_OF_FEEDBACK: Final = ("consumed", "kept", "rejected", "dead_letters", "commits")
 _ALL: Final = (*_LOGGED, "unknown")
 
 

@@ -49,11 +49,14 @@ def show(
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the newest rows of a signature."""
+    """Show the newest rows of a signature, how often each came, and the feedback on it."""
     from headrace.config import load
+    from headrace_consumers.cli.beside_rows import add_what_stands_beside
     from headrace_consumers.cli.reading import newest
 
-    found = newest(load(config_path).dataset, signature, rows)
+    dataset = load(config_path).dataset
+    found = newest(dataset, signature, rows)
+    add_what_stands_beside(dataset, found)
     if as_json:
         print_json(found)
         return

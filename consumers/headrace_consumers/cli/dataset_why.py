@@ -96,7 +96,8 @@ def _repeated(loss: "Loss") -> list[str]:
     if not loss.repeated:
         return []
     rows = [(f"{count(each.times)} times", shortened(each.input, _WIDEST)) for each in loss.repeated]
-    return ["", "most repeated inputs", *columns(rows, right=frozenset({0}))]
+    where = "of all that was read" if loss.repeated_in == "sightings" else "among the messages looked at"
+    return ["", f"most repeated inputs, {where}", *columns(rows, right=frozenset({0}))]
 
 
 def _day(unix_ms: int) -> str:

@@ -61,7 +61,6 @@ class Committer:
         watch: RejectionWatch | None = None,
     ) -> None:
         self._source = source
-        self._table = table
         self._seen = seen
         self._decoder = decoder
         self._filter = filter_
@@ -82,7 +81,7 @@ class Committer:
             CircuitOpenError: nearly everything is unreadable; nothing was written.
         """
         messages, landing = Messages.of(messages), self._landing
-        suppression = self._table.suppression()
+        suppression = landing.suppression()
         is_new = self._seen.is_new(messages.keys, messages.partitions)
         selection = select(messages, is_new, self._decoder, self._filter, suppression)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)

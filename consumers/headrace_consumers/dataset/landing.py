@@ -76,6 +76,10 @@ class Landing:
         yield
         self._hook(f"after:{step}")
 
+    def suppression(self) -> Suppression:
+        """Return whom the table no longer takes, for judging the batch."""
+        return self._table.suppression()
+
     def set_aside(self, unreadable: Sequence[tuple[Message, Unreadable]], tally: Tally) -> None:
         """Weigh the batch, and send its dead letters.
 

@@ -27,7 +27,7 @@ class Repeated:
 
     Attributes:
         key: its deduplication key.
-        times: how often, among the records looked at.
+        times: how often, among the records looked at or among all.
         input: its beginning, redacted as it was recorded.
     """
 
@@ -78,6 +78,7 @@ class Loss:
         outcomes: what became of the signature's own.
         rejected: reason -> of these, rejected ones.
         repeated: the inputs that came most often.
+        repeated_in: "sightings" where that is of all that was read, "messages" where of those that were looked at.
         committed: what the table's log tells.
         notes: what could not be looked at, and why.
     """
@@ -90,6 +91,7 @@ class Loss:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     repeated: Sequence[Repeated] = ()
+    repeated_in: str = "messages"
     committed: Committed = field(default_factory=Committed)
     notes: list[str] = field(default_factory=list)
 
@@ -124,6 +126,7 @@ class Loss:
             "outcomes": {outcome.value: self.outcomes[outcome] for outcome in Outcome},
             "rejected": dict(self.rejected),
             "repeated": [{"key": each.key, "times": each.times, "input": each.input} for each in self.repeated],
+            "repeated_in": self.repeated_in,
             "committed": self.committed.as_dict(),
             "notes": self.notes,
         }

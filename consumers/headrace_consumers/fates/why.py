@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 
 from headrace.config import Config
 from headrace.errors import ConfigError, UsageError
+from headrace_consumers.cli.table_access import TableReadError
 from headrace_consumers.dataset.admin import TopicAdmin
 from headrace_consumers.dataset.decode import Decoded, Unreadable
 from headrace_consumers.dataset.errors import SourceError
@@ -20,15 +21,13 @@ from headrace_consumers.dataset.table import app_id
 from headrace_consumers.fates.calls import calls_of
 from headrace_consumers.fates.fate import Outcome, Reading, fate_of, reading_of
 from headrace_consumers.fates.loss import Committed, Loss, Repeated
+from headrace_consumers.fates.repeated import INPUT_CHARACTERS, MOST_REPEATED, most_repeated
 from headrace_consumers.fates.rows import rows_of_keys
 from headrace_consumers.fates.table_at_hand import TableAtHand
 from headrace_consumers.fates.tail import Tail
 from headrace_consumers.topics import TopicError
 
 __all__ = ["why"]
-
-_INPUT_CHARACTERS = 300
-_MOST_REPEATED = 5
 
 
 def why(config: Config, signature: str, *, last: int, commits: int) -> Loss:
@@ -48,7 +47,11 @@ def why(config: Config, signature: str, *, last: int, commits: int) -> Loss:
     table = TableAtHand(config)
     known = table.signatures()
     loss = Loss(signature, rows=known[signature], committed=committed_of(table.table, signature, commits))
-    for look in (lambda: _look_at_calls(config, loss), lambda: _look_at_tail(config, loss, table, last, known)):
+    for look in (
+        lambda: _look_at_calls(config, loss),
+        lambda: _look_at_tail(config, loss, table, last, known),
+        lambda: _look_at_sightings(config, loss),
+    ):
         _unless_away(loss, look)
     if loss.is_unknown:
         near = difflib.get_close_matches(signature, known, n=1, cutoff=0.5)
@@ -95,7 +98,7 @@ def _look_at_tail(config: Config, loss: Loss, table: TableAtHand, last: int, kno
         if reading.signature == loss.signature or reading.unreadable is not None:
             readings.append(reading)
         if isinstance(decoded, Decoded) and reading.signature == loss.signature:
-            inputs.setdefault(reading.key, decoded.record["input"][:_INPUT_CHARACTERS])
+            inputs.setdefault(reading.key, decoded.record["input"][:INPUT_CHARACTERS])
     rows = {} if table.snapshot is None else rows_of_keys(table.snapshot, {reading.key for reading in readings})
     topic_id = TopicAdmin(config).describe().topic_id
     times: Counter[str] = Counter()
@@ -107,8 +110,14 @@ def _look_at_tail(config: Config, loss: Loss, table: TableAtHand, last: int, kno
         elif signature == loss.signature:
             loss.add(fate)
             times[reading.key] += 1
-    most = [(key, count) for key, count in times.most_common(_MOST_REPEATED) if count > 1]
+    most = [(key, count) for key, count in times.most_common(MOST_REPEATED) if count > 1]
     loss.repeated = [Repeated(key, count, inputs.get(key, "")) for key, count in most]
+
+
+def _look_at_sightings(config: Config, loss: Loss) -> None:
+    found = most_repeated(config, loss.signature)
+    if found is not None:
+        loss.repeated, loss.repeated_in = found, "sightings"
 
 
 def _reading(
@@ -124,7 +133,7 @@ def _reading(
 def _unless_away(loss: Loss, look: Callable[[], None]) -> None:
     try:
         look()
-    except (TopicError, SourceError, ConfigError) as error:
+    except (TopicError, SourceError, ConfigError, TableReadError) as error:
         if str(error) not in loss.notes:
             loss.notes.append(str(error))
     except (pa.ArrowException, OSError) as error:

@@ -1,6 +1,7 @@
 """One batch of feedback to its table, exactly once.
 
-decode -> dead letters acknowledged -> files on disk -> one commit of rows and offsets -> Kafka offset
+decode -> that of erased people left out -> dead letters acknowledged -> files on disk -> one commit of rows and offsets
+  -> Kafka offset
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from headrace_consumers.dataset.decode import Unreadable
+from headrace_consumers.dataset.errors import SuppressionChanged
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import feedback_rows, is_datable
 from headrace_consumers.dataset.landing import Landing
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FeedbackCommitter"]
 
+_NO_SIGNATURE = ""
 _UNWRITABLE = Unreadable("unwritable", "no row can be built from it")
 
 log = structlog.get_logger("headrace.dataset")
@@ -45,6 +48,8 @@ class FeedbackCommitter:
     def commit(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> Tally:
         """Commit a batch and return what became of it; arguments and errors are those of `Committer.commit`."""
         messages = Messages.of(messages)
+        suppression = self._landing.suppression()
+        suppressed = 0
         readable: list[tuple[Message, Feedback]] = []
         unreadable: list[tuple[Message, Unreadable]] = []
         for message in messages:
@@ -53,15 +58,23 @@ class FeedbackCommitter:
                 unreadable.append((message, found))
             elif not is_datable(message):
                 unreadable.append((message, _UNWRITABLE))
+            elif suppression.concerns(found["subject_id"], found["request_id"]):
+                suppressed += 1
             else:
                 readable.append((message, found))
         tally = Tally(
             consumed=len(messages), kept=len(readable), dead_letters=Counter(why.reason for _, why in unreadable)
         )
+        if suppressed:
+            tally.rejections[_NO_SIGNATURE, "suppressed"] = suppressed
         self._landing.set_aside(unreadable, tally)
         targets = messages.next_offsets
         rows = feedback_rows(readable, self._source.topic, self._source.topic_id)
-        version = self._landing.commit(rows, tally, targets, starts)
+        try:
+            version = self._landing.commit(rows, tally, targets, starts, suppression)
+        except SuppressionChanged:
+            log.info("somebody was erased meanwhile: the batch is judged again")
+            return self.commit(messages, starts)
         self._landing.report(targets)
         tally.commits = 1
         log.info("committed", version=version, records=len(messages), rows=rows.num_rows, next_offsets=targets)
