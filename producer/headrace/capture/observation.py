@@ -18,7 +18,7 @@ from headrace.capture.marks import Mark, mark_of
 from headrace.capture.outcome import outcome_of
 from headrace.capture.recording import Recording
 from headrace.capture.sampling import new_request_id, share_of
-from headrace.capture.scope import KEY, NOTHING, Request, Scope
+from headrace.capture.scope import KEY, NOTHING, Request, Scope, put_back
 from headrace.capture.streams import STREAMS, Collected, watched
 from headrace.capture.success import judged
 from headrace.interruption import pass_on
@@ -47,6 +47,7 @@ class Observation:
         runtime: what is configured.
         mark: the module's instrumentation.
         scope: what applies where it was called.
+        before: the settings that the caller's thread has.
 
     Attributes:
         recording: that takes the call in, if one does.
@@ -57,6 +58,7 @@ class Observation:
     """
 
     __slots__ = (
+        "_before",
         "_collected",
         "_has_ended",
         "_mark",
@@ -69,8 +71,9 @@ class Observation:
         "started_s",
     )
 
-    def __init__(self, runtime: Runtime, mark: Mark, scope: Scope) -> None:
+    def __init__(self, runtime: Runtime, mark: Mark, scope: Scope, before: Any) -> None:
         self._runtime = runtime
+        self._before = before
         self._mark = mark
         self._scope = scope
         self.recording: Recording | None = None
@@ -111,6 +114,9 @@ class Observation:
 
     def raised(self, error: BaseException) -> None:
         """End the call by what it raised. Never raises."""
+        recording = self.recording
+        if recording is not None:
+            put_back(self._before, lambda current: current.recording is recording and current is not self._scope)
         self._end(None, error)
 
     # A stream's steps; see `streams.Streaming`.
@@ -201,8 +207,8 @@ def observe(
     # A call that is not sampled costs this function, the hash and the counters. Python's own calls are what is dear
     # there, the more so as the program has emptied the processor's caches meanwhile; so it is spelt out.
     scope = NOTHING
+    overrides = thread_local_overrides.get()
     try:
-        overrides = thread_local_overrides.get()
         scope = overrides.get(KEY, NOTHING)
         policy = runtime.policy
         decided_by, rate, threshold = mark.share
@@ -210,7 +216,7 @@ def observe(
             decided_by, rate, threshold = mark.share = share_of(policy, mark.key[0])
         if rate is None or scope.suppressed:
             return None
-        observation = Observation(runtime, mark, scope)
+        observation = Observation(runtime, mark, scope, overrides)
         request = scope.request
         if scope.closed:
             observation.recording = scope.recording
@@ -230,6 +236,6 @@ def observe(
     except Exception as error:
         pass_on(error)
         runtime.count_failure(error)
-        observation = Observation(runtime, mark, scope)
+        observation = Observation(runtime, mark, scope, overrides)
     observation.started_s = runtime.perf_counter()
     return observation

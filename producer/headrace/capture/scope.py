@@ -28,6 +28,7 @@ __all__ = [
     "current_scope",
     "enter",
     "leave",
+    "put_back",
     "request",
     "stay_in_request",
     "suppress",
@@ -121,14 +122,36 @@ def leave(token: Token[Any]) -> None:
         thread_local_overrides.reset(token)
 
 
+def put_back(before: Any, is_still_in: Callable[[Scope], bool]) -> None:
+    """Take away what an interruption left in place: a signal handler may raise just before or in `leave`.
+
+    Args:
+        before: the thread's settings before `enter`.
+        is_still_in: tells whether a scope is what was entered, or lies in it.
+    """
+    if is_still_in(current_scope()):
+        thread_local_overrides.set(before)
+
+
+@contextmanager
+def _within(scope: Scope) -> Iterator[None]:
+    before = thread_local_overrides.get()
+    try:
+        token = enter({KEY: scope})
+        try:
+            yield
+        finally:
+            leave(token)
+    except BaseException:
+        put_back(before, lambda current: current is scope)
+        raise
+
+
 @contextmanager
 def _entered(opened: Callable[[], Request]) -> Iterator[Request]:
     inner = _inside(current_scope(), opened())
-    token = enter({KEY: inner})
-    try:
+    with _within(inner):
         yield cast("Request", inner.request)
-    finally:
-        leave(token)
 
 
 def _opened(
@@ -169,8 +192,5 @@ def _inside(outer: Scope, opened: Request) -> Scope:
 @contextmanager
 def suppress() -> Iterator[None]:
     """See `headrace.suppress`."""
-    token = enter({KEY: replace(current_scope(), closed=True, suppressed=True)})
-    try:
+    with _within(replace(current_scope(), closed=True, suppressed=True)):
         yield
-    finally:
-        leave(token)

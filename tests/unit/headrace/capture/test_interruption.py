@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dspy
 import pytest
+from dspy.dsp.utils.settings import thread_local_overrides
 
 import headrace
 from headrace import runtime
@@ -224,6 +225,36 @@ def test_a_call_after_an_interrupted_one_is_as_before(at):
     program(question="y")
     assert [call.signature for call in pipeline.calls] == ["qa.generate.predict", "qa.judge", "qa"]
     assert pipeline.failures == []
+
+
+def inside(opened, call):
+    def run():
+        with opened():
+            call()
+
+    return run
+
+
+@pytest.mark.parametrize("way", ["echo", "echo that raises", "program", "request", "suppress"])
+def test_no_setting_of_an_interrupted_call_or_request_is_left_in_place(at, way):
+    at(100)
+    ways = dict(ways_of_calling())
+    ways["request"] = inside(lambda: headrace.request("r-1"), ways["echo"])
+    ways["suppress"] = inside(headrace.suppress, ways["echo"])
+    call = ways[way]
+    call()
+    before, left, place, is_over = thread_local_overrides.get(), [], 0, False
+    with handled_by(forgets_its_arguments):
+        while not is_over:
+            place += 1
+            with struck_at(place) as was_struck:
+                reached_the_host(call)
+            if thread_local_overrides.get() is not before:
+                left.append(place)
+                thread_local_overrides.set(before)
+            is_over = not was_struck()
+    assert place > 10
+    assert left == []
 
 
 def test_the_ledger_balances_however_a_submit_is_interrupted(tmp_path):
