@@ -1,9 +1,10 @@
-"""`headrace dataset maintain` beside the members, again and again, and what it leaves to be deleted."""
+"""`headrace dataset maintain` beside the members, again and again, and what it finds to be deleted."""
 
 import contextlib
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -22,31 +23,36 @@ _PLANTED: Final = 5
 
 
 class Maintainers:
-    """So many at once; each that ends is followed by another.
+    """So many at once; each that ends is followed by another, with the same fault until it has been struck.
 
     Args:
         config_path: the members' configuration.
         table_path: the table.
-        first: the environment variables of the first ones, with which they are struck; so many run at once.
+        faults: the environment variables with which each of those that run at once is struck.
     """
 
-    def __init__(self, config_path: Path, table_path: Path, first: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, config_path: Path, table_path: Path, faults: Sequence[Mapping[str, str]]) -> None:
         self._config_path = config_path
         self._table_path = table_path
-        self._first = list(first)
-        self._wanted = len(first)
+        self._faults = list(faults)
+        self._at_work: list[Member | None] = [None] * len(faults)
         self._planted: list[Path] = []
+        self.struck = 0
         self.all: list[Member] = []
 
     def keep_up(self) -> None:
         """Start those that are due, as soon as there is a table."""
-        if not self._wanted or not list(self._table_path.glob("_delta_log/*.json")):
+        if not self._faults or not list(self._table_path.glob("_delta_log/*.json")):
             return
         if not self._planted:
             with contextlib.suppress(OSError):  # the disk may be full just now
                 self._plant()
-        for _ in range(self._wanted - sum(member.lives for member in self.all)):
-            self.start(self._first.pop() if self._first else {})
+        for place, member in enumerate(self._at_work):
+            if member is not None and (member.is_stopped or member.process.poll() == -signal.SIGKILL):
+                self.struck += bool(self._faults[place])
+                self._faults[place] = {}
+            if member is None or not member.lives:
+                self._at_work[place] = self.start(self._faults[place])
 
     def start(self, variables: Mapping[str, str]) -> Member:
         command = [sys.executable, "-m", "headrace_consumers.cli", "dataset", "maintain", "--json"]

@@ -114,7 +114,7 @@ def draw(seed: int, number: int) -> Plan:
         members=rng.choice((1, 2, 2, 3, 4)),
         records=rng.randrange(600, 2000),
         aborted_share=rng.choice((0.0, 0.3)),
-        max_batch_records=rng.choice((60, 200, 2000)),
+        max_batch_records=rng.choice((20, 60) if is_maintained else (60, 200, 2000)),  # many files, to be merged
         faults=tuple(sorted((leading, *others), key=lambda fault: fault.at_s)),
         is_static=rng.random() < STATIC_SHARE,
         maintainers=rng.choice((1, 2) if is_maintained else (0, 0, 1)),
@@ -129,5 +129,5 @@ def _fault(rng: random.Random, kind: Kind, point: str) -> Fault:
         for_s=round(rng.uniform(SESSION_S + 0.7, SESSION_S + 2.5) if longer_than_session else rng.uniform(0.3, 2.0), 2),
         member=rng.randrange(8),
         point=point,
-        count=rng.randrange(1, 4),
+        count=1 if point in MAINTENANCE_POINTS else rng.randrange(1, 4),
     )

@@ -45,6 +45,7 @@ class Outcome:
         fenced: batches that were fenced.
         cut_short: members that were not done at the bound after SIGTERM, and left.
         merges: of small files, by members and maintainers.
+        maintainers_struck: so many were killed or stopped at a step.
         problems: in what it is wrong.
     """
 
@@ -53,6 +54,7 @@ class Outcome:
     fenced: int
     cut_short: int
     merges: int
+    maintainers_struck: int
     problems: list[str]
 
 
@@ -88,8 +90,8 @@ class Round:
             self.job.config["kafka"]["consumer_options"]["session.timeout.ms"] = int(SESSION_S * 1000)
         self.job.reconfigure()
         self.crew = Crew(self.job.config_path, is_static=plan.is_static)
-        firsts = [self._variables(number, of_maintainer=True) for number in range(plan.maintainers)]
-        self.maintainers = Maintainers(self.job.config_path, self.job.table_path, firsts)
+        faults = [self._variables(number, of_maintainer=True) for number in range(plan.maintainers)]
+        self.maintainers = Maintainers(self.job.config_path, self.job.table_path, faults)
         self._wanted = plan.members
         self._hurt: list[tuple[float, Callable[[], None]]] = []
 
@@ -116,7 +118,15 @@ class Round:
         problems = self._account(owed) or self._account_of_maintenance(owed)
         problems += self.crew.complaints() + self.maintainers.complaints()
         merges = self.maintainers.done()["files_written"] + self._said("files merged")
-        return Outcome(owed, self.crew.restarts, self._said("fenced"), self._said("left at once"), merges, problems)
+        return Outcome(
+            owed,
+            restarts=self.crew.restarts,
+            fenced=self._said("fenced"),
+            cut_short=self._said("left at once"),
+            merges=merges,
+            maintainers_struck=self.maintainers.struck,
+            problems=problems,
+        )
 
     def logs(self) -> str:
         """Return the ends of all logs."""
