@@ -20,12 +20,21 @@ _STOPPED = "T"
 
 @dataclass(eq=False)
 class Member:
-    """One process, with its log, which goes through a pipe so that a limit on files does not touch it."""
+    """One process, with its log, which goes through a pipe so that a limit on files does not touch it.
+
+    Attributes:
+        process: of which stderr is a pipe.
+        instance: of a static membership.
+        log: its lines.
+        is_leaving: it was told to end.
+        was_stopped: it was seen in SIGSTOP.
+    """
 
     process: subprocess.Popen[str]
     instance: int | None = None
     log: list[str] = field(default_factory=list)
     is_leaving: bool = False
+    was_stopped: bool = False
 
     def __post_init__(self) -> None:
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -43,6 +52,10 @@ class Member:
         except OSError:
             return False
         return state.startswith(_STOPPED)
+
+    def has_said(self, event: str) -> bool:
+        """Tell whether its log has this event."""
+        return any(f'"event": "{event}"' in line for line in list(self.log))
 
     def send(self, number: signal.Signals) -> None:
         if self.lives:
@@ -132,6 +145,13 @@ class Crew:
 
     def living(self) -> list[Member]:
         return [member for member in self.all if member.lives and not member.is_leaving]
+
+    def is_at_work(self, partitions: int) -> bool:
+        """Tell whether all living members have begun, and as many have partitions as there can be."""
+        living = self.living()
+        begun = sum(member.has_said("consuming") for member in living)
+        assigned = sum(member.has_said("assigned") for member in living)
+        return begun == len(living) and assigned >= min(len(living), partitions)
 
     def chosen(self, number: int) -> Member | None:
         """Return the living member of this number, modulo how many there are."""

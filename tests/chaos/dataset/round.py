@@ -27,10 +27,12 @@ from tests.chaos.dataset.traffic import Traffic
 from tests.support.dataset_job import DatasetJob
 from tests.support.kafka import Kafka
 from tests.support.kafka_unruly import UnrulyBroker
+from tests.support.waiting import wait_until
 
 __all__ = ["Outcome", "Round", "played"]
 
 _TICK_S: Final = 0.05
+_BEGUN_S: Final = 120
 _END_S: Final = 180  # a hang is longer; a member ends itself within 10 s, on a machine that has time for it
 _WRITTEN_S: Final = 180
 
@@ -41,6 +43,9 @@ class Outcome:
 
     Attributes:
         owed: what the account says.
+        rows_under_fire: that were in the table when the members had ended, before the last one read the rest.
+        killed: members that ended by SIGKILL.
+        stopped: members that were seen in SIGSTOP.
         restarts: members that the supervisor started again.
         fenced: batches that were fenced.
         cut_short: members that were not done at the bound after SIGTERM, and left.
@@ -50,6 +55,9 @@ class Outcome:
     """
 
     owed: Owed
+    rows_under_fire: int
+    killed: int
+    stopped: int
     restarts: int
     fenced: int
     cut_short: int
@@ -108,18 +116,23 @@ class Round:
             aborted_share=plan.aborted_share,
             seed=plan.seed,
         )
+        wait_until(lambda: self.crew.is_at_work(plan.partitions), "the members to begin", _BEGUN_S)
         traffic.start()
         self._strike()
         self._broker.start()
         traffic.finish(_WRITTEN_S)
         self.crew.end(_END_S)
         self.maintainers.end(_END_S)
+        rows_under_fire = table_of(self.job.table_path).height
         owed = owed_by(self._kafka.records(self.job.topic))
         problems = self._account(owed) or self._account_of_maintenance(owed)
         problems += self.crew.complaints() + self.maintainers.complaints()
         merges = self.maintainers.done()["files_written"] + self._said("files merged")
         return Outcome(
             owed,
+            rows_under_fire=rows_under_fire,
+            killed=sum(member.process.returncode == -signal.SIGKILL for member in self.crew.all),
+            stopped=sum(member.was_stopped for member in self.crew.all),
             restarts=self.crew.restarts,
             fenced=self._said("fenced"),
             cut_short=self._said("left at once"),
@@ -156,11 +169,15 @@ class Round:
         return variables
 
     def _strike(self) -> None:
-        """Play the faults; meanwhile start again what has ended, and wake what has stopped itself for long enough."""
+        """Play the faults; meanwhile start again what has ended, and wake what has stopped itself for long enough.
+
+        It ends when all members are at work again: one that is told to end while Python starts has no part in it.
+        """
         began = time.monotonic()
         waiting = list(self._plan.faults)
         sleepers: dict[Member, float] = {}
-        while waiting or self._hurt or sleepers or time.monotonic() - began < LOAD_S:
+        now_s = 0.0
+        while waiting or self._hurt or sleepers or now_s < LOAD_S or not self._is_quiet(now_s):
             now_s = time.monotonic() - began
             while waiting and waiting[0].at_s <= now_s:
                 self._begin(waiting.pop(0), now_s)
@@ -172,12 +189,17 @@ class Round:
             self.maintainers.keep_up()
             time.sleep(_TICK_S)
 
+    def _is_quiet(self, now_s: float) -> bool:
+        return now_s > LOAD_S + _BEGUN_S or self.crew.is_at_work(self._plan.partitions)
+
     def _wake(self, sleepers: dict[Member, float], now_s: float) -> None:
         longest_s = max((f.for_s for f in self._plan.faults if f.kind in {Kind.STOP, Kind.STOP_AT}), default=0.0)
         for member in [*self.crew.all, *self.maintainers.all]:
             if not member.is_stopped:
                 sleepers.pop(member, None)
-            elif now_s >= sleepers.setdefault(member, now_s + longest_s):
+                continue
+            member.was_stopped = True
+            if now_s >= sleepers.setdefault(member, now_s + longest_s):
                 member.send(signal.SIGCONT)
 
     def _begin(self, fault: Fault, now_s: float) -> None:

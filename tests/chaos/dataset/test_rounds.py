@@ -66,13 +66,15 @@ def test_whatever_happens_each_example_is_there_once(
         owed = outcome.owed
         figures.update(messages=owed.messages, rows=len(owed.rows), repeats=len(owed.copies), letters=len(owed.letters))
         figures.update(restarts=outcome.restarts, fenced=outcome.fenced, rounds=1)
+        figures.update(killed=outcome.killed, stopped=outcome.stopped, under_fire=outcome.rows_under_fire)
         figures.update(merges=outcome.merges, struck=outcome.maintainers_struck, cut_short=outcome.cut_short)
         kinds.update(plan.kinds)
         kinds.update([plan.protocol, *(["static"] if plan.is_static else [])])
     report(
         f"{figures['rounds']} rounds of the dataset consumer from seed {seed}: {figures['messages']} messages, "
         f"{figures['repeats']} of them repeats, {figures['letters']} dead letters, {figures['rows']} rows, 0 missing, "
-        f"0 twice; {figures['restarts']} members started again, {figures['fenced']} batches fenced, "
+        f"0 twice; {figures['under_fire']} of the rows under fire, {figures['killed']} members killed, "
+        f"{figures['stopped']} stopped, {figures['restarts']} started again, {figures['fenced']} batches fenced, "
         f"{figures['merges']} merges of files, {figures['struck']} maintainers struck, "
         f"{figures['cut_short']} members left at the bound; {dict(kinds)}"
     )
