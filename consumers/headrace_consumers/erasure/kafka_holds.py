@@ -57,12 +57,18 @@ def holds(
         trouble: why there are none.
         now: UTC; what comes later is not taken into the tables.
     """
-    return [_hold(name, what, settings.get(name), trouble, now) for name, what in _topics(config).items()]
+    topics, kafka = config.kafka.topics, config.kafka
+    promised = {topics.interactions: f"kafka.retention_days promises {kafka.retention_days:g}"}
+    late = f"kafka.late_retention_days promises {kafka.late_retention_days:g}"
+    return [
+        _hold(name, what, settings.get(name), f"{promised.get(name, late)}; {trouble}" if trouble else None, now)
+        for name, what in _topics(config).items()
+    ]
 
 
 def _hold(topic: str, what: str, settings: Mapping[str, str] | None, trouble: str | None, now: dt.datetime) -> Hold:
     if trouble is not None:
-        return Hold(topic, what, None, f"not known: {trouble}")
+        return Hold(topic, what, None, f"not known, {trouble}")
     if settings is None:
         return Hold(topic, what, None, "there is no such topic")
     longest_ms = held_ms(settings)

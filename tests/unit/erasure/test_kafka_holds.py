@@ -37,4 +37,6 @@ def test_a_broker_that_says_nothing_gives_no_date():
     found, trouble = states(CONFIG)
     assert found == {}
     assert {hold.gone_by for hold in holds(CONFIG, found, trouble, NOW)} == {None}
-    assert all("not known: kafka.bootstrap_servers" in hold.why for hold in holds(CONFIG, found, trouble, NOW))
+    days = [hold.why.partition("; kafka.bootstrap_servers: not set")[0] for hold in holds(CONFIG, found, trouble, NOW)]
+    late = "not known, kafka.late_retention_days promises 30"
+    assert days == ["not known, kafka.retention_days promises 7", late, late]
