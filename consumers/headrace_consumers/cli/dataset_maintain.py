@@ -13,10 +13,9 @@ EXAMPLE: Final = "Example: headrace dataset maintain --config headrace.json"
 def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     """Merge small files, remove rows past the retention, delete what is no longer needed; say what was done.
 
-    Consumers may run on; the one that owns partition 0 does the same, bit by bit.
+    The tables beside the dataset, sightings and feedback, are maintained too. Consumers may run on; the one that owns
+    partition 0 does the same, bit by bit.
     """
-    import datetime as dt
-    import time
     from contextlib import closing
     from pathlib import Path
 
@@ -25,23 +24,34 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
     from headrace.config import load
     from headrace_consumers import logs
     from headrace_consumers.dataset.errors import TableError
-    from headrace_consumers.dataset.maintenance import Maintenance
+    from headrace_consumers.dataset.feedback.rows import FEEDBACK
+    from headrace_consumers.dataset.rows import INTERACTIONS
+    from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+    from headrace_consumers.dataset.sightings import SIGHTINGS
     from headrace_consumers.dataset.steps import hook_from_environment
     from headrace_consumers.dataset.table import InteractionTable
+    from headrace_consumers.dataset.upkeep import maintenance_of
 
     config = load(config_path).dataset
     if "://" not in config.path and not DeltaTable.is_deltatable(config.path):
         raise TableError(f"{config.path}: no Delta table here yet; headrace consume dataset makes it")
     logs.configure("auto", "warning")
-    with closing(InteractionTable(Path(config.path))) as table:
-        work = Maintenance(
-            table.path, config, now=lambda: dt.datetime.now(dt.UTC), clock=time.monotonic, hook=hook_from_environment()
-        )
-        work.run()
+    done = {}
+    for name, path, layout in (
+        ("", config.path, INTERACTIONS),
+        ("sightings", sightings_path(config.path), SIGHTINGS),
+        ("feedback", feedback_path(config.path), FEEDBACK),
+    ):
+        if name and not DeltaTable.is_deltatable(path):
+            continue
+        with closing(InteractionTable(Path(path), layout)) as table:
+            work = maintenance_of(table, config, hook_from_environment())
+            work.run()
+            done[name] = work.done.as_dict()
     if as_json:
-        print_json(work.done.as_dict())
+        print_json({**done.pop(""), **done})
     else:
-        print_lines(_lines(work.done.as_dict()))
+        print_lines([line for name, figures_ in done.items() for line in [name, *_lines(figures_)] if line])
 
 
 def _lines(done: dict[str, Any]) -> list[str]:

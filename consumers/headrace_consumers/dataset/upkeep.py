@@ -14,7 +14,7 @@ from headrace_consumers.dataset.maintenance import Maintenance
 from headrace_consumers.dataset.steps import Hook
 from headrace_consumers.dataset.table import InteractionTable
 
-__all__ = ["MAINTAINER", "Upkeep", "maintenances_of"]
+__all__ = ["MAINTAINER", "Upkeep", "maintenance_of", "maintenances_of"]
 
 MAINTAINER: Final = 0
 """The partition whose owner has the role."""
@@ -101,14 +101,16 @@ def maintenances_of(tables: Sequence[InteractionTable], config: Dataset, hook: H
     """Return what keeps the tables healthy, on the system's clocks; nothing where it is switched off."""
     if not config.maintenance.enabled:
         return []
-    return [
-        Maintenance(
-            table.path,
-            config,
-            layout=table.layout,
-            now=lambda: dt.datetime.now(dt.UTC),
-            clock=time.monotonic,
-            hook=hook,
-        )
-        for table in tables
-    ]
+    return [maintenance_of(table, config, hook) for table in tables]
+
+
+def maintenance_of(table: InteractionTable, config: Dataset, hook: Hook) -> Maintenance:
+    """Return what keeps one table healthy, on the system's clocks."""
+    return Maintenance(
+        table.path,
+        config,
+        layout=table.layout,
+        now=lambda: dt.datetime.now(dt.UTC),
+        clock=time.monotonic,
+        hook=hook,
+    )

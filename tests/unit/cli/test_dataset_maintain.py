@@ -10,7 +10,11 @@ import pytest
 from deltalake import DeltaTable
 
 from headrace_consumers.dataset.files import write_files
+from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.sightings import SIGHTINGS
+from headrace_consumers.dataset.sightings_table import SightingsTable
+from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.table import InteractionTable, Move
 from tests.support.interactions import interaction, kept, message_of
 
@@ -38,6 +42,20 @@ def test_it_says_what_it_did(command, config_file, path):
     assert lines[-1].split() == ["files", "in", "the", "table", "1"]
     assert command("dataset", "maintain", "--config", config, "--json").json["files_merged"] == 0
     assert offsets(path) == list(range(12))
+
+
+def test_the_tables_beside_the_dataset_are_maintained_too(command, config_file, path):
+    beside = InteractionTable(path.with_name("t-sightings"), SIGHTINGS)
+    for offset in range(12):
+        copies = Messages.of([message_of(interaction("0"), 100 + offset)])
+        SightingsTable(beside, Source("topic", "id", 1)).add(copies, {0: 101 + offset})
+    beside.close()
+    config = config_file({"dataset": {"path": str(path)}})
+    done = command("dataset", "maintain", "--config", config, "--json").json
+    assert (done["files_merged"], done["sightings"]["files_merged"], "feedback" in done) == (12, 12, False)
+    assert offsets(beside.path) == list(range(100, 112))
+    lines = command("dataset", "maintain", "--config", config).out.splitlines()
+    assert "sightings" in lines
 
 
 def test_a_missing_table_is_one_line(command, config_file, tmp_path):
