@@ -1,13 +1,14 @@
 """What all tests share: one real Kafka, started when the first test asks for it."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.support import kafka_broker
+from tests.support import kafka_broker, versity
 from tests.support.kafka import Kafka
 
 # A machine that is busy elsewhere is no failure.
@@ -34,6 +35,20 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     running = Kafka(broker)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[versity.S3Server]:
+    """Give the run's S3-compatible server; each test takes a name of its own for its table."""
+    try:
+        server = versity.start(os.environ)
+    except versity.NoServerError as error:
+        reason = f"no S3-compatible server: {error}"
+        server = None
+    if server is None:
+        pytest.fail(reason, pytrace=False)
+    yield server
+    server.lifeline.cut()
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,8 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     from headrace_consumers.dataset.filter import Filter
     from headrace_consumers.dataset.fingerprint_table import FingerprintTable
     from headrace_consumers.dataset.fingerprints import fingerprints_of
+    from headrace_consumers.dataset.local_store import LocalStore
     from headrace_consumers.dataset.messages import Messages
-    from headrace_consumers.dataset.store import LocalStore
 
     consumer = Consumer({"bootstrap.servers": job["servers"], "group.id": uuid.uuid4().hex})
     consumer.assign([TopicPartition(job["topic"], partition, 0) for partition in range(job["partitions"])])

@@ -17,9 +17,6 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
     partition 0 does the same, bit by bit.
     """
     from contextlib import closing
-    from pathlib import Path
-
-    from deltalake import DeltaTable
 
     from headrace.config import load
     from headrace_consumers import logs
@@ -29,11 +26,12 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
     from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
     from headrace_consumers.dataset.sightings import SIGHTINGS
     from headrace_consumers.dataset.steps import hook_from_environment
+    from headrace_consumers.dataset.store_at import store_at
     from headrace_consumers.dataset.table import InteractionTable
     from headrace_consumers.dataset.upkeep import maintenance_of
 
     config = load(config_path).dataset
-    if "://" not in config.path and not DeltaTable.is_deltatable(config.path):
+    if not store_at(config.path, config.storage_options).is_table():
         raise TableError(f"{config.path}: no Delta table here yet; headrace consume dataset makes it")
     logs.configure("auto", "warning")
     done = {}
@@ -42,9 +40,10 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
         ("sightings", sightings_path(config.path), SIGHTINGS),
         ("feedback", feedback_path(config.path), FEEDBACK),
     ):
-        if name and not DeltaTable.is_deltatable(path):
+        store = store_at(path, config.storage_options)
+        if name and not store.is_table():
             continue
-        with closing(InteractionTable(Path(path), layout)) as table:
+        with closing(InteractionTable(store, layout)) as table:
             work = maintenance_of(table, config, hook_from_environment())
             work.run()
             done[name] = work.done.as_dict()

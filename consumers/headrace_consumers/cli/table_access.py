@@ -38,8 +38,10 @@ def opened(dataset: "Dataset", how: "Callable[[DeltaTable], _Opened]") -> "Itera
     import polars as pl
     import pyarrow as pa
 
+    from headrace_consumers.dataset.store_at import store_of
+
     try:
-        table = deltalake.DeltaTable(dataset.path, storage_options=dict(dataset.storage_options) or None)
+        table = store_of(dataset).handle()
     except (deltalake.exceptions.TableNotFoundError, FileNotFoundError) as error:
         raise TableReadError(
             f"{dataset.path}: no Delta table here yet; headrace consume dataset makes it. Check dataset.path"
@@ -66,10 +68,11 @@ def scan_of(table: "DeltaTable") -> "pl.LazyFrame":
 def needs_pyarrow(path: str) -> bool:
     """Tell whether polars must read the table through pyarrow.
 
-    delta-rs names a table's files as parts of a URL, and polars' own reader looks for `%20` in a folder's name.
+    delta-rs names a table's files as parts of a URL, and polars' own reader looks for `%20` in a folder's name. It
+    would reach an object store by ways of its own, with other names for the options; pyarrow goes through delta-rs.
     """
     path = path.removeprefix("file://")
-    return "://" not in path and quote(path) != path
+    return "://" in path or quote(path) != path
 
 
 def _line(error: Exception) -> str:

@@ -23,7 +23,7 @@ class Missing:
     end: int
 
 
-def insist_on_topic(found: Source, known: KnownTopic, table: Path) -> None:
+def insist_on_topic(found: Source, known: KnownTopic, table: Path | str) -> None:
     """Refuse a topic that only has the name of the one that the table was built from.
 
     Raises:
@@ -38,7 +38,7 @@ def insist_on_topic(found: Source, known: KnownTopic, table: Path) -> None:
         )
 
 
-def insist_on_partitions(found: Source, partitions: int, table: Path) -> None:
+def insist_on_partitions(found: Source, partitions: int, table: Path | str) -> None:
     """Refuse a topic whose partitions are not as many as they were.
 
     Raises:
@@ -54,7 +54,7 @@ def insist_on_partitions(found: Source, partitions: int, table: Path) -> None:
         )
 
 
-def insist_on_ends(found: Source, positions: Mapping[int, int], ends: Mapping[int, int], table: Path) -> None:
+def insist_on_ends(found: Source, positions: Mapping[int, int], ends: Mapping[int, int], table: Path | str) -> None:
     """Refuse a topic that ends before what the table has read of it.
 
     Args:
@@ -88,7 +88,7 @@ def missing(starts: Mapping[int, int], oldest: Mapping[int, int]) -> list[Missin
     return [Missing(p, start, oldest[p]) for p, start in sorted(starts.items()) if oldest.get(p, start) > start]
 
 
-def offsets_gone(topic: str, gone: Sequence[Missing], table: Path) -> OffsetsGoneError:
+def offsets_gone(topic: str, gone: Sequence[Missing], table: Path | str) -> OffsetsGoneError:
     """Return the refusal to go on behind a gap."""
     named = ", ".join(f"{topic}/{each.partition} from {each.begin} to {each.end - 1}" for each in gone[:3])
     more = f" and {len(gone) - 3} more partitions" if len(gone) > 3 else ""  # noqa: PLR2004  # as many as are named

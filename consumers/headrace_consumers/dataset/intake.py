@@ -33,6 +33,7 @@ from headrace_consumers.dataset.loop import BatchCommitter, BatchLimits, Loop
 from headrace_consumers.dataset.source import close_consumer, make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook
+from headrace_consumers.dataset.store_at import store_of
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.dataset.upkeep import Forgetful, Upkeep, maintenances_of
@@ -100,7 +101,7 @@ class Intake:
         self._health_setting = health_setting
         self._topic = TopicAdmin(config, control.stop, purpose)
         self.source = self._topic.describe()
-        self.table = InteractionTable(Path(config.dataset.path), layout, sleep=control.stop.wait)
+        self.table = InteractionTable(store_of(config.dataset), layout, sleep=control.stop.wait)
         self._known = self._admitted()
         self._breaker = Breaker(config.dataset.dead_letter_limits, self.source.topic)
         self._breaker.recall(filter(None, map(read_facts, reversed(self.table.history(RECALLED_COMMITS)))))

@@ -186,10 +186,10 @@ def commit_files(
     info: Mapping[str, str] = _NO_INFO,
     suppression: Suppression | None = None,
 ) -> int:
-    """See `InteractionTable.commit`; files that were not committed are deleted."""
+    """See `InteractionTable.commit`; files that were surely not committed are deleted."""
     try:
         return table.commit(files, moves, info, suppression=suppression)
     except Exception:
-        for file in files:
+        for file in () if table.is_in_doubt else files:
             table.store.discard(file.path)
         raise

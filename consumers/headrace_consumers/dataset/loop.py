@@ -245,7 +245,7 @@ class Loop:
     def _interval_s(self) -> float:
         members = members_of(self._source.partition_count, len(self._owned))
         return commit_interval_s(
-            self._limits.interval_s, members, self._table.commit_s, is_remote=self._table.is_remote
+            self._limits.interval_s, members, self._table.commit_s, is_remote=self._table.store.is_remote
         )
 
     def _relieve(self) -> None:

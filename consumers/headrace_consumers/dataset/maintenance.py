@@ -27,8 +27,9 @@ from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.replacing import ReplacingHandle
 from headrace_consumers.dataset.rows import INTERACTIONS
 from headrace_consumers.dataset.steps import Hook, MaintenanceStep, no_hook
-from headrace_consumers.dataset.store import LocalStore
-from headrace_consumers.dataset.table_log import checkpoints, fsync_entries
+from headrace_consumers.dataset.store import Store
+from headrace_consumers.dataset.store_at import opened_at
+from headrace_consumers.dataset.table_log import log_names
 
 __all__ = ["Done", "Maintenance"]
 
@@ -56,7 +57,7 @@ class Done:
         files_written: ... these.
         files_expired: files removed with all their rows ...
         rows_expired: ... which were past the retention.
-        files_deleted: files deleted from disk, replaced or never committed.
+        files_deleted: files deleted from the store, replaced or never committed.
         log_entries_deleted: old entries and checkpoints of the log.
         active_files: in the table, when last looked at.
     """
@@ -78,7 +79,7 @@ class Maintenance:
     """Keeps one table healthy; not thread-safe. It has a handle of its own on the table, opened when first needed.
 
     Args:
-        path: the table, a local folder that is a table already.
+        place: the table, a local folder or a store, that is a table already.
         config: retention, sizes, and how long replaced files stay.
         layout: what the table looks like.
         now: UTC.
@@ -91,7 +92,7 @@ class Maintenance:
 
     def __init__(
         self,
-        path: Path,
+        place: Path | Store,
         config: Dataset,
         *,
         layout: Layout = INTERACTIONS,
@@ -99,13 +100,12 @@ class Maintenance:
         clock: Callable[[], float],
         hook: Hook = no_hook,
     ) -> None:
-        self._path = path
+        self._store = opened_at(place)
         self._config = config
         self._layout = layout
         self._now = now
         self._clock = clock
         self._hook = hook
-        self._store = LocalStore(path)
         self._handle: ReplacingHandle | None = None
         self._work: Generator[None, None, None] | None = None
         self._not_before = clock()
@@ -177,7 +177,7 @@ class Maintenance:
                 if len(self._unmergeable) == given_up:
                     break
         if failed is not None:
-            reason = str(failed) if isinstance(failed, TableError) else f"{self._path}: {one_line(failed)}"
+            reason = str(failed) if isinstance(failed, TableError) else f"{self._store.place}: {one_line(failed)}"
             raise TableError(reason) from failed
 
     def pause(self) -> None:
@@ -188,7 +188,7 @@ class Maintenance:
 
     def _next_work(self) -> Generator[None, None, None] | None:
         if self._handle is None:
-            self._handle = ReplacingHandle(self._path)
+            self._handle = ReplacingHandle(self._store)
         else:
             self._handle.refresh()
         files = self._handle.files()
@@ -219,10 +219,9 @@ class Maintenance:
         columns = [field for field in pa.schema(handle.table.schema()) if field.name != PARTITION_COLUMN]
         date = group[0].date.isoformat()
         name = new_name(date)
-        merge = Merge(
-            [self._path / file.path for file in group], pa.schema(columns), self._store.stage(name), self._layout
-        )
-        landed = False
+        sources = [self._store.source(file.path) for file in group]
+        merge = Merge(sources, pa.schema(columns), self._store.stage(name), self._layout)
+        landed = handle.is_in_doubt = False
         try:
             self._hook(f"before:{MaintenanceStep.MERGE}")
             try:
@@ -231,7 +230,7 @@ class Maintenance:
             except Exception as error:
                 if isinstance(error, FileNotFoundError) and not _are_named(handle, group):
                     raise Fenced("an erasure replaced and deleted a file meanwhile") from error
-                if not (isinstance(error, OSError) and error.errno):  # not the disk's fault
+                if not self._store.is_at_fault(error):
                     self._unmergeable.update(file.path for file in group)
                 raise
             merged = DataFile(name, self._store.publish(name), date, statistics(merge.rows, merge.bounds))
@@ -242,7 +241,7 @@ class Maintenance:
             landed = True
             self._hook(f"after:{MaintenanceStep.REPLACE}")
         finally:
-            if not landed:
+            if not (landed or handle.is_in_doubt):
                 self._store.discard(name)
         self.done.files_merged += len(group)
         self.done.files_written += 1
@@ -250,22 +249,22 @@ class Maintenance:
 
     def _clean(self, handle: ReplacingHandle) -> Generator[None, None, None]:
         version = handle.table.version()
-        if version - max(checkpoints(self._path), default=-1) >= _UNCHECKPOINTED:
+        if version - max(log_names(self._store)[1], default=-1) >= _UNCHECKPOINTED:
             handle.table.create_checkpoint()
-            fsync_entries(self._path, version - 1, version)
+            self._store.sync_log(version - 1, version)
             yield
         spare = dt.timedelta(hours=self._config.maintenance.keep_replaced_h)
-        yield from self._delete(unnamed_files(handle.table, self._path, spare, self._now()), "files_deleted")
-        yield from self._delete(old_log_entries(self._path), "log_entries_deleted")
+        yield from self._delete(unnamed_files(handle.table, self._store, spare, self._now()), "files_deleted")
+        yield from self._delete(old_log_entries(self._store), "log_entries_deleted")
 
-    def _delete(self, paths: Sequence[Path], counted_as: str) -> Generator[None, None, None]:
+    def _delete(self, names: Sequence[str], counted_as: str) -> Generator[None, None, None]:
         self._hook(f"before:{MaintenanceStep.DELETE}")
-        for begin in range(0, len(paths), _DELETED_AT_ONCE):
-            for path in paths[begin : begin + _DELETED_AT_ONCE]:
-                path.unlink(missing_ok=True)
+        for begin in range(0, len(names), _DELETED_AT_ONCE):
+            for name in names[begin : begin + _DELETED_AT_ONCE]:
+                self._store.delete(name)
             yield
         self._hook(f"after:{MaintenanceStep.DELETE}")
-        setattr(self.done, counted_as, getattr(self.done, counted_as) + len(paths))
+        setattr(self.done, counted_as, getattr(self.done, counted_as) + len(names))
 
     def _watch_crowd(self, files: Sequence[ActiveFile]) -> None:
         crowded = is_crowded(files)

@@ -6,7 +6,6 @@ held for all rows.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 
 from headrace_consumers.dataset.files import ROW_GROUP_ROWS
 from headrace_consumers.dataset.layout import Layout
+from headrace_consumers.dataset.store import Sink
 
 __all__ = ["Merge"]
 
@@ -44,9 +44,9 @@ class Merge:
 
     def __init__(
         self,
-        sources: Sequence[Path],
+        sources: Sequence[Sink],
         schema: pa.Schema,
-        target: Path,
+        target: Sink,
         layout: Layout,
         is_kept: Callable[[pa.Table], pa.ChunkedArray] | None = None,
     ) -> None:

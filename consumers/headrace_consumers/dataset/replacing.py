@@ -22,7 +22,9 @@ from headrace_consumers.dataset.files import DataFile
 from headrace_consumers.dataset.maintenance_plan import ActiveFile
 from headrace_consumers.dataset.opening import one_line, reopen
 from headrace_consumers.dataset.place import PARTITION_COLUMN
-from headrace_consumers.dataset.table_log import LINES_KEY, fsync_entries
+from headrace_consumers.dataset.store import Store
+from headrace_consumers.dataset.store_at import opened_at
+from headrace_consumers.dataset.table_log import LINES_KEY
 
 __all__ = ["ROLE", "ReplacingHandle"]
 
@@ -38,15 +40,20 @@ class ReplacingHandle:
     """A handle on a table that exists, of which files are to be replaced; not thread-safe.
 
     Args:
-        path: a local folder.
+        place: of the table: a local folder or a store.
+
+    Attributes:
+        is_in_doubt: whether the last replacement failed and may still land, so that its files must stay.
 
     Raises:
         TableError: the table cannot be read, or another writer has given it features that this release does not know.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._table = reopen(path)
+    def __init__(self, place: Path | Store) -> None:
+        self.store = opened_at(place)
+        self.path = self.store.place
+        self.is_in_doubt = False
+        self._table = reopen(self.store)
         self.refresh()
 
     @property
@@ -63,7 +70,7 @@ class ReplacingHandle:
         try:
             self._table.update_incremental()
         except (DeltaError, OSError):
-            self._table = reopen(self.path)
+            self._table = reopen(self.store)
         protocol = self._table.protocol()
         if (protocol.min_reader_version, protocol.min_writer_version) != _UNDERSTOOD:
             raise TableError(
@@ -120,22 +127,25 @@ class ReplacingHandle:
             for f in added
         ]
         term = self._table.transaction_version(ROLE)
+        self.is_in_doubt = False
         for attempt in range(_ATTEMPTS):
             try:
                 self._write(actions, [ROLE, *raising], info)
                 break
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
-                self._table = reopen(self.path)
+                self.is_in_doubt = True
+                self._table = reopen(self.store)
                 active = {file.path for file in self.files()}
                 if added and all(file.path in active for file in added):
                     break
+                self.is_in_doubt = self.store.is_remote  # there a lost request may land later
                 if self._table.transaction_version(ROLE) != term or not all(f.path in active for f in removed):
                     raise Fenced(f"{self.path}: others replaced files meanwhile ({one_line(error)})") from error
                 if attempt + 1 == _ATTEMPTS:
                     raise TableError(f"{self.path}: files cannot be replaced ({one_line(error)})") from error
         with contextlib.suppress(DeltaError, OSError):
             self._table.update_incremental()
-        fsync_entries(self.path, before, self._table.version())
+        self.store.sync_log(before, self._table.version())
         return int(self._table.version())
 
     def _write(

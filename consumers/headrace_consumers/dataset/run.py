@@ -29,6 +29,7 @@ from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import hook_from_environment
+from headrace_consumers.dataset.store_at import store_at
 from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
 from headrace_schemas import Registry
@@ -102,4 +103,5 @@ def _run(config: Config, total: Tally, control: Control) -> None:
 def _side_tables(config: Config, control: Control) -> list[InteractionTable]:
     if not config.dataset.sightings:
         return []
-    return [InteractionTable(Path(sightings_path(config.dataset.path)), SIGHTINGS, sleep=control.stop.wait)]
+    store = store_at(sightings_path(config.dataset.path), config.dataset.storage_options)
+    return [InteractionTable(store, SIGHTINGS, sleep=control.stop.wait)]

@@ -1,27 +1,93 @@
-"""Where data files are written and made durable: staged, then published before the table names them, or discarded.
+"""Where a table is: what differs between a local disk and an object store, in one protocol.
 
-Only the owner may read what is written here (files 0600, folders 0700): the rows are people's words.
+    LocalStore (local_store.py)    files fsynced, the log too; a shared lock; a torn commit is set aside
+    ObjectStore (object_store.py)  an object is there whole or not at all; probed for conditional put when opened
+
+Names of files are relative to the table, e.g. ``ingest_date=2026-11-25/0f3a.parquet``.
 """
 
-import contextlib
 import os
-from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
 
-__all__ = ["FILE_MODE", "LocalStore", "Store", "fsync_file", "fsync_folder", "make_private_folder"]
+import pyarrow as pa
+from deltalake import DeltaTable
+
+__all__ = ["FILE_MODE", "Share", "Sink", "Store", "fsync_file", "fsync_folder", "make_private_folder"]
 
 FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
+Sink: TypeAlias = Path | pa.NativeFile
+"""What pyarrow reads a Parquet file from, or writes it to."""
+
+
+class Share(Protocol):
+    """What a process holds of a table that it has open for writing."""
+
+    def close(self) -> None:
+        """Give it up."""
+        ...
+
 
 class Store(Protocol):
-    """Takes data files under their names relative to the table, e.g. ``ingest_date=2026-11-25/0f3a.parquet``."""
+    """The files of one table.
 
-    def stage(self, name: str) -> Path:
-        """Return the local path into which the file is to be written; it exists, is empty and private.
+    Attributes:
+        place: how delta-rs and people name the table: a local folder, or the address in an object store.
+        options: for delta-rs; None: there are none.
+        is_remote: whether it is an object store. A request to it may still take effect when its answer is lost.
+    """
+
+    @property
+    def place(self) -> Path | str: ...  # noqa: D102  # see above
+
+    @property
+    def options(self) -> Mapping[str, str] | None: ...  # noqa: D102
+
+    @property
+    def is_remote(self) -> bool: ...  # noqa: D102
+
+    def handle(self) -> DeltaTable:
+        """Open the newest version; delta-rs' errors and OSError pass through."""
+        ...
+
+    def is_table(self) -> bool:
+        """Tell whether there is a Delta table; delta-rs' errors and OSError pass through."""
+        ...
+
+    def open_for_writing(self, open_: Callable[[], DeltaTable]) -> tuple[DeltaTable, Share]:
+        """Return what `open_` returns, after what this store needs before anybody writes.
 
         Raises:
-            OSError: the disk refused, or the name is taken.
+            TableError: nobody may write here.
+            DeltaError, OSError: the store refused.
+        """
+        ...
+
+    def sync_log(self, after: int, last: int) -> None:
+        """Return when the log's entries above `after`, up to `last`, are durable; others' too.
+
+        Raises:
+            OSError: the store refused.
+        """
+        ...
+
+    def torn(self) -> list[str]:
+        """Return the log entries at its end that are not whole.
+
+        Raises:
+            TableError: an entry before the end is damaged.
+            OSError: the log cannot be read.
+        """
+        ...
+
+    def stage(self, name: str) -> Sink:
+        """Return where the file is to be written; it is empty, and nobody else can read it yet.
+
+        Raises:
+            OSError: the store refused, or the name is taken.
         """
         ...
 
@@ -34,48 +100,44 @@ class Store(Protocol):
         ...
 
     def discard(self, name: str) -> None:
-        """Remove a file that the table does not name, staged or published; a file that is gone is no error."""
+        """Remove a file that the table does not name, staged or published; what goes wrong is no error."""
         ...
 
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is gone is no error.
 
-class LocalStore:
-    """Stages files at their final place in the table's folder: until a commit names them, they are nobody's.
+        Raises:
+            OSError: the store refused.
+        """
+        ...
 
-    Args:
-        root: the table's folder.
-    """
+    def source(self, name: str) -> Sink:
+        """Return a file to read.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+        Raises:
+            OSError: it is not there, or the store refused.
+        """
+        ...
 
-    def stage(self, name: str) -> Path:
-        """See Store."""
-        path = self._path(name)
-        if not path.parent.exists():
-            make_private_folder(path.parent)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
-        return path
+    def is_at_fault(self, error: Exception) -> bool:
+        """Tell whether reading or writing a file failed because of the store, and not of what is in the file."""
+        ...
 
-    def publish(self, name: str) -> int:
-        """See Store."""
-        path = self._path(name)
-        fsync_file(path)
-        folder = path.parent
-        fsync_folder(folder)
-        if folder != self._root:
-            fsync_folder(folder.parent)  # the partition's folder may be new, made by this process or by another
-        return path.stat().st_size
+    def written_at(self, name: str) -> float | None:
+        """Return when a file was written, Unix time in seconds, by the store's clock; None: it is not there.
 
-    def discard(self, name: str) -> None:
-        """See Store."""
-        with contextlib.suppress(OSError):
-            self._path(name).unlink()
+        Raises:
+            OSError: the store refused.
+        """
+        ...
 
-    def _path(self, name: str) -> Path:
-        parts = PurePosixPath(name).parts
-        if not parts or parts[0] == "/" or ".." in parts:
-            raise ValueError(f"{name!r} is no name inside the table")
-        return self._root.joinpath(*parts)
+    def files(self, folder: str = "") -> Iterator[tuple[str, float]]:
+        """Yield the names of all files in a folder and below, and when each was written; none: there is no folder.
+
+        Raises:
+            OSError: the store refused.
+        """
+        ...
 
 
 def make_private_folder(path: Path) -> None:

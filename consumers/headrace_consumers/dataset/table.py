@@ -26,10 +26,11 @@ from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.rows import INTERACTIONS
-from headrace_consumers.dataset.store import LocalStore, Store
+from headrace_consumers.dataset.store import Store
+from headrace_consumers.dataset.store_at import opened_at
 from headrace_consumers.dataset.suppression import Suppression
 from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows, key_rows_from
-from headrace_consumers.dataset.table_log import LINES_KEY, fsync_entries
+from headrace_consumers.dataset.table_log import LINES_KEY
 
 __all__ = ["InteractionTable", "Move", "app_id"]
 
@@ -66,14 +67,15 @@ class InteractionTable:
     """One process's handle on the table; not thread-safe.
 
     Args:
-        path: a local folder; the table is created there if it is missing.
+        place: a local folder, or a store; the table is created there if it is missing.
         layout: what it looks like.
         sleep: waits for so many seconds before a commit is tried again.
 
     Attributes:
+        path: where it is: a local folder, or the address in an object store.
         layout: see above.
-        store: takes the data files, before a commit names them.
-        is_remote: whether it is on an object store.
+        store: holds its files.
+        is_in_doubt: whether the last commit failed and may still land, so that its files must stay.
         commit_s: what a commit takes lately, with what others' commits cost it; 0 before the first.
 
     Raises:
@@ -81,16 +83,16 @@ class InteractionTable:
     """
 
     def __init__(
-        self, path: Path, layout: Layout = INTERACTIONS, *, sleep: Callable[[float], object] = time.sleep
+        self, place: Path | Store, layout: Layout = INTERACTIONS, *, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        self.path = path
+        self.store = opened_at(place)
+        self.path = self.store.place
         self.layout = layout
         self._sleep = sleep
-        self._table, self._lock = open_or_create(path, layout)
-        self._durable = -1  # entries up to this version are known to be on disk
-        self.store: Store = LocalStore(path)
-        self.is_remote = "://" in str(path)
+        self._table, self._share = open_or_create(self.store, layout)
+        self._durable = -1  # entries up to this version are known to be durable
         self.commit_s = 0.0
+        self.is_in_doubt = False
 
     @property
     def id(self) -> str:
@@ -114,8 +116,8 @@ class InteractionTable:
             self._reopen()  # e.g. the logs in between were cleaned up
 
     def close(self) -> None:
-        """Give up the share in the table's lock; the handle is not to be used any more."""
-        self._lock.close()
+        """Give up the share in the table; the handle is not to be used any more."""
+        self._share.close()
 
     def position(self, app_id: str) -> int | None:
         """Return the next offset to read of a partition, or None when the table has none."""
@@ -149,6 +151,7 @@ class InteractionTable:
             TableError: the store refused `attempts` times. Nothing was committed.
         """
         began = time.perf_counter()
+        self.is_in_doubt = False
         self.refresh()
         for attempt in range(attempts):
             self._insist_on_start(moves)
@@ -157,9 +160,11 @@ class InteractionTable:
             try:
                 self._write(files, moves, info)
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
+                self.is_in_doubt = True
                 self._reopen()
                 if self._all_at(moves, target=True):
                     break
+                self.is_in_doubt = self.store.is_remote  # there a lost request may land later
                 if not self._all_at(moves, target=False):
                     raise Fenced(_fenced_line(moves, self)) from error
                 if attempt + 1 == attempts:
@@ -264,9 +269,9 @@ class InteractionTable:
         """
         try:
             if topic_id is None:
-                yield from all_key_rows(self._table, self.path)
+                yield from all_key_rows(self._table, self.store)
             else:
-                yield from key_rows_from(self._table, self.path, topic_id, partition, from_offset)
+                yield from key_rows_from(self._table, self.store, topic_id, partition, from_offset)
         except FileNotFoundError as error:
             version = self.version
             self.refresh()
@@ -322,10 +327,10 @@ class InteractionTable:
         oldest = time.time() - LONGEST_COMMIT_S
         for file in files:
             try:
-                written_at = (self.path / file.path).stat().st_mtime
-            except FileNotFoundError:
-                written_at = 0.0
-            if written_at < oldest:
+                written_at = self.store.written_at(file.path)
+            except OSError as error:
+                raise TableError(f"{self.path}: cannot look at {file.path} ({one_line(error)})") from error
+            if written_at is None or written_at < oldest:
                 self.refresh()
                 self._insist_on(suppression)  # an erasure deletes at once what it finds of the person
                 raise Fenced(f"{file.path} was written over an hour ago; maintenance may delete it, so it is made anew")
@@ -334,10 +339,10 @@ class InteractionTable:
         return all(self.position(move.app_id) == (move.target if target else move.start) for move in moves)
 
     def _reopen(self) -> None:
-        self._table = reopen(self.path)
+        self._table = reopen(self.store)
 
     def _fsync_log(self) -> None:
-        fsync_entries(self.path, self._durable, self.version)
+        self.store.sync_log(self._durable, self.version)
         self._durable = self.version
 
 

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from deltalake import DeltaTable
 
 from headrace_consumers.dataset.fingerprints import KEY_LENGTH, Digits, to_digits
 from headrace_consumers.dataset.place import PARTITION_COLUMN
+from headrace_consumers.dataset.store import Store
 
 __all__ = ["KeyRows", "all_key_rows", "key_rows_from"]
 
@@ -55,12 +55,14 @@ class KeyRows:
         return int(self.rows.num_rows)
 
 
-def all_key_rows(table: DeltaTable, root: Path) -> Iterator[KeyRows]:
+def all_key_rows(table: DeltaTable, store: Store) -> Iterator[KeyRows]:
     """Yield the keys of all rows."""
-    return _scan(_files(table), root, None)
+    return _scan(_files(table), store, None)
 
 
-def key_rows_from(table: DeltaTable, root: Path, topic_id: str, partition: int, from_offset: int) -> Iterator[KeyRows]:
+def key_rows_from(
+    table: DeltaTable, store: Store, topic_id: str, partition: int, from_offset: int
+) -> Iterator[KeyRows]:
     """Yield the keys of a partition's rows from an offset on."""
     wanted = (
         (pc.field("topic_id") == topic_id) & (pc.field("partition") == partition) & (pc.field("offset") >= from_offset)
@@ -72,18 +74,18 @@ def key_rows_from(table: DeltaTable, root: Path, topic_id: str, partition: int, 
         and _may_hold(file, "partition", partition, partition)
         and _may_hold(file, "offset", from_offset, None)
     ]
-    return _scan(files, root, wanted)
+    return _scan(files, store, wanted)
 
 
 def _files(table: DeltaTable) -> list[Mapping[str, object]]:
     return list(pa.table(table.get_add_actions(flatten=True)).to_pylist())
 
 
-def _scan(files: Sequence[Mapping[str, object]], root: Path, wanted: pc.Expression | None) -> Iterator[KeyRows]:
+def _scan(files: Sequence[Mapping[str, object]], store: Store, wanted: pc.Expression | None) -> Iterator[KeyRows]:
     for file in files:
         date = file[f"partition.{PARTITION_COLUMN}"]
         day = (date - _EPOCH).days if isinstance(date, dt.date) else 0
-        with pq.ParquetFile(root / str(file["path"])) as parquet:
+        with pq.ParquetFile(store.source(str(file["path"]))) as parquet:
             for batch in parquet.iter_batches(SCAN_ROWS, columns=list(_COLUMNS)):
                 rows = pa.Table.from_batches([batch])
                 rows = rows if wanted is None else rows.filter(wanted)

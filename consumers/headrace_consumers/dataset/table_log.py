@@ -1,13 +1,13 @@
-"""The files of the table's log on a local disk, and that they are on it for good."""
+"""The files of the table's log; and on a local disk, that they are on it for good."""
 
 import contextlib
 import re
 from pathlib import Path
 from typing import Final
 
-from headrace_consumers.dataset.store import FILE_MODE, fsync_file, fsync_folder
+from headrace_consumers.dataset.store import FILE_MODE, Store, fsync_file, fsync_folder
 
-__all__ = ["LINES_KEY", "UNSYNCED_ENTRIES", "checkpoints", "fsync_entries", "log_entries", "log_folder"]
+__all__ = ["LINES_KEY", "UNSYNCED_ENTRIES", "checkpoints", "fsync_entries", "log_entries", "log_folder", "log_names"]
 
 LINES_KEY: Final = "headrace.lines"
 """In an entry's commitInfo: how many lines follow it. Entries of other writers lack it."""
@@ -40,6 +40,20 @@ def checkpoints(table: Path) -> dict[int, Path]:
         OSError: the log cannot be listed.
     """
     return _versions(table, _CHECKPOINT)
+
+
+def log_names(store: Store) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the names of the log's entries and of its checkpoints, by version.
+
+    Raises:
+        OSError: the log cannot be listed.
+    """
+    names = [name for name, _ in store.files("_delta_log")]
+    entries, found = (
+        {int(match[1]): name for name in names if (match := pattern.fullmatch(name.rpartition("/")[2]))}
+        for pattern in (_ENTRY, _CHECKPOINT)
+    )
+    return entries, found
 
 
 def fsync_entries(table: Path, after: int, last: int) -> None:

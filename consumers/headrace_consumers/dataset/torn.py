@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.store import fsync_file, fsync_folder, make_private_folder
+from headrace_consumers.dataset.store import Sink, fsync_file, fsync_folder, make_private_folder
 from headrace_consumers.dataset.table_log import LINES_KEY, UNSYNCED_ENTRIES, checkpoints, log_entries, log_folder
 
 __all__ = ["is_readable", "is_whole", "set_torn_aside", "set_torn_checkpoint_aside", "torn_commits"]
@@ -96,7 +96,7 @@ def set_torn_checkpoint_aside(table: Path) -> bool:
     return True
 
 
-def is_readable(checkpoint: Path) -> bool:
+def is_readable(checkpoint: Sink) -> bool:
     """Tell whether a checkpoint is whole."""
     try:
         pq.read_table(checkpoint)

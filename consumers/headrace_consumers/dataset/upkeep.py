@@ -107,7 +107,7 @@ def maintenances_of(tables: Sequence[InteractionTable], config: Dataset, hook: H
 def maintenance_of(table: InteractionTable, config: Dataset, hook: Hook) -> Maintenance:
     """Return what keeps one table healthy, on the system's clocks."""
     return Maintenance(
-        table.path,
+        table.store,
         config,
         layout=table.layout,
         now=lambda: dt.datetime.now(dt.UTC),

@@ -53,7 +53,7 @@ class TopicWatch:
         self,
         topic: TopicAsked,
         known: KnownTopic,
-        table: Path,
+        table: Path | str,
         *,
         clock: Callable[[], float],
         interval_s: float = INTERVAL_S,

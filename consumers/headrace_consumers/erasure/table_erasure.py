@@ -21,13 +21,14 @@ from headrace_consumers.dataset.erasures import ERASURES
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import DataFile, new_name, statistics
 from headrace_consumers.dataset.layout import Layout
+from headrace_consumers.dataset.local_store import LocalStore
 from headrace_consumers.dataset.maintenance_plan import ActiveFile
 from headrace_consumers.dataset.merge import Merge
 from headrace_consumers.dataset.opening import one_line
 from headrace_consumers.dataset.place import PARTITION_COLUMN
 from headrace_consumers.dataset.replacing import ReplacingHandle
 from headrace_consumers.dataset.steps import ErasureStep, Hook, no_hook
-from headrace_consumers.dataset.store import LocalStore, fsync_folder
+from headrace_consumers.dataset.store import fsync_folder
 from headrace_consumers.erasure.choices import Choice
 from headrace_consumers.erasure.finding import rows_that_go
 from headrace_consumers.erasure.removal import Removal, removal_of, told
@@ -252,7 +253,7 @@ class TableErasure:
         columns = [field for field in pa.schema(self._handle.table.schema()) if field.name != PARTITION_COLUMN]
         written: list[DataFile] = []
         names: list[str] = []
-        landed = False
+        landed = self._handle.is_in_doubt = False
         try:
             self._hook(f"before:{ErasureStep.REWRITE}")
             for file, rows in group:
@@ -278,7 +279,7 @@ class TableErasure:
                 f"{self.path}: cannot rewrite a file ({one_line(error)}); mend it, and run again"
             ) from error
         finally:
-            for name in () if landed else names:
+            for name in () if landed or self._handle.is_in_doubt else names:
                 self._store.discard(name)
         log.info("rows erased", rows=removal.rows.total(), files=len(group))
 

@@ -1,16 +1,20 @@
 """The table as these questions need it: perhaps missing, perhaps another topic's, opened without changing anything."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from headrace.config import Config
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.opening import one_line
+from headrace_consumers.dataset.store_at import store_of
 from headrace_consumers.dataset.suppression import NOBODY, Suppression
 from headrace_consumers.verification.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 __all__ = ["TableAtHand"]
 
@@ -35,7 +39,7 @@ class TableAtHand:
         self.table: DeltaTable | None = None
         self.snapshot: Snapshot | None = None
         try:
-            self.table = DeltaTable(self.path, storage_options=dict(config.dataset.storage_options) or None)
+            self.table = store_of(config.dataset).handle()
             self.snapshot = Snapshot(self.table)
         except TableNotFoundError:
             return

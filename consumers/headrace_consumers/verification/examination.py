@@ -13,8 +13,8 @@ from headrace_consumers.dataset.errors import SourceError, TableError
 from headrace_consumers.dataset.facts import Facts, read_facts
 from headrace_consumers.dataset.known_topics import KnownTopics
 from headrace_consumers.dataset.opening import one_line
+from headrace_consumers.dataset.store_at import store_of
 from headrace_consumers.dataset.table import app_id
-from headrace_consumers.dataset.torn import torn_commits
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 from headrace_consumers.verification import judging
 from headrace_consumers.verification.contents import Contents, read, repeated
@@ -59,7 +59,7 @@ def verify(config: Config, *, full: bool = False, commits: int = 10_000) -> Iter
 def _opened(config: Config) -> DeltaTable:
     path = config.dataset.path
     try:
-        return DeltaTable(path, storage_options=dict(config.dataset.storage_options) or None)
+        return store_of(config.dataset).handle()
     except TableNotFoundError:
         raise TableError(
             f"{path}: no Delta table here yet; headrace consume dataset makes it. Check dataset.path"
@@ -71,10 +71,10 @@ def _opened(config: Config) -> DeltaTable:
 
 
 def _torn(config: Config) -> Iterator[Result]:
-    if "://" not in config.dataset.path and (torn := torn_commits(Path(config.dataset.path))):
+    if torn := store_of(config.dataset).torn():
         yield wrong(
             "last commit",
-            f"it is torn: {', '.join(path.name for path in torn.values())}",
+            f"it is torn: {', '.join(torn)}",
             "start a consumer: it sets that aside and reads the records again",
         )
 
@@ -95,10 +95,7 @@ def _positions(
 
 
 def _seen(config: Config, table: DeltaTable) -> Iterator[Result]:
-    if "://" in config.dataset.path:
-        yield note("seen-set", "not looked at: the table is in an object store", "nothing")
-        return
-    yield from judge_state(table, Path(config.dataset.path), Path(config.dataset.state_path))
+    yield from judge_state(table, store_of(config.dataset), Path(config.dataset.state_path))
 
 
 def _kafka(config: Config, known: KnownTopics, positions: dict[str, int | None]) -> Iterator[Result]:

@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of_digits
 from headrace_consumers.dataset.murmur2 import partitions_of
 from headrace_consumers.dataset.opening import one_line
+from headrace_consumers.dataset.store import Store
 from headrace_consumers.dataset.table import app_id
 from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows
 from headrace_consumers.doctor.result import Result, note, ok, wrong
@@ -51,12 +52,12 @@ class Kept:
     days: np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
-def judge_state(table: DeltaTable, root: Path, state_path: Path) -> Iterator[Result]:
+def judge_state(table: DeltaTable, store: Store, state_path: Path) -> Iterator[Result]:
     """Judge every seen-set below `state_path` that no consumer uses now.
 
     Args:
         table: delta-rs' handle.
-        root: the table's folder.
+        store: of the table.
         state_path: dataset.state_path.
     """
     looked = False
@@ -69,27 +70,27 @@ def judge_state(table: DeltaTable, root: Path, state_path: Path) -> Iterator[Res
             for path in sorted(folder.iterdir()):
                 if match := _FILE.fullmatch(path.name):
                     looked = True
-                    yield _judge_file(table, root, path, int(match[1]))
+                    yield _judge_file(table, store, path, int(match[1]))
     if not looked:
         yield note("seen-set", f"none in {state_path}", "nothing, if the consumers run on other hosts")
 
 
-def _judge_file(table: DeltaTable, root: Path, path: Path, partition: int) -> Result:
+def _judge_file(table: DeltaTable, store: Store, path: Path, partition: int) -> Result:
     try:
         kept = _read(path, partition)
     except (duckdb.Error, ValueError) as error:
         return note(f"seen-set {path}", f"it cannot be read ({one_line(error)})", _ITSELF)
-    return judge_kept(str(path), kept, table, root)
+    return judge_kept(str(path), kept, table, store)
 
 
-def judge_kept(name: str, kept: Kept, table: DeltaTable, root: Path) -> Result:
+def judge_kept(name: str, kept: Kept, table: DeltaTable, store: Store) -> Result:
     """Judge one seen-set; reads all keys of the table.
 
     Args:
         name: of its file.
         kept: what is in it.
         table: delta-rs' handle.
-        root: the table's folder.
+        store: of the table.
     """
     check = f"seen-set {name}"
     position = table.transaction_version(app_id(kept.topic_id, kept.partition)) or 0
@@ -99,7 +100,7 @@ def judge_kept(name: str, kept: Kept, table: DeltaTable, root: Path) -> Result:
         return note(check, "it is not whole: a rebuild was interrupted", _ITSELF)
     if kept.next_offset > position:
         return note(check, f"it is ahead of the table ({kept.next_offset} > {position})", _ITSELF)
-    expected, oldest_day = _expected(kept, table, root)
+    expected, oldest_day = _expected(kept, table, store)
     found = np.unique(kept.fingerprints)
     if lacking := len(np.setdiff1d(expected, found, assume_unique=True)):
         return wrong(check, f"it lacks {lacking:,} keys of the table: copies of them would become rows again", _DELETE)
@@ -117,11 +118,11 @@ def judge_kept(name: str, kept: Kept, table: DeltaTable, root: Path) -> Result:
     return ok(check, f"its {len(found):,} keys are those of the table{behind}")
 
 
-def _expected(kept: Kept, table: DeltaTable, root: Path) -> tuple[Fingerprints, int]:
+def _expected(kept: Kept, table: DeltaTable, store: Store) -> tuple[Fingerprints, int]:
     """Return the fingerprints that it should hold, sorted, and the day of the oldest row in the table."""
     parts = [np.empty(0, np.uint64)]
     oldest_day = 2**31
-    for rows in all_key_rows(table, root):
+    for rows in all_key_rows(table, store):
         digits = rows.digits
         is_own = rows.were_read_from(kept.topic_id, kept.partition)
         belongs = (partitions_of(digits, kept.partitions) == kept.partition) | is_own

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -12,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.files import write_files
 from headrace_consumers.dataset.rows import ROW_SCHEMA, to_rows
+from headrace_consumers.dataset.store_at import store_at
 from headrace_consumers.dataset.table import InteractionTable, Move
 from headrace_schemas.records import Interaction
 from tests.support.interactions import interaction, kept, message_of
@@ -231,10 +233,10 @@ def test_only_files_that_may_hold_a_key_are_opened(tmp_path):
     assert [len(rows.keys) for rows in table.key_rows("id", 0, from_offset=1)] == [1]
 
 
-@pytest.mark.parametrize("name", ["s3://bucket/table", "gs://b/t"])
-def test_object_stores_are_refused_in_one_line(name):
+@pytest.mark.parametrize("place", [Path("s3://bucket/table"), "gs://b/t", "https://host/t"])
+def test_a_place_where_no_table_can_be_is_refused_in_one_line(place):
     with pytest.raises(TableError, match="local"):
-        InteractionTable(name)
+        store_at(place)
 
 
 def test_another_delta_table_is_refused(tmp_path):
