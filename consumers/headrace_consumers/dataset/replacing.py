@@ -43,7 +43,7 @@ class ReplacingHandle:
         place: of the table: a local folder or a store.
 
     Attributes:
-        is_in_doubt: whether the last replacement failed and may still land, so that its files must stay.
+        is_in_doubt: whether the last one failed and has landed or may still land, so that its files must stay.
 
     Raises:
         TableError: the table cannot be read, or another writer has given it features that this release does not know.
@@ -129,11 +129,11 @@ class ReplacingHandle:
         term = self._table.transaction_version(ROLE)
         self.is_in_doubt = False
         for attempt in range(_ATTEMPTS):
+            self.is_in_doubt = True
             try:
                 self._write(actions, [ROLE, *raising], info)
                 break
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
-                self.is_in_doubt = True
                 self._table = reopen(self.store)
                 active = {file.path for file in self.files()}
                 if added and all(file.path in active for file in added):
@@ -146,6 +146,7 @@ class ReplacingHandle:
         with contextlib.suppress(DeltaError, OSError):
             self._table.update_incremental()
         self.store.sync_log(before, self._table.version())
+        self.is_in_doubt = False
         return int(self._table.version())
 
     def _write(

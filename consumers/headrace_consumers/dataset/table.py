@@ -75,7 +75,7 @@ class InteractionTable:
         path: where it is: a local folder, or the address in an object store.
         layout: see above.
         store: holds its files.
-        is_in_doubt: whether the last commit failed and may still land, so that its files must stay.
+        is_in_doubt: whether the last commit failed and has landed or may still land, so that its files must stay.
         commit_s: what a commit takes lately, with what others' commits cost it; 0 before the first.
 
     Raises:
@@ -157,10 +157,10 @@ class InteractionTable:
             self._insist_on_start(moves)
             self._insist_on(suppression)
             self._insist_on_young(files, suppression)
+            self.is_in_doubt = True
             try:
                 self._write(files, moves, info)
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
-                self.is_in_doubt = True
                 self._reopen()
                 if self._all_at(moves, target=True):
                     break
@@ -177,6 +177,7 @@ class InteractionTable:
                 self.refresh()
                 break
         self._fsync_log()
+        self.is_in_doubt = False
         took = time.perf_counter() - began
         self.commit_s += (took - self.commit_s) * (_SMOOTHING if self.commit_s else 1)
         return self.version

@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+from deltalake.exceptions import DeltaError
 
 from headrace.config import load
 from headrace.errors import ConfigError
@@ -127,6 +128,32 @@ def test_a_fenced_batch_leaves_no_file_behind(ground):
         ground.committer.commit([message_of(interaction("c"), 20)], {0: 7})
     assert set(ground.table.path.glob("ingest_date=*/*")) == before
     assert ground.seen.watermark(0) == 16
+
+
+@pytest.mark.parametrize("step", ["handle", "sync_log"])
+def test_a_commit_that_landed_keeps_its_files_whatever_fails_then(ground, monkeypatch, step):
+    table = ground.table
+    write = table._write
+
+    def fail(*_):
+        raise OSError(5, "no disk")
+
+    def write_and_fail(*arguments):
+        write(*arguments)
+        monkeypatch.setattr(table.store, step, fail)
+        if step == "handle":
+            raise DeltaError("a hook failed")
+
+    monkeypatch.setattr(table, "_write", write_and_fail)
+    with pytest.raises((TableError, OSError)):
+        ground.committer.commit(BATCH, {0: None})
+    monkeypatch.undo()
+    assert table.is_in_doubt
+    table.refresh()
+    assert len(ground.keys()) == 2
+    with pytest.raises(Fenced):
+        ground.committer.commit(BATCH, {0: None})
+    assert len(ground.keys()) == 2
 
 
 def test_an_unwritable_disk_is_one_line(ground):
