@@ -8,6 +8,7 @@ from deltalake import DeltaTable
 
 from headrace_consumers.dataset.seen_file import Origin
 from headrace_consumers.dataset.seen_set import DuckDbSeenSet
+from headrace_consumers.dataset.store_at import store_at
 from headrace_consumers.verification.seen import judge_state
 from tests.support.committing import SOURCE, CommitPath
 from tests.support.interactions import interaction, message_of
@@ -28,7 +29,7 @@ def member(tmp_path):
 
 def judged(member):
     table = DeltaTable(str(member / "table"))
-    return list(judge_state(table, member / "table", member.parent))
+    return list(judge_state(table, store_at(member / "table"), member.parent))
 
 
 def change(member, *statements):
@@ -100,5 +101,5 @@ def test_one_in_use_is_not_touched(member):
 
 def test_where_there_is_none_it_says_so(member):
     table = DeltaTable(str(member / "table"))
-    (result,) = judge_state(table, member / "table", member / "nowhere")
+    (result,) = judge_state(table, store_at(member / "table"), member / "nowhere")
     assert result.state == "note"
