@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -62,6 +63,7 @@ def dataset(
     from headrace_consumers import logs, topics
 
     config = load(config_path)
+    live = config
     if rebuild is not None:
         config = rebuilding(config, rebuild)
     topics.bootstrap_servers(config)  # a mistake of the configuration, told before anything is opened
@@ -70,7 +72,10 @@ def dataset(
     _one_thread()
     # Imported late: it brings polars, deltalake and DuckDB.
     from headrace_consumers.dataset import run
+    from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
 
+    if config is not live:
+        refuse_whom_it_refuses(Path(live.dataset.path), Path(config.dataset.path))
     with stop_on_signals(stop), _shown() as progress:
         tally = run(
             config,

@@ -72,6 +72,16 @@ class Suppression:
         new = {entry: since for entry in wanted if entry not in self.entries}
         return replace(keyed, entries={**self.entries, **new}) if new else self
 
+    def together(self, other: "Suppression") -> "Suppression":
+        """Return the entries of both; the other's are of a copy of the table, and so were made with its key.
+
+        Raises:
+            ValueError: each has a key of its own.
+        """
+        if self.key and other.key and self.key != other.key:
+            raise ValueError("entries that were made with different keys")
+        return Suppression(self.key or other.key, {**other.entries, **self.entries})
+
     def entry(self, kind: str, value: str) -> str:
         """Return the entry that a subject's pseudonym or a request's id has here."""
         return f"{kind}-{self._digest(kind, value).hex()}"

@@ -215,6 +215,19 @@ class InteractionTable:
 
         return self._change(Suppression.of, change)
 
+    def take_over(self, suppression: Suppression) -> Suppression:
+        """Take nothing either of whom another table no longer takes; return whom this one then no longer takes.
+
+        Raises:
+            ValueError: this table has entries that were made with another key.
+            TableError: the store refused.
+        """
+
+        def change(known: Suppression) -> Suppression:
+            return known.together(suppression)
+
+        return self._change(Suppression.of, change)
+
     def remember(self, change: Callable[[KnownTopics], KnownTopics]) -> KnownTopics:
         """Change what the table remembers; return what it then does.
 

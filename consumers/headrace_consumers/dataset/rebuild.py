@@ -1,0 +1,35 @@
+"""What a table that is built anew must know of the live one before it takes a record: who was erased from it."""
+
+from pathlib import Path
+
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.table import InteractionTable
+
+__all__ = ["refuse_whom_it_refuses"]
+
+
+def refuse_whom_it_refuses(live: Path, anew: Path) -> None:
+    """Let the table at `anew`, made if it is missing, refuse all whom the one at `live` refuses, if there is one.
+
+    Raises:
+        TableError: a table cannot be read or written, or `anew` has entries of its own, made with another key.
+    """
+    if not (live / "_delta_log").is_dir():
+        return
+    table = InteractionTable(live)
+    try:
+        wanted = table.suppression()
+    finally:
+        table.close()
+    if not wanted.entries:
+        return
+    table = InteractionTable(anew)
+    try:
+        table.take_over(wanted)
+    except ValueError:
+        raise TableError(
+            f"{anew}: people were erased from it, and from {live} too, each with a key of its own; "
+            "delete it and build it anew under another name"
+        ) from None
+    finally:
+        table.close()

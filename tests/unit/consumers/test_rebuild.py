@@ -1,0 +1,43 @@
+"""A table built anew refuses whom the live one refuses."""
+
+import pytest
+
+from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.table import InteractionTable
+
+TODAY = "2026-11-27"
+
+
+def refusing(path, *subjects):
+    table = InteractionTable(path, sleep=lambda _: None)
+    table.suppress(subjects, [], TODAY)
+    table.close()
+
+
+def test_whoever_was_erased_stays_out_of_a_table_built_anew(tmp_path):
+    live, anew = tmp_path / "live", tmp_path / "anew"
+    refusing(live, "ann", "bob")
+    for _ in range(2):
+        refuse_whom_it_refuses(live, anew)
+    told = InteractionTable(anew).suppression()
+    assert told.concerns("ann", "r")
+    assert told.concerns("bob", "r")
+    assert not told.concerns("eve", "r")
+    refusing(live, "eve")  # erased while the other is built: the next start takes it over
+    refuse_whom_it_refuses(live, anew)
+    assert InteractionTable(anew).suppression() == InteractionTable(live).suppression()
+
+
+def test_without_a_live_table_or_an_erasure_nothing_is_made(tmp_path):
+    refuse_whom_it_refuses(tmp_path / "live", tmp_path / "anew")
+    InteractionTable(tmp_path / "live").close()
+    refuse_whom_it_refuses(tmp_path / "live", tmp_path / "anew")
+    assert not (tmp_path / "anew").exists()
+
+
+def test_entries_of_another_key_are_one_line(tmp_path):
+    refusing(tmp_path / "live", "ann")
+    refusing(tmp_path / "anew", "ann")
+    with pytest.raises(TableError, match="each with a key of its own"):
+        refuse_whom_it_refuses(tmp_path / "live", tmp_path / "anew")
