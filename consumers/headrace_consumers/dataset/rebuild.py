@@ -1,15 +1,22 @@
-"""What a table that is built anew must know of the live one before it takes a record: who was erased from it."""
+"""What a new table must know of the live one before it takes a record: who was erased from it."""
 
 from pathlib import Path
 
 from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.layout import Layout
+from headrace_consumers.dataset.rows import INTERACTIONS
 from headrace_consumers.dataset.table import InteractionTable
 
 __all__ = ["refuse_whom_it_refuses"]
 
 
-def refuse_whom_it_refuses(live: Path, anew: Path) -> None:
+def refuse_whom_it_refuses(live: Path, anew: Path, layout: Layout = INTERACTIONS) -> None:
     """Let the table at `anew`, made if it is missing, refuse all whom the one at `live` refuses, if there is one.
+
+    Args:
+        live: the dataset.
+        anew: a dataset that is built anew beside it, or its feedback.
+        layout: of `anew`.
 
     Raises:
         TableError: a table cannot be read or written, or `anew` has entries of its own, made with another key.
@@ -23,7 +30,7 @@ def refuse_whom_it_refuses(live: Path, anew: Path) -> None:
         table.close()
     if not wanted.entries:
         return
-    table = InteractionTable(anew)
+    table = InteractionTable(anew, layout)
     try:
         table.take_over(wanted)
     except ValueError:

@@ -127,6 +127,7 @@ class Erasure:
             found = tables["interactions"].look(interaction_choice(self._wanted))
             if "feedback" in shares:
                 requests = {*self._wanted.requests, *found.requests}
+                shares["feedback"].take_over(suppression)
                 shares["feedback"].suppress(self._wanted.subjects, requests, day(began))
             choices = self._choices(found)
             entries = sorted(self._entries(suppression))

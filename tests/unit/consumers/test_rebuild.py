@@ -3,6 +3,7 @@
 import pytest
 
 from headrace_consumers.dataset.errors import TableError
+from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
 from headrace_consumers.dataset.table import InteractionTable
 
@@ -27,6 +28,12 @@ def test_whoever_was_erased_stays_out_of_a_table_built_anew(tmp_path):
     refusing(live, "eve")  # erased while the other is built: the next start takes it over
     refuse_whom_it_refuses(live, anew)
     assert InteractionTable(anew).suppression() == InteractionTable(live).suppression()
+
+
+def test_feedback_whose_table_is_made_after_an_erasure_knows_of_it(tmp_path):
+    refusing(tmp_path / "live", "ann")
+    refuse_whom_it_refuses(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
+    assert InteractionTable(tmp_path / "feedback", FEEDBACK).suppression().concerns("ann", "r")
 
 
 def test_without_a_live_table_or_an_erasure_nothing_is_made(tmp_path):

@@ -14,6 +14,7 @@ from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.index import NoIndex
 from headrace_consumers.dataset.intake import Control, Intake
+from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
 from headrace_consumers.dataset.side_tables import feedback_path
 from headrace_consumers.dataset.steps import hook_from_environment
 from headrace_consumers.dataset.tally import Tally
@@ -38,7 +39,10 @@ def run(config: Config, control: Control) -> Tally:
     """
     total = Tally()
     with contextlib.suppress(Stopped):
-        _run(configured(config), total, control)
+        wanted = configured(config)
+        # A table that is made after an erasure has to know of it.
+        refuse_whom_it_refuses(Path(config.dataset.path), Path(wanted.dataset.path), FEEDBACK)
+        _run(wanted, total, control)
     return total
 
 
