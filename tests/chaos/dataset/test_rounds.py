@@ -6,13 +6,13 @@ plays hundreds, =N so many.
 
 import os
 import subprocess
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.chaos.dataset.figures import Figures
 from tests.chaos.dataset.plan import draw
 from tests.chaos.dataset.round import played
 from tests.chaos.ground import ROUNDS_ENV
@@ -52,29 +52,17 @@ def test_whatever_happens_each_example_is_there_once(
 ) -> None:
     seed, first = int(os.environ.get(SEED_ENV, "1")), int(os.environ.get(FIRST_ENV, "0"))
     kafka = Kafka(broker.broker())
-    figures: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    for number in range(first, first + wanted_rounds()):
-        plan = draw(seed, number)
-        with played(broker, kafka, tmp_path / f"round-{number}", plan) as round_:
-            again = f"{SEED_ENV}={seed} {FIRST_ENV}={number} {ROUNDS_ENV}=1"
-            try:
-                outcome = round_.play()
-            except (TimeoutError, subprocess.TimeoutExpired) as error:
-                pytest.fail(f"{again} plays it again\n{plan}\n{error}\n{round_.logs()}", pytrace=False)
-            assert not outcome.problems, f"{again} plays it again\n{plan}\n{outcome.problems}\n{round_.logs()}"
-        owed = outcome.owed
-        figures.update(messages=owed.messages, rows=len(owed.rows), repeats=len(owed.copies), letters=len(owed.letters))
-        figures.update(restarts=outcome.restarts, fenced=outcome.fenced, rounds=1)
-        figures.update(killed=outcome.killed, stopped=outcome.stopped, under_fire=outcome.rows_under_fire)
-        figures.update(merges=outcome.merges, struck=outcome.maintainers_struck, cut_short=outcome.cut_short)
-        kinds.update(plan.kinds)
-        kinds.update([plan.protocol, *(["static"] if plan.is_static else [])])
-    report(
-        f"{figures['rounds']} rounds of the dataset consumer from seed {seed}: {figures['messages']} messages, "
-        f"{figures['repeats']} of them repeats, {figures['letters']} dead letters, {figures['rows']} rows, 0 missing, "
-        f"0 twice; {figures['under_fire']} of the rows under fire, {figures['killed']} members killed, "
-        f"{figures['stopped']} stopped, {figures['restarts']} started again, {figures['fenced']} batches fenced, "
-        f"{figures['merges']} merges of files, {figures['struck']} maintainers struck, "
-        f"{figures['cut_short']} members left at the bound; {dict(kinds)}"
-    )
+    figures = Figures(seed)
+    try:
+        for number in range(first, first + wanted_rounds()):
+            plan = draw(seed, number)
+            with played(broker, kafka, tmp_path / f"round-{number}", plan) as round_:
+                again = f"{SEED_ENV}={seed} {FIRST_ENV}={number} {ROUNDS_ENV}=1"
+                try:
+                    outcome = round_.play()
+                except (TimeoutError, subprocess.TimeoutExpired) as error:
+                    pytest.fail(f"{again} plays it again\n{plan}\n{error}\n{round_.logs()}", pytrace=False)
+                assert not outcome.problems, f"{again} plays it again\n{plan}\n{outcome.problems}\n{round_.logs()}"
+            figures.add(plan, outcome)
+    finally:  # also of a long run that is interrupted
+        report(str(figures))
