@@ -129,7 +129,7 @@ class Ground:
         """Start a last producer, which takes over what dead ones left; return its ledger when all is sent."""
         self.broker.start()
         heir = self.start()
-        wait_until(lambda: heir.look().acknowledged, "the heir's first record to arrive", 60)
+        wait_until(lambda: heir.look().acknowledged, "the heir's first record to arrive", 240)
         own = f"-{heir.process.pid}-"
         wait_until(
             lambda: all(own in lock.parent.name for lock in self.spool.glob("*/lock")),

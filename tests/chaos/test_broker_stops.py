@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.ground import Ground, rounds
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3600)]
 
 
 def test_the_broker_stops_and_starts_under_load(ground: Ground, report: Callable[[str], None]) -> None:
@@ -22,10 +22,10 @@ def test_the_broker_stops_and_starts_under_load(ground: Ground, report: Callable
 
     for stop in range(stops):
         enough = acknowledged() + ground.draw.randrange(50, 800)
-        wait_until(lambda enough=enough: acknowledged() >= enough, f"load before stop {stop}", 120)
+        wait_until(lambda enough=enough: acknowledged() >= enough, f"load before stop {stop}", 240)
         enough = spooled() + ground.draw.randrange(50, 1500)
         ground.broker.kill()
-        wait_until(lambda enough=enough: spooled() >= enough, f"records on disk in stop {stop}", 120)
+        wait_until(lambda enough=enough: spooled() >= enough, f"records on disk in stop {stop}", 240)
         ground.broker.start()
     for producer in producers:
         producer.stop()

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.ground import Ground, rounds
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3600)]
 
 _EACH = 5
 """So many kills with the broker up, then as many with the broker away."""
@@ -25,7 +25,7 @@ def test_producers_are_killed(ground: Ground, report: Callable[[str], None]) -> 
         wait_until(
             lambda producer=producer, enough=enough: producer.look().acknowledged + producer.spooled >= enough,
             f"load before kill {kill}",
-            60,
+            240,
         )
         producer.kill()
     ledger = ground.drain()

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from tests.chaos.dataset.outcome import Outcome
 from tests.chaos.dataset.plan import Plan
-from tests.chaos.dataset.round import Outcome
 
 __all__ = ["Figures"]
 

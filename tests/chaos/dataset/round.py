@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from headrace_consumers.verification import verify
 from tests.chaos.dataset.account import Owed, differences, differences_of_sightings, owed_by, table_of
 from tests.chaos.dataset.crew import Crew, Member
 from tests.chaos.dataset.maintainers import KEEP_REPLACED_H, Maintainers
+from tests.chaos.dataset.outcome import Outcome
 from tests.chaos.dataset.plan import LOAD_S, MAINTENANCE_POINTS, SESSION_S, Fault, Kind, Plan
 from tests.chaos.dataset.small_disk import SmallDisk
 from tests.chaos.dataset.traffic import Traffic
@@ -29,41 +29,12 @@ from tests.support.kafka import Kafka
 from tests.support.kafka_unruly import UnrulyBroker
 from tests.support.waiting import wait_until
 
-__all__ = ["Outcome", "Round", "played"]
+__all__ = ["Round", "played"]
 
 _TICK_S: Final = 0.05
 _BEGUN_S: Final = 120
 _END_S: Final = 180  # a hang is longer; a member ends itself within 10 s, on a machine that has time for it
 _WRITTEN_S: Final = 180
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a round came to.
-
-    Attributes:
-        owed: what the account says.
-        rows_under_fire: that were in the table when the members had ended, before the last one read the rest.
-        killed: members that ended by SIGKILL.
-        stopped: members that were seen in SIGSTOP.
-        restarts: members that the supervisor started again.
-        fenced: batches that were fenced.
-        cut_short: members that were not done at the bound after SIGTERM, and left.
-        merges: of small files, by members and maintainers.
-        maintainers_struck: so many were killed or stopped at a step.
-        problems: in what it is wrong.
-    """
-
-    owed: Owed
-    rows_under_fire: int
-    killed: int
-    stopped: int
-    restarts: int
-    fenced: int
-    cut_short: int
-    merges: int
-    maintainers_struck: int
-    problems: list[str]
 
 
 class Round:
