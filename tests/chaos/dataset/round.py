@@ -98,7 +98,7 @@ class Round:
         owed = owed_by(self._kafka.records(self.job.topic))
         problems = self._account(owed) or self._account_of_maintenance(owed)
         problems += self.crew.complaints() + self.maintainers.complaints()
-        merges = self.maintainers.done()["files_written"] + self._said("files merged")
+        merges = self.maintainers.merges() + self._said("files merged")
         return Outcome(
             owed,
             rows_under_fire=rows_under_fire,
@@ -204,12 +204,15 @@ class Round:
             problems = differences(owed, table_of(self.job.table_path), letters) + self._unread(owed)
             if not any("missing" in problem or "unread" in problem for problem in problems):
                 break
-        return problems + differences_of_sightings(owed, table_of(Path(sightings_path(str(self.job.table_path)))))
+        return problems + self._account_of_sightings(owed)
+
+    def _account_of_sightings(self, owed: Owed) -> list[str]:
+        return differences_of_sightings(owed, table_of(Path(sightings_path(str(self.job.table_path)))))
 
     def _account_of_maintenance(self, owed: Owed) -> list[str]:
         problems = self.maintainers.finish(_END_S)
         letters = self._kafka.records(self.job.dead_letter_topic)
-        problems += differences(owed, table_of(self.job.table_path), letters)
+        problems += differences(owed, table_of(self.job.table_path), letters) + self._account_of_sightings(owed)
         results = verify(load(self.job.config_path), full=True)
         return problems + [f"verify: {result}" for result in results if result.state == "wrong"]
 
