@@ -150,10 +150,10 @@ def test_a_store_that_is_away_is_one_line_and_the_batch_can_be_tried_again(groun
     with S3Proxy(ground.s3.port) as proxy:
         table = ground.table(proxy.port)
         append(table, 0)
-        proxy.is_away = True
+        proxy.away_from = ""
         with pytest.raises((TableError, OSError)):
             append(table, 1)
-        proxy.is_away = False
+        proxy.away_from = None
         append(table, 1)
     assert ground.offsets() == [(0, 0), (0, 1)]
 
@@ -164,7 +164,7 @@ def test_a_commit_whose_answer_is_lost_keeps_its_files_for_it_has_landed(ground)
         with pytest.raises(TableError):
             append(table, 0)
         assert table.is_in_doubt
-        proxy.is_away, proxy.loses_answer_to = False, None
+        proxy.away_from = proxy.loses_answer_to = None
         assert ground.offsets() == [(0, 0)]  # all files of the table are there
         with pytest.raises(Fenced):  # the batch is dropped and the partition starts from the table
             append(table, 0)

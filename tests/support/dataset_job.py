@@ -133,11 +133,11 @@ class DatasetJob:
 
     def feedback(self) -> pl.DataFrame:
         """Return the whole feedback table."""
-        return pl.scan_delta(f"{self.table_path}-feedback").collect()
+        return self._scan("-feedback").collect()
 
     def table(self) -> pl.DataFrame:
         """Return the whole table."""
-        return pl.scan_delta(str(self.table_path)).collect()
+        return self._scan().collect()
 
     def insist_on(self, expected: Expected) -> None:
         """Compare the table with what is expected, row by row, and the dead letters by where they came from."""
@@ -161,10 +161,14 @@ class DatasetJob:
         """Compare the sightings with the copies that are expected, each once."""
         if not self.config["dataset"].get("sightings", True):
             return
-        rows = pl.scan_delta(f"{self.table_path}-sightings").select("partition", "offset", "dedup_key").collect().rows()
+        rows = self._scan("-sightings").select("partition", "offset", "dedup_key").collect().rows()
         found = {(partition, offset): key for partition, offset, key in rows}
         assert len(rows) == len(found), f"{len(rows) - len(found)} sightings twice"
         assert found == expected.copies
+
+    def _scan(self, suffix: str = "") -> pl.LazyFrame:
+        dataset = self.config["dataset"]
+        return pl.scan_delta(f"{dataset['path']}{suffix}", storage_options=dataset.get("storage_options"))
 
     def dead_letters(self) -> set[tuple[int, int]]:
         """Return the (partition, offset) of all dead letters, whose keys say them."""

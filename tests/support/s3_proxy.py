@@ -37,15 +37,15 @@ class S3Proxy:
         target: port of the server on 127.0.0.1.
         overwrites_in: the server's folder: what a PUT with If-None-Match would find there is removed first, as if the
             store ignored the condition. (The header is signed, so it cannot be taken away.)
-        is_away: every connection is closed without an answer.
+        away_from: requests with this in their path get no answer, "" are all; None: none.
         loses_answer_to: the answer to the next PUT of a path with this in it is lost, after the server has done it;
-            the proxy is away from then on.
+            from then on nothing in that path's folder answers.
         requests: all that came.
     """
 
     target: int
     overwrites_in: Path | None = None
-    is_away: bool = False
+    away_from: str | None = None
     loses_answer_to: str | None = None
     requests: list[Request] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ def _handler(proxy: S3Proxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             proxy.requests.append(Request(self.command, self.path, headers))
-            if proxy.is_away:
+            if proxy.away_from is not None and proxy.away_from in self.path:
                 self.close_connection = True
                 return
             if proxy.overwrites_in is not None and "if-none-match" in headers:
@@ -98,7 +98,8 @@ def _handler(proxy: S3Proxy) -> type[BaseHTTPRequestHandler]:
             answer = server.getresponse()
             content = answer.read()
             if self.command == "PUT" and proxy.loses_answer_to is not None and proxy.loses_answer_to in self.path:
-                proxy.is_away = self.close_connection = True
+                proxy.away_from = proxy.loses_answer_to.partition("/")[0]
+                self.close_connection = True
                 return
             self.send_response(answer.status)
             length = answer.headers.get("content-length", str(len(content)))
