@@ -97,8 +97,8 @@ def start(environ: Mapping[str, str], cache: Path = _CACHE) -> S3Server:
 def _build(folder: Path, environ: Mapping[str, str]) -> None:
     go = shutil.which("go", path=environ.get("PATH", ""))
     if go is None:
-        raise NoServerError("no go on the PATH to build versitygw with; install Go 1.24 or newer")
-    command = [go, "install", "-trimpath", _PACKAGE]
+        raise NoServerError("no go on the PATH to build versitygw with; install Go 1.25 or newer")
+    command = [go, "install", _PACKAGE]
     try:
         done = subprocess.run(
             command,
