@@ -65,10 +65,13 @@ def _logging_restored() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the broker, so that `-m 'not kafka'` leaves them out."""
+    """Mark what needs the broker, for `-m "not kafka"`; and give time to what may have to build the S3 server."""
     for item in items:
-        if "kafka" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "kafka" in fixtures:
             item.add_marker(pytest.mark.kafka)
+        if "s3" in fixtures:
+            item.add_marker(pytest.mark.timeout(900))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
