@@ -7,6 +7,7 @@ reach the host as if its own line had been interrupted. It is known by its trace
 What `PyThreadState_SetAsyncExc` raises, in any thread, leaves no such frame and is not told apart.
 """
 
+import dis
 import functools
 import inspect
 import signal
@@ -26,7 +27,10 @@ def pass_on(error: BaseException) -> None:
 
 def came_from_a_signal(error: BaseException) -> bool:
     """Tell whether an exception was raised by a signal handler of the host's."""
-    frames = [trace.tb_frame for trace in _entries(error.__traceback__)]
+    entries = [*_entries(error.__traceback__)]
+    if isinstance(error, KeyboardInterrupt) and entries and not _is_raised_in(entries[-1]):
+        return True
+    frames = [trace.tb_frame for trace in entries]
     if len(frames) < 2:  # noqa: PLR2004  # the interrupted one and the handler's
         return False
     if any(_got_the_frame_below(frame, below) for below, frame in pairwise(frames)):
@@ -39,6 +43,11 @@ def _entries(trace: TracebackType | None) -> Iterator[TracebackType]:
     while trace is not None:
         yield trace
         trace = trace.tb_next
+
+
+def _is_raised_in(trace: TracebackType) -> bool:
+    """Tell whether a line of Python raised it: Python's own handler of Ctrl-C has no frame, and raises between two."""
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] in {"RAISE_VARARGS", "RERAISE"}
 
 
 def _got_the_frame_below(frame: FrameType, below: FrameType) -> bool:

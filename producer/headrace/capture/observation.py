@@ -16,12 +16,12 @@ from dspy.dsp.utils.settings import thread_local_overrides
 
 from headrace.capture.marks import Mark, mark_of
 from headrace.capture.outcome import outcome_of
-from headrace.capture.recording import Recording
+from headrace.capture.recording import Recording, without_ended
 from headrace.capture.sampling import new_request_id, share_of
-from headrace.capture.scope import KEY, NOTHING, Request, Scope, put_back
+from headrace.capture.scope import KEY, NOTHING, Request, Scope, applying, put_back
 from headrace.capture.streams import STREAMS, Collected, watched
 from headrace.capture.success import judged
-from headrace.interruption import pass_on
+from headrace.interruption import came_from_a_signal, pass_on
 from headrace.keep import NO_MATCH, level_of
 from headrace.runtime import slot
 from headrace_schemas import keys
@@ -55,15 +55,16 @@ class Observation:
         rate: the share of its requests that are captured.
         request_id: its request's, if it is a root that may be kept.
         started_s: when it began.
+        has_ended: whether it is over, for a stream with that.
     """
 
     __slots__ = (
         "_before",
         "_collected",
-        "_has_ended",
         "_mark",
         "_runtime",
         "_scope",
+        "has_ended",
         "rate",
         "recording",
         "request_id",
@@ -82,14 +83,14 @@ class Observation:
         self.request_id: str | None = None
         self.started_s = 0.0
         self._collected: Collected | None = None
-        self._has_ended = False
+        self.has_ended = False
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings in which the call is to run, where it is recorded."""
         if self.recording is not None and self.request_id is not None:
-            return self.recording.settings()
-        return {KEY: replace(self._scope, closed=True, observation=self)}
+            return self.recording.settings(self, self._scope)
+        return {KEY: replace(self._scope, closed=True, observation=self, call=self, outer=self._scope)}
 
     def is_of(self, mark: Mark) -> bool:
         """Tell whether this is a call of a module."""
@@ -117,6 +118,8 @@ class Observation:
         recording = self.recording
         if recording is not None:
             put_back(self._before, lambda current: current.recording is recording and current is not self._scope)
+        elif thread_local_overrides.get() is not self._before and came_from_a_signal(error):
+            thread_local_overrides.set(self._before)  # DSPy was interrupted as it entered its own for this call
         self._end(None, error)
 
     # A stream's steps; see `streams.Streaming`.
@@ -145,9 +148,11 @@ class Observation:
 
     def _end(self, output: Any, error: BaseException | None) -> None:
         """Count the call and submit what is kept of it."""
-        if self._has_ended:
+        if self.has_ended:
             return
-        self._has_ended = True
+        self.has_ended = True
+        if self.recording is not None and self.request_id is not None:
+            self.recording.has_ended = True
         try:
             ended_s = self._runtime.perf_counter()
             latency_s = ended_s - self.started_s
@@ -209,7 +214,10 @@ def observe(
     scope = NOTHING
     overrides = thread_local_overrides.get()
     try:
-        scope = overrides.get(KEY, NOTHING)
+        found = overrides.get(KEY, NOTHING)
+        scope = applying(found)
+        if found.call.has_ended:
+            overrides = without_ended(overrides, scope)
         policy = runtime.policy
         decided_by, rate, threshold = mark.share
         if decided_by is not policy:

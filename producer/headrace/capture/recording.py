@@ -13,12 +13,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import dspy
+from dspy.dsp.utils.settings import thread_local_overrides
 from dspy.utils.callback import ACTIVE_CALL_ID, BaseCallback
 
 from headrace.capture.arguments import shape_of
 from headrace.capture.hooks import Callbacks
 from headrace.capture.marks import Mark, mark_of
-from headrace.capture.scope import KEY, Request, Scope, current_scope
+from headrace.capture.scope import KEY, Request, Scope, current_scope, enter
 from headrace.capture.span import Span
 from headrace.capture.usage import LMCall
 from headrace.interruption import pass_on
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from headrace.runtime import Runtime
 
-__all__ = ["Recording"]
+__all__ = ["Recording", "without_ended"]
 
 
 def _hook(run: Callable[..., None]) -> Callable[..., None]:
@@ -63,6 +64,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
 
     Attributes:
         root: the root call's span.
+        has_ended: whether the root call is over: what began in it may finish its record, nothing begins any more.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._rate = rate
         self._module = module
         self._root_has_begun = False
+        self.has_ended = False
         self._open: dict[str, Span] = {}
         self._places: dict[str, Span] = {}
         self._lm_calls: dict[str, _LMInProgress] = {}
@@ -94,10 +97,10 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             key=mark.key,
         )
 
-    def settings(self) -> dict[str, Any]:
-        """Return the settings in which the call is to run."""
+    def settings(self, call: Any, around: Scope) -> dict[str, Any]:
+        """Return the settings in which the call is to run, given its `Observation` and the scope it began in."""
         return {
-            KEY: Scope(self._request, closed=True, recording=self),
+            KEY: Scope(self._request, closed=True, recording=self, call=call, block=around.block, outer=around),
             "callbacks": Callbacks(dspy.settings.get("callbacks") or (), self),
             "caller_modules": [*(dspy.settings.get("caller_modules") or []), self],
         }
@@ -205,6 +208,8 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         self._places[call_id] = around
         if self.begins_with(instance):
             return
+        if self.has_ended and current_scope().recording is not self:
+            return
         own = mark_of(instance)
         if own is None and not isinstance(instance, dspy.Predict):
             return
@@ -264,6 +269,23 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         except Exception as failure:
             pass_on(failure)
             runtime.count_failure(failure)
+
+
+def without_ended(settings: Any, scope: Scope) -> Any:
+    """Put right, and return, the thread's settings where they are those inside a recorded call that has ended."""
+    callers = list(settings.get("caller_modules") or ())
+    ended = (place for place, each in enumerate(callers) if _is_ended(each))
+    right = {
+        KEY: scope,
+        "callbacks": [each for each in settings.get("callbacks") or () if not _is_ended(each)],
+        "caller_modules": callers[: next(ended, len(callers))],
+    }
+    enter(right)
+    return thread_local_overrides.get()
+
+
+def _is_ended(what: Any) -> bool:
+    return isinstance(what, Recording) and what.has_ended
 
 
 def _raised(outputs: Any, exception: BaseException | None) -> BaseException | None:

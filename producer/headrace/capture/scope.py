@@ -2,12 +2,16 @@
 
 It travels in `dspy.settings` under one key. Settings reach the threads of dspy.Parallel, asyncify and tasks; context
 variables of our own would not.
+
+An interruption (see `interruption`) may leave a `dspy.context` half entered or half left. When that is collected as
+garbage, it puts the thread's settings back to what they were once: those of a call or request that ended long ago, or
+from before the one that is open. So a scope tells what it belongs to, and `applying` goes by what still lasts.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextlib import suppress as suppressing
-from contextvars import Token
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
@@ -23,8 +27,10 @@ from headrace.propagation import Trace, trace_of
 __all__ = [
     "KEY",
     "NOTHING",
+    "Life",
     "Request",
     "Scope",
+    "applying",
     "current_scope",
     "enter",
     "leave",
@@ -58,6 +64,18 @@ class Request:
     is_cut: bool = False
 
 
+class Life:
+    """Whether something is over: a block, or a call (an `Observation` says so itself)."""
+
+    __slots__ = ("has_ended",)
+
+    def __init__(self) -> None:
+        self.has_ended = False
+
+
+_ALWAYS: Final = Life()
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The value under KEY in `dspy.settings`.
@@ -69,6 +87,9 @@ class Scope:
         suppressed: nor does such a recording take it in.
         recording: the `Recording` of the enclosing call, where it is recorded.
         observation: the `Observation` of the innermost instrumented call that is taken in by that.
+        call: tells whether the instrumented call that this is the inside of has ended.
+        block: the innermost `request` or `suppress` around; another than `outer`'s where this is the inside of it.
+        outer: the scope in which that call or block began.
     """
 
     request: Request | None = None
@@ -76,16 +97,66 @@ class Scope:
     suppressed: bool = False
     recording: Any = None
     observation: Any = None
+    call: Any = _ALWAYS
+    block: Life = _ALWAYS
+    outer: "Scope | None" = None
 
 
 NOTHING: Final = Scope()
 """Where nothing was opened."""
 
+_block: Final[ContextVar[Scope | None]] = ContextVar("headrace_block", default=None)
+"""The inside of the innermost block of this context, which no `dspy.context` puts back; None where none ever was."""
+
 
 def current_scope() -> Scope:
     """Return the scope of the calling thread or task, from where `dspy.settings` looks first; elsewhere none is set."""
-    scope: Scope = thread_local_overrides.get().get(KEY, NOTHING)
-    return scope
+    return applying(thread_local_overrides.get().get(KEY, NOTHING))
+
+
+def applying(scope: Scope) -> Scope:
+    """Return what applies where this is the scope in the thread's settings; of what has ended, what is around that.
+
+    In a task that outlives its request, and was begun in there, the request still holds, and with it a refusal.
+    """
+    block = _block.get()
+    if not scope.call.has_ended and (block is None or block.block is scope.block):
+        return scope
+    lasting = _lasting(scope, block)
+    # Settings of around the block that is open here have come back too early: the block holds.
+    if block is not None and not block.block.has_ended and _is_around(lasting, block):
+        return _lasting(block, block)
+    return lasting
+
+
+def _lasting(scope: Scope, block: Scope | None) -> Scope:
+    """Return a scope without the calls and blocks that have ended."""
+    outer = scope.outer
+    if outer is None:
+        return scope
+    if scope.block is outer.block:  # the inside of a call: a stream's may outlast the request
+        return _lasting(outer, block) if scope.call.has_ended else scope
+    around = _lasting(outer, block)
+    if scope.block.has_ended and block is not None and block.block is not scope.block:
+        return around
+    if around is outer:
+        return scope
+    is_suppressed = scope.suppressed
+    return replace(
+        around,
+        request=scope.request,
+        closed=around.closed or is_suppressed,
+        suppressed=is_suppressed,
+        block=scope.block,
+        outer=around,
+    )
+
+
+def _is_around(scope: Scope, inner: Scope) -> bool:
+    each: Scope | None = inner
+    while each is not None and each is not scope:
+        each = each.outer
+    return each is scope
 
 
 def request(
@@ -106,6 +177,7 @@ def request(
 def stay_in_request(request_id: object = None, *, traceparent: str | None = None) -> Request:
     """Open a request for the rest of a `contextvars.Context` that was made for it."""
     inner = _inside(current_scope(), _opened(request_id, None, None, trace_of(traceparent)))
+    _block.set(inner)
     enter({KEY: inner})
     return cast("Request", inner.request)
 
@@ -129,21 +201,30 @@ def put_back(before: Any, is_still_in: Callable[[Scope], bool]) -> None:
         before: the thread's settings before `enter`.
         is_still_in: tells whether a scope is what was entered, or lies in it.
     """
-    if is_still_in(current_scope()):
+    if is_still_in(thread_local_overrides.get().get(KEY, NOTHING)):
         thread_local_overrides.set(before)
 
 
 @contextmanager
 def _within(scope: Scope) -> Iterator[None]:
-    before = thread_local_overrides.get()
+    before, around = thread_local_overrides.get(), _block.get() or NOTHING
     try:
+        _block.set(around)
+        opened = _block.set(scope)
         token = enter({KEY: scope})
         try:
             yield
         finally:
+            scope.block.has_ended = True
+            with suppressing(ValueError):  # as in `leave`
+                _block.reset(opened)
             leave(token)
     except BaseException:
-        put_back(before, lambda current: current is scope)
+        scope.block.has_ended = True
+        if _block.get() is scope:
+            _block.set(around)
+        if thread_local_overrides.get().get(KEY) is scope:
+            thread_local_overrides.set(before)
         raise
 
 
@@ -186,11 +267,12 @@ def _inside(outer: Scope, opened: Request) -> Scope:
             is_cut=opened.is_cut or around.is_cut,
             consent=opened.consent and around.consent,  # once refused it is refused for all inside
         )
-    return replace(outer, request=opened)
+    return replace(outer, request=opened, block=Life(), outer=outer)
 
 
 @contextmanager
 def suppress() -> Iterator[None]:
     """See `headrace.suppress`."""
-    with _within(replace(current_scope(), closed=True, suppressed=True)):
+    outer = current_scope()
+    with _within(replace(outer, closed=True, suppressed=True, block=Life(), outer=outer)):
         yield

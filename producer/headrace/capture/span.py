@@ -187,6 +187,6 @@ def error_message(error: BaseException) -> str | None:
         return None
     try:
         return to_unicode(error)[:MAX_ERROR_CHARACTERS]
-    except Exception as failure:  # of its __str__
+    except (Exception, SystemExit, KeyboardInterrupt) as failure:  # of its __str__: the caller's error is the other
         pass_on(failure)
         return "<no message>"

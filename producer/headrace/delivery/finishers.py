@@ -6,8 +6,10 @@ from headrace.captured import Captured, CapturedFeedback
 from headrace.config import Config
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.finishing_feedback import FeedbackFinisher
+from headrace.delivery.huge_integers import without_huge_integers
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.protection import Protection
+from headrace_schemas import CanonicalizationError
 
 __all__ = ["Finishers"]
 
@@ -32,6 +34,12 @@ class Finishers:
             CanonicalizationError: a value that has no canonical JSON.
             RedactorError: one of the service's own redactors failed or took too long.
         """
+        try:
+            return self._finish(captured)
+        except CanonicalizationError:
+            return self._finish(without_huge_integers(captured))
+
+    def _finish(self, captured: Captured) -> tuple[Outgoing, Counter[str]]:
         if isinstance(captured, CapturedFeedback):
             feedback, redactions = self._feedback.finish(captured)
             return Outgoing("feedback", feedback), redactions

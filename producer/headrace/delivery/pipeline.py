@@ -189,7 +189,8 @@ class Pipeline:
             complaints=self._complaints,
             clock=self._clock,
         )
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
+        self._is_starting = False
         self._thread: threading.Thread | None = None
 
     def _obstacle(self, size: int) -> str | None:
@@ -213,18 +214,22 @@ class Pipeline:
 
     def _has_thread(self) -> bool:
         """Start the thread unless it runs; False where the process can start none, as at its very end."""
-        if self._is_running() or not self._starting.acquire(blocking=False):  # else another thread is just at it
+        if self._is_running() or self._is_starting:  # else another thread is just at it, or what a signal interrupted
             return True
-        try:
-            if not self._is_running():
+        # A signal handler may raise after any call: `with` lets go of the lock even then, and an assignment is no call.
+        with self._starting:
+            if self._is_running() or self._is_starting:
+                return True
+            try:
+                self._is_starting = True
                 thread = self._new_thread(target=self._worker.run, name="headrace", daemon=True)
                 thread.start()
                 self._thread = thread
                 process.register_exit()
-        except RuntimeError:
-            return False
-        finally:
-            self._starting.release()
+            except RuntimeError:
+                return False
+            finally:
+                self._is_starting = False
         return True
 
     def _is_running(self) -> bool:

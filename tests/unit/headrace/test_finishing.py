@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.captured import CUT_MARK
+from headrace.captured import CUT_MARK, CapturedFeedback
 from headrace.config import load
+from headrace.delivery.finishers import Finishers
 from headrace.delivery.finishing import MAX_ERROR_CHARACTERS, Finisher
 from headrace.delivery.protection import Protection
 from headrace.delivery.size import capped
@@ -351,3 +352,21 @@ def test_a_call_of_which_something_was_left_out_at_capture_is_truncated_and_nobo
     assert first["truncated"]
     assert first["dedup_policy"] == "none"
     assert (first["dedup_key"], second["dedup_key"]) == (keys.event_key("a"), keys.event_key("b"))
+
+
+def test_an_integer_of_thousands_of_digits_costs_its_digits_and_not_the_record() -> None:
+    config = load(None, {}, {})
+    finishers = Finishers(config, "host-1", Protection(config, producer_keys(config, {})))
+    huge = 10**5_000
+    call = captured_call(input={"question": [huge, 1, -huge], "more": {(huge, 2): "kept"}}, output={"n": 10**4_000})
+    outgoing, _ = finishers.finish(call)
+    record: Any = outgoing.record
+    assert canonical.loads(record["input"]) == {
+        "question": ["<unencodable int>", 1, "<unencodable int>"],
+        "more": {("<unencodable int>", 2): "kept"},
+    }
+    assert (record["truncated"], record["dedup_key"]) == (True, keys.event_key(record["event_id"]))
+    feedback = CapturedFeedback(feedback_id="f", request_id="r", correction={"n": huge}, timestamp_ms=0)
+    outgoing, _ = finishers.finish(feedback)
+    record = outgoing.record
+    assert record["correction"] == '{"n":"<unencodable int>"}'

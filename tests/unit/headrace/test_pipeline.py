@@ -1,6 +1,7 @@
 """The pipeline never blocks or breaks its caller, counts every loss, and its thread outlives whatever goes wrong."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -501,3 +502,41 @@ def test_a_flush_does_not_wait_for_a_fuller_batch(start: Make) -> None:
     assert pipeline.stats().delivered == 0
     assert pipeline.flush(LONG_S)
     assert pipeline.stats().delivered == 1
+
+
+def test_however_a_signal_interrupts_the_start_of_the_thread_the_next_call_starts_one() -> None:
+    """Python runs signal handlers after a call: here each call of `_has_thread` in turn raises as one would."""
+
+    class LimitError(Exception):
+        """What the signal handler raises."""
+
+    def strike_after(number: int, pipeline: Pipeline) -> bool:
+        left = number
+
+        def profile(frame: Any, event: str, _: Any) -> None:
+            nonlocal left
+            caller = frame if event == "c_return" else frame.f_back
+            if event in {"return", "c_return"} and caller is not None and caller.f_code.co_name == "_has_thread":
+                left -= 1
+                if left == 0:
+                    sys.setprofile(None)
+                    raise LimitError
+
+        sys.setprofile(profile)
+        try:
+            pipeline._has_thread()
+        except LimitError:
+            return True
+        finally:
+            sys.setprofile(None)
+        return False
+
+    number, was_struck = 0, True
+    while was_struck:
+        number += 1
+        pipeline = Pipeline(load(None, {}, {}), make_sink=lambda _: MemorySink())
+        was_struck = strike_after(number, pipeline)
+        pipeline.submit(captured_call(0))
+        assert pipeline.flush(LONG_S), number
+        assert pipeline.close(LONG_S)
+    assert number > 3

@@ -326,3 +326,143 @@ def test_our_own_failures_still_stay_ours(at):
         assert headrace.instrument(Echo(), "echo")(value=1) == 1
     assert pipeline.failures == ["capture_failed"]
     assert not came_from_a_signal(Unsuccessful())
+
+
+class SaysError(Exception):
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def __str__(self):
+        return self.said()
+
+
+def exits():
+    raise SystemExit(3)
+
+
+def quits():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("said", [exits, quits])
+def test_an_error_whose_text_ends_the_process_is_still_the_caller_s_error(everything, said):
+    with pytest.raises(SaysError):
+        headrace.instrument(Echo(), "echo")(value=SaysError(said))
+    assert [call.error for call in everything.calls] == ["<no message>"]
+
+
+def test_ctrl_c_in_the_text_of_an_error_passes(at):
+    at(100)
+    with handled_by_python(), pytest.raises(KeyboardInterrupt):
+        headrace.instrument(Echo(), "echo")(value=SaysError(lambda: signal.raise_signal(signal.SIGINT)))
+
+
+@contextmanager
+def handled_by_python() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def settings_inside(call) -> object:
+    """Return the settings that a call of a module runs in."""
+    seen = []
+
+    class Looks(Echo):
+        def forward(self, value):
+            seen.append(thread_local_overrides.get())
+            return value
+
+    call(headrace.instrument(Looks(), "looks"))
+    return seen[0]
+
+
+@pytest.fixture
+def left_over() -> Iterator[Callable[[object], None]]:
+    """Put settings in place, as an interrupted dspy.context does that is collected as garbage."""
+    before = thread_local_overrides.get()
+    yield thread_local_overrides.set
+    thread_local_overrides.set(before)
+
+
+def test_in_what_is_left_of_a_captured_call_calls_are_sampled_by_themselves(at, left_over):
+    at(100)
+    left = settings_inside(lambda looks: looks(value=1))
+    for rate, count in ((0, 0), (100, 2)):
+        pipeline = at(rate)
+        left_over(left)
+        echo = headrace.instrument(Echo(), "echo")
+        echo(value=1)
+        with headrace.request("refused", consent=False):
+            echo(value=2)
+        with headrace.request("r-1", subject_id="ann"):
+            echo(value=3)
+        assert [call.input["value"] for call in pipeline.roots] == [1, 3][:count]
+        assert [call.subject_id for call in pipeline.calls] == [None, "ann"][:count]
+        assert pipeline.failures == []
+
+
+def test_what_is_left_of_a_captured_call_takes_in_no_predictor_and_piles_nothing_up(at, left_over):
+    pipeline = at(100)
+    left = settings_inside(lambda looks: looks(value=1))
+    pipeline.calls.clear()
+    left_over(left)
+    dspy.Predict("question -> answer")(question="x")
+    assert pipeline.calls == []
+    again = settings_inside(lambda looks: looks(value=1))
+    assert [len(again[key]) for key in ("callbacks", "caller_modules")] == [1, 2]
+
+
+def test_of_a_request_that_is_left_over_no_call_is_told(everything, left_over):
+    echo = headrace.instrument(Echo(), "echo")
+    for consent in (True, False):
+        with headrace.request("over", subject_id="ann", consent=consent):
+            left = thread_local_overrides.get()
+        left_over(left)
+        echo(value=1)
+    with headrace.suppress():
+        left = thread_local_overrides.get()
+    left_over(left)
+    echo(value=1)
+    assert [call.subject_id for call in everything.calls] == [None, None, None]
+
+
+@pytest.mark.parametrize("refusing", [lambda: headrace.request(consent=False), headrace.suppress])
+def test_settings_of_before_that_come_back_inside_a_refusal_do_not_lift_it(everything, left_over, refusing):
+    echo = headrace.instrument(Echo(), "echo")
+    with headrace.request("around"):
+        earlier = thread_local_overrides.get()
+        with refusing():
+            left_over(earlier)
+            echo(value=1)
+            before_all = settings_of_nothing()
+            left_over(before_all)
+            echo(value=2)
+        left_over(earlier)
+        echo(value=3)
+    assert [(call.request_id, call.input) for call in everything.calls] == [("around", {"value": 3})]
+
+
+def settings_of_nothing() -> object:
+    return type(thread_local_overrides.get())(
+        {key: value for key, value in thread_local_overrides.get().items() if key != "headrace"}
+    )
+
+
+def test_a_call_that_is_not_sampled_leaves_no_settings_of_dspy_s_in_place_when_interrupted(at):
+    """In which the calls after it would be taken for calls inside it."""
+    at(0)
+    before = thread_local_overrides.get()
+
+    class Interrupted(Echo):
+        def __call__(self, *args, **kwargs):  # as dspy.context is between setting and trying
+            del args, kwargs
+            thread_local_overrides.set(type(before)({**before, "caller_modules": [self]}))
+            signal.raise_signal(signal.SIGALRM)
+
+    with handled_by(plain), pytest.raises(TimeLimitError):
+        headrace.instrument(Interrupted(), "i")(value=1)
+    assert thread_local_overrides.get() is before

@@ -148,3 +148,76 @@ def test_refused_inside_a_captured_call_it_holds_for_the_calls_in_there(everythi
     headrace.instrument(Outer(), "outer")(value="x")
     assert [call.module_name for call in everything.calls] == ["outer"]
     assert everything.calls[0].lm_calls == 2
+
+
+def test_a_task_that_outlives_its_request_stays_in_it(everything):
+    echo = headrace.instrument(Echo())
+
+    async def later(go):
+        await go.wait()
+        await echo.acall(value="late")
+
+    async def serve():
+        go = asyncio.Event()
+        with headrace.request("agreed", subject_id="ann"):
+            agreed = asyncio.create_task(later(go))
+        with headrace.request("refused", consent=False):
+            refused = asyncio.create_task(later(go))
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(agreed, refused)
+
+    asyncio.run(serve())
+    assert [(call.request_id, call.subject_id) for call in everything.calls] == [("agreed", "ann")]
+
+
+def test_a_task_that_outlives_its_call_makes_calls_of_its_own(everything):
+    echo = headrace.instrument(Echo(), "echo")
+    tasks = []
+
+    class Starts(Echo):
+        async def aforward(self, value):
+            async def later():
+                await value.wait()
+                await echo.acall(value="late")
+
+            tasks.append(asyncio.create_task(later()))
+            return "done"
+
+    starts = headrace.instrument(Starts(), "starts")
+
+    async def serve():
+        go = asyncio.Event()
+        with headrace.request("r-1", subject_id="ann"):
+            await starts.acall(value=go)
+        go.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(serve())
+    assert [(call.signature, call.parent_event_id, call.subject_id) for call in everything.calls] == [
+        ("starts", None, "ann"),
+        ("echo", None, "ann"),
+    ]
+
+
+def test_a_stream_that_outlives_its_refused_request_gives_nothing_away(everything):
+    echo = headrace.instrument(Echo(), "echo")
+
+    class Streams(Echo):
+        def forward(self, value):
+            for each in value:
+                yield echo(value=each)
+
+    streams = headrace.instrument(Streams(), "streams")
+    with headrace.request(consent=False):
+        stream = streams(value="ab")
+    assert list(stream) == ["a", "b"]
+    with headrace.request("r-1"):
+        stream = streams(value="ab")
+    with headrace.request("other", consent=False):
+        assert list(stream) == ["a", "b"]
+    assert [(call.signature, call.request_id) for call in everything.calls] == [
+        ("echo", "r-1"),
+        ("echo", "r-1"),
+        ("streams", "r-1"),
+    ]
