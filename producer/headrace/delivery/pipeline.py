@@ -190,7 +190,7 @@ class Pipeline:
             clock=self._clock,
         )
         self._starting = threading.RLock()
-        self._is_starting = False
+        self._is_starting = self._is_at_work = False
         self._thread: threading.Thread | None = None
 
     def _obstacle(self, size: int) -> str | None:
@@ -222,9 +222,9 @@ class Pipeline:
                 return True
             try:
                 self._is_starting = True
-                thread = self._new_thread(target=self._worker.run, name="headrace", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._thread = self._new_thread(target=self._run, args=(self._worker,), name="headrace", daemon=True)
+                self._thread.start()
+                self._is_at_work = True
                 process.register_exit()
             except RuntimeError:
                 return False
@@ -232,5 +232,17 @@ class Pipeline:
                 self._is_starting = False
         return True
 
+    def _run(self, worker: Worker) -> None:
+        """Work, unless an interrupted start left this thread behind and another took its place."""
+        with self._starting:
+            if self._thread is not threading.current_thread():
+                return
+            self._is_at_work = True
+        try:
+            worker.run()
+        finally:
+            self._is_at_work = False
+
     def _is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        # Python's own `is_alive`, interrupted by a signal, takes a living thread for dead ever after.
+        return self._is_at_work

@@ -394,13 +394,14 @@ def test_a_call_after_closing_is_refused_and_counted(start: Make) -> None:
 def test_a_call_that_meets_the_closing_half_way_is_counted() -> None:
     closings: list[Callable[[], bool]] = []
 
-    class Thread(threading.Thread):
-        def is_alive(self) -> bool:
-            if closings:  # after the call was found welcome, before it is queued
-                closings.pop()()
-            return super().is_alive() or bool(self.ident)
+    class Closing(Pipeline):
+        def _is_running(self) -> bool:
+            if not closings:
+                return super()._is_running()
+            closings.pop()()  # after the call was found welcome, before it is queued
+            return True
 
-    pipeline = Pipeline(load(None, {}, {}), make_sink=lambda _: MemorySink(), new_thread=Thread)
+    pipeline = Closing(load(None, {}, {}), make_sink=lambda _: MemorySink())
     pipeline.submit(captured_call(0))
     assert pipeline.flush(LONG_S)
     closings.append(lambda: pipeline.close(LONG_S))
@@ -531,6 +532,7 @@ def test_however_a_signal_interrupts_the_start_of_the_thread_the_next_call_start
             sys.setprofile(None)
         return False
 
+    before = set(delivery_threads())
     number, was_struck = 0, True
     while was_struck:
         number += 1
@@ -539,4 +541,5 @@ def test_however_a_signal_interrupts_the_start_of_the_thread_the_next_call_start
         pipeline.submit(captured_call(0))
         assert pipeline.flush(LONG_S), number
         assert pipeline.close(LONG_S)
+        wait_until(lambda: set(delivery_threads()) <= before, "every thread to end")
     assert number > 3
