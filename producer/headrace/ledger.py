@@ -63,7 +63,9 @@ class Ledger:
     def __init__(self, instance: str = "") -> None:
         self._instance = instance
         # Reentrant: a signal handler or finalizer that submits a call may run while its own thread holds the lock.
-        self._changed = threading.Condition(threading.RLock())
+        # Taken by itself: a Condition's `__enter__` is Python, and interrupted by a signal it keeps the lock for good.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._sampled = self._adopted = self._delivered = self._spooled = self._in_flight = 0
         self._on_disk = 0  # of those in flight
         self._dropped: Counter[str] = Counter()
@@ -84,33 +86,33 @@ class Ledger:
 
     def unspool(self) -> "Entry":
         """Count a spooled record in flight again."""
-        with self._changed:
+        with self._lock:
             self._spooled -= 1
             return self._enter(Entry(self, is_on_disk=True))
 
     def adopt(self) -> "Entry":
         """Count a record of a dead process's spool in flight."""
-        with self._changed:
+        with self._lock:
             self._adopted += 1
             return self._enter(Entry(self, is_on_disk=True))
 
     def forget(self, reason: str, records: int) -> None:
         """Count spooled records as lost."""
         if records:
-            with self._changed:
+            with self._lock:
                 self._spooled -= records
                 self._dropped[reason] += records
 
     def lose_adopted(self, reason: str, records: int) -> None:
         """Count records of dead processes' spools that are lost before any was taken over."""
         if records:
-            with self._changed:
+            with self._lock:
                 self._adopted += records
                 self._dropped[reason] += records
 
     def refuse(self, reason: str) -> None:
         """Count a sampled call that is lost at once."""
-        with self._changed:
+        with self._lock:
             self._sampled += 1
             self._dropped[reason] += 1
 
@@ -119,7 +121,7 @@ class Ledger:
 
         What is in flight out of the spool still is on disk: it counts as spooled.
         """
-        with self._changed:
+        with self._lock:
             lost = self._in_flight - self._on_disk
             if lost:
                 self._dropped[reason] += lost
@@ -133,7 +135,7 @@ class Ledger:
     def add_redactions(self, by_kind: Mapping[str, int]) -> None:
         """Count replaced substrings."""
         if by_kind:
-            with self._changed:
+            with self._lock:
                 self._redactions.update(by_kind)
 
     def wait(self, timeout_s: float) -> bool:
@@ -141,13 +143,13 @@ class Ledger:
 
         What is in flight out of the spool is on disk, and not waited for.
         """
-        with self._changed:
+        with self._lock:
             last, self._epoch = self._epoch, self._epoch + 1
             return self._changed.wait_for(lambda: all(epoch > last for epoch in self._open_by_epoch), timeout_s)
 
     def stats(self) -> Stats:
         """Return the figures of this moment; they balance."""
-        with self._changed:
+        with self._lock:
             return Stats(
                 sampled=self._sampled,
                 adopted=self._adopted,
@@ -160,7 +162,7 @@ class Ledger:
             )
 
     def _open(self, entry: "Entry") -> None:
-        with self._changed:
+        with self._lock:
             open_before = self._open_by_epoch[self._epoch]
             # From here on nothing is called: a signal handler's exception comes before all of it or after.
             self._sampled += 1
@@ -175,7 +177,7 @@ class Ledger:
         return entry
 
     def _close(self, entry: "Entry", *, to: str, reason: str = "") -> None:
-        with self._changed:
+        with self._lock:
             if entry.ended or entry.abandoned != self._abandoned:
                 return
             dropped_before = self._dropped[reason] if reason else 0
@@ -215,13 +217,13 @@ class Entry:
 
     def claim(self) -> bool:
         """Take it in hand; False where it has been withdrawn or dropped."""
-        with self._ledger._changed:  # noqa: SLF001
+        with self._ledger._lock:  # noqa: SLF001
             self._is_claimed = not self.ended
             return self._is_claimed
 
     def withdraw(self, reason: str) -> None:
         """Count it as lost, unless somebody has it in hand already."""
-        with self._ledger._changed:  # noqa: SLF001
+        with self._ledger._lock:  # noqa: SLF001
             if not self._is_claimed:
                 self.drop(reason)
 

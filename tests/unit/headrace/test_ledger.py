@@ -1,7 +1,9 @@
 """The ledger balances after any sequence of events, and a wait ends when what was before it has ended."""
 
+import sys
 import threading
 from collections import Counter
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -183,3 +185,24 @@ def test_threads_lose_no_count() -> None:
     assert ledger.stats() == Stats(
         sampled=16_000, delivered=8_000, dropped={"queue_full": 8_000}, redactions={"email": 16_000}
     )
+
+
+def test_an_interruption_as_its_lock_is_taken_does_not_keep_it() -> None:
+    ledger, figures = Ledger("here"), []
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code.co_name == "__enter__":  # where Python would run a signal handler
+            sys.setprofile(None)
+            raise TimeoutError
+
+    sys.setprofile(profile)
+    try:
+        ledger.refuse("r")
+    except TimeoutError:
+        pass
+    finally:
+        sys.setprofile(None)
+    other = threading.Thread(target=lambda: figures.append(ledger.stats()), daemon=True)
+    other.start()
+    other.join(10)
+    assert figures
