@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from headrace_consumers.dataset.fingerprints import Fingerprints
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 
 SIZES = (100_000, 1_000_000, 10_000_000, 100_000_000)
 ORIGIN = Origin("table", "topic", 1)

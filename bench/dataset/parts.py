@@ -18,12 +18,15 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     from confluent_kafka import Consumer, TopicPartition
 
     from headrace.config import load
-    from headrace_consumers.dataset import columnar, files, placement, rows, select
-    from headrace_consumers.dataset.filter import Filter
-    from headrace_consumers.dataset.fingerprint_table import FingerprintTable
-    from headrace_consumers.dataset.fingerprints import fingerprints_of
-    from headrace_consumers.dataset.local_store import LocalStore
-    from headrace_consumers.dataset.messages import Messages
+    from headrace_consumers.dataset.delta import files, rows
+    from headrace_consumers.dataset.delta.local_store import LocalStore
+    from headrace_consumers.dataset.judging import select
+    from headrace_consumers.dataset.judging.filter import Filter
+    from headrace_consumers.dataset.kafka import placement
+    from headrace_consumers.dataset.kafka.messages import Messages
+    from headrace_consumers.dataset.records import columnar
+    from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
+    from headrace_consumers.dataset.seen.fingerprints import fingerprints_of
 
     consumer = Consumer({"bootstrap.servers": job["servers"], "group.id": uuid.uuid4().hex})
     consumer.assign([TopicPartition(job["topic"], partition, 0) for partition in range(job["partitions"])])

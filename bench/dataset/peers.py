@@ -28,7 +28,7 @@ def _passes(record: Mapping[str, Any]) -> bool:
 def _table(records: list[dict[str, Any]]) -> Any:
     import pyarrow as pa
 
-    from headrace_consumers.dataset.rows import ROW_SCHEMA
+    from headrace_consumers.dataset.delta.rows import ROW_SCHEMA
     from headrace_schemas import Registry
 
     names = [field["name"] for field in Registry().current("headrace.v1.Interaction")["fields"]]

@@ -15,13 +15,13 @@ from deltalake import DeltaTable
 
 from headrace.config.consumers import Dataset
 from headrace_consumers.cli import main
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.rows import to_rows
+from headrace_consumers.dataset.delta.store_at import store_at
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.files import write_files
 from headrace_consumers.dataset.landing import commit_files
-from headrace_consumers.dataset.maintenance import Maintenance
-from headrace_consumers.dataset.rows import to_rows
-from headrace_consumers.dataset.store_at import store_at
-from headrace_consumers.dataset.table import InteractionTable, Move
+from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from tests.support.interactions import interaction, kept, message_of
 from tests.support.s3_proxy import S3Proxy
 

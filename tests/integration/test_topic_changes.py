@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.delta.table import InteractionTable
 from tests.support.dataset_job import DatasetJob
 from tests.support.waiting import wait_until
 

@@ -17,7 +17,7 @@ from confluent_kafka import Producer, TopicCollection
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_schemas import keys
 from tests.support.dataset_job import DatasetJob
 from tests.support.interactions import interaction

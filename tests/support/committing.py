@@ -6,17 +6,17 @@ from pathlib import Path
 import polars as pl
 
 from headrace.config import load
-from headrace_consumers.dataset.breaker import Breaker
-from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.delta.table import InteractionTable
+from headrace_consumers.dataset.judging.breaker import Breaker
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.select import FrameDecoder
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
-from headrace_consumers.dataset.select import FrameDecoder
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.tally import Tally
 from tests.support.interactions import MemoryDeadLetters
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from headrace.config import Config, load
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.rows import to_rows
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import SuppressionChanged
-from headrace_consumers.dataset.files import write_files
-from headrace_consumers.dataset.rows import to_rows
 from headrace_consumers.dataset.steps import Hook, no_hook
-from headrace_consumers.dataset.table import InteractionTable, Move
 from headrace_consumers.erasure.choices import Wanted
 from headrace_consumers.erasure.run import Erasure
 from headrace_schemas import Interaction

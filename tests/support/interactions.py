@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from headrace_consumers.dataset.frame import frame_of
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.select import kept_of
+from headrace_consumers.dataset.judging.select import kept_of
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.frame import frame_of
 from headrace_schemas import DeadLetter, Interaction, canonical, interaction_codec, keys
 from headrace_schemas.vectors import EXAMPLE
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
 from headrace_schemas import Interaction, Registry, interaction_codec
 from tests.support.interactions import NOW_MS, interaction
 

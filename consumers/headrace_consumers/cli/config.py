@@ -62,7 +62,7 @@ def check_own_callables(filters: "Filters") -> None:
     thresholds = [filters.default, *map(filters.for_signature, filters.signatures)]
     paths = {path for each in thresholds for path in (each.scorer, *each.own_filters) if ":" in path}
     if paths:  # imported late: it brings polars and deltalake
-        from headrace_consumers.dataset.own import load_callable
+        from headrace_consumers.dataset.judging.own import load_callable
 
         for path in sorted(paths):
             load_callable(path)

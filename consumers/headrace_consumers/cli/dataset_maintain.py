@@ -20,15 +20,15 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
 
     from headrace.config import load
     from headrace_consumers import logs
+    from headrace_consumers.dataset.delta.rows import INTERACTIONS
+    from headrace_consumers.dataset.delta.store_at import store_at
+    from headrace_consumers.dataset.delta.table import InteractionTable
     from headrace_consumers.dataset.errors import TableError
     from headrace_consumers.dataset.feedback.rows import FEEDBACK
-    from headrace_consumers.dataset.rows import INTERACTIONS
     from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
     from headrace_consumers.dataset.sightings import SIGHTINGS
     from headrace_consumers.dataset.steps import hook_from_environment
-    from headrace_consumers.dataset.store_at import store_at
-    from headrace_consumers.dataset.table import InteractionTable
-    from headrace_consumers.dataset.upkeep import maintenance_of
+    from headrace_consumers.dataset.upkeep.upkeep import maintenance_of
 
     config = load(config_path).dataset
     if not store_at(config.path, config.storage_options).is_table():

@@ -161,8 +161,8 @@ def _judge(config: "Config") -> "Callable[[DeadLetter], str | None]":
     from pathlib import Path
 
     from headrace.key_material import reading_keys
-    from headrace_consumers.dataset.decode import FastavroDecoder, Unreadable
-    from headrace_consumers.dataset.message import Message
+    from headrace_consumers.dataset.kafka.message import Message
+    from headrace_consumers.dataset.records.decode import FastavroDecoder, Unreadable
     from headrace_schemas import Registry
 
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
@@ -180,7 +180,7 @@ def _judge(config: "Config") -> "Callable[[DeadLetter], str | None]":
 
 
 def _apply(config: "Config", topic: Any, made: "Plan") -> int:
-    from headrace_consumers.dataset.source import make_dead_letter_producer
+    from headrace_consumers.dataset.kafka.source import make_dead_letter_producer
     from headrace_consumers.deadletters.replay import Replayer
     from headrace_consumers.topics import Broker, TopicError
 

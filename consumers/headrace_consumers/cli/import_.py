@@ -39,7 +39,7 @@ def command(
     from headrace.config import load
     from headrace.delivery.sinks.kafka import KafkaSink
     from headrace.errors import UsageError
-    from headrace_consumers.dataset.admin import TopicAdmin
+    from headrace_consumers.dataset.kafka.admin import TopicAdmin
     from headrace_consumers.history.bad_lines import BadLines
     from headrace_consumers.history.importing import publish, readable
     from headrace_consumers.history.lines import require_readable

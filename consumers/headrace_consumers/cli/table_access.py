@@ -38,7 +38,7 @@ def opened(dataset: "Dataset", how: "Callable[[DeltaTable], _Opened]") -> "Itera
     import polars as pl
     import pyarrow as pa
 
-    from headrace_consumers.dataset.store_at import store_of
+    from headrace_consumers.dataset.delta.store_at import store_of
 
     try:
         table = store_of(dataset).handle()

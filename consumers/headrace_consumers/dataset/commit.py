@@ -13,21 +13,21 @@ import polars as pl
 import pyarrow as pa
 import structlog
 
-from headrace_consumers.dataset.advice import what_to_do
-from headrace_consumers.dataset.decode import Unreadable
+from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
+from headrace_consumers.dataset.delta.rows import to_rows
 from headrace_consumers.dataset.errors import SuppressionChanged
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
+from headrace_consumers.dataset.judging.advice import what_to_do
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.rejection_watch import RejectionWatch
+from headrace_consumers.dataset.judging.select import FrameDecoder, Selection, counted, select
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.place import PARTITION_COLUMN
-from headrace_consumers.dataset.rejection_watch import RejectionWatch
-from headrace_consumers.dataset.rows import to_rows
-from headrace_consumers.dataset.seen_set import SeenSet
-from headrace_consumers.dataset.select import FrameDecoder, Selection, counted, select
+from headrace_consumers.dataset.records.decode import Unreadable
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
+from headrace_consumers.dataset.seen.seen_set import SeenSet
 from headrace_consumers.dataset.sightings_table import SightingsTable
-from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import Step
 from headrace_consumers.dataset.tally import Tally
 

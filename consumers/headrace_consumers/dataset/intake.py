@@ -16,27 +16,27 @@ import structlog
 from confluent_kafka import KafkaError, TopicPartition
 
 from headrace.config import Config
-from headrace_consumers.dataset.admin import TopicAdmin
-from headrace_consumers.dataset.admission import admit
-from headrace_consumers.dataset.assignment import Assignment
-from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.delta.facts import read_facts
+from headrace_consumers.dataset.delta.known_topics import KnownTopic
+from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.store_at import store_of
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
-from headrace_consumers.dataset.facts import read_facts
 from headrace_consumers.dataset.health import health_of
-from headrace_consumers.dataset.index import Index
-from headrace_consumers.dataset.kafka_errors import ClientErrors
-from headrace_consumers.dataset.known_topics import KnownTopic
+from headrace_consumers.dataset.judging.breaker import Breaker
+from headrace_consumers.dataset.kafka.admin import TopicAdmin
+from headrace_consumers.dataset.kafka.admission import admit
+from headrace_consumers.dataset.kafka.assignment import Assignment
+from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
+from headrace_consumers.dataset.kafka.source import close_consumer, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.layout import Layout
 from headrace_consumers.dataset.loop import BatchCommitter, BatchLimits, Loop
-from headrace_consumers.dataset.source import close_consumer, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook
-from headrace_consumers.dataset.store_at import store_of
-from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
-from headrace_consumers.dataset.upkeep import Forgetful, Upkeep, maintenances_of
-from headrace_consumers.dataset.watch import TopicWatch
+from headrace_consumers.dataset.upkeep.upkeep import Forgetful, Upkeep, maintenances_of
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
 
 __all__ = ["Control", "Intake"]

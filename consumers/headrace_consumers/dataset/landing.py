@@ -13,16 +13,16 @@ from typing import Final
 import pyarrow as pa
 import structlog
 
-from headrace_consumers.dataset.breaker import Breaker
-from headrace_consumers.dataset.decode import Unreadable
+from headrace_consumers.dataset.delta.facts import facts_of
+from headrace_consumers.dataset.delta.files import DataFile, write_files
+from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.facts import facts_of
-from headrace_consumers.dataset.files import DataFile, write_files
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.judging.breaker import Breaker
+from headrace_consumers.dataset.judging.suppression import Suppression
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.source import Source
+from headrace_consumers.dataset.records.decode import Unreadable
 from headrace_consumers.dataset.steps import Hook, Step, no_hook
-from headrace_consumers.dataset.suppression import Suppression
-from headrace_consumers.dataset.table import InteractionTable, Move, app_id
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.deadletters import DeadLetterWriter
 from headrace_schemas import DeadLetter, Header

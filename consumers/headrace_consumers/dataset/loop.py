@@ -13,21 +13,21 @@ from typing import Any, Final, Protocol
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from headrace_consumers.dataset.assignment import Assignment
 from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
-from headrace_consumers.dataset.index import Index
-from headrace_consumers.dataset.kafka_errors import ClientErrors, refusal
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.pace import Pace
-from headrace_consumers.dataset.placement import misplaced
+from headrace_consumers.dataset.kafka.assignment import Assignment
+from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors, refusal
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.pace import Pace
+from headrace_consumers.dataset.kafka.placement import misplaced
+from headrace_consumers.dataset.kafka.source import Source
+from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_consumers.dataset.retrying import Retrying
-from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
-from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
-from headrace_consumers.dataset.upkeep import MAINTAINER, Upkeep
-from headrace_consumers.dataset.watch import TopicWatch
+from headrace_consumers.dataset.upkeep.upkeep import MAINTAINER, Upkeep
 from headrace_consumers.deadletters import DeadLetterError
 
 __all__ = ["BatchCommitter", "BatchLimits", "Loop"]

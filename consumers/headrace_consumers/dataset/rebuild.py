@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.rows import INTERACTIONS
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.layout import Layout
-from headrace_consumers.dataset.rows import INTERACTIONS
-from headrace_consumers.dataset.table import InteractionTable
 
 __all__ = ["refuse_whom_it_refuses"]
 

@@ -10,27 +10,27 @@ import structlog
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
-from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import FastavroDecoder
+from headrace_consumers.dataset.delta.rows import INTERACTIONS
+from headrace_consumers.dataset.delta.store_at import store_at
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Stopped
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.index import KeyIndex
 from headrace_consumers.dataset.intake import Control, Intake
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.member_folder import lock_member_folder
-from headrace_consumers.dataset.memory import MemoryWatch
-from headrace_consumers.dataset.rejection_watch import RejectionWatch
-from headrace_consumers.dataset.rows import INTERACTIONS
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.records.decode import FastavroDecoder
+from headrace_consumers.dataset.seen.index import KeyIndex
+from headrace_consumers.dataset.seen.member_folder import lock_member_folder
+from headrace_consumers.dataset.seen.memory import MemoryWatch
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.side_tables import sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import hook_from_environment
-from headrace_consumers.dataset.store_at import store_at
-from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.dataset.tally import Tally
 from headrace_schemas import Registry
 

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from headrace_consumers.dataset.layout import Layout
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.place import LAST_MS, PLACE_FIELDS, to_arrow, with_place
+from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.place import LAST_MS, PLACE_FIELDS, to_arrow, with_place
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_schemas.topics import REQUEST_HEADER
 
 __all__ = ["SIGHTINGS", "SIGHTING_SCHEMA", "sighting_rows"]

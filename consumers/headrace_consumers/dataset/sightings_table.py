@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import commit_files, files_of
-from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.sightings import sighting_rows
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable, Move, app_id
 
 __all__ = ["SightingsTable"]
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from headrace_consumers.dataset.decode import Decoded
+from headrace_consumers.dataset.records.decode import Decoded
 from headrace_consumers.doctor.traffic import Sample
 from headrace_schemas import Interaction
 

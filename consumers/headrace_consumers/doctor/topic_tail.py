@@ -8,8 +8,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from headrace.config import Config
 from headrace.control.follower import consumer_options
-from headrace_consumers.dataset.decode import Decoded, FastavroDecoder
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder
 from headrace_consumers.doctor.traffic import Sample
 from headrace_consumers.topics import TopicError
 from headrace_schemas import Registry

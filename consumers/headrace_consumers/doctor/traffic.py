@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headrace.config import Filters
-from headrace_consumers.dataset.advice import REPEATED, what_to_do
-from headrace_consumers.dataset.decode import Decoded
-from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.judging.advice import REPEATED, what_to_do
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.records.decode import Decoded
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 
 __all__ = ["Sample", "judge_clocks", "judge_duplicates", "judge_examples", "judge_freshness", "judge_readable"]

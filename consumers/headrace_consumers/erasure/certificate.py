@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.config import Config
 from headrace.errors import HeadraceError
-from headrace_consumers.dataset.store import FILE_MODE, fsync_file, fsync_folder
+from headrace_consumers.dataset.delta.store import FILE_MODE, fsync_file, fsync_folder
 from headrace_consumers.erasure.kafka_holds import Hold
 
 __all__ = ["Certificate", "CertificateError", "TableReport", "not_touched", "write"]

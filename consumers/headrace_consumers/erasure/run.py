@@ -13,16 +13,16 @@ from typing import Final
 from deltalake import DeltaTable
 
 from headrace.config import Config
+from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.rows import INTERACTIONS
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
-from headrace_consumers.dataset.layout import Layout
-from headrace_consumers.dataset.rows import INTERACTIONS
+from headrace_consumers.dataset.judging.suppression import Suppression
 from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.steps import ErasureStep, Hook, no_hook
-from headrace_consumers.dataset.suppression import Suppression
-from headrace_consumers.dataset.table import InteractionTable
-from headrace_consumers.dataset.upkeep import LOOK_S
+from headrace_consumers.dataset.upkeep.upkeep import LOOK_S
 from headrace_consumers.erasure.certificate import Certificate, TableReport, day, not_touched, write
 from headrace_consumers.erasure.choices import (
     Choice,

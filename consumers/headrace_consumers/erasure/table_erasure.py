@@ -17,18 +17,18 @@ import pyarrow.compute as pc
 import structlog
 from deltalake.exceptions import DeltaError
 
-from headrace_consumers.dataset.erasures import ERASURES
+from headrace_consumers.dataset.delta.files import DataFile, new_name, statistics
+from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.local_store import LocalStore
+from headrace_consumers.dataset.delta.opening import one_line
+from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
+from headrace_consumers.dataset.delta.store import fsync_folder
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.files import DataFile, new_name, statistics
-from headrace_consumers.dataset.layout import Layout
-from headrace_consumers.dataset.local_store import LocalStore
-from headrace_consumers.dataset.maintenance_plan import ActiveFile
-from headrace_consumers.dataset.merge import Merge
-from headrace_consumers.dataset.opening import one_line
-from headrace_consumers.dataset.place import PARTITION_COLUMN
-from headrace_consumers.dataset.replacing import ReplacingHandle
 from headrace_consumers.dataset.steps import ErasureStep, Hook, no_hook
-from headrace_consumers.dataset.store import fsync_folder
+from headrace_consumers.dataset.upkeep.erasures import ERASURES
+from headrace_consumers.dataset.upkeep.maintenance_plan import ActiveFile
+from headrace_consumers.dataset.upkeep.merge import Merge
+from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from headrace_consumers.erasure.choices import Choice
 from headrace_consumers.erasure.finding import rows_that_go
 from headrace_consumers.erasure.removal import Removal, removal_of, told

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from headrace_consumers.dataset.decode import Decoded, Unreadable
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.suppression import NOBODY, Suppression
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.suppression import NOBODY, Suppression
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Decoded, Unreadable
 from headrace_consumers.fates.rows import Row
 
 __all__ = ["Fate", "Outcome", "Reading", "fate_of", "reading_of"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headrace_consumers.dataset.advice import REPEATED, what_to_do
+from headrace_consumers.dataset.judging.advice import REPEATED, what_to_do
 from headrace_consumers.fates.calls import Calls
 from headrace_consumers.fates.fate import Fate, Outcome
 

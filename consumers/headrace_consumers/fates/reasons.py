@@ -1,8 +1,8 @@
 """Why one record is rejected, with the value and the threshold that it missed; pure."""
 
 from headrace.config import Filters
-from headrace_consumers.dataset.decode import Decoded
-from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.records.decode import Decoded
 
 __all__ = ["detail_of"]
 

@@ -7,10 +7,10 @@ import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from headrace.config import Config
+from headrace_consumers.dataset.delta.opening import one_line
+from headrace_consumers.dataset.delta.store_at import store_of
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.opening import one_line
-from headrace_consumers.dataset.store_at import store_of
-from headrace_consumers.dataset.suppression import NOBODY, Suppression
+from headrace_consumers.dataset.judging.suppression import NOBODY, Suppression
 from headrace_consumers.verification.snapshot import Snapshot
 
 if TYPE_CHECKING:

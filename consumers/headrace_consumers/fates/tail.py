@@ -7,8 +7,8 @@ from typing import Final
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
-from headrace_consumers.dataset.decode import Decoded, FastavroDecoder, Unreadable
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder, Unreadable
 from headrace_consumers.topics.reading import TopicReader
 from headrace_schemas import Registry
 

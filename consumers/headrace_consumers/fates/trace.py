@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from headrace.config import Config
 from headrace.errors import ConfigError
-from headrace_consumers.dataset.admin import TopicAdmin
-from headrace_consumers.dataset.decode import Decoded, Unreadable
+from headrace_consumers.dataset.delta.facts import read_facts
+from headrace_consumers.dataset.delta.table import app_id
 from headrace_consumers.dataset.errors import SourceError, TableError
-from headrace_consumers.dataset.facts import read_facts
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.table import app_id
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.kafka.admin import TopicAdmin
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Decoded, Unreadable
 from headrace_consumers.fates.fate import Fate, Outcome, Reading, fate_of, reading_of
 from headrace_consumers.fates.reasons import detail_of
 from headrace_consumers.fates.rows import Row, rows_of_id, rows_of_keys

@@ -10,14 +10,14 @@ from deltalake import DeltaTable
 from headrace.config import Config
 from headrace.errors import ConfigError, UsageError
 from headrace_consumers.cli.table_access import TableReadError
-from headrace_consumers.dataset.admin import TopicAdmin
-from headrace_consumers.dataset.decode import Decoded, Unreadable
+from headrace_consumers.dataset.delta.facts import read_facts
+from headrace_consumers.dataset.delta.table import app_id
 from headrace_consumers.dataset.errors import SourceError
-from headrace_consumers.dataset.facts import read_facts
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.suppression import Suppression
-from headrace_consumers.dataset.table import app_id
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.suppression import Suppression
+from headrace_consumers.dataset.kafka.admin import TopicAdmin
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Decoded, Unreadable
 from headrace_consumers.fates.calls import calls_of
 from headrace_consumers.fates.fate import Outcome, Reading, fate_of, reading_of
 from headrace_consumers.fates.loss import Committed, Loss, Repeated

@@ -12,18 +12,18 @@ from typing import Final
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
-from headrace_consumers.dataset.catch_up import catch_up
-from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import FastavroDecoder
+from headrace_consumers.dataset.delta.table import InteractionTable, app_id
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable, app_id
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.records.decode import FastavroDecoder
+from headrace_consumers.dataset.seen.catch_up import catch_up
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.history.bad_lines import BadLines
 from headrace_consumers.history.lines import LogLine

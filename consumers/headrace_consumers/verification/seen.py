@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from headrace_consumers.dataset.fingerprints import Fingerprints, fingerprints_of_digits
-from headrace_consumers.dataset.murmur2 import partitions_of
-from headrace_consumers.dataset.opening import one_line
-from headrace_consumers.dataset.store import Store
-from headrace_consumers.dataset.table import app_id
-from headrace_consumers.dataset.table_keys import KeyRows, all_key_rows
+from headrace_consumers.dataset.delta.opening import one_line
+from headrace_consumers.dataset.delta.store import Store
+from headrace_consumers.dataset.delta.table import app_id
+from headrace_consumers.dataset.delta.table_keys import KeyRows, all_key_rows
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits
+from headrace_consumers.dataset.seen.murmur2 import partitions_of
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 
 __all__ = ["Kept", "judge_kept", "judge_state"]

@@ -5,16 +5,16 @@ from contextlib import closing
 
 import pytest
 
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.feedback.commit import FeedbackCommitter
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable
 from headrace_schemas import keys
 from headrace_schemas.topics import REQUEST_HEADER
 from tests.support.committing import CommitPath

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from headrace_consumers.dataset.files import write_files
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.rows import to_rows
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.rows import to_rows
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable, Move
 from tests.support.interactions import interaction, kept, message_of
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from headrace.redaction import subject_pseudonym
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.delta.table import InteractionTable
 from tests.support.erasing import append, of_person
 
 KEY = b"k" * 32

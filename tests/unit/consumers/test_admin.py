@@ -7,8 +7,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from headrace.config import load
-from headrace_consumers.dataset import admin
 from headrace_consumers.dataset.errors import SourceError, Stopped
+from headrace_consumers.dataset.kafka import admin
 
 
 class Answers:

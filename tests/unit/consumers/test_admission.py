@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from headrace_consumers.dataset.admission import admit
+from headrace_consumers.dataset.delta.known_topics import Gap, KnownTopic, KnownTopics
+from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.delta.torn import is_whole
 from headrace_consumers.dataset.errors import OffsetsGoneError, OtherTopicError, SourceError, TableError
-from headrace_consumers.dataset.known_topics import Gap, KnownTopic, KnownTopics
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.placement import misplaced
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable, Move, app_id
-from headrace_consumers.dataset.torn import is_whole
-from headrace_consumers.dataset.watch import TopicWatch
+from headrace_consumers.dataset.kafka.admission import admit
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.placement import misplaced
+from headrace_consumers.dataset.kafka.source import Source
+from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_schemas import keys
 from tests.support.interactions import interaction, message_of
 

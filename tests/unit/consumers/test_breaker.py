@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from headrace.config.consumers import DeadLetterLimits
-from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.delta.facts import facts_of, read_facts
 from headrace_consumers.dataset.errors import CircuitOpenError
-from headrace_consumers.dataset.facts import facts_of, read_facts
+from headrace_consumers.dataset.judging.breaker import Breaker
 from headrace_consumers.dataset.tally import Tally
 
 LIMITS = DeadLetterLimits(max_share=0.5, window_records=100, max_run_records=50)

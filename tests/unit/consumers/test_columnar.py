@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.config import load
-from headrace_consumers.dataset import json_text
-from headrace_consumers.dataset.columnar import ColumnarDecoder
-from headrace_consumers.dataset.datums import shape_of, walked
-from headrace_consumers.dataset.decode import Decoded, FastavroDecoder
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.frame import frame_of
-from headrace_consumers.dataset.json_text import are_objects, object_of, objects_of
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records import json_text
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.records.datums import shape_of, walked
+from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder
+from headrace_consumers.dataset.records.frame import frame_of
+from headrace_consumers.dataset.records.json_text import are_objects, object_of, objects_of
 from headrace_schemas import Registry, interaction_codec
 from headrace_schemas.codec import MARKER
 from headrace_schemas.registry import fingerprint_of

@@ -6,18 +6,18 @@ from deltalake.exceptions import DeltaError
 
 from headrace.config import load
 from headrace.errors import ConfigError
-from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
-from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import KILL_VARIABLE, Step, hook_from_environment, no_hook
-from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.deadletters import DeadLetterError
 from tests.support.interactions import MemoryDeadLetters, interaction, kept, message_of
 
@@ -206,7 +206,7 @@ def test_no_kill_point_is_no_hook():
 
 
 def _date():
-    from headrace_consumers.dataset.rows import to_rows
+    from headrace_consumers.dataset.delta.rows import to_rows
 
     rows, _ = to_rows(kept([interaction("a")], BATCH[:1]), "topic", "id")
     return rows["ingest_date"][0].as_py().isoformat()

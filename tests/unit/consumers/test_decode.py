@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.dataset.decode import Decoded, FastavroDecoder, Unreadable
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder, Unreadable
 from headrace_schemas import envelope, interaction_codec
 from tests.support.interactions import NOW_MS, interaction, message_of
 

@@ -11,16 +11,16 @@ from headrace.config import load
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.protection import Protection
 from headrace.key_material import producer_keys, reading_keys
-from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.decode import FastavroDecoder
-from headrace_consumers.dataset.filter import Filter
+from headrace_consumers.dataset.delta.table import InteractionTable
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.records.decode import FastavroDecoder
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_schemas import interaction_codec
 from tests.support.interactions import NOW_MS, MemoryDeadLetters
 from tests.unit.headrace.calls import captured_call

@@ -3,8 +3,8 @@
 import pytest
 
 from headrace.config import load
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.quality import score_fields, score_legacy
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.quality import score_fields, score_legacy
 from tests.support.interactions import interaction
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from headrace_consumers.dataset import fingerprint_table
-from headrace_consumers.dataset.fingerprint_table import FingerprintTable
-from headrace_consumers.dataset.fingerprints import fingerprints_of, fingerprints_of_digits, to_digits
+from headrace_consumers.dataset.seen import fingerprint_table
+from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
+from headrace_consumers.dataset.seen.fingerprints import fingerprints_of, fingerprints_of_digits, to_digits
 
 KEYS = [hashlib.sha256(str(i).encode()).hexdigest().encode() for i in range(2000)]
 HEX_KEYS = st.text("0123456789abcdef", min_size=64, max_size=64).map(str.encode)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from headrace_consumers.dataset.decode import Decoded, FastavroDecoder
+from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder
 from headrace_consumers.deadletters import REASONS
 from tests.support.committing import CommitPath
 from tests.support.mutation import mutants

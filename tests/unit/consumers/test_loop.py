@@ -2,18 +2,19 @@
 
 import threading
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from headrace_consumers.dataset.assignment import Assignment
+from headrace_consumers.dataset.delta.known_topics import KnownTopic
 from headrace_consumers.dataset.errors import OffsetsGoneError, SourceError, TableError
-from headrace_consumers.dataset.index import NoIndex
-from headrace_consumers.dataset.kafka_errors import ClientErrors
-from headrace_consumers.dataset.known_topics import KnownTopic
+from headrace_consumers.dataset.kafka.assignment import Assignment
+from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.loop import BatchLimits, Loop
 from headrace_consumers.dataset.retrying import Retrying
-from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.seen.index import NoIndex
 from headrace_consumers.dataset.tally import Tally
 
 SOURCE = Source("interactions", "id-1", 2)
@@ -88,7 +89,7 @@ class Client:
 class Table:
     """Positions, and what a commit takes."""
 
-    is_remote = False
+    store = SimpleNamespace(is_remote=False)
     commit_s = 0.0
 
     def __init__(self, **positions):

@@ -11,13 +11,13 @@ import pytest
 from deltalake import DeltaTable
 
 from headrace.config.consumers import Dataset
-from headrace_consumers.dataset import cleanup, replacing
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.rows import INTERACTIONS, to_rows
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.files import write_files
-from headrace_consumers.dataset.maintenance import Maintenance
-from headrace_consumers.dataset.replacing import ReplacingHandle
-from headrace_consumers.dataset.rows import INTERACTIONS, to_rows
-from headrace_consumers.dataset.table import InteractionTable, Move
+from headrace_consumers.dataset.upkeep import cleanup, replacing
+from headrace_consumers.dataset.upkeep.maintenance import Maintenance
+from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from tests.support.interactions import NOW_MS, interaction, kept, message_of
 
 NOW = dt.datetime.fromtimestamp(NOW_MS / 1000, dt.UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_consumers.dataset.maintenance_plan import (
+from headrace_consumers.dataset.upkeep.maintenance_plan import (
     MOST_FILES,
     ActiveFile,
     expired,

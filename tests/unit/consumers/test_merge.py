@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.dataset import merge as merging
-from headrace_consumers.dataset.merge import Merge
-from headrace_consumers.dataset.rows import INTERACTIONS
+from headrace_consumers.dataset.delta.rows import INTERACTIONS
+from headrace_consumers.dataset.upkeep import merge as merging
+from headrace_consumers.dataset.upkeep.merge import Merge
 
 SCHEMA = pa.schema(
     [

@@ -3,9 +3,9 @@
 import pytest
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE
 
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import NO_TIME_MS, Messages
-from headrace_consumers.dataset.pace import POLL_BYTES, Pace
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import NO_TIME_MS, Messages
+from headrace_consumers.dataset.kafka.pace import POLL_BYTES, Pace
 
 DRAWN = [
     Message(0, 3, b"key", b"value", 17),

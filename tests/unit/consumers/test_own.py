@@ -4,11 +4,11 @@ import pytest
 
 from headrace.config import load
 from headrace.errors import ConfigError
-from headrace_consumers.dataset.columnar import ColumnarDecoder
 from headrace_consumers.dataset.errors import OwnCallableError
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.own import load_callable, readable
-from headrace_consumers.dataset.select import select
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.own import load_callable, readable
+from headrace_consumers.dataset.judging.select import select
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
 from tests.support.committing import CommitPath
 from tests.support.interactions import interaction, message_of
 

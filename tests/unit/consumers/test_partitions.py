@@ -1,8 +1,8 @@
 """What a member owns and buffers."""
 
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.partitions import OwnedPartitions
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.partitions import OwnedPartitions
 
 
 def messages(*offsets, partition=0):

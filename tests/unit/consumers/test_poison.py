@@ -3,9 +3,9 @@
 import pytest
 
 from headrace.config.consumers import DeadLetterLimits
-from headrace_consumers.dataset.breaker import Breaker
 from headrace_consumers.dataset.errors import CircuitOpenError
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.judging.breaker import Breaker
+from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.deadletters import REASONS
 from tests.support.committing import SOURCE, CommitPath
 from tests.support.interactions import NOW_MS, interaction, message_of

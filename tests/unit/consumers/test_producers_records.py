@@ -8,9 +8,9 @@ from headrace.config import load
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.protection import Protection
 from headrace.key_material import producer_keys
-from headrace_consumers.dataset.columnar import ColumnarDecoder
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.select import select
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.select import select
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
 from tests.support.interactions import NOW_MS, message_of
 from tests.unit.headrace.calls import captured_call
 

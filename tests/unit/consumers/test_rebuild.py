@@ -2,10 +2,10 @@
 
 import pytest
 
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
-from headrace_consumers.dataset.table import InteractionTable
 
 TODAY = "2026-11-27"
 

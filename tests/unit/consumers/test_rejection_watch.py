@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from headrace_consumers.dataset.rejection_watch import AGAIN_S, AGEING, MOST_SIGNATURES, Alarm, RejectionWatch
+from headrace_consumers.dataset.judging.rejection_watch import AGAIN_S, AGEING, MOST_SIGNATURES, Alarm, RejectionWatch
 from headrace_consumers.dataset.tally import Tally
 
 

@@ -3,8 +3,8 @@
 import dataclasses
 import datetime as dt
 
-from headrace_consumers.dataset.frame import frame_of
-from headrace_consumers.dataset.rows import ROW_SCHEMA, to_rows
+from headrace_consumers.dataset.delta.rows import ROW_SCHEMA, to_rows
+from headrace_consumers.dataset.records.frame import frame_of
 from tests.support.interactions import interaction, kept, message_of
 
 

@@ -7,20 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from headrace_consumers.dataset import seen_set
-from headrace_consumers.dataset.catch_up import catch_up
-from headrace_consumers.dataset.erasures import ERASURES
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.rows import to_rows
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import Fenced, StateError
-from headrace_consumers.dataset.files import write_files
-from headrace_consumers.dataset.fingerprints import fingerprints_of
-from headrace_consumers.dataset.member_folder import lock_member_folder
-from headrace_consumers.dataset.memory import MemoryWatch, Size
-from headrace_consumers.dataset.murmur2 import partitions_of
-from headrace_consumers.dataset.rows import to_rows
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
-from headrace_consumers.dataset.table import InteractionTable, Move
-from headrace_consumers.dataset.upkeep import Upkeep
+from headrace_consumers.dataset.seen import seen_set
+from headrace_consumers.dataset.seen.catch_up import catch_up
+from headrace_consumers.dataset.seen.fingerprints import fingerprints_of
+from headrace_consumers.dataset.seen.member_folder import lock_member_folder
+from headrace_consumers.dataset.seen.memory import MemoryWatch, Size
+from headrace_consumers.dataset.seen.murmur2 import partitions_of
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
+from headrace_consumers.dataset.upkeep.erasures import ERASURES
+from headrace_consumers.dataset.upkeep.upkeep import Upkeep
 from headrace_schemas.keys import partition_of
 from tests.support.interactions import interaction, kept, message_of
 

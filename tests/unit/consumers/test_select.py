@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.config import load
-from headrace_consumers.dataset.columnar import ColumnarDecoder
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.select import select
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.select import select
+from headrace_consumers.dataset.records.columnar import ColumnarDecoder
 from tests.support.interactions import interaction, message_of
 
 DECODER = ColumnarDecoder()

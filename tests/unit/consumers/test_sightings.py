@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.sightings import SIGHTING_SCHEMA, sighting_rows
 from headrace_schemas import keys
 from headrace_schemas.topics import REQUEST_HEADER

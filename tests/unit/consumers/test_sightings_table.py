@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
-from headrace_consumers.dataset.source import Source
-from headrace_consumers.dataset.table import InteractionTable
 from tests.support.interactions import NOW_MS
 
 SOURCE = Source("topic", "id", 2)

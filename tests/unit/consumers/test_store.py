@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from headrace_consumers.dataset.local_store import LocalStore
-from headrace_consumers.dataset.store import make_private_folder
+from headrace_consumers.dataset.delta.local_store import LocalStore
+from headrace_consumers.dataset.delta.store import make_private_folder
 
 NAME = "ingest_date=2026-11-25/a.parquet"
 

@@ -9,11 +9,11 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.rows import to_rows
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.torn import is_whole, torn_commits
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.files import write_files
-from headrace_consumers.dataset.rows import to_rows
-from headrace_consumers.dataset.table import InteractionTable, Move
-from headrace_consumers.dataset.torn import is_whole, torn_commits
 from tests.support.interactions import interaction, kept, message_of
 
 BATCHES = (("a", "b"), ("c", "d", "e"), ("f",))

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.upkeep import Upkeep
+from headrace_consumers.dataset.upkeep.upkeep import Upkeep
 
 
 class Maintaining:

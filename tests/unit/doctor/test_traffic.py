@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from headrace.config import load
-from headrace_consumers.dataset.decode import Decoded
+from headrace_consumers.dataset.records.decode import Decoded
 from headrace_consumers.doctor import traffic
 from headrace_consumers.doctor.dataset_rows import judge_rows
 from headrace_consumers.doctor.traffic import Sample
@@ -109,8 +109,8 @@ def test_thresholds_that_reject_most_are_named():
 
 
 def test_each_reason_of_the_filter_has_its_threshold():
-    from headrace_consumers.dataset.advice import _KEYS
-    from headrace_consumers.dataset.filter import REASONS
+    from headrace_consumers.dataset.judging.advice import _KEYS
+    from headrace_consumers.dataset.judging.filter import REASONS
 
     assert set(_KEYS) == set(REASONS)
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.config.consumers import Dataset
-from headrace_consumers.dataset.erasures import erasures_in
+from headrace_consumers.dataset.delta.files import DataFile
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.files import DataFile
-from headrace_consumers.dataset.maintenance import Maintenance
 from headrace_consumers.dataset.steps import ErasureStep, no_hook
-from headrace_consumers.dataset.table import InteractionTable, Move
+from headrace_consumers.dataset.upkeep.erasures import erasures_in
+from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from headrace_consumers.erasure.certificate import CertificateError
 from tests.support.erasing import append, erasure, holds_anywhere, of_person, person, rows_of
 from tests.support.interactions import interaction

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.feedback.rows import FEEDBACK, feedback_rows
-from headrace_consumers.dataset.files import write_files
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS, sighting_rows
 from headrace_consumers.dataset.steps import ErasureStep
-from headrace_consumers.dataset.table import InteractionTable, Move
 from headrace_schemas import keys
 from headrace_schemas.topics import REQUEST_HEADER
 from tests.support.erasing import append, erasure, holds_anywhere, of_person, person, rows_of

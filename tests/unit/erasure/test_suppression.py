@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 
 from headrace.config import load
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
-from headrace_consumers.dataset.filter import Filter
-from headrace_consumers.dataset.suppression import NOBODY, Suppression
-from headrace_consumers.dataset.table import InteractionTable
+from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.suppression import NOBODY, Suppression
 from tests.support.committing import CommitPath
 from tests.support.erasing import of_person, person
 from tests.support.interactions import message_of

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from headrace.config import load
-from headrace_consumers.dataset.decode import Decoded, FastavroDecoder, Unreadable
-from headrace_consumers.dataset.filter import REASONS, Filter
-from headrace_consumers.dataset.suppression import NOBODY
+from headrace_consumers.dataset.judging.filter import REASONS, Filter
+from headrace_consumers.dataset.judging.suppression import NOBODY
+from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder, Unreadable
 from headrace_consumers.fates.fate import Fate, Outcome, Reading, fate_of, reading_of
 from headrace_consumers.fates.reasons import detail_of
 from headrace_consumers.fates.rows import Row

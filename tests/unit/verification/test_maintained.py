@@ -7,8 +7,8 @@ from deltalake import DeltaTable
 
 from headrace.config import load
 from headrace.config.consumers import Dataset
-from headrace_consumers.dataset import cleanup
-from headrace_consumers.dataset.maintenance import Maintenance
+from headrace_consumers.dataset.upkeep import cleanup
+from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from headrace_consumers.fates import trace, why
 from headrace_consumers.verification import verify
 from tests.support.committing import CommitPath

@@ -6,9 +6,9 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from headrace_consumers.dataset.seen_file import Origin
-from headrace_consumers.dataset.seen_set import DuckDbSeenSet
-from headrace_consumers.dataset.store_at import store_at
+from headrace_consumers.dataset.delta.store_at import store_at
+from headrace_consumers.dataset.seen.seen_file import Origin
+from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.verification.seen import judge_state
 from tests.support.committing import SOURCE, CommitPath
 from tests.support.interactions import interaction, message_of

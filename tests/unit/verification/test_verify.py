@@ -12,8 +12,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction
 
 from headrace.config import load
-from headrace_consumers.dataset.known_topics import Gap, KnownTopic
-from headrace_consumers.dataset.table import Move
+from headrace_consumers.dataset.delta.known_topics import Gap, KnownTopic
+from headrace_consumers.dataset.delta.table import Move
 from headrace_consumers.verification import examination, verify
 from tests.support.committing import SOURCE, CommitPath
 from tests.support.interactions import interaction, message_of

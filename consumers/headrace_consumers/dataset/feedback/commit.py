@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.errors import SuppressionChanged
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import feedback_rows, is_datable
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.messages import Messages
-from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.records.decode import Unreadable
 from headrace_consumers.dataset.tally import Tally
 
 if TYPE_CHECKING:

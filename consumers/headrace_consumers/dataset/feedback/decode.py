@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from headrace_consumers.dataset.decode import EARLIEST_MS, MAX_AHEAD_MS, Unreadable
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import EARLIEST_MS, MAX_AHEAD_MS, Unreadable
 from headrace_schemas import DecodeError, EnvelopeError, Feedback, Registry, feedback_codec, keys
 from headrace_schemas.envelope import is_sealed, is_sealed_object, unseal, unseal_object
 from headrace_schemas.names import is_valid_name

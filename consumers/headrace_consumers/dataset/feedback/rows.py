@@ -6,9 +6,9 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from headrace_consumers.dataset.layout import Layout
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.place import FIRST_MS, LAST_MS, PLACE_FIELDS, to_arrow, with_place
+from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.place import FIRST_MS, LAST_MS, PLACE_FIELDS, to_arrow, with_place
+from headrace_consumers.dataset.kafka.message import Message
 from headrace_schemas import Feedback, Registry, keys
 
 __all__ = ["FEEDBACK", "FEEDBACK_SCHEMA", "feedback_rows", "is_datable"]

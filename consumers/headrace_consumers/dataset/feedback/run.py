@@ -12,9 +12,9 @@ from headrace_consumers.dataset.errors import Stopped
 from headrace_consumers.dataset.feedback.commit import FeedbackCommitter
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
-from headrace_consumers.dataset.index import NoIndex
 from headrace_consumers.dataset.intake import Control, Intake
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.seen.index import NoIndex
 from headrace_consumers.dataset.side_tables import feedback_path
 from headrace_consumers.dataset.steps import hook_from_environment
 from headrace_consumers.dataset.tally import Tally

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
 from headrace_schemas import Feedback, feedback_codec, keys
 
 __all__ = ["NOW_MS", "feedback", "message_of"]

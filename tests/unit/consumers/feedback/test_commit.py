@@ -4,17 +4,17 @@ import polars as pl
 import pytest
 
 from headrace.config import load
-from headrace_consumers.dataset.breaker import Breaker
+from headrace_consumers.dataset.delta.facts import read_facts
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import CircuitOpenError, Fenced
-from headrace_consumers.dataset.facts import read_facts
 from headrace_consumers.dataset.feedback.commit import FeedbackCommitter
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
+from headrace_consumers.dataset.judging.breaker import Breaker
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.message import Message
-from headrace_consumers.dataset.source import Source
 from headrace_consumers.dataset.steps import Step, no_hook
-from headrace_consumers.dataset.table import InteractionTable
 from headrace_consumers.deadletters import DeadLetterError
 from tests.support.interactions import MemoryDeadLetters
 from tests.unit.consumers.feedback.records import feedback, message_of

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from headrace.config import load
 from headrace.delivery.protection import Protection
 from headrace.key_material import ProducerKeys
-from headrace_consumers.dataset.decode import Unreadable
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import Unreadable
 from headrace_consumers.deadletters import REASONS
 from headrace_schemas import feedback_codec, interaction_codec
 from tests.support.interactions import interaction

@@ -1,7 +1,7 @@
 """Feedback as rows."""
 
 from headrace_consumers.dataset.feedback.rows import FEEDBACK_SCHEMA, feedback_rows, is_datable
-from headrace_consumers.dataset.message import Message
+from headrace_consumers.dataset.kafka.message import Message
 from headrace_schemas import keys
 from tests.unit.consumers.feedback.records import feedback, message_of
 

@@ -7,8 +7,8 @@ import pytest
 from headrace.config import load
 from headrace_consumers.dataset.errors import SourceError
 from headrace_consumers.dataset.feedback.run import configured
-from headrace_consumers.dataset.identity import insist_on_ends, insist_on_partitions
-from headrace_consumers.dataset.source import Source
+from headrace_consumers.dataset.kafka.identity import insist_on_ends, insist_on_partitions
+from headrace_consumers.dataset.kafka.source import Source
 
 FOUND = Source("feedback.v1", "id", 3, "feedback")
 

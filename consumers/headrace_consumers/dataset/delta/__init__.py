@@ -1,0 +1,1 @@
+"""The Delta table: opening, committing, reading keys, files, and what keeps its log whole."""

@@ -1,0 +1,1 @@
+"""Which records become rows, and when too few do."""

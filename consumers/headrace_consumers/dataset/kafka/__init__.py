@@ -1,0 +1,1 @@
+"""The topic: admission, assignment, polled messages as columns."""

@@ -1,0 +1,1 @@
+"""What keeps the table healthy: merging, retention, deleting, erasures."""

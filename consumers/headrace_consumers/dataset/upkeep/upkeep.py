@@ -1,0 +1,116 @@
+"""What a member does between polls: maintenance if it has the role, and forgetting the keys of rows that are gone."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from headrace.config.consumers import Dataset
+from headrace_consumers.dataset.delta.table import InteractionTable
+from headrace_consumers.dataset.errors import Fenced, TableError
+from headrace_consumers.dataset.steps import Hook
+from headrace_consumers.dataset.upkeep.erasures import erasures_in
+from headrace_consumers.dataset.upkeep.maintenance import Maintenance
+
+__all__ = ["MAINTAINER", "Upkeep", "maintenance_of", "maintenances_of"]
+
+MAINTAINER: Final = 0
+"""The partition whose owner has the role."""
+
+LOOK_S: Final = 600.0
+_EPOCH: Final = dt.date(1970, 1, 1)
+
+log = structlog.get_logger("headrace.dataset")
+
+
+class Forgetful(Protocol):
+    """A seen-set that knows the days of its keys' rows, and of erasures."""
+
+    def reflects(self, erasures: int) -> bool:
+        """Tell whether it was made from the table after so many erasures."""
+        ...
+
+    def forget_before(self, day: int) -> int:
+        """Take out the keys of rows before a day since 1970; return how many there were."""
+        ...
+
+
+class Upkeep:
+    """Given a turn after each poll; not thread-safe.
+
+    Args:
+        maintenances: of its tables; none where it is switched off.
+        table: this member's handle, on which it commits.
+        seen: the keys of the partitions that it owns; None: it keeps none.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        maintenances: Sequence[Maintenance],
+        table: InteractionTable,
+        seen: Forgetful | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._maintenances = maintenances
+        self._table = table
+        self._seen = seen
+        self._clock = clock
+        self._look_at = clock() + LOOK_S
+
+    def turn(self, *, has_role: bool) -> None:
+        """Do what is due.
+
+        Args:
+            has_role: whether this member owns MAINTAINER.
+
+        Raises:
+            StateError: the seen-set cannot be written.
+            Fenced: rows were erased from the table; the seen-set has to be made anew.
+        """
+        for maintenance in self._maintenances:
+            maintenance.turn(has_role=has_role)
+        if self._seen is not None and self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_S
+            self._forget(self._seen)
+
+    def close(self) -> None:
+        """Leave what is under way."""
+        for maintenance in self._maintenances:
+            maintenance.pause()
+
+    def _forget(self, seen: Forgetful) -> None:
+        """Forget keys only once the table has removed their rows: before that, a copy would become a second row."""
+        try:
+            self._table.refresh()
+        except TableError:
+            return  # the next commit says so
+        if not seen.reflects(erasures_in(self._table)):
+            raise Fenced("rows were erased from the table; the seen-set is made anew")
+        oldest = self._table.oldest_date()
+        if oldest is None:
+            return
+        forgotten = seen.forget_before((oldest - _EPOCH).days)
+        if forgotten:
+            log.info("keys of removed rows forgotten", keys=forgotten, before=oldest.isoformat())
+
+
+def maintenances_of(tables: Sequence[InteractionTable], config: Dataset, hook: Hook) -> list[Maintenance]:
+    """Return what keeps the tables healthy, on the system's clocks; nothing where it is switched off."""
+    if not config.maintenance.enabled:
+        return []
+    return [maintenance_of(table, config, hook) for table in tables]
+
+
+def maintenance_of(table: InteractionTable, config: Dataset, hook: Hook) -> Maintenance:
+    """Return what keeps one table healthy, on the system's clocks."""
+    return Maintenance(
+        table.store,
+        config,
+        layout=table.layout,
+        now=lambda: dt.datetime.now(dt.UTC),
+        clock=time.monotonic,
+        hook=hook,
+    )
