@@ -45,6 +45,7 @@ def test_each_part_has_its_own_name_and_the_datasets_are_the_same(everything, ma
 
 
 @pytest.mark.filterwarnings("ignore:.*prefix:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*is deprecated and will be removed:DeprecationWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_no_call_of_dspys_own_modules_is_recorded_twice(everything, name):
     case, own = CASES[name], {}
