@@ -1,4 +1,4 @@
-"""One batch of interactions to the table, exactly once: the steps of DESIGN's protocol, in their order.
+"""One batch of interactions to the table, exactly once: the steps of the protocol, in their order.
 
     dead letters acknowledged -> copies to the sightings -> files on disk -> one commit of rows and offsets -> seen-set
       -> Kafka offset
