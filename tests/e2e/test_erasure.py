@@ -30,7 +30,8 @@ def produce(job, *, first=0, calls=CALLS):
 
 
 def rows(job):
-    return job.table()["subject_id"].to_list() if (job.table_path / "_delta_log").exists() else []
+    has_log = any((job.table_path / "_delta_log").glob("*.json"))  # the folder is there before the table is
+    return job.table()["subject_id"].to_list() if has_log else []
 
 
 def erase(job, *arguments, kill_at=None):
