@@ -89,11 +89,13 @@ class _Listener(threading.Thread):
 
     def run(self) -> None:
         numbers = self._signals()
-        first = next(numbers, None)
-        if first is not None:
+        if numbers:
             self._alarm(self._within_s + _ALARM_AFTER_S)
             self._stop_work.set()
-            self._bounded(first)
+            if len(numbers) > 1:  # the second came with the first
+                self._exit_now(128 + numbers[1])
+            else:
+                self._bounded(numbers[0])
         os.close(self._heard)
 
     def _bounded(self, first: int) -> None:
@@ -118,6 +120,9 @@ class _Listener(threading.Thread):
             sys.stderr.flush()
         self._exit_now(0 if self.is_done else 1)
 
-    def _signals(self) -> Iterator[int]:
+    def _signals(self) -> list[int]:
+        """Return what came first, of both kinds if they came together; nothing where no more can come."""
         while numbers := os.read(self._heard, 64):
-            yield from (number for number in numbers if number in _SIGNALS)
+            if known := [number for number in numbers if number in _SIGNALS]:
+                return known
+        return []

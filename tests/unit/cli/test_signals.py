@@ -65,6 +65,20 @@ def test_the_first_signal_stops_in_order_and_the_second_at_once():
     assert exits == [128 + signal.SIGINT]
 
 
+def test_two_signals_that_come_together_are_two():
+    exits = []
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        with stop_on_signals(threading.Event(), exits.append, no_alarm):
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # both are delivered here
+            wait_until(lambda: exits, "the end")
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+    assert exits[0] in {128 + signal.SIGTERM, 128 + signal.SIGINT}
+
+
 def test_the_former_handlers_come_back():
     former = signal.getsignal(signal.SIGINT)
     with stop_on_signals(threading.Event()):
