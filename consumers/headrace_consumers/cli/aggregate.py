@@ -15,6 +15,7 @@ from headrace_consumers.cli.log_files import (
     bad_line_figures,
     fields_hashes,
     lines_of,
+    side_file,
 )
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import figures, print_json, print_lines
@@ -56,12 +57,9 @@ def command(
     and the reason. Aggregating a file twice adds nothing.
     """
     from headrace.config import load
-    from headrace.errors import UsageError
     from headrace_consumers import logs
     from headrace_consumers.history.aggregating import Aggregation
-    from headrace_consumers.history.bad_lines import BadLines
     from headrace_consumers.history.importing import readable
-    from headrace_consumers.history.lines import require_readable
     from headrace_consumers.history.records import HistoricRecords
 
     logs.configure("auto", "error")  # dead letters are counted, and kept in the side file
@@ -72,10 +70,7 @@ def command(
     }
     config = _with_thresholds(load(config_path), {name: value for name, value in given.items() if value is not None})
     table = output_dir / "interactions"
-    bad_lines = BadLines(bad_lines_path or output_dir / "aggregate.bad-lines.jsonl")
-    require_readable(log_file)
-    if bad_lines.path.resolve() in {file.resolve() for file in log_file}:
-        raise UsageError(f"--bad-lines {bad_lines.path}: is one of the files to read; give another")
+    bad_lines = side_file(bad_lines_path or output_dir / "aggregate.bad-lines.jsonl", log_file)
     records = HistoricRecords(
         config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
     )

@@ -13,6 +13,7 @@ from headrace_consumers.cli.log_files import (
     bad_line_figures,
     fields_hashes,
     lines_of,
+    side_file,
 )
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import count, figures, print_json, print_lines, shares
@@ -38,18 +39,12 @@ def command(
     """
     from headrace.config import load
     from headrace.delivery.sinks.kafka import KafkaSink
-    from headrace.errors import UsageError
     from headrace_consumers.dataset.kafka.admin import TopicAdmin
-    from headrace_consumers.history.bad_lines import BadLines
     from headrace_consumers.history.importing import publish, readable
-    from headrace_consumers.history.lines import require_readable
     from headrace_consumers.history.records import HistoricRecords
 
     config = load(config_path)
-    bad_lines = BadLines(bad_lines_path or Path("import.bad-lines.jsonl"))
-    require_readable(files)
-    if bad_lines.path.resolve() in {file.resolve() for file in files}:
-        raise UsageError(f"--bad-lines {bad_lines.path}: is one of the files to read; give another")
+    bad_lines = side_file(bad_lines_path or Path("import.bad-lines.jsonl"), files)
     records = HistoricRecords(
         config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
     )

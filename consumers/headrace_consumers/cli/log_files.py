@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headrace_consumers.history.bad_lines import BadLines
     from headrace_consumers.history.lines import LogLine
 
-__all__ = ["BadLinesPath", "FieldsHashes", "SamplingRate", "bad_line_figures", "fields_hashes", "lines_of"]
+__all__ = ["BadLinesPath", "FieldsHashes", "SamplingRate", "bad_line_figures", "fields_hashes", "lines_of", "side_file"]
 
 SamplingRate: TypeAlias = Annotated[
     float,
@@ -88,6 +88,22 @@ def lines_of(paths: list[Path]) -> "Iterator[Iterator[LogLine]]":
                 before += path.stat().st_size
 
         yield all_lines()
+
+
+def side_file(path: Path, files: Sequence[Path]) -> "BadLines":
+    """Return where the bad lines of the files go.
+
+    Raises:
+        UsageError: one of the files cannot be read, or is itself the side file.
+    """
+    from headrace.errors import UsageError
+    from headrace_consumers.history.bad_lines import BadLines
+    from headrace_consumers.history.lines import require_readable
+
+    require_readable(files)
+    if path.resolve() in {file.resolve() for file in files}:
+        raise UsageError(f"--bad-lines {path}: is one of the files to read; give another")
+    return BadLines(path)
 
 
 def bad_line_figures(bad_lines: "BadLines") -> list[tuple[str, str, str]]:

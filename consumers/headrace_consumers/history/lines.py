@@ -3,7 +3,7 @@
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class LogLine:
     content: bytes | None
 
 
-def require_readable(paths: list[Path]) -> None:
+def require_readable(paths: Sequence[Path]) -> None:
     """Open each file once, so that a mistake in the last name is told before the first file is worked on.
 
     Raises:
