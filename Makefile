@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PACKAGES := producer consumers schemas
 
-.PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set clean
+.PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set reference clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -34,6 +34,9 @@ check: .venv/ready ## format, lint, types
 format: .venv/ready ## write the format and what the linter can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+reference: .venv/ready ## write what docs/reference is made of
+	@$(BIN)/python -m headrace_consumers.monitoring.reference > docs/reference/metrics.md
 
 bench: bench-producer bench-dataset bench-seen-set ## all benchmarks, a quarter of an hour
 

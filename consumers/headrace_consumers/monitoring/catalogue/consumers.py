@@ -1,0 +1,124 @@
+"""What every long-running consumer tells of itself."""
+
+from typing import Final
+
+from headrace_consumers.monitoring.metric import Kind, Metric, Server, Source
+
+__all__ = [
+    "BUILD",
+    "CONSUMERS",
+    "DEAD_LETTERS",
+    "FORGOTTEN",
+    "HEALTHY",
+    "LAG_RECORDS",
+    "LAG_SECONDS",
+    "OVERFLOW",
+    "READY",
+    "RECORDS",
+    "STATISTICS",
+    "UNREADABLE",
+]
+
+_ALL: Final = (Server.metrics, Server.dataset, Server.feedback)
+_TABLES: Final = (Server.dataset, Server.feedback)
+_PLACE: Final = ("topic", "partition")
+
+
+def _metric(
+    name: str, kind: Kind, text: str, unit: str, *labels: str, served_by: tuple[Server, ...] = _ALL, comment: str = ""
+) -> Metric:
+    return Metric(
+        name=name,
+        kind=kind,
+        help=text,
+        comment=comment,
+        unit=unit,
+        labels=labels,
+        source=Source.own,
+        served_by=served_by,
+    )
+
+
+BUILD: Final = _metric(
+    "headrace_build_info", Kind.gauge, "Always 1; what runs here.", "1", "consumer", "release", "python"
+)
+HEALTHY: Final = _metric("headrace_consumer_healthy", Kind.gauge, "Whether /healthz says ok: 1 or 0.", "1", "consumer")
+READY: Final = _metric("headrace_consumer_ready", Kind.gauge, "Whether /readyz says ok: 1 or 0.", "1", "consumer")
+RECORDS: Final = _metric(
+    "headrace_consumer_records_total", Kind.counter, "Records that were dealt with.", "records", "topic"
+)
+LAG_RECORDS: Final = _metric(
+    "headrace_consumer_lag_records",
+    Kind.gauge,
+    "Records in Kafka that were not dealt with.",
+    "records",
+    *_PLACE,
+    comment="Only of the partitions that the member owns at the scrape; absent while it is not known.",
+)
+LAG_SECONDS: Final = _metric(
+    "headrace_consumer_lag_seconds",
+    Kind.gauge,
+    "Age of the oldest record that was read and not dealt with, or of the last one where more waits; 0: none waits.",
+    "seconds",
+    *_PLACE,
+    comment="By Kafka's time stamps and this host's clock.",
+)
+DEAD_LETTERS: Final = _metric(
+    "headrace_dead_letters_total",
+    Kind.counter,
+    "Records that were written to the dead-letter topic, by reason.",
+    "records",
+    "topic",
+    "reason",
+    served_by=_TABLES,
+)
+UNREADABLE: Final = _metric(
+    "headrace_unreadable_records_total",
+    Kind.counter,
+    "Records that the metrics consumer could not read, by reason.",
+    "records",
+    "topic",
+    "reason",
+    served_by=(Server.metrics,),
+    comment="No dead letters: of statistics the next record tells the same, and of interactions the dataset consumer "
+    "writes the letter.",
+)
+STATISTICS: Final = _metric(
+    "headrace_statistics_records_total",
+    Kind.counter,
+    "Statistics records, by what became of them.",
+    "records",
+    "result",
+    served_by=(Server.metrics,),
+    comment="counted; late: into the late totals; repeated: not newer than one before; adopted: of a producer of which "
+    "nothing is known here but that it is not new, so its figures are where counting goes on.",
+)
+OVERFLOW: Final = _metric(
+    "headrace_series_overflow_total",
+    Kind.counter,
+    "Increases that went to a series named `other`, since there are too many of the metric.",
+    "increases",
+    "metric",
+    served_by=(Server.metrics,),
+)
+FORGOTTEN: Final = _metric(
+    "headrace_producers_forgotten_total",
+    Kind.counter,
+    "Producers that were silent longest and are remembered no more, to make room; totals keep what they added.",
+    "producers",
+    served_by=(Server.metrics,),
+)
+
+CONSUMERS: Final = (
+    BUILD,
+    HEALTHY,
+    READY,
+    RECORDS,
+    LAG_RECORDS,
+    LAG_SECONDS,
+    DEAD_LETTERS,
+    UNREADABLE,
+    STATISTICS,
+    OVERFLOW,
+    FORGOTTEN,
+)
