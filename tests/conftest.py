@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support import kafka_broker, versity
+from tests.support import kafka_broker, prometheus_programs, versity
 from tests.support.kafka import Kafka
 
 # A machine that is busy elsewhere is no failure.
@@ -49,6 +49,16 @@ def s3() -> Iterator[versity.S3Server]:
         pytest.fail(reason, pytrace=False)
     yield server
     server.lifeline.cut()
+
+
+@pytest.fixture(scope="session")
+def prometheus_tools() -> prometheus_programs.Programs:
+    """Give the real Prometheus, promtool, Alertmanager and amtool."""
+    try:
+        return prometheus_programs.find(os.environ)
+    except prometheus_programs.NoProgramsError as error:
+        reason = f"no Prometheus: {error}"
+    pytest.fail(reason, pytrace=False)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ it dies), makes it end the broker and remove what the broker left. So there is o
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -62,7 +63,7 @@ def _hold_process(folder: Path, command: list[str]) -> int:
     cut = threading.Event()
 
     def end() -> None:
-        sys.stdin.buffer.read(1)
+        os.read(0, 1)  # sys.stdin's lock would be held as the interpreter ends, when the process ended by itself
         cut.set()
         process.kill()  # the data goes with it: nothing is worth an orderly end
 
