@@ -83,22 +83,29 @@ class Counters:
         tokens_input: int | None,
         tokens_output: int | None,
         cost_usd: float | None,
-    ) -> None:
-        """Add what a sampled call used; it stands for `weight` calls. None is unknown, and nothing is added for it."""
+    ) -> bool:
+        """Add what a sampled call used; it stands for `weight` calls. None is unknown, and nothing is added for it.
+
+        Returns:
+            False once sealed: it is not added here.
+        """
         series = self._series.get(key) or self._enter(key)
         if series is None:
-            return
+            return False
         usage = series.usage_of(model or "")
         weighted_input = weight * (tokens_input or 0)
         weighted_output = weight * (tokens_output or 0)
         weighted_cost = weight * (cost_usd or 0.0)
         with series.lock:
+            if series.is_sealed:
+                return False
             usage["sampled"] += 1
             usage["weight"] += weight
             usage["tokens_input"] += weighted_input
             usage["tokens_output"] += weighted_output
             usage["cost_usd"] += weighted_cost
             usage["unknown_cost"] += cost_usd is None
+        return True
 
     @property
     def is_empty(self) -> bool:

@@ -5,7 +5,7 @@ read, so that the switch also works where that is what is broken.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from headrace.captured import Captured
@@ -42,9 +42,9 @@ class NoDelivery:
         del timeout_s
         return True
 
-    def close(self, timeout_s: float) -> bool:
+    def close(self, timeout_s: float, successor: Callable[[Captured], bool] | None = None) -> bool:
         """There is nothing to close."""
-        del timeout_s
+        del timeout_s, successor
         return True
 
     def stats(self) -> Stats:

@@ -9,6 +9,7 @@
     forget(reason, records)                                 spooled records that are lost on disk
     lose_adopted(reason, records)                           ... of a dead process
     abandon(reason)                                         gives up on all that is still in flight
+    Entry.hand_over()                                       another ledger counts it, and this one never did
 
 Each term is counted where it happens: `in_flight` is a counter of its own, not a difference, so a bookkeeping error
 shows as an imbalance rather than hiding in a subtraction.
@@ -75,6 +76,7 @@ class Ledger:
         self._epoch = 0
         self._open_by_epoch: Counter[int] = Counter()
         self._abandoned = 0
+        self._abandoned_for = ""
 
     def entry(self) -> "Entry":
         """Return the entry of a sampled call, which is not counted before its `open`."""
@@ -129,6 +131,7 @@ class Ledger:
             self._in_flight = self._on_disk = 0
             self._open_by_epoch.clear()
             self._abandoned += 1
+            self._abandoned_for = reason
             self._changed.notify_all()
             return lost
 
@@ -179,6 +182,7 @@ class Ledger:
     def _close(self, entry: "Entry", *, to: str, reason: str = "") -> None:
         with self._lock:
             if entry.ended or entry.abandoned != self._abandoned:
+                entry.ended = True
                 return
             dropped_before = self._dropped[reason] if reason else 0
             entry.ended = True
@@ -192,10 +196,27 @@ class Ledger:
             if entry.is_on_disk:
                 self._on_disk -= 1
                 return
-            self._open_by_epoch[entry.epoch] -= 1
-            if not self._open_by_epoch[entry.epoch]:
-                del self._open_by_epoch[entry.epoch]
-                self._changed.notify_all()
+            self._leave(entry)
+
+    def _take_out(self, entry: "Entry") -> bool:
+        with self._lock:
+            if entry.ended:
+                return False
+            entry.ended = True
+            self._sampled -= 1
+            if entry.abandoned != self._abandoned:
+                self._dropped[self._abandoned_for] -= 1
+                self._dropped += Counter()  # without what is none any more
+                return True
+            self._in_flight -= 1
+            self._leave(entry)
+            return True
+
+    def _leave(self, entry: "Entry") -> None:
+        self._open_by_epoch[entry.epoch] -= 1
+        if not self._open_by_epoch[entry.epoch]:
+            del self._open_by_epoch[entry.epoch]
+            self._changed.notify_all()
 
 
 class Entry:
@@ -226,6 +247,11 @@ class Entry:
         with self._ledger._lock:  # noqa: SLF001
             if not self._is_claimed:
                 self.drop(reason)
+
+    def hand_over(self) -> bool:
+        """Count it no more: another ledger will, from its beginning. False where it has ended, or somebody has it."""
+        with self._ledger._lock:  # noqa: SLF001
+            return not self._is_claimed and self._ledger._take_out(self)  # noqa: SLF001
 
     def deliver(self) -> None:
         """Count it as delivered."""

@@ -47,8 +47,8 @@ class Delivery(Protocol):
     def flush(self, timeout_s: float) -> bool:
         """Wait for what was submitted; tell whether all of it was delivered or dropped."""
 
-    def close(self, timeout_s: float) -> bool:
-        """Flush and stop."""
+    def close(self, timeout_s: float, successor: Callable[[Captured], bool] | None = None) -> bool:
+        """Flush and stop; what is left goes to the successor, if there is one."""
 
     def stats(self) -> "Stats":
         """Return the ledger."""
@@ -269,5 +269,6 @@ def _put(config: Config | None, redactors: Sequence[Callable[[str], str]] = ()) 
         if previous.follower is not None:
             previous.follower.close()
         # Outside the lock: calls go on, to the new pipeline, while the old one empties its queue.
-        previous.pipeline.close(previous.config.telemetry.exit_timeout_s)
+        successor = runtime.pipeline.submit if runtime.policy.is_on else None
+        previous.pipeline.close(previous.config.telemetry.exit_timeout_s, successor)
     return runtime

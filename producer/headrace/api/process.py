@@ -26,8 +26,8 @@ def configure(
 ) -> Config:
     """Configure capture for this process, in place of any earlier configuration.
 
-    What was captured before is delivered first, for at most the old configuration's `telemetry.exit_timeout_s`.
-    Thread-safe.
+    What was captured before is delivered first, for at most the old configuration's `telemetry.exit_timeout_s`; what is
+    left then is delivered by the new one, unless that is off. Thread-safe.
 
     Args:
         path: a JSON file; else the file that HEADRACE_CONFIG names; else the defaults, with which capture is off.

@@ -28,6 +28,8 @@ from headrace.runtime import slot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from headrace.captured import CapturedCall
+    from headrace.counters import Key
     from headrace.runtime import Runtime
 
 __all__ = ["Recording", "without_ended"]
@@ -256,19 +258,22 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         try:
             call = span.end(output, error, **measured)
             runtime.pipeline.submit(call)
-            if span.key is not None:
-                # The weight is that of a full record: what a rule keeps beyond the sample tells of no usage.
-                runtime.pipeline.counters.add_usage(
-                    span.key,
-                    call.model,
-                    1 / self._rate,
-                    tokens_input=call.tokens_input,
-                    tokens_output=call.tokens_output,
-                    cost_usd=call.cost_usd,
-                )
+            if span.key is not None and not self._add_usage(runtime, span.key, call):
+                self._add_usage(slot.active or runtime, span.key, call)  # a new configuration has sealed the counters
         except Exception as failure:
             pass_on(failure)
             runtime.count_failure(failure)
+
+    def _add_usage(self, runtime: Runtime, key: Key, call: CapturedCall) -> bool:
+        # The weight is that of a full record: what a rule keeps beyond the sample tells of no usage.
+        return runtime.pipeline.counters.add_usage(
+            key,
+            call.model,
+            1 / self._rate,
+            tokens_input=call.tokens_input,
+            tokens_output=call.tokens_output,
+            cost_usd=call.cost_usd,
+        )
 
 
 def without_ended(settings: Any, scope: Scope) -> Any:

@@ -16,6 +16,7 @@ from headrace.control.overrides import ALL_MODULES, Orders, Override
 from headrace.control.sampling_orders import OrderError, read_order
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
+from headrace.interruption import pass_on
 
 __all__ = ["Follower", "consumer_options"]
 
@@ -65,7 +66,10 @@ class Follower:
     """
 
     exit_timeout_s = 0.0
+    _starting: threading.RLock
     _started: bool
+    _is_starting: bool
+    _is_at_work: bool
     _stopping: threading.Event
     _thread: threading.Thread | None
 
@@ -83,27 +87,34 @@ class Follower:
         self._make_consumer = make_consumer or _confluent_consumer
         self._clock = clock
         self._time_s = time_s
-        self._starting = threading.Lock()
         self._is_off = False
         self._begin()
 
     def start(self) -> None:
-        """Start the thread unless it was started. Never raises; a process that can start no thread has no follower."""
-        if self._started or not self._starting.acquire(blocking=False):
+        """Start the thread unless it was started. Never raises; a process that can start no thread has no follower.
+
+        What a signal handler raises meanwhile goes on to the service, and the next call starts the thread if it is due.
+        """
+        if self._has_begun():  # or another thread is just at it, or what a signal interrupted
             return
-        try:
-            if not self._started:
-                self._started = True
+        # A signal handler may raise after any call: `with` lets go of the lock even then, and an assignment is no call.
+        with self._starting:
+            if self._has_begun():
+                return
+            try:
+                self._is_starting = True
                 process.watch(self)
-                thread = threading.Thread(
+                self._thread = threading.Thread(
                     target=self._run, args=(self._stopping,), name="headrace-control", daemon=True
                 )
-                thread.start()
-                self._thread = thread
-        except Exception as error:
-            logger.warning("headrace: orders cannot be followed here (%s)", type(error).__name__)
-        finally:
-            self._starting.release()
+                self._thread.start()
+                self._started = self._is_at_work = True
+            except Exception as error:
+                pass_on(error)
+                self._started = True
+                logger.warning("headrace: orders cannot be followed here (%s)", type(error).__name__)
+            finally:
+                self._is_starting = False
 
     def close(self, timeout_s: float = 0.0) -> bool:
         """Stop following, for good; wait for the thread at most so long, and tell whether it has ended."""
@@ -113,7 +124,7 @@ class Follower:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread() and timeout_s > 0:
             thread.join(timeout_s)
-        return thread is None or not thread.is_alive()
+        return not self._is_at_work
 
     def renew(self) -> None:
         """Begin anew in a forked child, which has the orders known so far and none of the parent's connections.
@@ -121,19 +132,34 @@ class Follower:
         It follows from its first call on; at once where all is ordered off, for then no call is counted.
         """
         process.forget(self)
-        self._starting = threading.Lock()
         self._begin()
         if self._is_off:
             self.start()
 
     def _begin(self) -> None:
-        self._started = False
+        self._starting = threading.RLock()
+        self._started = self._is_starting = self._is_at_work = False
         self._stopping = threading.Event()
         self._thread = None
         self._complaints = Complaints(self._clock)
         self._told: set[str] = set()
 
+    def _has_begun(self) -> bool:
+        return self._started or self._is_starting
+
     def _run(self, stopping: threading.Event) -> None:
+        """Follow, unless an interrupted start left this thread behind and another took its place."""
+        with self._starting:
+            if self._thread is not threading.current_thread():
+                return
+            self._started = self._is_at_work = True
+        try:
+            self._keep_following(stopping)
+        finally:
+            # Python's own `is_alive`, interrupted by a signal, takes a living thread for dead ever after.
+            self._is_at_work = False
+
+    def _keep_following(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
                 self._follow(stopping)

@@ -95,23 +95,29 @@ class Pipeline:
         self._new_thread = new_thread
         self._tell_of_new_series = on_new_series
         self._closed = False
+        self._successor: Callable[[Captured], bool] | None = None
         self._begin()
         process.watch(self)
 
     def submit(self, captured: Captured) -> bool:
         """Take a call or a feedback; False where it is dropped, and counted. Never blocks, raises nothing of its own.
 
-        Threads that submit at the same moment may exceed the queue's bound by one call each.
+        Threads that submit at the same moment may exceed the queue's bound by one call each. What comes once this is
+        closed is its successor's, if there is one.
         """
         entry = self._ledger.entry()
         try:
             entry.open()  # first: what a close at this moment leaves in the queue, it counts as lost
             size = footprint(captured)
             obstacle = self._obstacle(size)
+            if obstacle is None:
+                self._worker.put(captured, entry, size)
+            # Asked after it is in the queue: a close that this does not see comes after it, and works it off.
+            if self._closed and self._successor is not None and entry.hand_over():
+                return self._successor(captured)
             if obstacle is not None:
                 entry.drop(obstacle)
                 return False
-            self._worker.put(captured, entry, size)
         except BaseException as error:
             entry.withdraw("submit_failed")
             pass_on(error)
@@ -139,19 +145,20 @@ class Pipeline:
                 return is_done
             return self._worker.publish().wait(max(0.0, deadline_s - self._clock())) and is_done
 
-    def close(self, timeout_s: float) -> bool:
+    def close(self, timeout_s: float, successor: Callable[[Captured], bool] | None = None) -> bool:
         """Flush, end the thread and release the sink; tell whether nothing was lost by that.
 
-        What the broker has not taken goes to disk. What is left when the time is over is counted as dropped at exit.
-        A second call returns True at once.
+        What the broker has not taken goes to disk. What is left when the time is over, and what comes later, goes to
+        the successor; without one it is counted as dropped at exit. A second call returns True at once.
         """
         if self._closed:
             return True
+        self._successor = successor
         self._closed = True
         process.forget(self)
         thread = self._thread
-        if thread is not None and thread.is_alive():
-            self._worker.stop(timeout_s)
+        if thread is not None and (self._is_running() or thread.is_alive()):
+            self._worker.stop(timeout_s, successor)
             if thread is not threading.current_thread():
                 thread.join(timeout_s + _GRACE_S)
         self._ledger.abandon("exit")
@@ -222,10 +229,10 @@ class Pipeline:
                 return True
             try:
                 self._is_starting = True
+                process.register_exit()
                 self._thread = self._new_thread(target=self._run, args=(self._worker,), name="headrace", daemon=True)
                 self._thread.start()
                 self._is_at_work = True
-                process.register_exit()
             except RuntimeError:
                 return False
             finally:

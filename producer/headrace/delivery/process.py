@@ -63,14 +63,14 @@ def register_exit() -> None:
     Called with the first call that is submitted: a program that captures nothing has nothing registered.
     """
     if not _watched.has_exit_function:
-        _watched.has_exit_function = True  # forked children inherit the registration
         atexit.register(_close_all)
+        _watched.has_exit_function = True  # forked children inherit the registration
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and processes.parent_process() is not None and _watched.finalizer_pid != os.getpid():
         from multiprocessing.util import Finalize
 
-        _watched.finalizer_pid = os.getpid()
         Finalize(None, _close_all, exitpriority=0)
+        _watched.finalizer_pid = os.getpid()
 
 
 @contextlib.contextmanager

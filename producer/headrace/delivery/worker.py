@@ -81,6 +81,7 @@ class Worker:
         self._has_hastened = False
         self._looks_again = False
         self._awaiting = 0
+        self._successor: Callable[[Captured], object] | None = None
 
     @property
     def waiting(self) -> int:
@@ -118,8 +119,12 @@ class Worker:
         self._queue.put(published)
         return published
 
-    def stop(self, timeout_s: float) -> None:
-        """Work off what is queued, for at most so long, then close the sink and return from `run`."""
+    def stop(self, timeout_s: float, successor: Callable[[Captured], object] | None = None) -> None:
+        """Work off what is queued, for at most so long, then close the sink and return from `run`.
+
+        What is left then goes to the successor; without one it is lost.
+        """
+        self._successor = successor
         self._deadline = self._clock() + timeout_s
         self._stopping.set()
         self._queue.put(None)
@@ -129,10 +134,12 @@ class Worker:
         while (item := self._next()) is not None:
             captured, entry, size = item
             self._hasten()
-            if self._is_late():
-                entry.drop("exit")
-            else:
+            if not self._is_late():
                 self._deliver(captured, entry, size)
+            elif self._successor is None:
+                entry.drop("exit")
+            elif entry.hand_over():
+                self._successor(captured)
             self._measure(-size)
         self._hasten()
         self._settle()

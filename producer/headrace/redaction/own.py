@@ -74,15 +74,15 @@ class OwnRedactors:
         """
         if not self._redactors:
             return value
-        self._hanging = [runner for runner in self._hanging if runner.is_alive()]
+        self._hanging = [runner for runner in self._hanging if not runner.work.is_over]
         if len(self._hanging) >= _MOST_HANGING:
             raise RedactorError("redactor_slow", f"{len(self._hanging)} calls of {self.description} hang")
         job = _Job(value)
         runner = self._running()
         started_s = self._clock()
-        runner.jobs.put(job)
+        runner.work.jobs.put(job)
         if not job.done.wait(self._timeout_s):
-            runner.jobs.put(None)  # where it ends, should it ever come back
+            runner.work.jobs.put(None)  # where it ends, should it ever come back
             self._hanging.append(runner)
             self._runner = None
             raise RedactorError("redactor_slow", f"{job.at or self.description} took over {self._timeout_s:g} s")
@@ -94,12 +94,12 @@ class OwnRedactors:
         return job.result
 
     def _running(self) -> "_Runner":
-        if self._runner is None or not self._runner.is_alive():
+        if self._runner is None or self._runner.work.is_over:
             try:
                 self._runner = _Runner(self._redactors, self._new_thread)
             except RuntimeError:
                 raise RedactorError("redactor_failed", "no thread can be started for it") from None
-            weakref.finalize(self, self._runner.jobs.put, None)
+            weakref.finalize(self, self._runner.work.jobs.put, None)
         return self._runner
 
 
@@ -114,30 +114,45 @@ class _Job:
         self.at = ""
 
 
+class _Work:
+    """What a thread has to do, and whether it still does it.
+
+    Python's own `is_alive`, interrupted by a signal, takes a living thread for dead ever after.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self.is_over = False
+
+
 class _Runner:
     """A thread that works off jobs until it is given None."""
 
     def __init__(self, redactors: tuple[OwnRedactor, ...], new_thread: Callable[..., threading.Thread]) -> None:
-        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self.work = _Work()
         # Not a bound method: the thread must not keep its owner alive.
-        self._thread = new_thread(target=_work, args=(self.jobs, redactors), name="headrace-redactors", daemon=True)
-        self._thread.start()
-
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        thread = new_thread(target=_run, args=(self.work, redactors), name="headrace-redactors", daemon=True)
+        thread.start()
 
 
-def _work(jobs: "SimpleQueue[_Job | None]", redactors: tuple[OwnRedactor, ...]) -> None:
-    while (job := jobs.get()) is not None:
-        try:
-            value = job.value
-            for redactor in redactors:
-                job.at = _name(redactor)
-                value = _applied(value, redactor)
-            job.result = value
-        except BaseException as error:  # a SystemExit, too, must not end the thread unseen
-            job.failure = f"{job.at} raised {type(error).__name__}"
-        job.done.set()
+def _run(work: _Work, redactors: tuple[OwnRedactor, ...]) -> None:
+    try:
+        while (job := work.jobs.get()) is not None:
+            _do(job, redactors)
+    finally:
+        work.is_over = True
+
+
+def _do(job: _Job, redactors: tuple[OwnRedactor, ...]) -> None:
+    try:
+        value = job.value
+        for redactor in redactors:
+            job.at = _name(redactor)
+            value = _applied(value, redactor)
+        job.result = value
+    except BaseException as error:  # a SystemExit, too, must not end the thread unseen
+        job.failure = f"{job.at} raised {type(error).__name__}"
+    job.done.set()
 
 
 def _applied(value: Any, redactor: OwnRedactor) -> Any:

@@ -99,7 +99,9 @@ def test_sealed_counters_refuse_what_comes_after_the_last_snapshot():
     assert counters.snapshot(seal=True)[0]["calls"] == 1
     assert not counters.add(KEY, 1.0)
     assert not counters.add(("new", "v", "s"), 1.0)
-    counters.add_usage(("new", "v", "s"), "gpt", 1.0, tokens_input=1, tokens_output=1, cost_usd=0.0)
+    for key in (KEY, ("new", "v", "s")):
+        assert not counters.add_usage(key, "gpt", 1.0, tokens_input=1, tokens_output=1, cost_usd=0.0)
+    assert [usage["sampled"] for usage in only(counters)["usage"]] == [0]
     assert only(counters)["calls"] == 1
 
 

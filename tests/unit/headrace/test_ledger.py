@@ -85,10 +85,23 @@ class LedgerMachine(RuleBasedStateMachine):
         self.dropped[reason] += self._end(entry)
         return entry
 
+    @rule(target=ended, entry=consumes(entries))
+    def hand_over(self, entry: Entry) -> Entry:
+        if id(entry) in self.on_disk:  # what is out of the spool is nobody else's
+            entry.drop("kept")
+            self.dropped["kept"] += self._end(entry)
+            return entry
+        was_given_up = not self._end(entry)
+        assert entry.hand_over()
+        self.terms["sampled"] -= 1
+        self.dropped["exit"] -= was_given_up
+        return entry
+
     @rule(entry=ended, reason=REASONS)
     def a_second_end_changes_nothing(self, entry: Entry, reason: str) -> None:
         entry.deliver()
         entry.drop(reason)
+        assert not entry.hand_over()
 
     @rule()
     def abandon(self) -> None:

@@ -252,3 +252,13 @@ def test_configure_takes_redactors_and_refuses_what_cannot_be_called() -> None:
     with capture(redactors=[str.upper]) as captured:
         headrace.feedback("r-1", comment="thanks")
     assert [record["comment"] for record in captured.feedback] == ["THANKS"]
+
+
+def test_a_thread_that_python_takes_for_dead_goes_on() -> None:
+    """As `is_alive` does ever after, once a signal has interrupted it."""
+    threads = Threads()
+    own = OwnRedactors([str.upper], LONG_S, new_thread=threads)
+    assert own.apply("a") == "A"
+    threads.made[0].is_alive = lambda: False  # type: ignore[method-assign]
+    assert own.apply("b") == "B"
+    assert len(threads.made) == 1

@@ -1,7 +1,6 @@
 """The pipeline never blocks or breaks its caller, counts every loss, and its thread outlives whatever goes wrong."""
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,6 +15,7 @@ from headrace.delivery import MemorySink, Pipeline
 from headrace.delivery.outgoing import Outgoing
 from headrace.delivery.sinks import Done
 from headrace.delivery.spool import Spool
+from tests.support.struck import is_struck
 from tests.support.waiting import wait_until
 from tests.unit.headrace.calls import captured_call
 
@@ -391,16 +391,21 @@ def test_a_call_after_closing_is_refused_and_counted(start: Make) -> None:
     assert sink.records == []
 
 
+class Closing(Pipeline):
+    """Closes itself when a call was found welcome, before it is queued."""
+
+    closings: list[Callable[[], bool]]
+
+    def _is_running(self) -> bool:
+        if not self.closings:
+            return super()._is_running()
+        self.closings.pop()()
+        return True
+
+
 def test_a_call_that_meets_the_closing_half_way_is_counted() -> None:
     closings: list[Callable[[], bool]] = []
-
-    class Closing(Pipeline):
-        def _is_running(self) -> bool:
-            if not closings:
-                return super()._is_running()
-            closings.pop()()  # after the call was found welcome, before it is queued
-            return True
-
+    Closing.closings = closings
     pipeline = Closing(load(None, {}, {}), make_sink=lambda _: MemorySink())
     pipeline.submit(captured_call(0))
     assert pipeline.flush(LONG_S)
@@ -430,6 +435,63 @@ def test_threads_that_submit_while_it_closes_lose_no_count(start: Make) -> None:
         stats = pipeline.stats()
         assert (stats.sampled, stats.in_flight) == (200, 0)
         assert stats.balanced
+
+
+def test_what_comes_too_late_for_a_pipeline_is_its_successor_s(start: Make) -> None:
+    sink = MemorySink()
+    successor = start(sink)
+    closings: list[Callable[[], bool]] = []
+    Closing.closings = closings
+    pipeline = Closing(load(None, {}, {}), make_sink=lambda _: MemorySink())
+    pipeline.submit(captured_call(0))
+    assert pipeline.flush(LONG_S)
+    closings.append(lambda: pipeline.close(LONG_S, successor.submit))
+    assert pipeline.submit(captured_call(1))
+    assert pipeline.submit(captured_call(2))
+    assert successor.flush(LONG_S)
+    assert [record["event_id"] for record in sink.records] == ["event-1", "event-2"]
+    stats = pipeline.stats()
+    assert (stats.sampled, stats.delivered, stats.in_flight, stats.dropped) == (1, 1, 0, {})
+    assert (successor.stats().sampled, successor.stats().delivered) == (2, 2)
+
+
+def test_what_a_pipeline_has_no_time_for_is_its_successor_s(start: Make) -> None:
+    sink, stuck = MemorySink(), HeldSink()
+    successor, pipeline = start(sink), start(stuck)
+    stuck.is_stuck = True
+    for number in range(5):
+        pipeline.submit(captured_call(number))
+    assert stuck.in_send.wait(LONG_S)
+    pipeline.close(0, successor.submit)
+    assert pipeline.stats().dropped == {"exit": 5}
+    stuck.release.set()
+    wait_until(lambda: successor.stats().delivered == 4, "the rest to be handed over")
+    assert [record["event_id"] for record in sink.records] == [f"event-{number}" for number in range(1, 5)]
+    assert (pipeline.stats().sampled, pipeline.stats().dropped) == (1, {"exit": 1})
+
+
+def test_threads_that_submit_while_it_is_succeeded_lose_no_call(start: Make) -> None:
+    for _ in range(20):
+        sinks = [MemorySink(), MemorySink(), MemorySink()]
+        first, second, third = (start(sink) for sink in sinks)
+        begun = threading.Barrier(5)
+
+        def submit_many(pipeline: Pipeline = first, begun: threading.Barrier = begun) -> None:
+            begun.wait(LONG_S)
+            for number in range(50):
+                assert pipeline.submit(captured_call(number))
+
+        threads = [threading.Thread(target=submit_many) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        begun.wait(LONG_S)
+        first.close(LONG_S, second.submit)
+        second.close(LONG_S, third.submit)
+        for thread in threads:
+            thread.join()
+        assert third.flush(LONG_S)
+        assert sum(len(sink.records) for sink in sinks) == 200
+        assert sum(pipeline.stats().sampled for pipeline in (first, second, third)) == 200
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that it dies is the point
@@ -506,38 +568,12 @@ def test_a_flush_does_not_wait_for_a_fuller_batch(start: Make) -> None:
 
 
 def test_however_a_signal_interrupts_the_start_of_the_thread_the_next_call_starts_one() -> None:
-    """Python runs signal handlers after a call: here each call of `_has_thread` in turn raises as one would."""
-
-    class LimitError(Exception):
-        """What the signal handler raises."""
-
-    def strike_after(number: int, pipeline: Pipeline) -> bool:
-        left = number
-
-        def profile(frame: Any, event: str, _: Any) -> None:
-            nonlocal left
-            caller = frame if event == "c_return" else frame.f_back
-            if event in {"return", "c_return"} and caller is not None and caller.f_code.co_name == "_has_thread":
-                left -= 1
-                if left == 0:
-                    sys.setprofile(None)
-                    raise LimitError
-
-        sys.setprofile(profile)
-        try:
-            pipeline._has_thread()
-        except LimitError:
-            return True
-        finally:
-            sys.setprofile(None)
-        return False
-
     before = set(delivery_threads())
     number, was_struck = 0, True
     while was_struck:
         number += 1
         pipeline = Pipeline(load(None, {}, {}), make_sink=lambda _: MemorySink())
-        was_struck = strike_after(number, pipeline)
+        was_struck = is_struck(Pipeline._has_thread, number, pipeline._has_thread)
         pipeline.submit(captured_call(0))
         assert pipeline.flush(LONG_S), number
         assert pipeline.close(LONG_S)

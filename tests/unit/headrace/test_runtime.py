@@ -9,6 +9,8 @@ import headrace
 from headrace import runtime
 from headrace.config import load
 from headrace.errors import ConfigError
+from tests.support.waiting import wait_until
+from tests.unit.headrace.calls import captured_call
 from tests.unit.headrace.capture.offline import Echo, KeepingPipeline
 
 ON = {"enabled": True, "sampling_rate_pct": 100}
@@ -97,8 +99,18 @@ def test_a_new_configuration_closes_the_old_pipeline_and_switches_at_once():
     headrace.configure(telemetry={"enabled": False})
     echo(value=2)
     assert old.closed
+    assert old.successor is None
     assert [call.input for call in old.calls] == [{"value": 1}]
     assert headrace.stats().sampled == 0
+
+
+def test_what_the_old_pipeline_has_no_time_for_is_the_new_one_s():
+    old = KeepingPipeline()
+    runtime.swap(runtime.Runtime(load(None, {"telemetry": ON}, {}), old))
+    headrace.configure(telemetry=ON)
+    assert old.successor(captured_call())
+    assert headrace.flush(10)
+    assert headrace.stats().delivered == 1
 
 
 def test_a_call_that_a_new_configuration_overtakes_is_delivered_by_the_new_one():
@@ -135,6 +147,41 @@ def test_configuring_from_many_threads_leaves_one_pipeline_open():
     assert headrace.flush(10)
     assert headrace.stats().delivered == 1
     assert len(pipelines) == 8
+
+
+def test_reconfiguring_under_load_loses_no_call_and_no_count(tmp_path):
+    made = []
+
+    def configure():
+        headrace.configure(telemetry={**ON, "log_file_path": str(tmp_path / "calls.jsonl")})
+        made.append(runtime.slot.runtime.pipeline)
+
+    configure()
+    echo = headrace.instrument(Echo(), "echo")
+    calls, is_over = [0] * 4, threading.Event()
+
+    def work(at):
+        while not is_over.is_set():
+            echo(value=at)
+            calls[at] += 1
+            is_over.wait(0.001)
+
+    threads = [threading.Thread(target=work, args=(at,)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(6):
+        before = sum(calls)
+        wait_until(lambda before=before: sum(calls) > before + 20, "calls in between")
+        configure()
+    is_over.set()
+    for thread in threads:
+        thread.join(30)
+    assert headrace.flush(30)
+    assert [(pipeline.stats().dropped, pipeline.stats().in_flight) for pipeline in made] == [({}, 0)] * 7
+    assert sum(pipeline.stats().delivered for pipeline in made) == sum(calls)
+    assert len((tmp_path / "calls.jsonl").read_text().splitlines()) == sum(calls)
+    counted = [series["calls"] for pipeline in made for series in pipeline.counters.snapshot()]
+    assert sum(counted) == sum(calls)
 
 
 def test_a_pipeline_that_raises_while_a_failure_is_counted_does_no_harm():

@@ -113,6 +113,7 @@ class KeepingPipeline:
         self.failures: list[str] = []
         self.broken = False
         self.closed = False
+        self.successor: Callable[[CapturedCall], bool] | None = None
 
     def submit(self, call: CapturedCall) -> bool:
         if self.broken:
@@ -126,7 +127,8 @@ class KeepingPipeline:
     def flush(self, timeout_s: float) -> bool:
         return timeout_s >= 0
 
-    def close(self, timeout_s: float) -> bool:
+    def close(self, timeout_s: float, successor: Callable[[CapturedCall], bool] | None = None) -> bool:
+        self.successor = successor
         self.closed = True
         return timeout_s >= 0
 

@@ -191,6 +191,27 @@ def test_a_call_that_a_new_configuration_overtakes_is_counted_in_one_of_both():
     assert calls(new) == {"overtaken": 1}
 
 
+def test_usage_whose_counters_are_sealed_meanwhile_is_counted_in_the_new_ones():
+    config = load(None, {"telemetry": {"enabled": True, "sampling_rate_pct": 100}}, {})
+    new = KeepingPipeline()
+
+    class Overtaken(KeepingPipeline):
+        def submit(self, call):
+            runtime.swap(runtime.Runtime(config, new))
+            self.counters.snapshot(seal=True)
+            return super().submit(call)
+
+    old = Overtaken()
+    before = runtime.swap(runtime.Runtime(config, old))
+    try:
+        headrace.instrument(Echo(), "overtaken")(value=1)
+    finally:
+        runtime.swap(before)
+    (series,) = new.counters.snapshot()
+    assert [usage["sampled"] for usage in series["usage"]] == [1]
+    assert calls(old) == {"overtaken": 1}
+
+
 def test_counters_that_fail_do_not_reach_the_caller_and_are_told_of_once(at, caplog):
     pipeline = at(1e-9)
 

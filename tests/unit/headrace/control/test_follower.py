@@ -20,6 +20,7 @@ from headrace.control.follower import consumer_options
 from headrace_consumers.embedded import EmbeddedBroker
 from headrace_schemas.topics import CONTROL
 from tests.support.kafka_settings import quiet_client
+from tests.support.struck import is_struck
 from tests.support.waiting import wait_until
 from tests.unit.headrace.test_sinks import refusing_address
 
@@ -152,6 +153,39 @@ def test_it_is_started_once_by_however_many_threads(broker: Broker, follower: Fo
     applied.get(timeout=30)
     assert len(broker.assigned) == 1
     assert len([thread for thread in threading.enumerate() if thread.name == "headrace-control"]) == 1
+
+
+def test_however_a_signal_interrupts_its_start_it_reaches_the_service_and_the_next_start_follows(
+    applied: Applied,
+) -> None:
+    number, was_struck = 0, True
+    while was_struck:
+        number += 1
+        broker = Broker()
+        follower = Follower(config_of(), lambda found: applied.put(dict(found)), make_consumer=broker)
+        was_struck = is_struck(Follower.start, number, follower.start)
+        follower.start()
+        broker.sends(END)
+        applied.get(timeout=30)
+        assert len(broker.assigned) == 1
+        assert not follower.close()
+        assert follower.close(30)
+        assert broker.closed.is_set()
+    assert number > 3
+
+
+def test_a_look_at_its_thread_that_a_signal_interrupts_makes_it_no_dead_one(
+    broker: Broker, follower: Follower, applied: Applied
+) -> None:
+    broker.sends(END)
+    follower.start()
+    applied.get(timeout=30)
+    assert follower._thread is not None
+    looking = getattr(threading.Thread, "_wait_for_tstate_lock", threading.Thread.is_alive)  # its name until 3.12
+    number = 0
+    while is_struck(looking, number := number + 1, follower._thread.is_alive):
+        assert not follower.close()
+    wait_until(follower.close, "the end of the thread")
 
 
 def test_closed_before_its_start_it_never_starts(broker: Broker, follower: Follower) -> None:
