@@ -20,9 +20,8 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     from headrace.config import load
     from headrace_consumers.dataset.delta import files, rows
     from headrace_consumers.dataset.delta.local_store import LocalStore
-    from headrace_consumers.dataset.judging import select
+    from headrace_consumers.dataset.judging import placement, select
     from headrace_consumers.dataset.judging.filter import Filter
-    from headrace_consumers.dataset.kafka import placement
     from headrace_consumers.dataset.kafka.messages import Messages
     from headrace_consumers.dataset.records import columnar
     from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from confluent_kafka import Producer
 from headrace_schemas import Registry, dead_letter_codec, interaction_codec
 from headrace_schemas.keys import partition_of
 from headrace_schemas.registry import fingerprint_of
-from tests.support.dataset_job import DatasetJob
+from tests.support.dataset_job import DatasetJob, expected_of
 from tests.support.interactions import interaction, message_of
 from tests.support.kafka_settings import quiet_client
 
@@ -50,7 +51,11 @@ def newer(record):
 
 
 def headrace(job, *arguments):
-    command = [HEADRACE, "deadletter", *arguments, "--config", str(job.config_path), "--json"]
+    return ask(job, *arguments, group="deadletter")
+
+
+def ask(job, *arguments, group="dataset"):
+    command = [HEADRACE, group, *arguments, "--config", str(job.config_path), "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return json.loads(ended.stdout)
@@ -102,6 +107,31 @@ def test_a_replayed_message_is_the_original_with_one_header_more(kafka, job):
     # It still cannot be read: another letter, with an identity of its own.
     assert job.finish(job.start())["dead_letters"] == {"not_single_object": 1}
     assert headrace(job, "replay", "--reason", "not_single_object")["to_replay"] == 1
+
+
+def test_misplaced_keys_are_no_rows_and_replay_puts_them_beside_their_copies(kafka, tmp_path):
+    job = DatasetJob(kafka, tmp_path, partitions=2)
+    job.write(range(10))
+    for partition in (0, 1):  # another partitioner: half of them lie right, and the others in the wrong partition
+        job.write(range(5, 15), partition=partition)
+    counts = job.finish(job.start())
+    assert (counts["consumed"], counts["kept"], counts["dead_letters"]) == (30, 15, {"misplaced": 10})
+    job.insist_on(expected_of(kafka, job.topic))
+    (stray, *_) = kafka.records(job.dead_letter_topic)
+    detail = headrace(job, "show", stray.key().decode())["detail"]
+    assert re.fullmatch(r"its key belongs in partition [01]: .* murmur2_random", detail)
+    lone = interaction(14)["dedup_key"]
+    found = {each["became"]: each for each in ask(job, "trace", lone)["records"]}
+    assert (found.keys(), found["unreadable"]["reason"]) == ({"row", "unreadable"}, "misplaced")
+    assert f"its key belongs in partition {found['row']['partition']}: " in found["unreadable"]["detail"]
+    assert ask(job, "why", "-s", interaction()["signature"])["unreadable"] == {"misplaced": 10}
+
+    done = headrace(job, "replay", "--reason", "misplaced", "--apply")
+    assert (done["replayed"], done["unreadable_still"]) == (10, {})
+    counts = job.finish(job.start())
+    assert (counts["consumed"], counts["duplicates"], counts["dead_letters"]) == (10, 10, {})
+    job.insist_on(expected_of(kafka, job.topic))
+    assert ask(job, "verify")["results"]  # and it ended with 0
 
 
 def test_a_group_of_nobody_is_left_behind(kafka, job):

@@ -1,6 +1,7 @@
 """The real commit path in one process, over a real table and a real seen-set, without a broker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -26,13 +27,15 @@ SOURCE = Source("interactions", "topic-id", 1)
 
 
 class CommitPath:
-    """Commits what it is given, in order; one partition.
+    """Commits what it is given, in order, as partition 0.
 
     Args:
         folder: the table and the seen-set go here.
         decoder: the decoder under attack; by default the deployed one.
         breaker: none, unless a test is about it.
         filter_: by default that of the default configuration.
+        partitions: of the topic.
+        insist_on_topic: asked when a key is misplaced.
     """
 
     def __init__(
@@ -42,21 +45,25 @@ class CommitPath:
         decoder: FrameDecoder | None = None,
         breaker: Breaker | None = None,
         filter_: Filter | None = None,
+        partitions: int = 1,
+        insist_on_topic: Callable[[], None] = lambda: None,
     ) -> None:
+        source = replace(SOURCE, partition_count=partitions)
         self.table = InteractionTable(folder / "table", sleep=lambda _: None)
-        self._seen = DuckDbSeenSet(folder, Origin(self.table.id, SOURCE.topic_id, SOURCE.partition_count))
+        self._seen = DuckDbSeenSet(folder, Origin(self.table.id, source.topic_id, source.partition_count))
         self.dead_letters = MemoryDeadLetters()
         self._position: int | None = None
         self._committer = Committer(
             landing=Landing(
-                source=SOURCE,
+                source=source,
                 table=self.table,
                 dead_letters=self.dead_letters,
                 report_offsets=lambda _: None,
                 breaker=breaker,
+                insist_on_topic=insist_on_topic,
                 consumer_name="group headrace/0",
             ),
-            source=SOURCE,
+            source=source,
             seen=self._seen,
             decoder=decoder or ColumnarDecoder(),
             filter_=filter_ or Filter(load(None, {}, {}).filters),

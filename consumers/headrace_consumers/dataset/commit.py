@@ -18,6 +18,7 @@ from headrace_consumers.dataset.delta.rows import to_rows
 from headrace_consumers.dataset.errors import SuppressionChanged
 from headrace_consumers.dataset.judging.advice import what_to_do
 from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.placement import misplaced
 from headrace_consumers.dataset.judging.rejection_watch import RejectionWatch
 from headrace_consumers.dataset.judging.select import FrameDecoder, Selection, counted, select
 from headrace_consumers.dataset.kafka.message import Message
@@ -83,7 +84,8 @@ class Committer:
         messages, landing = Messages.of(messages), self._landing
         suppression = landing.suppression()
         is_new = self._seen.is_new(messages.keys, messages.partitions)
-        selection = select(messages, is_new, self._decoder, self._filter, suppression)
+        strays = misplaced(messages, self._source.partition_count)
+        selection = select(messages, is_new, self._decoder, self._filter, suppression, strays=strays)
         rows, culprits = to_rows(selection.kept, self._source.topic, self._source.topic_id)
         if culprits:
             _to_dead_letters(selection, culprits, messages)

@@ -6,6 +6,7 @@ HeadraceError
     SourceError             the topic or the broker is not what the consumer needs
       OffsetsGoneError      Kafka no longer holds what the table has not seen
       OtherTopicError       a topic of the same name, deleted and created again
+      NoAnswerError         Kafka does not answer; nothing else is known to be wrong
     StateError              the folder of the seen-set cannot be used
     OwnCallableError        a filter or scorer of the user's own failed
     CircuitOpenError        nearly everything is unreadable; the deployment is wrong
@@ -20,6 +21,7 @@ __all__ = [
     "CircuitOpenError",
     "DatasetError",
     "Fenced",
+    "NoAnswerError",
     "OffsetsGoneError",
     "OtherTopicError",
     "OwnCallableError",
@@ -49,6 +51,10 @@ class OffsetsGoneError(SourceError):
 
 class OtherTopicError(SourceError):
     """The topic has the name of the one that the table was built from, and another id."""
+
+
+class NoAnswerError(SourceError):
+    """Kafka does not answer; nothing else is known to be wrong."""
 
 
 class StateError(DatasetError):

@@ -174,6 +174,7 @@ class Intake:
         )
         client_errors = ClientErrors()
         consumer = make_consumer(config, error_cb=client_errors, on_commit=_on_commit)
+        topic_watch = TopicWatch(self._topic, self._known, self.table.path, clock=time.monotonic)
 
         def landing(report_offsets: Callable[[Mapping[int, int]], None]) -> BatchCommitter:
             return make_committer(
@@ -183,6 +184,7 @@ class Intake:
                     dead_letters=dead_letters,
                     report_offsets=report_offsets,
                     breaker=self._breaker,
+                    insist_on_topic=topic_watch.look_now,
                     consumer_name=f"{config.dataset.group_id} headrace/{metadata.version('headrace')}",
                     hook=self._hook,
                 )
@@ -193,7 +195,7 @@ class Intake:
             source=self.source,
             assignment=Assignment(consumer, self.source, self._known, self.table),
             client_errors=client_errors,
-            topic_watch=TopicWatch(self._topic, self._known, self.table.path, clock=time.monotonic),
+            topic_watch=topic_watch,
             table=self.table,
             index=index,
             make_committer=landing,

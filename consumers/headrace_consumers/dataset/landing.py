@@ -18,6 +18,7 @@ from headrace_consumers.dataset.delta.files import DataFile, write_files
 from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.judging.breaker import Breaker
+from headrace_consumers.dataset.judging.placement import MISPLACED
 from headrace_consumers.dataset.judging.suppression import Suppression
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.source import Source
@@ -46,6 +47,7 @@ class Landing:
         dead_letters: where unreadable messages go.
         report_offsets: tells Kafka partition -> next offset; a progress report, whose failure changes nothing.
         breaker: refuses a batch when nearly everything lately is unreadable; None: nothing does.
+        insist_on_topic: refuses to go on where partitions were added; asked when a key is misplaced.
         consumer_name: who gives up on a dead letter.
         hook: called around each step; tests kill the process there.
     """
@@ -58,6 +60,7 @@ class Landing:
         dead_letters: DeadLetterWriter,
         report_offsets: Callable[[Mapping[int, int]], None],
         breaker: Breaker | None = None,
+        insist_on_topic: Callable[[], None] = lambda: None,
         consumer_name: str = "",
         hook: Hook = no_hook,
     ) -> None:
@@ -66,6 +69,7 @@ class Landing:
         self._dead_letters = dead_letters
         self._report_offsets = report_offsets
         self._breaker = breaker
+        self._insist_on_topic = insist_on_topic
         self._consumer_name = consumer_name
         self._hook = hook
 
@@ -88,9 +92,12 @@ class Landing:
             tally: the batch's counts.
 
         Raises:
+            SourceError: partitions were added; nothing was written.
             CircuitOpenError: nearly everything is unreadable; nothing was written.
             DeadLetterError: they were not acknowledged.
         """
+        if tally.dead_letters[MISPLACED]:
+            self._insist_on_topic()
         if self._breaker is not None:
             self._breaker.check(tally)
         self._log_unreadable(unreadable, tally)

@@ -15,12 +15,11 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
 from headrace_consumers.dataset.delta.table import InteractionTable
-from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped, TableError
+from headrace_consumers.dataset.errors import DatasetError, Fenced, NoAnswerError, Stopped, TableError
 from headrace_consumers.dataset.kafka.assignment import Assignment
 from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors, refusal
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.pace import Pace
-from headrace_consumers.dataset.kafka.placement import misplaced
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_consumers.dataset.retrying import Retrying
@@ -122,7 +121,6 @@ class Loop:
         self._last_event_at = clock()
         self._told_at = float("-inf")
         self._last_error: str | None = None
-        self._has_warned_of_place = False
         self.tally = tally
 
     def run(self, stop: threading.Event, idle_exit_s: float | None = None) -> None:
@@ -193,10 +191,9 @@ class Loop:
         self._batch_began_at = None
         if not batch.messages:
             return
-        self._insist_on_places(batch.messages)
         try:
             self.tally.add(self._committer.commit(batch.messages, batch.starts))
-        except (TableError, DeadLetterError) as error:
+        except (TableError, DeadLetterError, NoAnswerError) as error:
             self._last_error = str(error)
             pause_s = None if is_last else self._retrying.failed(self._clock())
             if pause_s is None:
@@ -213,21 +210,6 @@ class Loop:
         self._owned.committed(batch)
         self._assignment.resume()
         self._last_event_at = self._clock()  # a slow commit is no idleness
-
-    def _insist_on_places(self, messages: Messages) -> None:
-        """Refuse a batch that was written after partitions were added, before the broker was asked again."""
-        stray = misplaced(messages, self._source.partition_count)
-        if stray is None or self._has_warned_of_place:
-            return
-        self._topic_watch.look_now()
-        self._has_warned_of_place = True
-        log.warning(
-            "a key in another partition than murmur2 puts it: copies may not meet; its writer must set "
-            "partitioner=murmur2_random",
-            topic=self._source.topic,
-            partition=stray.partition,
-            offset=stray.offset,
-        )
 
     def _is_full(self) -> bool:
         return (

@@ -12,6 +12,8 @@ REASONS: Final[Mapping[str, str]] = {
     "trailing_bytes": "more than one record in a message; find the writer",
     "tombstone": "a message without a value; the topic needs none, find the writer",
     "undecryptable": "encrypted with a key that is not here, or changed; give it in encryption.keys, then replay",
+    "misplaced": "its key belongs in another partition, beside its copies: the partitioner of its writer must be "
+    "murmur2_random (Java: the default), then replay puts it there",
     "key_mismatch": "the message key is not the record's; find the writer",
     "invalid_key": "the deduplication key is not 64 hex digits; find the writer",
     "invalid_name": "a signature, module or version with characters that no producer of ours writes; find the writer",

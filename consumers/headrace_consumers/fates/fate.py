@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.judging.placement import MISPLACED
 from headrace_consumers.dataset.judging.suppression import NOBODY, Suppression
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.records.decode import Decoded, Unreadable
@@ -97,9 +98,10 @@ def fate_of(reading: Reading, row: Row | None, topic_id: str, position: int | No
     if row is not None:
         if (row.topic_id, row.partition, row.offset) == (topic_id, reading.partition, reading.offset):
             return Fate(Outcome.row, row=row)
-        # The key is known before a message is decoded: a copy is one whatever it holds.
+        # The key is known before a message is decoded: a copy is one whatever it holds, but not in another partition.
         is_later = (row.topic_id, row.partition) == (topic_id, reading.partition) and row.offset > reading.offset
-        if not is_later:
+        is_misplaced = reading.unreadable is not None and reading.unreadable.reason == MISPLACED
+        if not (is_later or is_misplaced):
             return Fate(Outcome.copy, row=row)
     if position is None or reading.offset >= position:
         return Fate(Outcome.waiting)

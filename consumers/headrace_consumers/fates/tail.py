@@ -7,7 +7,9 @@ from typing import Final
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
+from headrace_consumers.dataset.judging.placement import misplaced
 from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder, Unreadable
 from headrace_consumers.topics.reading import TopicReader
 from headrace_schemas import Registry
@@ -49,7 +51,7 @@ class Tail:
         """
         messages = map(Message.from_kafka, self._reader.read(list(self._starts), self._starts))
         while some := list(islice(messages, _AT_ONCE)):
-            yield from zip(some, self._decoder.decode(some), strict=True)
+            yield from zip(some, self._decoded(some), strict=True)
 
     def at(self, partition: int, offset: int) -> tuple[Message, Decoded | Unreadable] | None:
         """Return the message at an offset, or None where Kafka holds none there (any more).
@@ -61,4 +63,11 @@ class Tail:
         if found is None:
             return None
         message = Message.from_kafka(found)
-        return message, self._decoder.decode([message])[0]
+        return message, self._decoded([message])[0]
+
+    def _decoded(self, messages: list[Message]) -> list[Decoded | Unreadable]:
+        """Return what the consumer makes of them, before it filters."""
+        decoded = self._decoder.decode(messages)
+        for place, why in misplaced(Messages.of(messages), self.partition_count).items():
+            decoded[place] = why
+        return decoded

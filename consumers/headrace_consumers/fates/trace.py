@@ -1,5 +1,6 @@
 """Following one record: its row, its message, every message of the same key, and what became of each."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -129,12 +130,14 @@ def _messages(
     """Return the topic's id, the messages that the id or one of the rows' keys names, and how many were looked at."""
     topic_id = TopicAdmin(config).describe().topic_id
     tail = Tail(config, last)
-    if len(id_) == _KEY_LENGTH:  # a key: all that has it is in one partition
-        tail = Tail(config, last, [partition_of(id_.encode(), tail.partition_count)])
+    tails = [tail]
+    if len(id_) == _KEY_LENGTH:  # a key: all that has it is in one partition, but for what is misplaced
+        home = partition_of(id_.encode(), tail.partition_count)
+        tails = [Tail(config, last, [home]), Tail(config, last, [other for other in tail.oldest if other != home])]
     keys = {id_.encode(), *(row.dedup_key.encode() for row in rows)}
     found: dict[tuple[int, int], tuple[Message, Decoded | Unreadable]] = {}
     looked_at = 0
-    for message, decoded in tail:
+    for message, decoded in itertools.chain.from_iterable(tails):
         looked_at += 1
         if message.key in keys or (isinstance(decoded, Decoded) and _is_named(decoded, id_)):
             found[message.partition, message.offset] = (message, decoded)

@@ -18,6 +18,8 @@ import fastavro
 import polars as pl
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
+from tests.support.murmur2 import partition_by_murmur2
+
 __all__ = ["Owed", "differences", "differences_of_sightings", "owed_by", "table_of"]
 
 _AVRO: Final = resources.files("headrace_schemas") / "avro"
@@ -28,6 +30,7 @@ _BY_FINGERPRINT: Final = {
 }
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _HEX: Final = re.compile(rb"[0-9a-f]{64}")
+_KEY_LENGTH: Final = 64
 _DAY_MS: Final = 86_400_000
 _YEAR_2020_MS: Final = 1_577_836_800_000
 _MEASURES: Final = (
@@ -45,6 +48,7 @@ class Owed:
         ends: partition -> the offset after its last message.
         copies: (partition, offset) of each copy of an earlier row -> its key.
         messages: how many there are.
+        misplaced: of the letters, those in another partition than their key's.
     """
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -52,15 +56,20 @@ class Owed:
     ends: dict[int, int] = field(default_factory=dict)
     copies: dict[tuple[int, int], str] = field(default_factory=dict)
     messages: int = 0
+    misplaced: int = 0
 
 
-def owed_by(messages: Iterable[Any]) -> Owed:
+def owed_by(messages: Iterable[Any], partitions: int) -> Owed:
     """Return what is owed for the messages of a topic, given in offset order, with the default filter."""
     owed = Owed()
     for message in messages:
         owed.messages += 1
         partition, offset, key = message.partition(), message.offset(), message.key()
         owed.ends[partition] = offset + 1
+        if key is not None and len(key) == _KEY_LENGTH and partition_by_murmur2(key, partitions) != partition:
+            owed.letters[partition, offset] = (key, message.value())
+            owed.misplaced += 1
+            continue
         if key is not None and (text := key.decode("latin-1")) in owed.rows:
             owed.copies[partition, offset] = text
             continue

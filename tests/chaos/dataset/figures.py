@@ -24,7 +24,8 @@ class Figures:
         """Add a round."""
         owed = outcome.owed
         self._sums.update(rounds=1, messages=owed.messages, rows=len(owed.rows), repeats=len(owed.copies))
-        self._sums.update(letters=len(owed.letters), under_fire=outcome.rows_under_fire, fenced=outcome.fenced)
+        self._sums.update(letters=len(owed.letters), misplaced=owed.misplaced)
+        self._sums.update(under_fire=outcome.rows_under_fire, fenced=outcome.fenced)
         self._sums.update(killed=outcome.killed, stopped=outcome.stopped, restarts=outcome.restarts)
         self._sums.update(merges=outcome.merges, struck=outcome.maintainers_struck, cut_short=outcome.cut_short)
         self._kinds.update(plan.kinds)
@@ -35,10 +36,10 @@ class Figures:
         sums = self._sums
         return (
             f"{sums['rounds']} rounds of the dataset consumer from seed {self._seed}: {sums['messages']} messages, "
-            f"{sums['repeats']} of them repeats, {sums['letters']} dead letters, {sums['rows']} rows, 0 missing, "
-            f"0 twice; {sums['under_fire']} of the rows under fire, {sums['killed']} members killed, "
-            f"{sums['stopped']} stopped, {sums['restarts']} started again, {sums['fenced']} batches fenced, "
-            f"{sums['merges']} merges of files, {sums['struck']} maintainers struck, "
-            f"{sums['cut_short']} members left at the bound; "
+            f"{sums['repeats']} of them repeats, {sums['letters']} dead letters ({sums['misplaced']} misplaced), "
+            f"{sums['rows']} rows, 0 missing, 0 twice; {sums['under_fire']} of the rows under fire, "
+            f"{sums['killed']} members killed, {sums['stopped']} stopped, {sums['restarts']} started again, "
+            f"{sums['fenced']} batches fenced, {sums['merges']} merges of files, "
+            f"{sums['struck']} maintainers struck, {sums['cut_short']} members left at the bound; "
             f"{', '.join(f'{kind} {count}' for kind, count in sorted(self._kinds.items()))}"
         )

@@ -82,6 +82,7 @@ class Round:
         traffic = Traffic(
             self._kafka.bootstrap_servers,
             self.job.topic,
+            partitions=plan.partitions,
             records=plan.records,
             duration_s=LOAD_S,
             aborted_share=plan.aborted_share,
@@ -95,7 +96,7 @@ class Round:
         self.crew.end(_END_S)
         self.maintainers.end(_END_S)
         rows_under_fire = table_of(self.job.table_path).height
-        owed = owed_by(self._kafka.records(self.job.topic))
+        owed = owed_by(self._kafka.records(self.job.topic), plan.partitions)
         problems = self._account(owed) or self._account_of_maintenance(owed)
         problems += self.crew.complaints() + self.maintainers.complaints()
         merges = self.maintainers.merges() + self._said("files merged")

@@ -24,8 +24,8 @@ _REJECTED: Final[tuple[dict[str, object], ...]] = (
     {"capture_level": "outcome"},
 )
 
-Wire = tuple[bytes | None, bytes | None]
-"""Key and value."""
+Wire = tuple[bytes | None, bytes | None, int | None]
+"""Key, value, and the partition; None: where murmur2 puts the key."""
 
 
 def _cut(value: bytes) -> bytes:
@@ -62,6 +62,7 @@ class Traffic:
     Args:
         bootstrap_servers: the broker's; it may be away for a while.
         topic: where to.
+        partitions: it has so many.
         records: how many.
         duration_s: over how long.
         aborted_share: of the transactions; 0 writes without transactions.
@@ -69,10 +70,19 @@ class Traffic:
     """
 
     def __init__(
-        self, bootstrap_servers: str, topic: str, *, records: int, duration_s: float, aborted_share: float, seed: int
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        *,
+        partitions: int,
+        records: int,
+        duration_s: float,
+        aborted_share: float,
+        seed: int,
     ) -> None:
         self._servers = bootstrap_servers
         self._topic = topic
+        self._partitions = partitions
         self._records = records
         self._pause_s = duration_s / max(1, records // _BUNDLE)
         self._aborted_share = aborted_share
@@ -127,8 +137,9 @@ class Traffic:
         try:
             if transactional:
                 producer.begin_transaction()
-            for key, value in bundle:
-                producer.produce(self._topic, value, key)
+            for key, value, partition in bundle:
+                place = {} if partition is None else {"partition": partition}
+                producer.produce(self._topic, value, key, **place)
             producer.poll(0)
             if aborts:
                 producer.flush(10)  # aborted records must be in the log, to be passed over
@@ -149,18 +160,20 @@ class Traffic:
         if kind < 0.25:
             changes.update(rng.choice(_REJECTED))
         record = interaction(question, **changes)
-        return record["dedup_key"].encode(), _CODEC.encode(record)
+        return record["dedup_key"].encode(), _CODEC.encode(record), None
 
     def _bad(self, question: int, changes: dict[str, object]) -> Wire:
         rng = self._rng
-        which = rng.randrange(len(_SPOILT) + len(_ODD) + 3)
+        which = rng.randrange(len(_SPOILT) + len(_ODD) + 4)
         if which < len(_SPOILT):
             record = interaction(question, **changes)
-            return record["dedup_key"].encode(), _SPOILT[which](_CODEC.encode(record))
+            return record["dedup_key"].encode(), _SPOILT[which](_CODEC.encode(record)), None
         which -= len(_SPOILT)
         if which < len(_ODD):
             record = interaction(question, **{**changes, **_ODD[which]})
-            return record["dedup_key"].encode(), _CODEC.encode(record)
+            return record["dedup_key"].encode(), _CODEC.encode(record), None
         record = interaction(question, **changes)
         key, value = record["dedup_key"].encode(), _CODEC.encode(record)
-        return ((key, None), (None, value), (b"0" * 64, value))[which - len(_ODD)]
+        anywhere = rng.randrange(self._partitions)  # mostly not where its copies are
+        kinds = ((key, None, None), (None, value, None), (b"0" * 64, value, None), (key, value, anywhere))
+        return kinds[which - len(_ODD)]

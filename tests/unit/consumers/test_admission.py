@@ -12,12 +12,8 @@ from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_i
 from headrace_consumers.dataset.delta.torn import is_whole
 from headrace_consumers.dataset.errors import OffsetsGoneError, OtherTopicError, SourceError, TableError
 from headrace_consumers.dataset.kafka.admission import admit
-from headrace_consumers.dataset.kafka.messages import Messages
-from headrace_consumers.dataset.kafka.placement import misplaced
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.kafka.watch import TopicWatch
-from headrace_schemas import keys
-from tests.support.interactions import interaction, message_of
 
 SOURCE = Source("interactions", "id-1", 2)
 FACT = KnownTopic("id-1", 2, (0, 5))
@@ -220,19 +216,6 @@ def test_a_watch_waits_for_a_broker_that_is_away_and_not_for_a_topic_that_is_gon
             watch.look()
     with pytest.raises(SourceError, match="gone from Kafka"):
         watch.look()
-
-
-def test_a_message_that_lies_where_murmur2_does_not_put_it_is_found():
-    records = [interaction(number) for number in range(50)]
-    placed = [
-        message_of(record, offset, keys.partition_of(record["dedup_key"].encode(), 4))
-        for offset, record in enumerate(records)
-    ]
-    odd = [message_of(b"no record", 50, 3), message_of(b"no record", 51, 3, key=b"short")]
-    assert misplaced(Messages.of([*placed, *odd]), 4) is None
-    assert misplaced(Messages.of(odd), 4) is None
-    found = misplaced(Messages.of([*odd, *placed]), 5)
-    assert found == next(m for m in placed if keys.partition_of(m.key, 5) != m.partition)
 
 
 def test_a_wall_clock_that_jumps_changes_no_row_and_no_offset(table, monkeypatch):

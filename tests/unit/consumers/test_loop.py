@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
-from headrace_consumers.dataset.errors import OffsetsGoneError, SourceError, TableError
+from headrace_consumers.dataset.errors import NoAnswerError, OffsetsGoneError, SourceError, TableError
 from headrace_consumers.dataset.kafka.assignment import Assignment
 from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
 from headrace_consumers.dataset.kafka.source import Source
@@ -107,12 +107,13 @@ class Committing:
 
     def __init__(self, failures=0):
         self.failures = failures
+        self.error = TableError("no room")
         self.batches = []
 
     def commit(self, messages, starts):
         if self.failures:
             self.failures -= 1
-            raise TableError("no room")
+            raise self.error
         self.batches.append(([message.offset for message in messages], dict(starts)))
         return Tally(consumed=len(messages), commits=1)
 
@@ -194,6 +195,15 @@ def test_a_store_that_is_away_is_tried_again_less_and_less_often_and_nothing_is_
     assert len(turns) in range(6, 10)  # 1 + 2 + 4 s
     assert ground.statuses[-1].failing_since is None
     assert ground.statuses[-1].last_error == "no room"
+
+
+def test_a_broker_that_does_not_answer_in_the_midst_of_a_commit_is_waited_for():
+    ground = Ground(failures=1)
+    ground.committing.error = NoAnswerError("no answer from Kafka")
+    ground.client.coming.append(Record(0))
+    ground.run(20)
+    assert ground.committing.batches == [([0], {0: None})]
+    assert ground.statuses[-1].last_error == "no answer from Kafka"
 
 
 def test_while_it_is_away_no_more_is_read_than_a_batch():

@@ -7,6 +7,7 @@ from headrace.config import load
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.judging.select import select
 from headrace_consumers.dataset.records.columnar import ColumnarDecoder
+from headrace_consumers.dataset.records.decode import Unreadable
 from tests.support.interactions import interaction, message_of
 
 DECODER = ColumnarDecoder()
@@ -64,6 +65,18 @@ def test_an_unreadable_copy_does_not_hide_a_readable_one():
 def test_messages_without_a_key_are_dead_letters_one_by_one():
     selection = run([message_of(b"x", offset) for offset in range(3)])
     assert [message.offset for message, _ in selection.unreadable] == [0, 1, 2]
+
+
+def test_a_misplaced_message_is_a_dead_letter_whatever_it_holds_and_neither_copy_nor_winner():
+    record = interaction()
+    key = record["dedup_key"].encode()
+    messages = [message_of(record, 0), message_of(b"rubbish", 1, key=key), message_of(record, 2), message_of(record, 3)]
+    why = Unreadable("misplaced", "elsewhere")
+    selection = select(messages, [True, False, True, True], DECODER, FILTER, strays={0: why, 1: why})
+    assert [(message.offset, found) for message, found in selection.unreadable] == [(0, why), (1, why)]
+    assert (kept_offsets(selection), selection.duplicates.tolist()) == ([(0, 2)], [3])
+    assert selection.tally.dead_letters == {"misplaced": 2}
+    assert selection.tally.balances
 
 
 def test_outcome_records_are_counted_and_never_kept():

@@ -14,6 +14,7 @@ from headrace_consumers.fates.rows import Row
 from tests.support.interactions import interaction, message_of
 
 BAD = Unreadable("undecodable", "cut short")
+MISPLACED = Unreadable("misplaced", "it belongs in partition 1")
 READING = Reading(0, 10, 0, "k", None, "S", "full")
 ROW = Row("k", "e", "r", "S", "topic", "id", 0, 10, 0, 1.0, "file")
 
@@ -28,6 +29,9 @@ def row(**changes):
         ({}, row(), 20, Outcome.row, None),
         ({}, row(offset=3), 20, Outcome.copy, None),
         ({"unreadable": BAD}, row(offset=3), 20, Outcome.copy, None),
+        ({"unreadable": MISPLACED}, row(partition=1), 20, Outcome.unreadable, "misplaced"),
+        ({"unreadable": MISPLACED}, row(partition=1), 10, Outcome.waiting, None),
+        ({"unreadable": MISPLACED}, row(), 20, Outcome.row, None),  # a release that only warned has made it one
         ({"rejected": "cost"}, row(offset=3), 20, Outcome.copy, None),
         ({}, row(topic_id="older", offset=99), 20, Outcome.copy, None),
         ({}, row(partition=1, offset=99), 20, Outcome.copy, None),

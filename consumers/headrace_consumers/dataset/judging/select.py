@@ -1,6 +1,6 @@
 """The heart of the job, as a function over values: a batch of messages to rows, dead letters, copies and counts.
 
-    known keys dropped -> decode -> filter -> of each new key the first copy that *passes*
+    misplaced ones set aside -> known keys dropped -> decode -> filter -> of each new key the first copy that *passes*
 
 Dropping copies before the filter would lose data: of two copies the first may fail and the second pass. All copies of
 a key stand in one partition, in offset order, so the winner does not depend on where batches end. Within a batch all
@@ -9,7 +9,7 @@ decoding it, and takes linear time however many copies fail.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -34,6 +34,7 @@ KEPT_SCHEMA: Final = pl.Schema({**FRAME_SCHEMA, "quality": pl.Float64(), **_PLAC
 """A record that becomes a row, its score, and where it stood in Kafka."""
 
 _OPTIONAL: Final = ("latency_ms", "cost_usd", "tokens")
+_NONE: Final[Mapping[int, Unreadable]] = {}
 
 
 class FrameDecoder(Protocol):
@@ -67,6 +68,8 @@ def select(
     decoder: FrameDecoder,
     filter_: Filter,
     suppression: Suppression = NOBODY,
+    *,
+    strays: Mapping[int, Unreadable] = _NONE,
 ) -> Selection:
     """Return what becomes of a batch.
 
@@ -76,10 +79,14 @@ def select(
         decoder: turns messages into records.
         filter_: decides which records become examples.
         suppression: whose records never do.
+        strays: the misplaced ones, by their place in the batch. Nothing else is asked of them: which copies their keys
+            have is only known in the partition where they belong.
     """
     messages = Messages.of(messages)
     is_new = np.asarray(is_new, np.bool_)
-    fresh = np.flatnonzero(is_new)
+    is_stray = np.zeros(len(messages), np.bool_)
+    is_stray[list(strays)] = True
+    fresh = np.flatnonzero(is_new & ~is_stray)
     candidates = messages if len(fresh) == len(messages) else messages.chosen(fresh)
     columns = decoder.decode(candidates)
     verdicts = filter_.judge_all(columns.records, columns.outputs, suppression.holds(columns.records))
@@ -90,8 +97,11 @@ def select(
     wins = passes & counts
     selection = Selection(
         kept_of(columns.records.filter(wins), verdicts["quality"].filter(wins), candidates, columns.at[wins]),
-        [(candidates[place], why) for place, why in columns.unreadable.items() if not is_copy[place]],
-        np.sort(np.concatenate([np.flatnonzero(~is_new), fresh[is_copy]])),
+        [
+            *((messages[place], why) for place, why in strays.items()),
+            *((candidates[place], why) for place, why in columns.unreadable.items() if not is_copy[place]),
+        ],
+        np.sort(np.concatenate([np.flatnonzero(~(is_new | is_stray)), fresh[is_copy]])),
     )
     tally = selection.tally
     tally.consumed = len(messages)

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, but not in __all__
 
 from headrace.config import Config
-from headrace_consumers.dataset.errors import SourceError, Stopped
+from headrace_consumers.dataset.errors import NoAnswerError, SourceError, Stopped
 from headrace_consumers.dataset.kafka.source import QUIET, Source
 
 if TYPE_CHECKING:
@@ -151,4 +151,4 @@ class TopicAdmin:
             return SourceError(
                 f"{self._topic}: no such topic on {self._servers}; create it with `headrace topics create`"
             )
-        return SourceError(f"{self._servers}: no answer from Kafka ({reason.str()})")
+        return NoAnswerError(f"{self._servers}: no answer from Kafka ({reason.str()})")

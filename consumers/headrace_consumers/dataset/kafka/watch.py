@@ -83,7 +83,8 @@ class TopicWatch:
         """Ask and wait, because something points to a change.
 
         Raises:
-            SourceError: see `look`; or the broker does not answer.
+            SourceError: see `look`.
+            NoAnswerError: the broker does not answer.
         """
         self._insist(self._topic.describe())
 
