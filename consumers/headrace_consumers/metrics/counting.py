@@ -1,0 +1,133 @@
+"""Statistics messages to increases in the totals, partition by partition.
+
+before the partition's start    remembered: another process, or this one before, has shown them
+from there on                   taken: what they add goes into the totals
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from headrace_consumers.metrics.labels import Labels
+from headrace_consumers.metrics.place import Place, Reading
+from headrace_consumers.metrics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
+from headrace_consumers.metrics.series import LATE, Series, series_of, why_unusable
+from headrace_consumers.metrics.totals import Totals
+from headrace_schemas import DecodeError, Registry, Statistics, statistics_codec
+
+__all__ = ["StatisticsCounting"]
+
+log = structlog.get_logger("headrace.metrics")
+
+
+@dataclass(slots=True)
+class _Partition:
+    start: int
+    producers: Producers
+
+
+class StatisticsCounting:
+    """Counts what statistics records add.
+
+    Args:
+        totals: where increases go.
+        labels: under which names.
+        now_ms: Unix time.
+        registry: the schemas that it may meet.
+        max_producers: how many are remembered for each partition.
+
+    Attributes:
+        results: what became of records, by `Result`.
+        unreadable: reason -> records that could not be read.
+    """
+
+    def __init__(
+        self,
+        totals: Totals[Place],
+        labels: Labels,
+        now_ms: Callable[[], int],
+        registry: Registry | None = None,
+        max_producers: int = MAX_PRODUCERS,
+    ) -> None:
+        self.results: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
+        self._totals = totals
+        self._labels = labels
+        self._now_ms = now_ms
+        self._codec = statistics_codec(registry)
+        self._max_producers = max_producers
+        self._partitions: dict[Place, _Partition] = {}
+        self._forgotten = 0
+
+    @property
+    def forgotten(self) -> int:
+        """How many producers were forgotten, to make room."""
+        return self._forgotten + sum(each.producers.forgotten for each in self._partitions.values())
+
+    def producers(self) -> Iterator[Producer]:
+        """Yield the producers that are remembered."""
+        for partition in self._partitions.values():
+            yield from partition.producers
+
+    def assign(self, place: Place, start: int, complete_since_ms: int) -> None:
+        """Begin with a partition.
+
+        Args:
+            place: the partition.
+            start: the first offset that nobody has shown.
+            complete_since_ms: what producers say that began later is read here from their first record on.
+        """
+        self._partitions[place] = _Partition(start, Producers(complete_since_ms, self._max_producers))
+
+    def unassign(self, place: Place) -> None:
+        """Forget a partition; whether what was read of it counts is for the totals to be told."""
+        partition = self._partitions.pop(place, None)
+        if partition is not None:
+            self._forgotten += partition.producers.forgotten
+
+    def take(self, reading: Reading) -> None:
+        """Take in a message of a partition that is assigned; never raises for what is in it."""
+        partition = self._partitions[reading.place]
+        is_new = reading.offset >= partition.start
+        record = self._decoded(reading, is_told=is_new)
+        if record is not None and not is_new:
+            partition.producers.remember(record, series_of(record), reading.appended_ms)
+        if not is_new:
+            return
+        grown: Series = {}
+        if record is not None:
+            increase = partition.producers.take(record, series_of(record), reading.appended_ms, self._now_ms())
+            self.results[increase.result] += 1
+            grown = self._placed(increase)
+        self._totals.add(reading.place, grown, reading.offset + 1)
+
+    def _decoded(self, reading: Reading, *, is_told: bool) -> Statistics | None:
+        reason, detail = "tombstone", "the message has no value"
+        if reading.value is not None:
+            try:
+                record = self._codec.decode(reading.value)
+            except DecodeError as error:
+                reason, detail = error.reason, str(error)
+            else:
+                detail = why_unusable(record) or ""
+                if not detail:
+                    return record
+                reason = "invalid_number"
+        if is_told:
+            if not self.unreadable[reason]:
+                log.warning("a statistics record cannot be read", reason=reason, detail=detail, **reading.where())
+            self.unreadable[reason] += 1
+        return None
+
+    def _placed(self, increase: Increase) -> Series:
+        placed: Series = {}
+        for (name, labels), vector in increase.series.items():
+            target = LATE.get(name, name) if increase.result is Result.late else name
+            if target is None:
+                continue
+            key = self._labels.place((target, labels))
+            before = placed.get(key)
+            placed[key] = vector if before is None else [a + b for a, b in zip(before, vector, strict=True)]
+        return placed
