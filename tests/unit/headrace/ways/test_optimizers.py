@@ -3,7 +3,9 @@
 The program that comes out is plain; the student that went in is still instrumented and captured afterwards.
 """
 
+import importlib
 import io
+import pkgutil
 import random
 import threading
 from collections.abc import Callable
@@ -28,6 +30,7 @@ from dspy.teleprompt import (
     LabeledFewShot,
     MIPROv2,
 )
+from dspy.teleprompt.grpo import GRPO
 from packaging.version import Version
 
 import headrace
@@ -59,10 +62,32 @@ ASKED_FOR = {
 }
 
 
+class Reinforcement:
+    """A training job that has learnt all there is in one step."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def get_status(self):
+        return {
+            "job_id": "1",
+            "status": "running",
+            "current_model": "",
+            "checkpoints": {},
+            "pending_batch_ids": [self.steps],
+        }
+
+    def step(self, **_):
+        self.steps += 1
+
+    def terminate(self):
+        assert self.steps
+
+
 class ProposingLM(OfflineLM):
     """Answers a program's questions and whatever an optimizer asks for; a tenth of the answers are wrong.
 
-    It can be fine-tuned, too: at once and to itself.
+    It can be fine-tuned and reinforced, too: at once and to itself.
     """
 
     def __init__(self):
@@ -82,6 +107,9 @@ class ProposingLM(OfflineLM):
         """Run already."""
 
     kill = launch
+
+    def reinforce(self, **_):
+        return Reinforcement()
 
     def answer(self):
         self.answered += 1
@@ -143,6 +171,19 @@ def better_together(student):
     )
 
 
+def grpo(student):
+    return GRPO(
+        metric=metric,
+        adapter=dspy.ChatAdapter(),
+        exclude_demos=True,
+        num_threads=2,
+        num_train_steps=2,
+        num_steps_for_val=1,
+        num_dspy_examples_per_grpo_step=2,
+        num_rollouts_per_grpo_step=2,
+    ).compile(with_lm(student), trainset=TRAINSET, valset=TRAINSET[:2])
+
+
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "LabeledFewShot": lambda student: LabeledFewShot(k=2).compile(student, trainset=TRAINSET),
     "BootstrapFewShot": lambda student: BootstrapFewShot(metric=metric, max_bootstrapped_demos=1).compile(
@@ -169,6 +210,12 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     ).compile(student, trainset=TRAINSET[:4], valset=TRAINSET[4:]),
     "BootstrapFinetune": finetune,
     "BetterTogether": better_together,
+    "GRPO": grpo,
+}
+TRAINS_THE_STUDENT = {"BootstrapFinetune", "GRPO"}
+CANNOT_BE_MADE = {
+    "AvatarOptimizer": AttributeError,  # it asks for dspy.TypedPredictor, which is gone
+    "SignatureOptimizer": TypeError,  # DSPy's own call of COPRO's constructor, which it replaced long ago
 }
 if Version("3.2") > DSPY:
     OPTIMIZERS.pop("BetterTogether")  # before, its steps were fixed: random search and a fine-tuning
@@ -193,7 +240,7 @@ def test_an_optimization_is_no_traffic_and_its_student_is_captured_afterwards(ev
         compiled = OPTIMIZERS[name](student)
     assert everything.calls == []
     assert dspy.settings.lm.answered or name == "LabeledFewShot"  # it did run
-    if name == "BootstrapFinetune":  # it changes the student itself
+    if name in TRAINS_THE_STUDENT:
         assert compiled is student
     else:
         assert type(compiled) is Program
@@ -201,6 +248,59 @@ def test_an_optimization_is_no_traffic_and_its_student_is_captured_afterwards(ev
         assert everything.calls == []
     student(question="x")
     assert len(everything.roots) == 1
+
+
+@pytest.mark.skipif(Version("3.4") > DSPY, reason="since dspy 3.4")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_calibration_is_no_traffic(everything):
+    from dspy.adapters.types.decision import Noul
+    from dspy.teleprompt.reanchor import ReAnchor
+
+    class Judgement(dspy.Signature):
+        """Tell whether the answer is blue."""
+
+        question: str = dspy.InputField()
+        is_blue: Noul = dspy.OutputField(desc="whether it is blue")
+
+    class Judge(dspy.Module):
+        def __init__(self):
+            super().__init__()
+            self.judge = dspy.Predict(Judgement)
+
+        def forward(self, question):
+            return self.judge(question=question)
+
+    student = headrace.instrument(Judge(), "judge")
+    calibration = ReAnchor(lambda _, judged: float(bool(judged.is_blue)), num_threads=2, require_cache=False)
+    with dspy.context(lm=OfflineLM({"is_blue": '{"noul": 0.8}'})):
+        compiled = calibration.compile(student, trainset=TRAINSET)
+        assert everything.calls == []
+        compiled(question="x")
+        assert everything.calls == []
+        student(question="x")
+    assert len(everything.roots) == 1
+
+
+@pytest.mark.parametrize(("name", "error"), CANNOT_BE_MADE.items())
+def test_what_cannot_be_made_without_headrace_either(name, error):
+    made = optimizers_of_dspy()[name]
+    with pytest.raises(error):
+        made(metric=metric)
+
+
+def test_no_optimizer_of_dspy_is_left_out():
+    tested = {name.partition(",")[0] for name in OPTIMIZERS} | {"Ensemble", "ReAnchor"}
+    bases = {"Teleprompter", "FinetuneTeleprompter"}
+    assert set(optimizers_of_dspy()) <= tested | set(CANNOT_BE_MADE) | bases | {"BetterTogether"}
+
+
+def optimizers_of_dspy():
+    """Return the classes by name."""
+    package = dspy.teleprompt
+    names = [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    members = [member for name in names for member in vars(importlib.import_module(name)).values()]
+    kinds = [each for each in members if isinstance(each, type) and issubclass(each, dspy.teleprompt.Teleprompter)]
+    return {kind.__name__: kind for kind in kinds if kind.__module__.startswith("dspy.")}
 
 
 def test_an_ensemble_of_instrumented_programs_is_traffic_of_each(everything):
