@@ -19,7 +19,7 @@ def job(kafka, tmp_path):
 
 
 def facts(job):
-    return InteractionTable(job.table_path).known_topics()
+    return InteractionTable(job.table_path).properties.known_topics()
 
 
 def described(job):

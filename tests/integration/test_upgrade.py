@@ -123,6 +123,6 @@ def test_the_table_goes_on_where_the_release_before_left_it(kafka, tmp_path):
     assert {(row["dedup_key"], row["partition"], row["offset"]) for row in before} == set(
         old.select("dedup_key", "partition", "offset").rows()
     )
-    known = InteractionTable(job.table_path).known_topics().topics[job.topic]
+    known = InteractionTable(job.table_path).properties.known_topics().topics[job.topic]
     assert known.partitions == PARTITIONS
     assert job.finish(job.start())["consumed"] == 0

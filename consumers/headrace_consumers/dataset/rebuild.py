@@ -25,14 +25,14 @@ def refuse_whom_it_refuses(live: Path, anew: Path, layout: Layout = INTERACTIONS
         return
     table = InteractionTable(live)
     try:
-        wanted = table.suppression()
+        wanted = table.properties.suppression()
     finally:
         table.close()
     if not wanted.entries:
         return
     table = InteractionTable(anew, layout)
     try:
-        table.take_over(wanted)
+        table.properties.take_over(wanted)
     except ValueError:
         raise TableError(
             f"{anew}: people were erased from it, and from {live} too, each with a key of its own; "

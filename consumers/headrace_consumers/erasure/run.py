@@ -120,15 +120,16 @@ class Erasure:
                 for name, (path, layout) in self._paths.items()
             }
             self._hook(f"before:{ErasureStep.SUPPRESS}")
-            suppression = shares["interactions"].suppress(self._wanted.subjects, self._wanted.requests, day(began))
+            remembered = shares["interactions"].properties
+            suppression = remembered.suppress(self._wanted.subjects, self._wanted.requests, day(began))
             self._hook(f"after:{ErasureStep.SUPPRESS}")
             tables = self._tables()
             # Only the dataset's rows tell which of the side tables' are the person's: so these go first, for good.
             found = tables["interactions"].look(interaction_choice(self._wanted))
             if "feedback" in shares:
                 requests = {*self._wanted.requests, *found.requests}
-                shares["feedback"].take_over(suppression)
-                shares["feedback"].suppress(self._wanted.subjects, requests, day(began))
+                shares["feedback"].properties.take_over(suppression)
+                shares["feedback"].properties.suppress(self._wanted.subjects, requests, day(began))
             choices = self._choices(found)
             entries = sorted(self._entries(suppression))
             erasure_id = hashlib.sha256("\n".join(entries).encode()).hexdigest()[:32]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from headrace.config import Config
 from headrace.errors import ConfigError
 from headrace_consumers.dataset.delta.facts import read_facts
-from headrace_consumers.dataset.delta.table import app_id
+from headrace_consumers.dataset.delta.moves import app_id
 from headrace_consumers.dataset.errors import SourceError, TableError
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.kafka.admin import TopicAdmin

@@ -11,7 +11,7 @@ from headrace.config import Config
 from headrace.errors import ConfigError, UsageError
 from headrace_consumers.cli.table_access import TableReadError
 from headrace_consumers.dataset.delta.facts import read_facts
-from headrace_consumers.dataset.delta.table import app_id
+from headrace_consumers.dataset.delta.moves import app_id
 from headrace_consumers.dataset.errors import SourceError
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.judging.suppression import Suppression

@@ -13,7 +13,8 @@ from typing import Final
 from headrace.config import Config
 from headrace.key_material import reading_keys
 from headrace_consumers.dataset.commit import Committer
-from headrace_consumers.dataset.delta.table import InteractionTable, app_id
+from headrace_consumers.dataset.delta.moves import app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.kafka.message import Message

@@ -10,9 +10,9 @@ from headrace.config import Config
 from headrace.errors import HeadraceError
 from headrace_consumers.dataset.delta.facts import Facts, read_facts
 from headrace_consumers.dataset.delta.known_topics import KnownTopics
+from headrace_consumers.dataset.delta.moves import app_id
 from headrace_consumers.dataset.delta.opening import one_line
 from headrace_consumers.dataset.delta.store_at import store_of
-from headrace_consumers.dataset.delta.table import app_id
 from headrace_consumers.dataset.errors import SourceError, TableError
 from headrace_consumers.dataset.kafka.admin import TopicAdmin
 from headrace_consumers.doctor.result import Result, note, ok, wrong

@@ -5,7 +5,7 @@ from typing import Final
 
 from headrace_consumers.dataset.delta.facts import Facts
 from headrace_consumers.dataset.delta.known_topics import Gap, KnownTopics
-from headrace_consumers.dataset.delta.table import app_id
+from headrace_consumers.dataset.delta.moves import app_id
 from headrace_consumers.dataset.kafka.identity import missing
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 from headrace_consumers.verification.contents import Contents

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from headrace_consumers.dataset.delta.moves import app_id
 from headrace_consumers.dataset.delta.opening import one_line
 from headrace_consumers.dataset.delta.store import Store
-from headrace_consumers.dataset.delta.table import app_id
 from headrace_consumers.dataset.delta.table_keys import KeyRows, all_key_rows
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits
 from headrace_consumers.dataset.seen.murmur2 import partitions_of

@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from headrace_consumers.dataset.delta.known_topics import Gap, KnownTopic, KnownTopics
-from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.delta.moves import Move, app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.delta.torn import is_whole
 from headrace_consumers.dataset.errors import OffsetsGoneError, OtherTopicError, SourceError, TableError
 from headrace_consumers.dataset.kafka.admission import admit
@@ -68,7 +69,7 @@ def test_facts_that_somebody_else_wrote_are_one_line(table, text):
 
 def test_the_first_start_remembers_where_each_partition_begins(table):
     assert admitted(table, Held(p0=(0, 9), p1=(5, 9))) == FACT
-    assert InteractionTable(table.path).known_topics().topics == {"interactions": FACT}
+    assert InteractionTable(table.path).properties.known_topics().topics == {"interactions": FACT}
     version = table.version
     assert is_whole((table.path / "_delta_log" / f"{version:020}.json").read_bytes())
     assert admitted(table, Held(p0=(0, 9), p1=(5, 9))) == FACT
@@ -79,7 +80,7 @@ def test_two_members_that_start_at_once_remember_one_thing(tmp_path):
     handles = [InteractionTable(tmp_path / "table", sleep=lambda _: None) for _ in range(2)]
     first = admitted(handles[0], Held(p0=(0, 9), p1=(5, 9)))
     assert admitted(handles[1], Held(p0=(3, 9), p1=(6, 9)), accept_gap=True) == first
-    assert len(handles[1].known_topics().gaps) == 2
+    assert len(handles[1].properties.known_topics().gaps) == 2
 
 
 def test_another_topic_into_the_same_table_is_how_one_grows(table):
@@ -87,7 +88,7 @@ def test_another_topic_into_the_same_table_is_how_one_grows(table):
     wider = Source("interactions.2", "id-2", 4)
     held = Held(p0=(0, 0), p1=(0, 0), p2=(0, 0), p3=(0, 0))
     assert admitted(table, held, wider).partitions == 4
-    assert set(table.known_topics().topics) == {"interactions", "interactions.2"}
+    assert set(table.properties.known_topics().topics) == {"interactions", "interactions.2"}
 
 
 def test_another_topic_of_that_name_is_refused_before_anything_is_written(table):
@@ -102,7 +103,8 @@ def test_what_the_old_topic_still_held_is_a_gap_of_unknown_length(table):
     admitted(table, Held(p0=(0, 9), p1=(5, 9)))
     move(table, p0=7)
     admitted(table, Held(p0=(0, 0)), Source("interactions", "id-2", 1), accept_gap=True)
-    assert [(gap.topic_id, gap.partition, gap.from_offset, gap.to_offset) for gap in table.known_topics().gaps] == [
+    gaps = table.properties.known_topics().gaps
+    assert [(gap.topic_id, gap.partition, gap.from_offset, gap.to_offset) for gap in gaps] == [
         ("id-1", 0, 7, None),
         ("id-1", 1, 5, None),
     ]
@@ -124,7 +126,7 @@ def test_a_gap_is_refused_or_remembered_and_passed_over(table):
         admitted(table, held)
     admitted(table, held, accept_gap=True)
     assert [table.position(app_id("id-1", p)) for p in (0, 1)] == [8, 9]
-    assert [(gap.partition, gap.from_offset, gap.to_offset) for gap in table.known_topics().gaps] == [
+    assert [(gap.partition, gap.from_offset, gap.to_offset) for gap in table.properties.known_topics().gaps] == [
         (0, 7, 8),
         (1, 5, 9),
     ]
@@ -142,7 +144,7 @@ def test_a_gap_that_was_remembered_and_not_passed_over_is_found_again(table):
     with pytest.raises(OffsetsGoneError):
         admitted(table, held)
     admitted(table, Held(p0=(0, 20), p1=(11, 20)), accept_gap=True)
-    assert [(gap.from_offset, gap.to_offset) for gap in table.known_topics().gaps] == [(5, 11)]
+    assert [(gap.from_offset, gap.to_offset) for gap in table.properties.known_topics().gaps] == [(5, 11)]
 
 
 def test_a_topic_that_lost_its_end_is_refused_whatever_is_accepted(table):

@@ -12,7 +12,7 @@ TODAY = "2026-11-27"
 
 def refusing(path, *subjects):
     table = InteractionTable(path, sleep=lambda _: None)
-    table.suppress(subjects, [], TODAY)
+    table.properties.suppress(subjects, [], TODAY)
     table.close()
 
 
@@ -21,19 +21,19 @@ def test_whoever_was_erased_stays_out_of_a_table_built_anew(tmp_path):
     refusing(live, "ann", "bob")
     for _ in range(2):
         refuse_whom_it_refuses(live, anew)
-    told = InteractionTable(anew).suppression()
+    told = InteractionTable(anew).properties.suppression()
     assert told.concerns("ann", "r")
     assert told.concerns("bob", "r")
     assert not told.concerns("eve", "r")
     refusing(live, "eve")  # erased while the other is built: the next start takes it over
     refuse_whom_it_refuses(live, anew)
-    assert InteractionTable(anew).suppression() == InteractionTable(live).suppression()
+    assert InteractionTable(anew).properties.suppression() == InteractionTable(live).properties.suppression()
 
 
 def test_feedback_whose_table_is_made_after_an_erasure_knows_of_it(tmp_path):
     refusing(tmp_path / "live", "ann")
     refuse_whom_it_refuses(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
-    assert InteractionTable(tmp_path / "feedback", FEEDBACK).suppression().concerns("ann", "r")
+    assert InteractionTable(tmp_path / "feedback", FEEDBACK).properties.suppression().concerns("ann", "r")
 
 
 def test_without_a_live_table_or_an_erasure_nothing_is_made(tmp_path):

@@ -156,13 +156,13 @@ def test_a_store_that_refuses_for_good_is_one_line_and_loses_nothing(tmp_path):
         del commit
         raise OSError("no space left on device")
 
-    real_reopen = table._reopen
+    real_reopen = table.reopen
 
     def reopen():
         real_reopen()
         table._table = FailsAround(table._table, refuse)
 
-    table._reopen = reopen
+    table.reopen = reopen
     table._table = FailsAround(table._table, refuse)
     with pytest.raises(TableError, match="no space left on device") as raised:
         append(table, "a")

@@ -6,7 +6,7 @@ from collections import Counter
 from deltalake import DeltaTable
 
 from headrace_consumers.dataset.delta.facts import MOST_SIGNATURES, NAME, OTHERS, facts_of, read_facts
-from headrace_consumers.dataset.delta.table import Move
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.tally import SignatureTally, Tally
 from tests.support.committing import CommitPath
 from tests.support.interactions import interaction, message_of

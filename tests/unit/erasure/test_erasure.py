@@ -318,7 +318,7 @@ def test_all_files_of_a_table_are_the_owners_only(table, tmp_path):
     append(table, [of_person(1, "a"), of_person(2, "b")])
     for offset in range(2, 102):
         table.commit([], [Move("id/0", offset, offset + 1)])
-    table.suppress([person(7)], [], "2026-11-27T00:00:00+00:00")
+    table.properties.suppress([person(7)], [], "2026-11-27T00:00:00+00:00")
     erasure(table.path, 1).run(tmp_path / "c.json")
     assert list(table.path.glob("_delta_log/*.checkpoint.parquet"))
     modes = {p.relative_to(table.path): p.stat().st_mode & 0o777 for p in table.path.rglob("*")}

@@ -106,7 +106,7 @@ def test_killed_in_the_midst_of_a_table_nothing_of_the_others_is_forgotten(path,
 
 def test_feedback_on_the_request_that_comes_later_is_refused_too(path, tmp_path):
     erasure(path, 1).run(tmp_path / "c.json")
-    known = InteractionTable(Path(feedback_path(str(path))), FEEDBACK).suppression()
+    known = InteractionTable(Path(feedback_path(str(path))), FEEDBACK).properties.suppression()
     assert known.entry("request", "mine") in known.entries
     assert known.entry("subject", person(1)) in known.entries
     assert known.entry("request", "theirs") not in known.entries

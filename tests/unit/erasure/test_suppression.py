@@ -61,7 +61,7 @@ def test_what_somebody_else_wrote_there_is_refused(text):
 
 
 def test_records_of_a_suppressed_person_are_rejected_and_their_keys_are_not_seen(path):
-    path.table.suppress([person(1)], [], SINCE)
+    path.table.properties.suppress([person(1)], [], SINCE)
     tally = path.commit(messages(of_person(1, "a"), of_person(2, "b"), of_person(None, "c")))
     assert tally.rejected == {"suppressed": 1}
     assert tally.balances
@@ -71,7 +71,7 @@ def test_records_of_a_suppressed_person_are_rejected_and_their_keys_are_not_seen
 
 
 def test_a_copy_of_another_person_behind_it_wins(path):
-    path.table.suppress([person(1)], [], SINCE)
+    path.table.properties.suppress([person(1)], [], SINCE)
     tally = path.commit(messages(of_person(1, "a"), of_person(2, "a")))
     assert (tally.kept, tally.duplicates, tally.rejected) == (1, 0, {"suppressed": 1})
     assert path.rows()["subject_id"].to_list() == [person(2)]
@@ -81,7 +81,7 @@ def test_a_person_s_own_callables_are_not_asked_about_them(tmp_path):
     own = {"default": {"own_filters": ["tests.unit.consumers.own_callables:fails_on_secret"]}}
     filter_ = Filter(load(None, {"filters": own}, {}).filters)
     path = CommitPath(tmp_path, filter_=filter_)
-    path.table.suppress([person(1)], [], SINCE)
+    path.table.properties.suppress([person(1)], [], SINCE)
     assert path.commit(messages(of_person(1, "secret"))).rejected == {"suppressed": 1}
     path.close()
 
@@ -93,7 +93,7 @@ def test_a_batch_that_was_judged_before_is_judged_again(path, tmp_path, monkeypa
 
     def at_the_last_moment(table, *arguments):
         if not struck:
-            struck.append(other.suppress([person(1)], [], SINCE))
+            struck.append(other.properties.suppress([person(1)], [], SINCE))
         written(table, *arguments)
 
     monkeypatch.setattr(InteractionTable, "_write", at_the_last_moment)
@@ -111,20 +111,20 @@ def test_two_that_suppress_at_once_both_do(tmp_path):
     def and_then_the_other():
         refreshed()
         if not struck:
-            struck.append(other.suppress([person(2)], [], SINCE))
+            struck.append(other.properties.suppress([person(2)], [], SINCE))
 
     one.refresh = and_then_the_other
-    known = one.suppress([person(1)], [], SINCE)
+    known = one.properties.suppress([person(1)], [], SINCE)
     other.refresh()
-    assert known == other.suppression()
+    assert known == other.properties.suppression()
     assert len(known.entries) == 2
 
 
 def test_what_the_table_remembers_otherwise_stays(tmp_path):
     table = InteractionTable(tmp_path / "t")
-    before = table.known_topics()
-    table.suppress([person(1)], [], SINCE)
-    assert table.known_topics() == before
+    before = table.properties.known_topics()
+    table.properties.suppress([person(1)], [], SINCE)
+    assert table.properties.known_topics() == before
     table._table.alter.set_table_properties({"headrace.suppressed": "rubbish"}, raise_if_not_exists=False)
     with pytest.raises(TableError, match=r"headrace\.suppressed"):
-        table.suppression()
+        table.properties.suppression()

@@ -13,7 +13,7 @@ from deltalake.transaction import AddAction
 
 from headrace.config import load
 from headrace_consumers.dataset.delta.known_topics import Gap, KnownTopic
-from headrace_consumers.dataset.delta.table import Move
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.verification import examination, verify
 from tests.support.committing import SOURCE, CommitPath
 from tests.support.interactions import interaction, message_of
@@ -203,7 +203,7 @@ def test_a_commit_that_passes_offsets_over(tmp_path, path):
 def test_a_gap_that_was_accepted_is_told_and_is_no_fault(tmp_path, path):
     gap = Gap("interactions", "topic-id", 0, 15, 20, "2026-03-02T09:00:00+00:00")
     known = KnownTopic("topic-id", 1, (0,))
-    path.table.remember(lambda topics: topics.with_topic("interactions", known).with_gaps(gap))
+    path.table.properties.remember(lambda topics: topics.with_topic("interactions", known).with_gaps(gap))
     path.table.commit([], [Move(PLACE, 15, 20)])
     path._position = 20
     path.commit([message_of(interaction("later"), 20)])
@@ -213,7 +213,7 @@ def test_a_gap_that_was_accepted_is_told_and_is_no_fault(tmp_path, path):
 
 
 def test_an_offset_before_the_topics_beginning(tmp_path, path):
-    path.table.remember(lambda topics: topics.with_topic("interactions", KnownTopic("topic-id", 1, (3,))))
+    path.table.properties.remember(lambda topics: topics.with_topic("interactions", KnownTopic("topic-id", 1, (3,))))
     assert "before the beginning at 3" in wrongs(tmp_path)["offsets of interactions/0"]
 
 
@@ -245,7 +245,7 @@ class Broker:
     ],
 )
 def test_what_kafka_holds(tmp_path, path, monkeypatch, *, changes, holds, state, what):
-    path.table.remember(lambda topics: topics.with_topic("interactions", KnownTopic("topic-id", 1, (0,))))
+    path.table.properties.remember(lambda topics: topics.with_topic("interactions", KnownTopic("topic-id", 1, (0,))))
     source = dataclasses.replace(SOURCE, **changes)
     count = range(source.partition_count)
     broker = Broker(source, *(dict.fromkeys(count, offset) for offset in holds))

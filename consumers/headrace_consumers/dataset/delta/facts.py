@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headrace_consumers.dataset.delta.table import Move
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.tally import SignatureTally, Tally
 
 __all__ = ["MOST_SIGNATURES", "NAME", "OTHERS", "Facts", "facts_of", "read_facts"]

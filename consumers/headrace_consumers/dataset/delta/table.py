@@ -6,27 +6,23 @@ delta-rs never compares that version, and refuses a commit only if another with 
 the batch was read from.
 """
 
-import datetime as dt
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
-from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from headrace_consumers.dataset.delta.files import DataFile
-from headrace_consumers.dataset.delta.known_topics import KnownTopics
+from headrace_consumers.dataset.delta.handle import TableHandle
 from headrace_consumers.dataset.delta.layout import Layout
-from headrace_consumers.dataset.delta.opening import one_line, open_or_create, reopen
+from headrace_consumers.dataset.delta.moves import Move, app_id, are_at_start, are_at_target, fenced_line
+from headrace_consumers.dataset.delta.opening import one_line
 from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
+from headrace_consumers.dataset.delta.properties import TableProperties
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
 from headrace_consumers.dataset.delta.store import Store
-from headrace_consumers.dataset.delta.store_at import opened_at
 from headrace_consumers.dataset.delta.table_keys import KeyRows, all_key_rows, key_rows_from
 from headrace_consumers.dataset.delta.table_log import LINES_KEY
 from headrace_consumers.dataset.errors import Fenced, SuppressionChanged, TableError
@@ -34,7 +30,6 @@ from headrace_consumers.dataset.judging.suppression import Suppression
 
 __all__ = ["InteractionTable", "Move", "app_id"]
 
-_Told = TypeVar("_Told", KnownTopics, Suppression)
 _NO_INFO: Final[Mapping[str, str]] = {}
 LONGEST_COMMIT_S: Final = 3600.0
 """A file that no commit names may be deleted when it is older (`maintenance.keep_replaced_h`, at least twice this)."""
@@ -43,28 +38,8 @@ _SMOOTHING: Final = 0.2
 _BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-def app_id(topic_id: str, partition: int) -> str:
-    """Return the transaction id of a partition. No consumer group in it: one table is one logical consumer."""
-    return f"{topic_id}/{partition}"
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """How a batch moves a partition on.
-
-    Attributes:
-        app_id: ``<topic id>/<partition>``.
-        start: the txn that the batch was read from; None when the table had none.
-        target: the next offset to read.
-    """
-
-    app_id: str
-    start: int | None
-    target: int
-
-
-class InteractionTable:
-    """One process's handle on the table; not thread-safe.
+class InteractionTable(TableHandle):
+    """One process's handle on the table, which commits; not thread-safe.
 
     Args:
         place: a local folder, or a store; the table is created there if it is missing.
@@ -72,9 +47,7 @@ class InteractionTable:
         sleep: waits for so many seconds before a commit is tried again.
 
     Attributes:
-        path: where it is: a local folder, or the address in an object store.
-        layout: see above.
-        store: holds its files.
+        properties: what the table remembers beside its rows.
         is_in_doubt: whether the last commit failed and has landed or may still land, so that its files must stay.
         commit_s: what a commit takes lately, with what others' commits cost it; 0 before the first.
 
@@ -85,44 +58,11 @@ class InteractionTable:
     def __init__(
         self, place: Path | Store, layout: Layout = INTERACTIONS, *, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        self.store = opened_at(place)
-        self.path = self.store.place
-        self.layout = layout
+        super().__init__(place, layout)
         self._sleep = sleep
-        self._table, self._share = open_or_create(self.store, layout)
-        self._durable = -1  # entries up to this version are known to be durable
+        self.properties = TableProperties(self, sleep)
         self.commit_s = 0.0
         self.is_in_doubt = False
-
-    @property
-    def id(self) -> str:
-        """The table's unique id."""
-        return str(self._table.metadata().id)
-
-    @property
-    def version(self) -> int:
-        """The version that this handle shows."""
-        return int(self._table.version())
-
-    def refresh(self) -> None:
-        """Bring the handle to the newest version.
-
-        Raises:
-            TableError: the log cannot be read.
-        """
-        try:
-            self._table.update_incremental()
-        except (DeltaError, OSError):
-            self._reopen()  # e.g. the logs in between were cleaned up
-
-    def close(self) -> None:
-        """Give up the share in the table; the handle is not to be used any more."""
-        self._share.close()
-
-    def position(self, app_id: str) -> int | None:
-        """Return the next offset to read of a partition, or None when the table has none."""
-        version = self._table.transaction_version(app_id)
-        return None if version is None else int(version)
 
     def commit(
         self,
@@ -161,12 +101,12 @@ class InteractionTable:
             try:
                 self._write(files, moves, info)
             except Exception as error:  # an exception is not "not committed": a hook may fail after the commit
-                self._reopen()
-                if self._all_at(moves, target=True):
+                self.reopen()
+                if are_at_target(moves, self.position):
                     break
                 self.is_in_doubt = self.store.is_remote  # there a lost request may land later
-                if not self._all_at(moves, target=False):
-                    raise Fenced(_fenced_line(moves, self)) from error
+                if not are_at_start(moves, self.position):
+                    raise Fenced(fenced_line(moves, self.position)) from error
                 if attempt + 1 == attempts:
                     raise TableError(
                         f"{self.path}: the commit failed {attempts} times ({one_line(error)}); nothing is lost: "
@@ -176,19 +116,11 @@ class InteractionTable:
             else:
                 self.refresh()
                 break
-        self._fsync_log()
+        self.sync()
         self.is_in_doubt = False
         took = time.perf_counter() - began
         self.commit_s += (took - self.commit_s) * (_SMOOTHING if self.commit_s else 1)
         return self.version
-
-    def known_topics(self) -> KnownTopics:
-        """Return what the table remembers, as of this handle.
-
-        Raises:
-            TableError: it cannot be read.
-        """
-        return self._told(KnownTopics.of)
 
     def suppression(self) -> Suppression:
         """Return whom the table no longer takes, as of this handle.
@@ -196,78 +128,7 @@ class InteractionTable:
         Raises:
             TableError: it cannot be read.
         """
-        return self._told(Suppression.of)
-
-    def suppress(self, subjects: Collection[str], requests: Collection[str], since: str) -> Suppression:
-        """Take nothing of these any more, from here on; return whom the table then no longer takes.
-
-        Args:
-            subjects: pseudonyms, as records hold them.
-            requests: request ids.
-            since: now, ISO 8601.
-
-        Raises:
-            TableError: the store refused.
-        """
-
-        def change(known: Suppression) -> Suppression:
-            return known.with_(subjects, requests, since)
-
-        return self._change(Suppression.of, change)
-
-    def take_over(self, suppression: Suppression) -> Suppression:
-        """Take nothing either of whom another table no longer takes; return whom this one then no longer takes.
-
-        Raises:
-            ValueError: this table has entries that were made with another key.
-            TableError: the store refused.
-        """
-
-        def change(known: Suppression) -> Suppression:
-            return known.together(suppression)
-
-        return self._change(Suppression.of, change)
-
-    def remember(self, change: Callable[[KnownTopics], KnownTopics]) -> KnownTopics:
-        """Change what the table remembers; return what it then does.
-
-        Args:
-            change: what is to be remembered, given what is; asked anew where another member was faster.
-
-        Raises:
-            TableError: the store refused.
-        """
-        return self._change(KnownTopics.of, change)
-
-    def _told(self, understand: Callable[[Mapping[str, str]], _Told]) -> _Told:
-        try:
-            return understand(self._table.metadata().configuration)
-        except ValueError as error:
-            raise TableError(f"{self.path}: the table's property {one_line(error)}") from None
-
-    def _change(self, understand: Callable[[Mapping[str, str]], _Told], change: Callable[[_Told], _Told]) -> _Told:
-        for pause_s in _BACKOFF_S:
-            self.refresh()
-            known = self._told(understand)
-            wanted = change(known)
-            if wanted == known:
-                return known
-            try:
-                # A handle that somebody else's change of the properties has passed is refused by delta-rs.
-                self._table.alter.set_table_properties(
-                    wanted.as_properties(),
-                    raise_if_not_exists=False,
-                    commit_properties=CommitProperties(custom_metadata={LINES_KEY: "1"}),  # metaData
-                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-                )
-            except (DeltaError, OSError) as error:
-                reason = one_line(error)
-                self._sleep(pause_s)
-                self._reopen()
-            else:
-                self._fsync_log()
-                return wanted
-        raise TableError(f"{self.path}: the table's properties cannot be written ({reason}); nothing is lost: mend it")
+        return self.properties.suppression()
 
     def key_rows(self, topic_id: str | None = None, partition: int = 0, *, from_offset: int = 0) -> Iterator[KeyRows]:
         """Return the dedup keys in the table, in bounded batches.
@@ -292,16 +153,6 @@ class InteractionTable:
             if self.version == version:
                 raise TableError(f"{error.filename or self.path}: a file of the table is not there") from error
             raise Fenced("a file was deleted while it was read: an erasure replaced it") from error
-
-    def history(self, commits: int) -> list[dict[str, Any]]:
-        """Return what the newest commits tell of themselves, the newest first, as of this handle."""
-        return self._table.history(commits)
-
-    def oldest_date(self) -> dt.date | None:
-        """Return the ingest date of the oldest rows, as of this handle; None without rows."""
-        dates = pa.table(self._table.get_add_actions(flatten=True))[f"partition.{PARTITION_COLUMN}"]
-        oldest: dt.date | None = pc.min(dates).as_py()
-        return oldest
 
     def _write(self, files: Sequence[DataFile], moves: Sequence[Move], info: Mapping[str, str]) -> None:
         now_ms = time.time_ns() // 1_000_000
@@ -330,8 +181,8 @@ class InteractionTable:
         )
 
     def _insist_on_start(self, moves: Sequence[Move]) -> None:
-        if not self._all_at(moves, target=False):
-            raise Fenced(_fenced_line(moves, self))
+        if not are_at_start(moves, self.position):
+            raise Fenced(fenced_line(moves, self.position))
 
     def _insist_on(self, suppression: Suppression | None) -> None:
         if suppression is not None and suppression != self.suppression():
@@ -348,19 +199,3 @@ class InteractionTable:
                 self.refresh()
                 self._insist_on(suppression)  # an erasure deletes at once what it finds of the person
                 raise Fenced(f"{file.path} was written over an hour ago; maintenance may delete it, so it is made anew")
-
-    def _all_at(self, moves: Sequence[Move], *, target: bool) -> bool:
-        return all(self.position(move.app_id) == (move.target if target else move.start) for move in moves)
-
-    def _reopen(self) -> None:
-        self._table = reopen(self.store)
-
-    def _fsync_log(self) -> None:
-        self.store.sync_log(self._durable, self.version)
-        self._durable = self.version
-
-
-def _fenced_line(moves: Sequence[Move], table: InteractionTable) -> str:
-    found = {move.app_id: table.position(move.app_id) for move in moves}
-    moved = [f"{m.app_id} at {found[m.app_id]}, read from {m.start}" for m in moves if found[m.app_id] != m.start]
-    return f"another consumer moved on: {'; '.join(moved)}"

@@ -14,7 +14,8 @@ from typing import Protocol
 import structlog
 
 from headrace_consumers.dataset.delta.known_topics import Gap, KnownTopic, KnownTopics
-from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.delta.moves import Move, app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, OtherTopicError
 from headrace_consumers.dataset.kafka.identity import (
     Missing,
@@ -76,8 +77,8 @@ def admit(
             return topics.with_gaps(*_ends_of(known, source.topic, table, at)).with_topic(source.topic, fresh)
         return topics
 
-    before = table.known_topics().topics.get(source.topic)
-    now_known = table.remember(introduce).topics[source.topic]
+    before = table.properties.known_topics().topics.get(source.topic)
+    now_known = table.properties.remember(introduce).topics[source.topic]
     if before is None:
         log.info(
             "topic remembered in the table",
@@ -103,7 +104,7 @@ def admit(
 def _pass_over(source: Source, table: InteractionTable, gone: Sequence[Missing], at: str) -> None:
     """Remember the gap, then move behind it; killed in between, the next start finds the same gap again."""
     gaps = [Gap(source.topic, source.topic_id, each.partition, each.begin, each.end, at) for each in gone]
-    table.remember(lambda topics: topics.with_gaps(*gaps))
+    table.properties.remember(lambda topics: topics.with_gaps(*gaps))
     positions = _positions(source, table)
     try:
         table.commit(

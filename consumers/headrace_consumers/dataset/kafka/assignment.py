@@ -7,7 +7,8 @@ import structlog
 from confluent_kafka import KafkaException, TopicPartition
 
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
-from headrace_consumers.dataset.delta.table import InteractionTable, app_id
+from headrace_consumers.dataset.delta.moves import app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.kafka.partitions import Owned, OwnedPartitions
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.status import PartitionStatus

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from headrace_consumers.dataset.delta.table import InteractionTable, app_id
+from headrace_consumers.dataset.delta.moves import app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.seen.fingerprints import fingerprints_of_digits
 from headrace_consumers.dataset.seen.murmur2 import partitions_of
 from headrace_consumers.dataset.seen.seen_set import SeenSet
