@@ -70,7 +70,7 @@ def test_it_prints_json_and_nothing_else(ended):
 def test_its_own_checks_hold(summary):
     assert summary["ok"] is True
     assert [check["statement"] for check in summary["checks"] if not check["holds"]] == []
-    assert len(summary["checks"]) >= 6
+    assert len(summary["checks"]) >= 8
 
 
 def test_every_call_ended_as_its_ticket_says(summary):
@@ -100,7 +100,7 @@ def test_the_figures_follow_from_each_other(summary):
     assert ledger["sampled"] >= summary["sampled_calls"]
     rejected, letters = sum(consumer["rejected"].values()), sum(consumer["dead_letters"].values())
     accounted = consumer["kept"] + consumer["duplicates"] + rejected + consumer["outcomes"] + letters
-    assert consumer["consumed"] == ledger["delivered"] == accounted
+    assert consumer["consumed"] == ledger["delivered"] - summary["feedback"]["given"] == accounted
     assert letters == 0
     assert consumer["duplicates"] > 0
 
@@ -114,6 +114,18 @@ def test_the_table_holds_each_kept_example_once(summary, rows):
     assert len({row["dedup_key"] for row in rows}) == len(rows)
     assert dict(Counter(row["signature"] for row in rows)) == summary["rows_by_signature"]
     assert len(summary["rows_by_signature"]) >= 3
+
+
+def test_feedback_is_joined_to_the_rows_of_its_calls(summary, rows):
+    rated = {ticket.request_id: ticket.verdict for ticket in tickets(CALLS) if ticket.verdict is not None}
+    told = summary["feedback"]
+    assert told["given"] == told["rows"] == len(rated) == CALLS / 10
+    kept = rated.keys() & {row["request_id"] for row in rows}
+    assert 0 < len(kept) == told["joined"] - told["to_copies"] < len(rated)
+    table = pl.scan_delta(f"{summary['dataset']}-feedback").collect()
+    assert dict(table.select("request_id", "score").iter_rows()) == {name: said.score for name, said in rated.items()}
+    assert told["example"]["request_id"] in kept
+    assert told["example"]["comment"].endswith("Write to [EMAIL].")
 
 
 def test_no_row_breaks_the_filter(rows):
@@ -209,7 +221,7 @@ def demo_at_work(folder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_ends_quietly_with_its_children(tmp_path, number):
     with demo_at_work(tmp_path) as program:
-        assert len(_processes_of(tmp_path)) == 3
+        assert len(_processes_of(tmp_path)) == 4
         program.send_signal(number)
         out, err = program.communicate(timeout=60)
         assert (program.returncode, out, err) == (128 + number, "", "")
@@ -217,7 +229,12 @@ def test_an_interrupted_demo_ends_quietly_with_its_children(tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("victim", "module"), [("service", "headrace_consumers.demo.service"), ("consumer", "headrace_consumers.cli")]
+    ("victim", "module"),
+    [
+        ("service", "headrace_consumers.demo.service"),
+        ("consumer", "consume\0dataset"),
+        ("feedback-consumer", "consume\0feedback"),
+    ],
 )
 def test_a_process_that_dies_is_one_line_and_no_other_is_left(tmp_path, victim, module):
     with demo_at_work(tmp_path) as program:

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,12 +12,15 @@ import polars as pl
 from deltalake import DeltaTable
 
 from headrace_consumers.cli.table_access import needs_pyarrow, scan_of
-from headrace_consumers.demo.summary import EMAIL, TableFacts
+from headrace_consumers.dataset.joins import feedback_on
+from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+from headrace_consumers.demo.summary import EMAIL, FeedbackFacts, TableFacts
 
-__all__ = ["listing_line", "query_line", "table_facts"]
+__all__ = ["feedback_facts", "listing_line", "query_line", "table_facts"]
 
 EXAMPLES: Final = 3
 _SHELL_SPECIAL: Final = re.compile(r"[\\\"$`!]")
+_SAID: Final = ("request_id", "score", "label", "comment")
 _SHOWN: Final = (
     "signature",
     "input",
@@ -33,14 +37,11 @@ _SHOWN: Final = (
 def table_facts(path: str) -> TableFacts:
     """Return the facts about the table at `path`; polars' and delta-rs' errors pass through."""
     table = scan_of(DeltaTable(path))
-    texts = [name for name, kind in table.collect_schema().items() if kind == pl.String]
-    # One expression for all text columns, the signature's name and hashes included: an address may hide anywhere.
-    has_email = pl.any_horizontal(pl.col(texts).str.contains(EMAIL.pattern).fill_null(value=False))
     totals = (
         table.select(
             pl.len().alias("rows"),
             pl.col("dedup_key").n_unique().alias("distinct_keys"),
-            has_email.sum().alias("rows_with_email"),
+            _has_email(table).sum().alias("rows_with_email"),
         )
         .collect()
         .row(0, named=True)
@@ -53,6 +54,39 @@ def table_facts(path: str) -> TableFacts:
         signatures=dict(counts.iter_rows()),
         examples=_examples(table),
     )
+
+
+def feedback_facts(path: str, rated: Collection[str]) -> FeedbackFacts:
+    """Return the facts about the feedback on the table at `path`.
+
+    Args:
+        path: the dataset's.
+        rated: the ids of the requests on which feedback was given, once each.
+    """
+    rows, said = scan_of(DeltaTable(path)), scan_of(DeltaTable(feedback_path(path)))
+    sightings = pl.LazyFrame(schema={"request_hash": pl.String, "dedup_key": pl.String})
+    if DeltaTable.is_deltatable(sightings_path(path)):  # else nothing came twice
+        sightings = scan_of(DeltaTable(sightings_path(path)))
+    feedback = said.collect()
+    requests = rows.select("request_id").unique().collect()["request_id"]
+    joined = feedback_on(rows, sightings, feedback.lazy()).collect()
+    itself = joined.filter(~pl.col("to_a_copy"))
+    examples = itself.sort(pl.col("comment").is_null(), "partition", "offset").head(1).to_dicts()
+    return FeedbackFacts(
+        rows=feedback.height,
+        distinct=feedback["feedback_id"].n_unique(),
+        rows_with_email=feedback.select(_has_email(said).sum()).item(),
+        on_rated_rows=len(set(requests) & set(rated)),
+        joined_itself=itself["feedback_id"].n_unique(),
+        joined=joined["feedback_id"].n_unique(),
+        example={name: examples[0][name] for name in _SAID} if examples else None,
+    )
+
+
+def _has_email(table: pl.LazyFrame) -> pl.Expr:
+    """Tell of a row whether an address is left in it; it may hide anywhere, also in the signature's name or a hash."""
+    texts = [name for name, kind in table.collect_schema().items() if kind == pl.String]
+    return pl.any_horizontal(pl.col(texts).str.contains(EMAIL.pattern).fill_null(value=False))
 
 
 def _examples(table: pl.LazyFrame) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ class Progress(Protocol):
         """The program is done; so many records are on Kafka."""
 
     def consumed(self, tally: Mapping[str, Any]) -> None:
-        """The consumer has committed."""
+        """The consumer of the calls has committed."""
 
 
 class _Silent:
@@ -90,7 +90,7 @@ def summary_lines(summary: Summary) -> list[str]:
         (
             "sampled",
             count(service["sampled_calls"]),
-            f"{service['sampling_rate_pct']:g}% by request id; {count(ledger.sampled)} records, steps inside included",
+            f"{service['sampling_rate_pct']:g}% by request id; {count(ledger.sampled)} records: steps inside, feedback",
         ),
         (
             "delivered",
@@ -109,11 +109,18 @@ def summary_lines(summary: Summary) -> list[str]:
         ("duplicates", count(tally["duplicates"]), ""),
         ("unreadable", count(sum(letters.values())), shares(letters)),
         ("kept", count(tally["kept"]), shares(table.signatures)),
+        (
+            "feedback",
+            count(service["feedback"]),
+            f"{count(summary.feedback.joined)} on a row or a copy of it; the rest on calls that were not kept",
+        ),
     ]
     where = "a broker inside this process" if summary.embedded else summary.broker
     lines = [f"Headrace demo: {summary.seconds:.0f} s, on {where}", "", *figures(rows), ""]
     for number, row in enumerate(table.examples, 1):
         lines += _example_lines(number, row)
+    if summary.feedback.example is not None:
+        lines += [*_feedback_lines(summary.feedback.example), ""]
     lines += ["Checked", *(_check_line(check.statement, check.figures, holds=check.holds) for check in summary.checks)]
     return [
         *lines,
@@ -134,6 +141,11 @@ def _example_lines(number: int, row: Mapping[str, Any]) -> list[str]:
             wrapped = textwrap.wrap(text, WIDTH - len(margin), max_lines=3, placeholder=" ...") or [""]
             lines += [margin + wrapped[0], *(" " * len(margin) + line for line in wrapped[1:])]
     return [*lines, ""]
+
+
+def _feedback_lines(said: Mapping[str, Any]) -> list[str]:
+    words = f', "{said["comment"]}"' if said["comment"] else ""
+    return [f"Feedback on {said['request_id']}, joined to its row: {said['score']:g} {said['label']}{words}"]
 
 
 def _check_line(statement: str, figures_: str, *, holds: bool) -> str:

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from headrace_consumers.cli.present import print_lines
 from headrace_consumers.demo.children import Child, Line
 from headrace_consumers.demo.report import Progress, shown_progress, silent_progress, summary_lines
 from headrace_consumers.demo.summary import Summary, judge
+from headrace_consumers.demo.tickets import tickets
 from headrace_consumers.demo.workspace import Workspace
 from headrace_consumers.embedded import EmbeddedBroker
 
@@ -73,9 +75,9 @@ def run(*, kafka: str | None, calls: int, folder: Path, config_path: Path | None
         workspace.make_anew(_config(workspace, broker))
         progress = stack.enter_context(shown_progress(calls) if show else silent_progress())
         started = time.monotonic()
-        service, tally = _Conversation(workspace, calls, progress).hold()
+        service, tally, feedback_tally = _Conversation(workspace, calls, progress).hold()
         seconds = time.monotonic() - started
-    summary = _summary(workspace, broker, service, tally, seconds)
+    summary = _summary(workspace, broker, service, (tally, feedback_tally), seconds)
     if show:
         print_lines(["", *summary_lines(summary)])
     return summary
@@ -84,7 +86,7 @@ def run(*, kafka: str | None, calls: int, folder: Path, config_path: Path | None
 @contextmanager
 def _embedded(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     names = Config().kafka.topics
-    with EmbeddedBroker([names.interactions, names.dead_letters]) as broker:
+    with EmbeddedBroker([names.interactions, names.dead_letters, names.feedback]) as broker:
         yield {**options, "bootstrap_servers": broker.bootstrap_servers, "embedded_id": broker.embedded_id}
 
 
@@ -126,9 +128,9 @@ def _config(workspace: Workspace, kafka: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Conversation:
-    """The two processes, from their start to their end.
+    """The processes, from their start to their end.
 
-    The consumer is asked to stop when it has committed as many records as the service delivered.
+    The consumers are asked to stop when they have committed as many records as the service delivered.
     """
 
     def __init__(self, workspace: Workspace, calls: int, progress: Progress) -> None:
@@ -137,28 +139,42 @@ class _Conversation:
         self._progress = progress
         self._lines: queue.Queue[Line] = queue.Queue()
         self._service_report: dict[str, Any] | None = None
-        self._consumed = 0
-        self._output: list[str] = []  # the consumer's stdout: its tally, when it ends
+        self._consumed = Counter({"consumer": 0, "feedback-consumer": 0})
+        self._output: dict[str, list[str]] = {name: [] for name in self._consumed}  # the tally, when it ends
 
-    def hold(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the service's last report and the consumer's tally."""
+    def hold(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Return the service's last report and the tallies of the consumers of calls and feedback."""
         config = str(self._workspace.config_path)
-        consume = ["headrace_consumers.cli", "consume", "dataset", "--config", config, "--json"]
-        # Should this process be killed, the consumer ends by itself when nothing comes any more.
-        consume += ["--log-format", "json", "--idle-exit-s", str(SILENCE_S)]
         serve = ["headrace_consumers.demo.service", "--config", config, "--calls", str(self._calls)]
-        with self._start("consumer", consume) as consumer, self._start("service", serve) as service:
-            self._listen(service, until=lambda: self._service_report is not None, watching=(service, consumer))
+        with (
+            self._consume("dataset", "consumer", config) as consumer,
+            self._consume("feedback", "feedback-consumer", config) as listener,
+            self._start("service", serve) as service,
+        ):
+            consumers = (consumer, listener)
+            self._listen(service, until=lambda: self._service_report is not None, watching=(service, *consumers))
             report = self._service_report or {}
             delivered = report["stats"]["delivered"]
-            self._progress.served(delivered)
-            self._listen(consumer, until=lambda: self._consumed >= delivered, watching=(consumer,))
-            consumer.ask_to_stop()
-            self._listen(consumer, until=lambda: self._ended("consumer", "stdout"), watching=())
-            consumer.stop()
-            if consumer.exit_code:
-                raise self._failure(consumer)
-        return report, json.loads("\n".join(self._output))
+            self._progress.served(delivered - report["feedback"])
+            self._listen(consumer, until=lambda: self._consumed.total() >= delivered, watching=consumers)
+            for child in consumers:
+                child.ask_to_stop()
+            tallies = [self._tally(child) for child in consumers]
+        return report, tallies[0], tallies[1]
+
+    def _consume(self, what: str, name: str, config: str) -> Child:
+        consume = ["headrace_consumers.cli", "consume", what, "--config", config, "--json"]
+        # Should this process be killed, the consumer ends by itself when nothing comes any more.
+        return self._start(name, [*consume, "--log-format", "json", "--idle-exit-s", str(SILENCE_S)])
+
+    def _tally(self, consumer: Child) -> dict[str, Any]:
+        """Return what a consumer that was asked to stop says at its end."""
+        self._listen(consumer, until=lambda: self._ended(consumer.name, "stdout"), watching=())
+        consumer.stop()
+        if consumer.exit_code:
+            raise self._failure(consumer)
+        tally: dict[str, Any] = json.loads("\n".join(self._output[consumer.name]))
+        return tally
 
     def _start(self, name: str, module_and_arguments: list[str]) -> Child:
         argv = [sys.executable, "-m", *module_and_arguments]
@@ -189,16 +205,17 @@ class _Conversation:
         return (child, stream) in self._gone
 
     def _hear(self, line: Line, text: str) -> None:
-        if (line.child, line.stream) == ("consumer", "stdout"):
-            self._output.append(text)
+        if line.child in self._output and line.stream == "stdout":
+            self._output[line.child].append(text)
         elif (line.child, line.stream) == ("service", "stdout") and (said := _parsed(text)):
             if said.get("event") == "progress":
                 self._progress.calls(said["calls"])
             elif said.get("event") == "done":
                 self._service_report = said
-        elif line.child == "consumer" and (said := _parsed(text)) and said.get("event") == "progress":
-            self._consumed = said["consumed"]
-            self._progress.consumed(said)
+        elif line.child in self._consumed and (said := _parsed(text)) and said.get("event") == "progress":
+            self._consumed[line.child] = said["consumed"]
+            if line.child == "consumer":
+                self._progress.consumed(said)
 
     def _failure(self, child: Child) -> DemoError:
         return DemoError(f"the {child.name} failed: {child.why()}; its log: {child.log_path}")
@@ -208,26 +225,31 @@ def _summary(
     workspace: Workspace,
     kafka: Mapping[str, Any],
     service: dict[str, Any],
-    tally: dict[str, Any],
+    tallies: tuple[dict[str, Any], dict[str, Any]],
     seconds: float,
 ) -> Summary:
     # Imported late: it brings polars.
-    from headrace_consumers.demo.inspection import listing_line, query_line, table_facts
+    from headrace_consumers.demo.inspection import feedback_facts, listing_line, query_line, table_facts
 
-    table = table_facts(str(workspace.dataset_path))
+    path = str(workspace.dataset_path)
+    table = table_facts(path)
+    rated = {ticket.request_id for ticket in tickets(service["calls"]) if ticket.verdict is not None}
+    feedback = feedback_facts(path, rated)
     summary = Summary(
         broker=kafka["bootstrap_servers"],
         embedded="embedded_id" in kafka,
         service=service,
-        tally=tally,
+        tally=tallies[0],
+        feedback_tally=tallies[1],
         table=table,
-        dataset_path=str(workspace.dataset_path),
+        feedback=feedback,
+        dataset_path=path,
         config_path=str(workspace.config_path),
         listing=listing_line(str(workspace.config_path)),
-        query=query_line(str(workspace.dataset_path)),
+        query=query_line(path),
         seconds=seconds,
     )
-    return replace(summary, checks=tuple(judge(service, tally, table)))
+    return replace(summary, checks=tuple(judge(service, *tallies, table, feedback)))
 
 
 def _environ(workspace: Workspace) -> dict[str, str]:

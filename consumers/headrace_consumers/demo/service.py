@@ -36,6 +36,11 @@ class Outcomes:
 
     Args:
         report: told every REPORT_EVERY calls how many are done.
+
+    Attributes:
+        succeeded: how many returned.
+        failed: how many raised, by exception.
+        feedback: how often feedback was taken.
     """
 
     def __init__(self, report: Callable[[int], None]) -> None:
@@ -43,6 +48,12 @@ class Outcomes:
         self._report = report
         self.succeeded = 0
         self.failed: Counter[str] = Counter()
+        self.feedback = 0
+
+    def add_feedback(self) -> None:
+        """Count feedback."""
+        with self._lock:
+            self.feedback += 1
 
     def add(self, error: Exception | None) -> None:
         """Count one call."""
@@ -68,6 +79,16 @@ def serve(desk: Callable[..., Any], traffic: Sequence[Ticket], report: Callable[
             outcomes.add(error)
         else:
             outcomes.add(None)
+        verdict = ticket.verdict  # in life it comes later, and from another process
+        if verdict is not None and headrace.feedback(
+            ticket.request_id,
+            score=verdict.score,
+            label=verdict.label,
+            comment=verdict.comment,
+            module=MODULE_NAME,
+            subject_id=ticket.customer,
+        ):
+            outcomes.add_feedback()
 
     slow = [ticket for ticket in traffic if ticket.mishap is Mishap.slow]
     # The slow calls wait in threads of their own, as they would on a network, beside the others.
@@ -103,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "calls": len(traffic),
             "succeeded": outcomes.succeeded,
             "failed": dict(outcomes.failed),
+            "feedback": outcomes.feedback,
             "sampling_rate_pct": config.telemetry.sampling_rate_pct,
             "sampled_calls": sum(keys.is_below_rate(keys.sampling_hash(t.request_id), rate) for t in traffic),
             "flushed": flushed,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["Check", "Ledger", "Summary", "TableFacts", "judge"]
+__all__ = ["Check", "FeedbackFacts", "Ledger", "Summary", "TableFacts", "judge"]
 
 EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}")
 
@@ -50,6 +50,29 @@ class TableFacts:
     examples: Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackFacts:
+    """What the demo reads from the feedback's table.
+
+    Attributes:
+        rows: how many.
+        distinct: feedback among them.
+        rows_with_email: rows in which an e-mail address is left.
+        on_rated_rows: how much is to be found by the requests that were rated and of which the dataset has a row.
+        joined_itself: how much joins a row by its own request.
+        joined: how much joins a row, by its own request or as feedback on a copy.
+        example: one that was joined; None where there is none.
+    """
+
+    rows: int
+    distinct: int
+    rows_with_email: int
+    on_rated_rows: int
+    joined_itself: int
+    joined: int
+    example: Mapping[str, Any] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One statement, and whether it holds; `figures` are what it rests on."""
@@ -67,7 +90,9 @@ class Summary:
         broker: HOST:PORT, and whether it was embedded.
         service: the service's last report: calls, succeeded, failed, sampled_calls, stats ...
         tally: the consumer's counts.
+        feedback_tally: the feedback consumer's counts.
         table: what is in the table.
+        feedback: what is in the feedback's table, and what it joins.
         dataset_path: the Delta table.
         config_path: the configuration that both processes used.
         listing: a line for a shell that lists the table.
@@ -80,7 +105,9 @@ class Summary:
     embedded: bool
     service: Mapping[str, Any]
     tally: Mapping[str, Any]
+    feedback_tally: Mapping[str, Any]
     table: TableFacts
+    feedback: FeedbackFacts
     dataset_path: str
     config_path: str
     listing: str
@@ -116,6 +143,13 @@ class Summary:
             },
             "redactions": dict(stats["redactions"]),
             "consumer": dict(self.tally),
+            "feedback": {
+                "given": self.service["feedback"],
+                "rows": self.feedback.rows,
+                "joined": self.feedback.joined,
+                "to_copies": self.feedback.joined - self.feedback.joined_itself,
+                "example": None if self.feedback.example is None else dict(self.feedback.example),
+            },
             "rows": self.table.rows,
             "rows_by_signature": dict(self.table.signatures),
             "dataset": self.dataset_path,
@@ -130,8 +164,16 @@ class Summary:
         }
 
 
-def judge(service: Mapping[str, Any], tally: Mapping[str, Any], table: TableFacts) -> list[Check]:
+def judge(
+    service: Mapping[str, Any],
+    tally: Mapping[str, Any],
+    feedback_tally: Mapping[str, Any],
+    table: TableFacts,
+    feedback: FeedbackFacts,
+) -> list[Check]:
     """Return what must hold after a demo, each with whether it does."""
+    told = feedback_tally["consumed"]
+    consumed = tally["consumed"] + told
     ledger = Ledger.of(service["stats"])
     dropped = sum(ledger.dropped.values())
     rejected, letters = sum(tally["rejected"].values()), sum(tally["dead_letters"].values())
@@ -144,8 +186,8 @@ def judge(service: Mapping[str, Any], tally: Mapping[str, Any], table: TableFact
         ),
         Check(
             "every delivered record was consumed, once",
-            tally["consumed"] == ledger.delivered,
-            f"{tally['consumed']} consumed, {ledger.delivered} delivered",
+            consumed == ledger.delivered,
+            f"{tally['consumed']} calls + {told} feedback consumed, {ledger.delivered} delivered",
         ),
         Check(
             "every consumed record is accounted for",
@@ -165,7 +207,17 @@ def judge(service: Mapping[str, Any], tally: Mapping[str, Any], table: TableFact
         ),
         Check(
             "no e-mail address is left",
-            table.rows_with_email == 0,
-            f"{table.rows_with_email} rows with one",
+            table.rows_with_email == feedback.rows_with_email == 0,
+            f"{table.rows_with_email} rows with one, {feedback.rows_with_email} of feedback",
+        ),
+        Check(
+            "feedback is in its table, once",
+            service["feedback"] == told == feedback.rows == feedback.distinct > 0,
+            f"{service['feedback']} given, {feedback.rows} rows",
+        ),
+        Check(
+            "feedback is joined to the row of its call",
+            feedback.joined_itself == feedback.on_rated_rows,
+            f"{feedback.joined_itself} by their request, {feedback.joined - feedback.joined_itself} on copies",
         ),
     ]

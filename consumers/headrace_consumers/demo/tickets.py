@@ -1,14 +1,18 @@
-"""The demo's traffic: support tickets with repeats, mishaps and personal data, the same ones for the same seed."""
+"""The demo's traffic: support tickets with repeats, mishaps, personal data and what customers say of the answers.
+
+The same ones for the same seed.
+"""
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["Mishap", "Ticket", "tickets"]
+__all__ = ["Mishap", "Ticket", "Verdict", "tickets"]
 
 REPEAT_SHARE: Final = 0.30
+RATED_EVERY: Final = 10
 
 
 class Mishap(StrEnum):
@@ -33,6 +37,15 @@ SHARES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a customer says of an answer, as `headrace.feedback` takes it."""
+
+    score: float
+    label: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """One call of the program.
 
@@ -41,16 +54,21 @@ class Ticket:
         customer: whose data it is.
         text: what the customer wrote.
         mishap: what will go wrong.
+        verdict: what the customer will say of the answer, if anything.
     """
 
     request_id: str
     customer: str
     text: str
     mishap: Mishap = Mishap.none
+    verdict: Verdict | None = None
 
 
 def tickets(count: int, seed: int = 7) -> list[Ticket]:
-    """Return `count` tickets; about 30% repeat an earlier one, about 10% fail, a few are slow."""
+    """Return `count` tickets; about 30% repeat an earlier one, about 10% fail, a few are slow.
+
+    Every tenth answer, the first among them, is rated by its customer.
+    """
     chance = random.Random(seed)  # noqa: S311  # made-up traffic
     slow_every = max(count // min(12, max(1, count // 50)), 1)
     made: list[Ticket] = []
@@ -63,7 +81,8 @@ def tickets(count: int, seed: int = 7) -> list[Ticket]:
             continue
         customer = f"customer-{chance.randrange(max(count // 4, 1))}"
         made.append(Ticket(request_id, customer, _text(chance), Mishap.slow if slow else _mishap(chance)))
-    return made
+    saying = random.Random(seed)  # noqa: S311
+    return [replace(each, verdict=None if at % RATED_EVERY else _verdict(saying)) for at, each in enumerate(made)]
 
 
 def _mishap(chance: random.Random) -> Mishap:
@@ -114,3 +133,9 @@ def _token(chance: random.Random) -> str:
 
 
 _CONTACTS: Final[tuple[Callable[[random.Random], str], ...]] = (_email, _email, _phone, _card, _address, _token)
+
+
+def _verdict(chance: random.Random) -> Verdict:
+    if chance.random() < 0.7:  # noqa: PLR2004  # a share
+        return Verdict(1.0, "thumbs_up")
+    return Verdict(0.0, "thumbs_down", f"This did not help. {_email(chance)}")

@@ -43,7 +43,7 @@ class Workspace:
 
     @property
     def config_path(self) -> Path:
-        """The configuration that both processes use, and that `headrace dataset ls` can use afterwards."""
+        """The configuration that all processes use, and that `headrace dataset ls` can use afterwards."""
         return self.folder / "headrace.json"
 
     @property

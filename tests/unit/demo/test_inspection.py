@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from headrace_consumers.demo.inspection import listing_line, query_line, table_facts
+from headrace_consumers.demo.inspection import feedback_facts, listing_line, query_line, table_facts
 
 
 def row(number, **changes):
@@ -55,6 +55,37 @@ def test_examples_are_of_different_signatures_and_redacted_where_there_are_such(
 def test_an_empty_table_has_no_examples(tmp_path):
     facts = table_facts(write(tmp_path / "t", [row(0)][:0] or pl.DataFrame([row(0)]).clear()))
     assert (facts.rows, facts.rows_with_email, facts.examples) == (0, 0, [])
+
+
+def said(number, of, **changes):
+    return {
+        "feedback_id": f"feedback-{number}",
+        "request_id": f"request-{of}",
+        "request_hash": f"hash-{of}",
+        "module_name": None,
+        "score": 0.5,
+        "label": None,
+        "comment": None,
+        "partition": 0,
+        "offset": number,
+        **changes,
+    }
+
+
+def test_feedback_is_joined_to_rows_by_its_request_and_through_copies(tmp_path):
+    rows = [row(number, request_id=f"request-{number}", module_name="desk") for number in range(3)]
+    path = write(tmp_path / "t", rows)
+    texts = {"module_name": pl.String, "label": pl.String, "comment": pl.String}
+    given = [said(1, 0), said(2, 1, comment="ada@example.com"), said(3, 7), said(4, 8)]
+    pl.DataFrame(given, schema_overrides=texts).write_delta(f"{path}-feedback")
+    rated = ["request-0", "request-1", "request-7", "request-8"]
+    facts = feedback_facts(path, rated)
+    assert (facts.rows, facts.distinct, facts.rows_with_email) == (4, 4, 1)
+    assert (facts.on_rated_rows, facts.joined_itself, facts.joined) == (2, 2, 2)
+    assert facts.example == {"request_id": "request-1", "score": 0.5, "label": None, "comment": "ada@example.com"}
+    pl.DataFrame([{"request_hash": "hash-7", "dedup_key": "key-2"}]).write_delta(f"{path}-sightings")
+    facts = feedback_facts(path, rated)
+    assert (facts.joined_itself, facts.joined) == (2, 3)
 
 
 @pytest.mark.parametrize("name", ["plain", "with blank", "it's", 'a "quoted" $HOME `one`'])

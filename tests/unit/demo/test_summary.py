@@ -7,18 +7,19 @@ import pytest
 
 from headrace_consumers.cli.present import count
 from headrace_consumers.demo.report import summary_lines
-from headrace_consumers.demo.summary import EMAIL, Ledger, Summary, TableFacts, judge
+from headrace_consumers.demo.summary import EMAIL, FeedbackFacts, Ledger, Summary, TableFacts, judge
 
 SERVICE = {
     "calls": 1000,
     "succeeded": 900,
     "failed": {"LookupError": 100},
+    "feedback": 90,
     "sampling_rate_pct": 50.0,
     "sampled_calls": 480,
     "flushed": True,
     "stats": {
-        "sampled": 1400,
-        "delivered": 1390,
+        "sampled": 1490,
+        "delivered": 1480,
         "spooled": 0,
         "in_flight": 0,
         "dropped": {"queue_full": 10},
@@ -51,10 +52,20 @@ FACTS = {
     "signatures": {"DraftReply": 700},
     "examples": [EXAMPLE],
 }
+FEEDBACK_TALLY = {"consumed": 90, "kept": 90, "rejected": {}, "dead_letters": {}, "commits": 4}
+FEEDBACK = {
+    "rows": 90,
+    "distinct": 90,
+    "rows_with_email": 0,
+    "on_rated_rows": 30,
+    "joined_itself": 30,
+    "joined": 33,
+    "example": {"request_id": "demo-7-10", "score": 0.0, "label": "thumbs_down", "comment": "not to [EMAIL]"},
+}
 
 
-def broken_checks(service=SERVICE, tally=TALLY, **facts):
-    checks = judge(service, tally, TableFacts(**{**FACTS, **facts}))
+def broken_checks(service=SERVICE, tally=TALLY, feedback=FEEDBACK, **facts):
+    checks = judge(service, tally, FEEDBACK_TALLY, TableFacts(**{**FACTS, **facts}), FeedbackFacts(**feedback))
     return [check.statement for check in checks if not check.holds]
 
 
@@ -74,7 +85,7 @@ def test_figures_that_agree_pass():
 @pytest.mark.parametrize(
     ("service", "statement"),
     [
-        (changed(SERVICE, "stats", "sampled", to=1401), "the producer's ledger balances"),
+        (changed(SERVICE, "stats", "sampled", to=1491), "the producer's ledger balances"),
         (changed(SERVICE, "flushed", to=False), "the producer's ledger balances"),
     ],
 )
@@ -104,6 +115,19 @@ def test_a_table_that_is_not_what_it_should_be_is_named(facts, statements):
     assert broken_checks(**facts) == statements
 
 
+@pytest.mark.parametrize(
+    ("facts", "statement"),
+    [
+        ({"rows": 91}, "feedback is in its table, once"),
+        ({"distinct": 89}, "feedback is in its table, once"),
+        ({"joined_itself": 29}, "feedback is joined to the row of its call"),
+        ({"rows_with_email": 1}, "no e-mail address is left"),
+    ],
+)
+def test_feedback_that_is_not_where_it_should_be_is_named(facts, statement):
+    assert broken_checks(feedback={**FEEDBACK, **facts}) == [statement]
+
+
 def test_an_empty_table_is_no_success():
     tally = {**TALLY, "kept": 0, "duplicates": 1200}
     assert broken_checks(tally=tally, rows=0, distinct_keys=0) == ["the table holds what was kept"]
@@ -126,13 +150,15 @@ def summary(**facts):
         embedded=True,
         service=SERVICE,
         tally=TALLY,
+        feedback_tally=FEEDBACK_TALLY,
         table=table,
+        feedback=FeedbackFacts(**FEEDBACK),
         dataset_path="/x/dataset",
         config_path="/x/headrace.json",
         listing="headrace dataset ls ...",
         query="python -c ...",
         seconds=12.34,
-        checks=judge(SERVICE, TALLY, table),
+        checks=judge(SERVICE, TALLY, FEEDBACK_TALLY, table, FeedbackFacts(**FEEDBACK)),
     )
 
 
@@ -141,6 +167,13 @@ def test_the_summary_is_json():
     assert found["ok"] is True
     assert found["ledger"]["balances"] is True
     assert (found["rows"], found["seconds"]) == (700, 12.3)
+    assert found["feedback"] == {
+        "given": 90,
+        "rows": 90,
+        "joined": 33,
+        "to_copies": 3,
+        "example": FEEDBACK["example"],
+    }
 
 
 def test_people_see_every_figure_and_every_check():
@@ -148,7 +181,8 @@ def test_people_see_every_figure_and_every_check():
     text = "\n".join(lines)
     for figure in (1000, 480, 1390, 180, 500, 700):
         assert count(figure) in text
-    assert "1,400 sampled = 1,390 delivered + 0 spooled + 0 in flight + 10 dropped (queue_full 10)" in text
+    assert 'Feedback on demo-7-10, joined to its row: 0 thumbs_down, "not to [EMAIL]"' in lines
+    assert "1,490 sampled = 1,480 delivered + 0 spooled + 0 in flight + 10 dropped (queue_full 10)" in text
     assert [line.split()[0] for line in lines if "no key is there twice" in line] == ["FAILED"]
     assert "[EMAIL]" in text
     assert "/x/dataset" in text

@@ -33,6 +33,16 @@ def test_even_a_short_run_has_a_slow_call(count):
     assert any(ticket.mishap is Mishap.slow for ticket in tickets(count))
 
 
+def test_every_tenth_answer_is_rated_and_what_customers_write_is_personal():
+    made = tickets(600)
+    rated = {position: ticket.verdict for position, ticket in enumerate(made) if ticket.verdict is not None}
+    assert list(rated) == list(range(0, 600, 10))
+    assert {(said.score, said.label) for said in rated.values()} == {(1.0, "thumbs_up"), (0.0, "thumbs_down")}
+    comments = [said.comment for said in rated.values() if said.comment is not None]
+    assert comments
+    assert all("@example.com" in comment for comment in comments)
+
+
 def test_slow_calls_repeat_nothing():
     made = tickets(3000)
     first = {}
