@@ -16,6 +16,7 @@ import structlog
 from confluent_kafka import KafkaError, TopicPartition
 
 from headrace.config import Config
+from headrace_consumers.dataset.batches import BatchCommitter, BatchLimits
 from headrace_consumers.dataset.delta.facts import read_facts
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
 from headrace_consumers.dataset.delta.layout import Layout
@@ -31,7 +32,7 @@ from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
 from headrace_consumers.dataset.kafka.source import close_consumer, make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.loop import BatchCommitter, BatchLimits, Loop
+from headrace_consumers.dataset.loop import Loop
 from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook

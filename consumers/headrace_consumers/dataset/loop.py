@@ -8,59 +8,34 @@ lost     -> discarded
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from headrace_consumers.dataset.batches import BatchCommitter, Batches, BatchLimits
 from headrace_consumers.dataset.commit_interval import commit_interval_s, members_of
 from headrace_consumers.dataset.delta.table import InteractionTable
-from headrace_consumers.dataset.errors import DatasetError, Fenced, NoAnswerError, Stopped, TableError
+from headrace_consumers.dataset.errors import DatasetError, Fenced, Stopped
 from headrace_consumers.dataset.kafka.assignment import Assignment
 from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors, refusal
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.pace import Pace
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.kafka.watch import TopicWatch
-from headrace_consumers.dataset.retrying import Retrying
 from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.dataset.upkeep.upkeep import MAINTAINER, Upkeep
 from headrace_consumers.deadletters import DeadLetterError
 
-__all__ = ["BatchCommitter", "BatchLimits", "Loop"]
+__all__ = ["Loop"]
 
 log = structlog.get_logger("headrace.dataset")
 
 POLL_S: Final = 0.2
 
 STATUS_S: Final = 0.5
-
-
-class BatchCommitter(Protocol):
-    """Commits a batch of messages."""
-
-    def commit(self, messages: Messages, starts: Mapping[int, int | None]) -> Tally:
-        """See `Committer.commit`."""
-        ...
-
-
-class BatchLimits:
-    """When a batch is due.
-
-    Args:
-        max_records: commit at this many records ...
-        max_bytes: ... or bytes ...
-        interval_s: ... or this long after the first of them.
-        give_up_after_s: end when commits have failed for so long.
-    """
-
-    def __init__(self, *, max_records: int, max_bytes: int, interval_s: float, give_up_after_s: float) -> None:
-        self.max_records = max_records
-        self.max_bytes = max_bytes
-        self.interval_s = interval_s
-        self.give_up_after_s = give_up_after_s
 
 
 class Loop:
@@ -109,15 +84,21 @@ class Loop:
         self._topic_watch = topic_watch
         self._table = table
         self._index = index
-        self._committer = make_committer(self._report_offsets)
-        self._limits = limits
+        self._configured_interval_s = limits.interval_s
         self._clock = clock
         self._on_progress = on_progress
         self._upkeep = upkeep
         self._pace = Pace()
         self._on_status = on_status
-        self._retrying = Retrying(limits.give_up_after_s)
-        self._batch_began_at: float | None = None
+        self._batches = Batches(
+            owned=assignment.owned,
+            committer=make_committer(self._report_offsets),
+            limits=limits,
+            interval_s=self._interval_s,
+            on_failure=self._note_error,
+            tally=tally,
+            clock=clock,
+        )
         self._last_event_at = clock()
         self._told_at = float("-inf")
         self._last_error: str | None = None
@@ -140,7 +121,7 @@ class Loop:
                 self._poll(POLL_S)
                 self._topic_watch.look()
                 self._bring_index_forward(stop)
-                if self._is_due():
+                if self._batches.is_due:
                     self._commit()
                     self._tell(at_once=True)
                 self._relieve()
@@ -161,10 +142,8 @@ class Loop:
             messages = [message for message in messages if message.error() is None]
         polled = Messages.polled(messages)
         self._pace.note(polled)
-        if self._owned.add(polled):
+        if self._batches.take(polled):
             self._last_event_at = self._clock()
-            if self._batch_began_at is None:
-                self._batch_began_at = self._last_event_at
         self._client_errors.raise_fatal()
         for message in errors:  # afterwards, for an end is the last of its partition
             self._on_error(message)
@@ -187,52 +166,19 @@ class Loop:
         self._index.release_all_but(set(self._owned))  # not in a callback: it may fire in the midst of a catch-up
 
     def _commit(self, *, is_last: bool = False) -> None:
-        batch = self._owned.batch()
-        self._batch_began_at = None
-        if not batch.messages:
-            return
-        try:
-            self.tally.add(self._committer.commit(batch.messages, batch.starts))
-        except (TableError, DeadLetterError, NoAnswerError) as error:
-            self._last_error = str(error)
-            pause_s = None if is_last else self._retrying.failed(self._clock())
-            if pause_s is None:
-                raise
-            log.warning(
-                "commit failed: the batch is kept and tried again",
-                reason=str(error),
-                in_s=pause_s,
-                records=len(batch.messages),
-                offsets=batch.starts,
-            )
-            return
-        self._retrying.succeeded()
-        self._owned.committed(batch)
-        self._assignment.resume()
-        self._last_event_at = self._clock()  # a slow commit is no idleness
-
-    def _is_full(self) -> bool:
-        return (
-            self._owned.buffered_records >= self._limits.max_records
-            or self._owned.buffered_bytes >= self._limits.max_bytes
-        )
-
-    def _is_due(self) -> bool:
-        if self._retrying.since is not None:
-            return self._retrying.is_due(self._clock())
-        if self._batch_began_at is None:
-            return False
-        return self._is_full() or self._clock() - self._batch_began_at >= self._interval_s()
+        if self._batches.commit(is_last=is_last):
+            self._assignment.resume()
+            self._last_event_at = self._clock()  # a slow commit is no idleness
 
     def _interval_s(self) -> float:
         members = members_of(self._source.partition_count, len(self._owned))
         return commit_interval_s(
-            self._limits.interval_s, members, self._table.commit_s, is_remote=self._table.store.is_remote
+            self._configured_interval_s, members, self._table.commit_s, is_remote=self._table.store.is_remote
         )
 
     def _relieve(self) -> None:
         """Read nothing more while there is no room: a store that is away, or a long catch-up, takes no memory."""
-        if self._is_full():
+        if self._batches.is_full:
             self._assignment.pause()
         elif self._assignment.is_paused:  # a partition that was taken away made room
             self._assignment.resume()
@@ -252,7 +198,7 @@ class Loop:
                     now,
                     assignment.has_joined,
                     assignment.status(),
-                    self._retrying.since,
+                    self._batches.failing_since,
                     assignment.is_paused,
                     self._last_error,
                 )
@@ -264,7 +210,7 @@ class Loop:
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         try:
-            if self._retrying.since is None:  # else there is no time to find out again that it fails
+            if self._batches.failing_since is None:  # else there is no time to find out again that it fails
                 self._commit(is_last=True)
         except (Fenced, Stopped, DatasetError, DeadLetterError) as error:
             starts = {partition: owned.start for partition, owned in self._owned.items() if owned.buffered}
@@ -273,8 +219,7 @@ class Loop:
 
     def _on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         self._assignment.unassign(partitions)
-        if not self._owned.buffered_records:
-            self._retrying.succeeded()
+        self._batches.dropped()
 
     def _report_offsets(self, next_offsets: Mapping[int, int]) -> None:
         offsets = [TopicPartition(self._source.topic, partition, offset) for partition, offset in next_offsets.items()]
@@ -284,6 +229,9 @@ class Loop:
         except KafkaException as error:
             log.warning("offsets not reported to Kafka", reason=error.args[0].str())
 
+    def _note_error(self, reason: str) -> None:
+        self._last_error = reason
+
     def _on_error(self, message: Any) -> None:
         error = message.error()
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes are named so
@@ -292,5 +240,5 @@ class Loop:
         place = self._source.topic if message.partition() < 0 else f"{self._source.topic}/{message.partition()}"
         if (refused := refusal(error, place)) is not None:
             raise refused
-        self._last_error = error.str()
+        self._note_error(error.str())
         log.warning("Kafka", partition=message.partition(), offset=message.offset(), reason=error.str())

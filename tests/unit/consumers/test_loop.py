@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
+from headrace_consumers.dataset.batches import BatchLimits
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
 from headrace_consumers.dataset.errors import NoAnswerError, OffsetsGoneError, SourceError, TableError
 from headrace_consumers.dataset.kafka.assignment import Assignment
 from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
 from headrace_consumers.dataset.kafka.source import Source
-from headrace_consumers.dataset.loop import BatchLimits, Loop
+from headrace_consumers.dataset.loop import Loop
 from headrace_consumers.dataset.retrying import Retrying
 from headrace_consumers.dataset.seen.index import NoIndex
 from headrace_consumers.dataset.tally import Tally
