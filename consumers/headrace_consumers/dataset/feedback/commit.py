@@ -17,7 +17,7 @@ from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
-from headrace_consumers.dataset.records.decode import Unreadable
+from headrace_consumers.dataset.records.decode import UNWRITABLE, Unreadable
 from headrace_consumers.dataset.tally import Tally
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["FeedbackCommitter"]
 
 _NO_SIGNATURE = ""
-_UNWRITABLE = Unreadable("unwritable", "no row can be built from it")
 
 log = structlog.get_logger("headrace.dataset")
 
@@ -57,7 +56,7 @@ class FeedbackCommitter:
             if isinstance(found, Unreadable):
                 unreadable.append((message, found))
             elif not is_datable(message):
-                unreadable.append((message, _UNWRITABLE))
+                unreadable.append((message, UNWRITABLE))
             elif suppression.concerns(found["subject_id"], found["request_id"]):
                 suppressed += 1
             else:

@@ -19,7 +19,14 @@ import polars as pl
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import NO_TIME_MS, Messages
 from headrace_consumers.dataset.records.datums import shape_of, walked
-from headrace_consumers.dataset.records.decode import EARLIEST_MS, MAX_AHEAD_MS, Decoder, FastavroDecoder, Unreadable
+from headrace_consumers.dataset.records.decode import (
+    EARLIEST_MS,
+    MAX_AHEAD_MS,
+    UNWRITABLE,
+    Decoder,
+    FastavroDecoder,
+    Unreadable,
+)
 from headrace_consumers.dataset.records.frame import FRAME_SCHEMA, NO_RECORDS, frame_of
 from headrace_consumers.dataset.records.json_text import are_objects, objects_of
 from headrace_consumers.dataset.records.views import columns_of
@@ -110,7 +117,7 @@ class ColumnarDecoder:
         records, culprits = frame_of([result.record for _, result in decoded])
         for culprit in reversed(culprits):
             place, _ = decoded.pop(culprit)
-            unreadable[place] = Unreadable("unwritable", "no row can be built from it")
+            unreadable[place] = UNWRITABLE
         at = np.concatenate([fast.at, np.asarray([place for place, _ in decoded], np.int64)])
         order = np.argsort(at, kind="stable")
         outputs = fast.outputs + [result.output for _, result in decoded]

@@ -15,7 +15,7 @@ from headrace_consumers.dataset.records.unsealing import unsealed
 from headrace_schemas import DecodeError, EnvelopeError, Interaction, Registry, interaction_codec
 from headrace_schemas.names import is_valid_name
 
-__all__ = ["Decoded", "Decoder", "FastavroDecoder", "Unreadable", "check"]
+__all__ = ["UNWRITABLE", "Decoded", "Decoder", "FastavroDecoder", "Unreadable", "check"]
 
 EARLIEST_MS: Final = 1_577_836_800_000
 """2020-01-01: an older record comes from a broken clock."""
@@ -40,6 +40,9 @@ class Unreadable:
 
     reason: str
     detail: str
+
+
+UNWRITABLE: Final = Unreadable("unwritable", "no row can be built from it")
 
 
 class Decoder(Protocol):
