@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from headrace_consumers.cli.consume import tally_lines
+from headrace_consumers.cli.consumer_display import tally_lines
 from headrace_consumers.cli.log_files import (
     BadLinesPath,
     FieldsHashes,

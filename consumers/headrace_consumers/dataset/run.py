@@ -1,9 +1,7 @@
 """Putting the dataset consumer together from a configuration."""
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -29,7 +27,6 @@ from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.dataset.side_tables import sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
-from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import hook_from_environment
 from headrace_consumers.dataset.tally import Tally
 from headrace_schemas import Registry
@@ -39,32 +36,17 @@ __all__ = ["run"]
 log = structlog.get_logger("headrace.dataset")
 
 
-def run(
-    config: Config,
-    *,
-    stop: threading.Event,
-    idle_exit_s: float | None = None,
-    on_progress: Callable[[Tally], None] | None = None,
-    on_status: Callable[[Status], None] | None = None,
-    accept_gap: bool = False,
-) -> Tally:
-    """Consume interactions into the table until `stop` is set; return what became of them.
+def run(config: Config, control: Control) -> Tally:
+    """Consume interactions into the table until told to stop; return what became of them.
 
     Args:
         config: the whole configuration.
-        stop: see `Control`, and so are the others.
-        idle_exit_s: see there.
-        on_progress: see there.
-        on_status: see there.
-        accept_gap: see there.
+        control: see there.
 
     Raises:
         HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
     """
     total = Tally()
-    control = Control(
-        stop=stop, idle_exit_s=idle_exit_s, on_progress=on_progress, on_status=on_status, accept_gap=accept_gap
-    )
     with contextlib.suppress(Stopped):
         _run(config, total, control)
     return total

@@ -1,6 +1,6 @@
 """`headrace consume dataset`: what it prints; the consumer itself has its own tests."""
 
-from headrace_consumers.cli.consume import Progress, status_line, tally_lines
+from headrace_consumers.cli.consumer_display import Progress, status_line, tally_lines
 from headrace_consumers.dataset import Tally
 from headrace_consumers.dataset.status import PartitionStatus, Status
 
