@@ -82,7 +82,7 @@ def test_a_time_of_which_no_row_can_be_made_is_a_dead_letter(ground):
 
 
 def test_of_an_erased_person_nothing_is_kept_also_when_the_erasure_comes_in_between(ground, monkeypatch):
-    ground.table.suppress(["subject-1"], ["r-2"], "2026-03-01")
+    ground.table.properties.suppress(["subject-1"], ["r-2"], "2026-03-01")
     of_subject = message_of(feedback(feedback_id="f-3", request_id="r-3", subject_id="subject-1"), 8)
     tally = ground.commit([*BATCH, of_subject], {0: None})
     assert (tally.kept, tally.rejected, tally.balances) == (1, {"suppressed": 2}, True)
@@ -92,7 +92,7 @@ def test_of_an_erased_person_nothing_is_kept_also_when_the_erasure_comes_in_betw
 
     def late(*arguments, **options):
         monkeypatch.setattr(ground.table, "commit", write)
-        other.suppress([], ["r-4"], "2026-03-02")
+        other.properties.suppress([], ["r-4"], "2026-03-02")
         return write(*arguments, **options)
 
     monkeypatch.setattr(ground.table, "commit", late)
