@@ -15,6 +15,7 @@ import typer
 
 from headrace_consumers.cli import (
     aggregate,
+    alerts,
     config,
     consume,
     dataset,
@@ -51,6 +52,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(alerts.app, name="alerts")
 app.command("demo", epilog=demo.EXAMPLE)(demo.command)
 app.command("import", epilog=import_.EXAMPLE)(import_.command)
 app.command("aggregate", epilog=aggregate.EXAMPLE)(aggregate.command)

@@ -1,12 +1,13 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
-Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py.
+Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py, alerts.py.
 """
 
 from typing import Final
 
 from pydantic import Field
 
+from headrace.config.alerts import Alerts
 from headrace.config.consumers import Dataset, Dedup, Filters, Optimization, QualityThresholds, Schemas
 from headrace.config.kafka import Kafka
 from headrace.config.privacy import Encryption, Redaction
@@ -16,7 +17,7 @@ from headrace.config.telemetry import Telemetry
 
 __all__ = ["NO_EFFECT_YET", "Config"]
 
-NO_EFFECT_YET: Final = frozenset({"quality_thresholds", "optimization"})
+NO_EFFECT_YET: Final = frozenset({"optimization"})
 """Sections that are accepted and checked, but that nothing in this release acts on."""
 
 
@@ -25,6 +26,7 @@ class Config(Section):
 
     telemetry: Telemetry = Field(default_factory=Telemetry)
     quality_thresholds: QualityThresholds = Field(default_factory=QualityThresholds)
+    alerts: Alerts = Field(default_factory=Alerts)
     optimization: Optimization = Field(default_factory=Optimization)
     kafka: Kafka = Field(default_factory=Kafka)
     spool: Spool = Field(default_factory=Spool)

@@ -23,6 +23,7 @@ COMMANDS = [
     ["deadletter", "show"],
     ["deadletter", "replay"],
     ["privacy", "pseudonym"],
+    ["alerts", "render"],
     ["demo"],
 ]
 

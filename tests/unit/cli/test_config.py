@@ -26,7 +26,6 @@ def test_check_names_each_key_that_has_no_effect_yet(command, config_file):
         f"ok: {path}",
         "optimization.git_target: accepted, has no effect yet",
         "optimization.synthetic_target: accepted, has no effect yet",
-        "quality_thresholds.min_success_rate: accepted, has no effect yet",
     ]
 
 

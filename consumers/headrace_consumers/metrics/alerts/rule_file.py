@@ -1,0 +1,70 @@
+"""The rule file of a configuration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.config import Config, check_latency_thresholds
+from headrace_consumers.metrics.alerts.burn_rate import burn_rates, never_reached, windows
+from headrace_consumers.metrics.alerts.counted import counted
+from headrace_consumers.metrics.alerts.quality import quality
+from headrace_consumers.metrics.alerts.render import render
+from headrace_consumers.metrics.alerts.rule import Alert, Group
+from headrace_consumers.metrics.alerts.system import system
+
+__all__ = ["RuleFile", "alerts_of", "groups_of", "rule_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """What Prometheus reads.
+
+    Attributes:
+        text: YAML.
+        alerts: how many alerting rules it has.
+        recordings: how many recording rules.
+        notes: what the configuration asks for and is not in it, a line each.
+    """
+
+    text: str
+    alerts: int
+    recordings: int
+    notes: tuple[str, ...]
+
+
+def rule_file(config: Config) -> RuleFile:
+    """Return the rules of a configuration.
+
+    Raises:
+        ConfigError: a threshold that cannot be watched exactly.
+    """
+    groups = groups_of(config)
+    rules = [rule for group in groups for rule in group.rules]
+    found = alerts_of(groups)
+    return RuleFile(
+        text=render(groups, config.alerts.runbook_url),
+        alerts=len(found),
+        recordings=len(rules) - len(found),
+        notes=tuple(never_reached(config.quality_thresholds.min_success_rate, config.alerts.burn_rates)),
+    )
+
+
+def groups_of(config: Config) -> list[Group]:
+    """Return the groups of rules, none of them empty.
+
+    Raises:
+        ConfigError: a threshold that cannot be watched exactly.
+    """
+    check_latency_thresholds(config)
+    alerts, thresholds = config.alerts, config.quality_thresholds
+    groups = [
+        *(counted(window_s) for window_s in sorted({alerts.window_s, *windows(alerts)})),
+        quality(thresholds, alerts),
+        burn_rates(thresholds.min_success_rate, alerts),
+        system(alerts),
+    ]
+    return [group for group in groups if group.rules]
+
+
+def alerts_of(groups: Sequence[Group]) -> list[Alert]:
+    """Return the alerting rules."""
+    return [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]

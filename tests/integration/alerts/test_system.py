@@ -1,0 +1,167 @@
+"""Headrace itself: promtool on series that are written down."""
+
+from itertools import chain
+
+from tests.support.prometheus_rules import TARGET, Scene, counter
+
+WARNING, CRITICAL = {"severity": "warning"}, {"severity": "critical"}
+SERVICE = {"service": "shop", "environment": "production"}
+PRODUCER = {**SERVICE, "producer": "one"}
+HOUR = 60
+
+
+def flat(*phases: tuple[int, float | None]) -> list[float | None]:
+    """Return a gauge's values: so many minutes each."""
+    return list(chain.from_iterable([value] * minutes for minutes, value in phases))
+
+
+def test_a_prometheus_that_scrapes_nothing_says_so(scene: Scene) -> None:
+    build = {"consumer": "metrics", "release": "1", "python": "3.12"}
+    scene.add("headrace_build_info", flat((20, None), (20, 1), (10, None)), **build)
+    scene.quiet("HeadraceNotWatched", 3, 20, 30, 39, 46)
+    scene.fires("HeadraceNotWatched", 10, CRITICAL)
+    scene.says(
+        "HeadraceNotWatched",
+        10,
+        CRITICAL,
+        {
+            "summary": "Prometheus sees no Headrace consumer, so no other alert can fire: 0 consumers",
+            "description": "Alert: Prometheus sees no Headrace consumer, so no other alert can fire\n"
+            "Current: 0 consumers\n"
+            "Threshold: 1\n"
+            "Action: Start the consumers, look at Prometheus' targets",
+            "runbook_url": "docs/operations.md#alert-headracenotwatched",
+        },
+    )
+    scene.check()
+
+
+def test_a_kind_of_consumer_that_runs_nowhere_any_more_fires_until_one_is_back(scene: Scene) -> None:
+    kept = {"release": "1", "python": "3.12"}
+    scene.add("headrace_build_info", flat((20, 1), (30, None), (10, 1)), consumer="dataset", **kept)
+    # Another takes its place with another address, as on Kubernetes: nothing fires.
+    scene.add("headrace_build_info", flat((20, 1), (40, None)), consumer="metrics", **kept)
+    scene.add("headrace_build_info", flat((20, None), (40, 1)), instance="two:9464", consumer="metrics", **kept)
+    scene.quiet("HeadraceConsumerGone", 19, 22, 55)
+    scene.fires("HeadraceConsumerGone", 40, {**CRITICAL, "consumer": "dataset"})
+    scene.check()
+
+
+def test_a_consumer_that_is_behind_for_five_minutes_fires(scene: Scene) -> None:
+    place = {"topic": "headrace.interactions.v1"}
+    scene.add("headrace_consumer_lag_seconds", flat((10, 1), (20, 400), (10, 2)), partition="0", **place)
+    scene.add("headrace_consumer_lag_seconds", flat((40, 0)), partition="1", **place)
+    scene.add(
+        "headrace_consumer_lag_seconds", flat((10, 1), (4, 400), (26, 2)), topic="headrace.stats.v1", partition="0"
+    )
+    scene.quiet("HeadraceConsumerLag", 5, 13, 35)
+    scene.fires("HeadraceConsumerLag", 20, {**WARNING, **place, "job": TARGET["job"]})
+    scene.check()
+
+
+def test_a_single_dead_letter_fires_the_first_too_and_resolves(scene: Scene) -> None:
+    place = {"topic": "headrace.interactions.v1"}
+    scene.add("up", flat((60, 1)))
+    scene.add(
+        "headrace_dead_letters_total", [*flat((20, None)), *counter((40, 0), start=1)], **place, reason="undecodable"
+    )
+    scene.add("headrace_dead_letters_total", counter((30, 0), (1, 1), (29, 0)), **place, reason="unknown_schema")
+    scene.quiet("HeadraceDeadLetters", 15, 50)
+    scene.fires("HeadraceDeadLetters", 25, {**WARNING, **place, "reason": "undecodable"})
+    scene.fires("HeadraceDeadLetters", 38, {**WARNING, **place, "reason": "unknown_schema"})
+    scene.check()
+
+
+def test_a_ledger_that_does_not_balance_fires_in_either_direction(scene: Scene) -> None:
+    scene.add("headrace_producer_ledger_imbalance_records", flat((10, 0), (10, -2), (10, 0)), **PRODUCER)
+    scene.add("headrace_producer_ledger_imbalance_records", flat((30, 0)), **{**PRODUCER, "producer": "two"})
+    scene.quiet("HeadraceLedgerImbalance", 5, 10, 25)
+    scene.fires("HeadraceLedgerImbalance", 15, {**WARNING, **SERVICE})
+    scene.check()
+
+
+def test_lost_records_fire_by_reason(scene: Scene) -> None:
+    scene.add("headrace_records_dropped_total", counter((20, 0), (1, 5), (39, 0)), **SERVICE, reason="queue_full")
+    scene.add("headrace_records_dropped_total", counter((60, 0)), **SERVICE, reason="exit")
+    scene.quiet("HeadraceRecordsLost", 15, 45)
+    scene.fires("HeadraceRecordsLost", 25, {**WARNING, **SERVICE, "reason": "queue_full"})
+    scene.check()
+
+
+def test_a_service_of_which_no_process_tells_anything_fires_and_one_that_ended_in_order_does_not(scene: Scene) -> None:
+    name = "headrace_producer_last_report_timestamp_seconds"
+    scene.add(name, flat((10, 600), (40, 600)), **PRODUCER)  # killed at minute 10
+    others = {**PRODUCER, "service": "two of which one was killed"}
+    scene.add(name, flat((50, 600)), **others)
+    scene.add(name, [60.0 * minute for minute in range(50)], **{**others, "producer": "two"})
+    scene.add(name, [*[60.0 * minute for minute in range(11)], *flat((40, None))], **{**PRODUCER, "service": "ended"})
+    scene.quiet("HeadraceProducersSilent", 9, 14)
+    scene.fires("HeadraceProducersSilent", 20, {**WARNING, **SERVICE})
+    scene.check()
+
+
+def test_a_service_that_is_back_or_away_for_a_day_resolves(scene: Scene) -> None:
+    scene.every_s = 240
+    name = "headrace_producer_last_report_timestamp_seconds"
+    back = [0.0] * 30 + [240.0 * step for step in range(30, 500)]
+    scene.add(name, back, **PRODUCER)
+    scene.add(name, flat((500, 0)), **{**PRODUCER, "service": "gone"})
+    gone = {**WARNING, **SERVICE, "service": "gone"}
+    scene.fires("HeadraceProducersSilent", 60, {**WARNING, **SERVICE}, gone)
+    scene.fires("HeadraceProducersSilent", 200, gone)
+    scene.quiet("HeadraceProducersSilent", 25 * HOUR)
+    scene.check()
+
+
+def test_a_spool_that_grows_fires_and_one_that_empties_now_and_then_does_not(scene: Scene) -> None:
+    ledger = "headrace_producer_ledger_records"
+    growing = [*flat((10, 0)), *(float(20 * minute) for minute in range(30)), *flat((10, 0))]
+    scene.add(ledger, growing, **PRODUCER, term="spooled")
+    scene.add(ledger, growing, **PRODUCER, term="delivered")
+    in_turn = [float(minute % 10 * 20) for minute in range(50)]
+    scene.add(ledger, in_turn, **{**PRODUCER, "service": "in turn"}, term="spooled")
+    scene.add(ledger, flat((50, 700)), **{**PRODUCER, "service": "left behind"}, term="spooled")
+    # Kafka is away, and Prometheus scrapes the service itself.
+    scene.add("headrace_producer_records_spooled", growing, job="desk", instance="desk:80")
+    scene.quiet("HeadraceSpoolGrowing", 10, 20, 45)
+    scene.fires("HeadraceSpoolGrowing", 35, {**WARNING, **SERVICE}, {**WARNING, "service": "desk", "job": "desk"})
+    scene.check()
+
+
+def test_a_dataset_that_does_not_grow_while_calls_are_sampled_fires(scene: Scene) -> None:
+    hours = 20 * HOUR
+    scene.add("headrace_records_sampled_total", counter((hours, 1)), **SERVICE)
+    scene.add("headrace_dataset_examples_total", counter((HOUR, 1), (8 * HOUR, 0), (11 * HOUR, 1)), signature="Answer")
+    scene.add("headrace_dataset_examples_total", counter((hours, 1)), signature="")  # feedback
+    scene.quiet("HeadraceDatasetStalled", 5 * HOUR, 10 * HOUR)
+    scene.fires("HeadraceDatasetStalled", 8 * HOUR, WARNING)
+    scene.check()
+
+
+def test_a_dataset_that_is_not_there_at_all_does_not_grow_and_without_calls_none_needs_to(scene: Scene) -> None:
+    scene.add("headrace_records_sampled_total", counter((HOUR, 0), (HOUR, 1), (8 * HOUR, 0)), **SERVICE)
+    scene.quiet("HeadraceDatasetStalled", 30, 9 * HOUR)
+    scene.fires("HeadraceDatasetStalled", 2 * HOUR, WARNING)
+    scene.check()
+
+
+def test_one_reason_that_rejects_over_half_of_a_signature_fires(scene: Scene) -> None:
+    def judged(signature: str, kept: float, **rejected: float) -> None:
+        minutes = 8 * HOUR
+        scene.add("headrace_dataset_examples_total", counter((HOUR, 1), (minutes, kept)), signature=signature)
+        for reason, per_minute in rejected.items():
+            values = counter((HOUR, 0), (minutes, per_minute))
+            scene.add("headrace_dataset_rejected_total", values, signature=signature, reason=reason)
+
+    judged("Answer", 0.2, quality=0.7, cost=0.1)
+    judged("Two reasons", 0.1, quality=0.45, cost=0.45)
+    judged("Rare", 0, quality=0.05)
+    scene.add("headrace_dataset_rejected_total", counter((9 * HOUR, 1)), signature="Never kept", reason="failed")
+    scene.quiet("HeadraceFilterRejecting", 10)
+    scene.fires(
+        "HeadraceFilterRejecting",
+        8 * HOUR,
+        {**WARNING, "signature": "Answer", "reason": "quality"},
+        {**WARNING, "signature": "Never kept", "reason": "failed"},
+    )
+    scene.check()

@@ -1,0 +1,104 @@
+"""Rules tried by promtool on series that are written down: a value a minute, and which alerts fire when."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+from headrace.config import Config
+from headrace_consumers.metrics.alerts import rule_file
+from tests.support.prometheus import run_tool
+from tests.support.prometheus_programs import Programs
+
+__all__ = ["TARGET", "Labels", "Scene", "counter", "series"]
+
+Labels: TypeAlias = Mapping[str, str]
+TARGET: Final = {"job": "headrace-metrics", "instance": "one:9464"}
+"""The scraped process that the series are of, unless a test says otherwise."""
+
+
+def counter(*phases: tuple[int, float], start: float = 0) -> list[float]:
+    """Return a counter's values, one a minute: for so many minutes it grows by so much, and so on."""
+    growth = itertools.chain.from_iterable([per_minute] * minutes for minutes, per_minute in phases)
+    return list(itertools.accumulate(growth, initial=start))
+
+
+def series(name: str, values: Iterable[float | None], **labels: str) -> tuple[str, str]:
+    """Return a series of a target as promtool reads it; None: it is not there."""
+    all_labels = {**TARGET, **labels}
+    shown = ",".join(f'{label}="{value}"' for label, value in all_labels.items())
+    return f"{name}{{{shown}}}", " ".join("_" if value is None else f"{value:g}" for value in values)
+
+
+@dataclass
+class Scene:
+    """What Prometheus scrapes, and what is expected of the rules.
+
+    Attributes:
+        programs: where promtool is.
+        folder: an empty one.
+        config: what the rules are rendered from.
+        every_s: between two values of a series, and between evaluations, seconds.
+    """
+
+    programs: Programs
+    folder: Path
+    config: Config = field(default_factory=Config)
+    every_s: int = 60
+    _series: dict[str, str] = field(default_factory=dict)
+    _firing: list[dict[str, Any]] = field(default_factory=list)
+    _texts: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, name: str, values: Iterable[float | None], **labels: str) -> None:
+        """Add a series."""
+        key, text = series(name, values, **labels)
+        assert key not in self._series, key
+        self._series[key] = text
+
+    def fires(self, alert: str, at: int, *expected: Labels) -> None:
+        """Expect that at a minute exactly these alerts of a name fire; their labels without the name."""
+        samples = [{"labels": _alerts(alert, labels), "value": 1} for labels in expected]
+        asked = f'ALERTS{{alertname="{alert}",alertstate="firing"}}'
+        self._firing.append({"expr": asked, "eval_time": f"{at}m", "exp_samples": samples})
+
+    def quiet(self, alert: str, *minutes: int) -> None:
+        """Expect that no alert of a name fires at these minutes."""
+        for at in minutes:
+            self.fires(alert, at)
+
+    def says(self, alert: str, at: int, labels: Labels, annotations: Labels) -> None:
+        """Expect that one alert of a name fires, with this text."""
+        expected = [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)}]
+        self._texts.append({"alertname": alert, "eval_time": f"{at}m", "exp_alerts": expected})
+
+    def check(self) -> None:
+        """Let promtool see to it.
+
+        Raises:
+            AssertionError: with what it says.
+        """
+        rules = rule_file(self.config).text
+        test = {
+            "interval": f"{self.every_s}s",
+            "input_series": [{"series": name, "values": values} for name, values in self._series.items()],
+            "promql_expr_test": self._firing,
+            "alert_rule_test": self._texts,
+        }
+        file = {
+            "rule_files": ["rules.yaml"],
+            "evaluation_interval": f"{self.every_s}s",
+            "group_eval_order": [group["name"] for group in yaml.safe_load(rules)["groups"]],
+            "tests": [test],
+        }
+        (self.folder / "rules.yaml").write_text(rules, encoding="utf-8")
+        (self.folder / "test.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
+        done = run_tool(self.programs.promtool, "test", "rules", "test.yaml", folder=self.folder)
+        assert done.returncode == 0, done.stdout
+
+
+def _alerts(alert: str, labels: Labels) -> str:
+    shown = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f'ALERTS{{alertname="{alert}",alertstate="firing",{shown}}}'

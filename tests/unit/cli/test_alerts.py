@@ -1,0 +1,69 @@
+"""`headrace alerts render`."""
+
+import os
+import stat
+
+import pytest
+import yaml
+
+
+def test_render_prints_rules_and_nothing_else(command):
+    ended = command("alerts", "render")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("# Written by `headrace alerts render`.")
+    assert [group["name"] for group in yaml.safe_load(ended.out)["groups"]][-1] == "headrace-system"
+
+
+def test_render_writes_a_file_that_prometheus_may_read_whatever_the_umask(command, tmp_path):
+    path = tmp_path / "rules.yaml"
+    path.write_text("old", encoding="utf-8")
+    before = os.umask(0o077)
+    try:
+        ended = command("alerts", "render", "--output", path)
+    finally:
+        os.umask(before)
+    assert ended.code == 0
+    alerts, recordings = (path.read_text(encoding="utf-8").count(f"- {kind}: ") for kind in ("alert", "record"))
+    assert ended.out == f"{path}: {alerts} alerts, {recordings} recording rules\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [each.name for each in tmp_path.iterdir()] == ["rules.yaml"]
+
+
+def test_what_cannot_be_written_is_one_line_and_leaves_nothing(command, tmp_path):
+    ended = command("alerts", "render", "--output", tmp_path / "missing" / "rules.yaml")
+    assert ended.code == 2
+    assert ended.error.endswith("cannot write the rules (No such file or directory); give another file")
+    (tmp_path / "folder").mkdir()
+    assert command("alerts", "render", "--output", tmp_path / "folder").code == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_burn_rate_without_a_rule_is_a_note_beside_the_rules(command, config_file):
+    ended = command("alerts", "render", "--config", config_file({"quality_thresholds": {"min_success_rate": 0.9}}))
+    assert ended.code == 0
+    assert ended.err == (
+        "note: alerts.burn_rates.0: 14.4 times the budget of 10% is over 100% of the calls, so there is no such rule\n"
+    )
+    assert yaml.safe_load(ended.out)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"quality_thresholds": {"max_latency_p99_ms": 2500}}, "the nearest is 2560"),
+        ({"alerts": {"min_call": 5}}, "alerts.min_call: unknown key; did you mean alerts.min_calls?"),
+        ({"alerts": {"window_s": 0}}, "alerts.window_s: found 0, expected greater than or equal to 1"),
+        ({"alerts": {"window_s": "15m"}}, 'alerts.window_s: found "15m", expected integer'),
+        (
+            {"alerts": {"burn_rates": [{"factor": 2, "long_s": 60, "short_s": 60}]}},
+            "alerts.burn_rates: found short_s 60, expected less than long_s 60",
+        ),
+        ({"alerts": {"runbook_url": "https://x/#here"}}, 'alerts.runbook_url: found "https://x/#here"'),
+        ({"alerts": {"runbook_url": "{{ $value }}"}}, "alerts.runbook_url: found"),
+    ],
+)
+def test_a_configuration_that_makes_no_rules_is_one_line(command, config_file, values, said):
+    ended = command("alerts", "render", "--config", config_file(values))
+    assert ended.code == 2
+    assert said in ended.error
+    assert ended.out == ""
