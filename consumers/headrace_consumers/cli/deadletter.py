@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from headrace_consumers.cli.deadletter_lines import plan_lines, portrait_lines, summary_lines
 from headrace_consumers.cli.options import AsJson, ConfigPath
-from headrace_consumers.cli.present import columns, count, print_json, print_lines, shares
+from headrace_consumers.cli.present import print_json, print_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace.config import Config
     from headrace_consumers.deadletters.replay import Choice, Plan
-    from headrace_consumers.deadletters.summary import Summary
     from headrace_schemas import DeadLetter
 
 __all__ = ["app"]
@@ -59,7 +59,7 @@ def list_(
         groups = [group.as_dict() for group in summary.groups]
         print_json({"topic": topic.name, "groups": groups, "copies": summary.copies, "odd": summary.odd[0]})
         return
-    print_lines(_summary_lines(summary, topic.name, by_time=by is not None))
+    print_lines(summary_lines(summary, topic.name, by_time=by is not None))
 
 
 @app.command(epilog="Example: headrace deadletter show headrace.interactions.v1/3/1742")
@@ -92,7 +92,7 @@ def show(
     if as_json:
         print_json(shown)
     else:
-        print_lines(_portrait_lines(shown))
+        print_lines(portrait_lines(shown))
 
 
 @app.command(epilog="Example: headrace deadletter replay --reason unknown_schema --apply")
@@ -127,7 +127,7 @@ def replay(
     if as_json:
         print_json({**made.as_dict(), "applied": apply, "replayed": replayed})
     else:
-        print_lines(_plan_lines(made, replayed, applied=apply))
+        print_lines(plan_lines(made, replayed, applied=apply))
 
 
 def _choice(where: str | None, reasons: list[str], *, again: bool) -> "Choice":
@@ -195,57 +195,3 @@ def _apply(config: "Config", topic: Any, made: "Plan") -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     return done
-
-
-def _summary_lines(summary: "Summary", topic: str, *, by_time: bool) -> list[str]:
-    if not summary.groups:
-        return [f"{topic}: no dead letters"]
-    header = ("reason", "topic", "letters", "replayed", "first", "last", "example")
-    rows = [
-        (g.reason, g.topic, count(g.letters), count(g.replayed), _time(g.first_ms), _time(g.last_ms), g.example)
-        for g in summary.groups
-    ]
-    lines = columns([header, *rows], right=frozenset({2, 3}))
-    if by_time:
-        counts = sorted((when, g.reason, g.topic, n) for g in summary.groups for when, n in g.by_time.items())
-        cells = [(when, reason, of, count(number)) for when, reason, of, number in counts]
-        lines += ["", *columns([("time", "reason", "topic", "letters"), *cells], right=frozenset({3}))]
-    from headrace_consumers.deadletters import REASONS
-
-    reasons = sorted({group.reason for group in summary.groups})
-    lines += ["", *columns([(reason, REASONS.get(reason, "")) for reason in reasons])]
-    if summary.copies:
-        lines.append(f"{count(summary.copies)} more are copies: a letter is written at least once")
-    number, at = summary.odd
-    if at is not None:
-        lines.append(f"{count(number)} messages are no dead letters, e.g. partition {at[0]} offset {at[1]}")
-    return lines
-
-
-def _portrait_lines(shown: dict[str, Any]) -> list[str]:
-    plain = {**shown, "headers": ", ".join(shown["headers"]), "replayed_to": ", ".join(shown["replayed_to"])}
-    for name in ("append_time_ms", "written_at_ms"):
-        plain[name.removesuffix("_ms")] = _time(plain.pop(name))
-    payload = plain.pop("payload", None)
-    lines = columns([(name, str(value)) for name, value in plain.items() if value not in {"", None}])
-    if payload is None:
-        return [*lines, "", "--payload shows its content, which may hold personal data"]
-    lines += ["", *columns([(f"header {name}", str(value)) for name, value in payload["headers"].items()])]
-    lines += columns([(name, str(value)) for name, value in (payload["record"] or {}).items() if value is not None])
-    return [*lines, "", *payload["hexdump"]]
-
-
-def _plan_lines(made: "Plan", replayed: int, *, applied: bool) -> list[str]:
-    lines = [f"chosen           {count(made.chosen.total())}  {shares(made.chosen)}".rstrip()]
-    if made.replayed_before:
-        lines.append(f"replayed before  {count(made.replayed_before)}  left out; --again takes them too")
-    if made.unreadable_still:
-        still = count(made.unreadable_still.total())
-        lines.append(f"of the rest      {still}  will be dead letters again: {shares(made.unreadable_still)}")
-    if applied:
-        return [*lines, f"replayed         {count(replayed)}  to {', '.join(sorted(made.topics)) or 'nowhere'}"]
-    return [*lines, f"to replay        {count(len(made.letters))}  nothing was done yet; --apply does it"]
-
-
-def _time(unix_ms: int | None) -> str:
-    return "" if unix_ms is None else dt.datetime.fromtimestamp(unix_ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -11,7 +11,7 @@ from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.rows import to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import Fenced, StateError
-from headrace_consumers.dataset.seen import seen_set
+from headrace_consumers.dataset.seen import partition_set
 from headrace_consumers.dataset.seen.catch_up import catch_up
 from headrace_consumers.dataset.seen.fingerprints import fingerprints_of
 from headrace_consumers.dataset.seen.member_folder import lock_member_folder
@@ -122,7 +122,7 @@ def test_its_file_is_the_users_only(tmp_path):
 
 def test_killed_it_lags_and_never_leads(tmp_path):
     seen = opened(tmp_path)
-    for number in range(seen_set.PENDING_ADDITIONS):
+    for number in range(partition_set.PENDING_ADDITIONS):
         add(seen, 0, [KEYS[number]], number + 1)  # the last of these saves
     add(seen, 0, [b"f" * 64], 100)
     left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}  # what a kill leaves
@@ -130,7 +130,7 @@ def test_killed_it_lags_and_never_leads(tmp_path):
     for name, content in left.items():
         (tmp_path / name).write_bytes(content)
     again = opened(tmp_path)
-    assert again.watermark(0) == seen_set.PENDING_ADDITIONS
+    assert again.watermark(0) == partition_set.PENDING_ADDITIONS
     assert known(again, [*KEYS, b"f" * 64]) == [True] * 20 + [False]
     again.close()
 

@@ -17,20 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from headrace_consumers.dataset.errors import StateError
-from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of
 from headrace_consumers.dataset.seen.memory import MemoryWatch, Size
+from headrace_consumers.dataset.seen.partition_set import PartitionSet
 from headrace_consumers.dataset.seen.seen_file import Origin, SeenFile, connect
 
 __all__ = ["DuckDbSeenSet", "SeenSet"]
 
 log = structlog.get_logger("headrace.dataset")
 
-PENDING_KEYS: Final = 245_760
-"""Two of DuckDB's row groups: as many go to the file without passing through its log."""
-
-PENDING_ADDITIONS: Final = 20
 _OLD_FILE: Final = "seen.duckdb"
 
 
@@ -109,7 +104,7 @@ class DuckDbSeenSet:
         self._origin = origin
         self._watch = watch
         self._connection = connect()
-        self._sets: dict[int, _PartitionSet] = {}
+        self._sets: dict[int, PartitionSet] = {}
         _set_old_file_aside(folder / _OLD_FILE)
 
     def watermark(self, partition: int) -> int | None:
@@ -173,9 +168,9 @@ class DuckDbSeenSet:
         sets = self._sets.values()
         return Size(sum(len(loaded.table) for loaded in sets), sum(loaded.table.size_bytes for loaded in sets))
 
-    def _set(self, partition: int) -> "_PartitionSet":
+    def _set(self, partition: int) -> PartitionSet:
         if partition not in self._sets:
-            self._sets[partition] = _PartitionSet(
+            self._sets[partition] = PartitionSet(
                 SeenFile(self._connection, self._folder / f"seen-{partition}.duckdb", self._origin)
             )
             self._look()
@@ -184,76 +179,6 @@ class DuckDbSeenSet:
     def _look(self) -> None:
         if self._watch is not None:
             self._watch.look(self.size)
-
-
-class _PartitionSet:
-    """A partition's fingerprints in memory, the file behind them, and what the file lacks yet."""
-
-    def __init__(self, file: SeenFile) -> None:
-        self.file = file
-        self._is_behind = False
-        try:
-            if self.file.next_offset is None and len(self.file):
-                self.file.empty(self.file.erasures)  # a rebuild was interrupted
-            self.table = FingerprintTable(self.file.read(), len(self.file))
-        except StateError as error:
-            self.file.set_aside(error)
-            self.table = FingerprintTable()
-        self.next_offset = self.file.next_offset
-        self._nothing_pending()
-
-    def add(self, keys: Mapping[int, Fingerprints], watermark: int | None) -> None:
-        for day, fingerprints in keys.items():
-            added = self.table.add(fingerprints)
-            self._pending.append((day, added))
-            self._pending_keys += len(added)
-        if watermark is not None:
-            self.next_offset = watermark
-        self._pending_additions += 1
-        if self._pending_keys >= PENDING_KEYS or self._pending_additions >= PENDING_ADDITIONS:
-            self.save()
-
-    def save(self) -> None:
-        """Bring the file forward. One that cannot be written stays behind, which is no harm: memory has the keys."""
-        if self._pending_additions and not self._is_behind:
-            try:
-                self.file.append(self._pending, self.next_offset)
-            except StateError as error:
-                self._stay_behind(error)
-        self._nothing_pending()
-
-    def forget(self, erasures: int) -> None:
-        self.file.empty(erasures)
-        self.table.close()
-        self.table = FingerprintTable()
-        self.next_offset = None
-        self._nothing_pending()
-
-    def forget_before(self, day: int) -> int:
-        self.save()
-        if self._is_behind:
-            return 0
-        try:
-            return self.table.remove(self.file.remove_before(day))
-        except StateError as error:
-            self._stay_behind(error)
-            return 0
-
-    def close(self) -> None:
-        self.save()
-        self.file.close()
-        self.table.close()
-
-    def _nothing_pending(self) -> None:
-        self._pending: list[tuple[int, Fingerprints]] = []
-        self._pending_keys = self._pending_additions = 0
-
-    def _stay_behind(self, error: StateError) -> None:
-        self._is_behind = True
-        log.warning(
-            "seen-set file not written: the keys stay in memory, and the next start brings it forward from the table",
-            reason=str(error),
-        )
 
 
 def _set_old_file_aside(path: Path) -> None:
