@@ -36,8 +36,8 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     raw.sort(key=lambda message: (message.partition(), message.offset()))
     batch = Messages.polled(raw)
     decoder, filter_ = columnar.ColumnarDecoder(), Filter(load(None, {}, {}).filters)
-    slices = list(columnar._slices(batch.sizes_bytes))
-    columns = decoder.decode(batch)
+    latest = batch.append_times_ms + columnar.MAX_AHEAD_MS
+    datums, columns = columnar.walked(decoder._shape, batch.values, batch.keys, latest), decoder.decode(batch)
     seen, everything = FingerprintTable(), [True] * len(batch)
     seen.add(fingerprints_of(batch.keys)[0])
     kept = select.select(batch, everything, decoder, filter_).kept
@@ -48,13 +48,15 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
             ("messages to columns", lambda: Messages.polled(raw)),
             ("key in its partition", lambda: placement.misplaced(batch, 4)),
             ("key in the table", lambda: seen.contains(fingerprints_of(batch.keys)[0])),
-            ("* datums walked, columns of views", lambda: [decoder._exact(batch.values[f:t], f) for f, t in slices]),
-            ("* checks on columns", lambda: columnar._plainly_right(columns.records, batch, columns.at)),
-            ("* JSON parsed", lambda: columnar._parsed(columns.records)),
-            ("* filter and quality", lambda: filter_.judge_all(columns.records, columns.outputs)),
+            (
+                "* datums walked, JSON scanned",
+                lambda: columnar.walked(decoder._shape, batch.values, batch.keys, latest),
+            ),
+            ("* columns of views", lambda: columnar.frame_of_datums(decoder._shape, datums)),
+            ("* filter and quality", lambda: filter_.judge_all(columns.records, columns.filled)),
             ("* copies within the batch", lambda: select._behind_a_passing_copy(batch.keys, columns.at)),
             ("* rows, sorted, as Arrow", lambda: rows.to_rows(kept, "topic", "id")),
-            ("* Parquet, zstd, fsync", lambda: files.write_files(store, table)),
+            ("* Parquet, zstd, fsync", lambda: files.write_files(store, table, rows.INTERACTIONS)),
         ]
         return [(name, _least(part) / len(batch) * 1e6) for name, part in timed]
 

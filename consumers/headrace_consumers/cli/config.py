@@ -13,7 +13,6 @@ from headrace_consumers.cli.present import columns, print_json, print_lines
 
 if TYPE_CHECKING:
     from headrace.config import Filters
-    from headrace.config.telemetry import Keep
 
 __all__ = ["app"]
 
@@ -41,7 +40,7 @@ def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     config = load(config_path)
     check_latency_thresholds(config)
     check_own_callables(config.filters)
-    notes = [*check_client_options(config.kafka), *weighed_wrong(config.telemetry.keep, config.filters)]
+    notes = check_client_options(config.kafka)
     source = config_path or os.environ.get(ENV_FILE)
     # load() has read the file just now, so it is there and a JSON object.
     in_file = json.loads(Path(source).read_text(encoding="utf-8")) if source else {}
@@ -52,29 +51,6 @@ def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     print_lines([f"ok: {source or 'no file; environment and defaults'}"])
     print_lines(f"{key}: accepted, has no effect yet" for key in no_effect)
     print_lines(notes)
-
-
-def weighed_wrong(keep: "Keep", filters: "Filters") -> list[str]:
-    """Return what lets calls that a keep rule matches become rows, one line each.
-
-    A matched call's probability is that of being kept in full or as an outcome, and outcomes are no rows: among rows it
-    stands for more calls than 1/inclusion_probability.
-    """
-    notes = []
-    named = [("filters.default", filters.default)]
-    named += [(f"filters.signatures.{name}", filters.for_signature(name)) for name in filters.signatures]
-    for where, thresholds in named:
-        if keep.slow_per_s > 0 and keep.slow_ms < thresholds.max_latency_ms:
-            notes.append(
-                f"{where}.max_latency_ms: {thresholds.max_latency_ms:g} is above telemetry.keep.slow_ms, "
-                f"{keep.slow_ms:g}: rows in between weigh too little in estimates; make slow_ms as large"
-            )
-        if keep.errors_per_s > 0 and not thresholds.require_success:
-            notes.append(
-                f"{where}.require_success: false while telemetry.keep.errors_per_s is set: "
-                "rows of failed calls weigh too little in estimates"
-            )
-    return notes
 
 
 def check_own_callables(filters: "Filters") -> None:

@@ -33,27 +33,6 @@ def test_keys_of_working_sections_are_not_named():
     assert without_effect({"telemetry": {"enabled": True}, "kafka": {}}) == []
 
 
-def test_check_tells_where_kept_calls_become_rows_that_weigh_too_little(command, config_file):
-    path = config_file(
-        {
-            "telemetry": {"keep": {"slow_per_s": 1, "errors_per_s": 1, "slow_ms": 2000}},
-            "filters": {
-                "default": {"max_latency_ms": 2000},
-                "signatures": {"Long": {"max_latency_ms": 3000}, "Any": {"require_success": False}},
-            },
-        }
-    )
-    slow, failed = command("config", "check", "--config", path, "--json").json["notes"]
-    assert slow == (
-        "filters.signatures.Long.max_latency_ms: 3000 is above telemetry.keep.slow_ms, 2000: "
-        "rows in between weigh too little in estimates; make slow_ms as large"
-    )
-    assert failed == (
-        "filters.signatures.Any.require_success: false while telemetry.keep.errors_per_s is set: "
-        "rows of failed calls weigh too little in estimates"
-    )
-
-
 def test_check_finds_the_file_that_the_environment_names(command, config_file, monkeypatch):
     path = config_file({"optimization": {"git_target": 5}})
     monkeypatch.setenv("HEADRACE_CONFIG", str(path))

@@ -2,11 +2,10 @@
 
 import io
 import json
-import re
-from itertools import chain
 from pathlib import Path
 
 import fastavro
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -15,12 +14,10 @@ from hypothesis import strategies as st
 from headrace.config import load
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.kafka.message import Message
-from headrace_consumers.dataset.records import json_text
 from headrace_consumers.dataset.records.columnar import ColumnarDecoder
-from headrace_consumers.dataset.records.datums import shape_of, walked
 from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder
+from headrace_consumers.dataset.records.filled import filled_share
 from headrace_consumers.dataset.records.frame import frame_of
-from headrace_consumers.dataset.records.json_text import are_objects, object_of, objects_of
 from headrace_schemas import Registry, interaction_codec
 from headrace_schemas.codec import MARKER
 from headrace_schemas.registry import fingerprint_of
@@ -33,7 +30,6 @@ REGISTRY = Registry([OLDER])
 REFERENCE = FastavroDecoder(REGISTRY)
 DECODER = ColumnarDecoder(REFERENCE)
 SCHEMA = Registry().current("headrace.v1.Interaction")
-SHAPE = shape_of(SCHEMA, MARKER + fingerprint_of(SCHEMA))
 ENCODE = interaction_codec().encode
 
 
@@ -51,11 +47,11 @@ def agree(messages):
     readable = {place: result for place, result in enumerate(expected) if isinstance(result, Decoded)}
     assert columns.at.tolist() == list(readable)
     assert columns.unreadable == {place: r for place, r in enumerate(expected) if place not in readable}
-    for row, output, result in zip(
-        columns.records.iter_rows(named=True), columns.outputs, readable.values(), strict=True
+    for row, filled, result in zip(
+        columns.records.iter_rows(named=True), columns.filled.tolist(), readable.values(), strict=True
     ):
         assert repr(row) == repr({name: result.record[name] for name in row})  # repr tells -0.0 from 0.0
-        assert repr(output) == repr(result.output) or output == result.output
+        assert filled == filled_share(result.output)
 
 
 def older(question):
@@ -79,7 +75,7 @@ def test_what_is_plainly_right_never_reaches_the_reference():
 
 def test_no_messages_are_no_rows():
     columns = DECODER.decode([])
-    assert (columns.records.shape, columns.outputs, columns.unreadable) == ((0, len(SCHEMA["fields"])), [], {})
+    assert (columns.records.shape, len(columns.filled), columns.unreadable) == ((0, len(SCHEMA["fields"])), 0, {})
 
 
 def test_strings_of_every_length_around_the_one_that_a_view_holds_itself():
@@ -92,6 +88,14 @@ def test_strings_of_every_length_around_the_one_that_a_view_holds_itself():
     assert columns.records.rows(named=True) == draw
     assert columns.records["service"].unique(maintain_order=True).to_list() == list(dict.fromkeys(texts))
     assert columns.records.filter(pl.col("service") == "0123456789ab")["event_id"].len() == 1
+
+
+def test_without_a_compiler_all_is_the_reference_s():
+    messages = [message_of(interaction(1)), message_of(b"noise", 1), message_of(interaction(2), 2)]
+    fast, slow = DECODER.decode(messages), ColumnarDecoder(REFERENCE, is_compiled=False).decode(messages)
+    assert slow.records.equals(fast.records)
+    assert (slow.at.tolist(), slow.filled.tolist()) == (fast.at.tolist(), fast.filled.tolist())
+    assert slow.unreadable == fast.unreadable
 
 
 def test_all_poison_at_once():
@@ -174,93 +178,6 @@ def test_every_mix_of_good_and_bad(drawn):
     )
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 700), st.integers(0, 255), st.integers(0, 40)), max_size=8)
-)
-def test_exact_is_never_said_of_what_the_codec_refuses(changes):
-    values = [bytearray(ENCODE(interaction(number))) for number in range(3)]
-    for number, at, byte, cut in changes:
-        value = values[number % 3]
-        if value:
-            value[at % len(value)] = byte
-        if cut == 0:
-            del value[at:]
-    for value, is_exact in zip(values, walked(SHAPE, [bytes(v) for v in values]).is_exact, strict=True):
-        (result,) = REFERENCE.decode([Message(0, 0, b"k", bytes(value), NOW_MS)])
-        reason = getattr(result, "reason", None)
-        if is_exact:
-            assert reason not in {"not_single_object", "unknown_schema", "trailing_bytes"}
-            if reason == "undecodable":  # strings are not looked at
-                assert "UnicodeDecodeError" in result.detail
-
-
-@pytest.mark.parametrize(
-    "kind", [["null", "string", "long"], ["string", "null"], "bytes", {"type": "map", "values": "long"}]
-)
-def test_a_schema_that_cannot_be_walked_is_refused_at_the_start(kind):
-    with pytest.raises(ValueError, match="steps"):
-        shape_of({"fields": [{"name": "steps", "type": kind}]}, b"")
-
-
-JSON_TEXTS = st.one_of(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    ).map(json.dumps),
-    st.text(alphabet='{}[]",:0123456789eE+-.\\un ntrue\ufeff\x00\t', max_size=30),
-    st.sampled_from(
-        [
-            '{"a":1e400}',
-            '{"a":NaN}',
-            '{"a":"\\ud800"}',
-            "{}",
-            " {} ",
-            "\ufeff{}",
-            '{"a":1,}',
-            '{"a":' + "9" * 5000 + "}",
-        ]
-    ),
-    st.integers(1, 1100).map(lambda depth: '{"a":' * depth + "1" + "}" * depth),
-)
-
-
-@given(JSON_TEXTS)
-def test_json_is_what_python_says_it_is(text):
-    try:
-        expected = json.loads(text)
-    except (ValueError, RecursionError):
-        expected = None
-    found = object_of(text)
-    assert (found is None) == (not isinstance(expected, dict))
-
-
-def read(texts):
-    found = list(chain.from_iterable(objects_of(texts)))
-    assert are_objects(texts).tolist() == [value is not None for value in found]
-    return found
-
-
-@given(st.lists(JSON_TEXTS | st.text(alphabet='{}[]",:a1\\ ', max_size=8), max_size=6))
-def test_many_texts_are_what_each_is_alone(texts):
-    series = pl.Series([text for text in texts if not re.search("[\ud800-\udfff]", text)], dtype=pl.String)
-    assert repr(read(series)) == repr([object_of(text) for text in series])
-
-
-def test_a_text_that_is_wrong_among_many_is_found():
-    texts = [json.dumps({"a": "x" * number}) for number in range(2_500)]
-    texts[1_700], texts[3], texts[4] = "[1]", '{"a":' * 1_000 + "1" + "}" * 1_000, '{"a":NaN}'
-    expected = [object_of(text) for text in texts]
-    assert (expected[3], expected[1_700]) == (None, None)
-    assert repr(read(pl.Series(texts))) == repr(expected)
-
-
-def test_texts_that_are_plainly_right_are_not_looked_at_twice(monkeypatch):
-    monkeypatch.setattr(json_text, "object_of", None)
-    texts = [json.dumps({"a": "x" * number, "b": [{}] * (number % 3)}) for number in range(200)]
-    assert read(pl.Series(texts)) == [json.loads(text) for text in texts]
-    assert read(pl.Series([], dtype=pl.String)) == []
-
-
 @settings(max_examples=60)
 @given(
     st.lists(
@@ -296,8 +213,9 @@ def test_the_filter_says_the_same_of_a_frame_as_of_each_record(drawn):
     records = [interaction(number, **changes) for number, changes in enumerate(drawn)]
     outputs = [json.loads(record["output"]) for record in records]
     frame, _ = frame_of(records)
+    filled = np.asarray([filled_share(output) for output in outputs])
     expected = [filter_.judge(record, output) for record, output in zip(records, outputs, strict=True)]
-    found = filter_.judge_all(frame, outputs)
+    found = filter_.judge_all(frame, filled)
     assert found["reason"].to_list() == [verdict.reason for verdict in expected]
     assert found["quality"].to_list() == pytest.approx([verdict.quality for verdict in expected])
     assert found.schema["quality"] == pl.Float64

@@ -1,5 +1,7 @@
 """Filters and scorers of the user's own: what they see, what they decide, and how they may fail."""
 
+import json
+
 import pytest
 
 from headrace.config import load
@@ -75,10 +77,8 @@ def test_one_record_and_many_are_judged_alike():
         for success in (True, False)
     ]
     columns = ColumnarDecoder().decode([message_of(record) for record in records])
-    many = filter_.judge_all(columns.records, columns.outputs)["reason"].to_list()
-    assert many == [
-        filter_.judge(record, output).reason for record, output in zip(records, columns.outputs, strict=True)
-    ]
+    many = filter_.judge_all(columns.records, columns.filled)["reason"].to_list()
+    assert many == [filter_.judge(record, json.loads(record["output"])).reason for record in records]
     assert {"quality", f"{OWN}:is_polite", "failed", None} == set(many)
 
 

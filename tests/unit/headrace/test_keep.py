@@ -81,21 +81,6 @@ def one_call_a_request():
     return kept(1)
 
 
-@pytest.fixture(scope="module")
-def full_records():
-    """Return for each seed of which calls there is a full record, as rows of the dataset are."""
-    rates_of_calls = [rate for rate, _ in rates()]
-    return np.array(
-        [
-            [
-                keys.is_below_rate(keys.sampling_hash(f"{seed}/{number}"), rate)
-                for number, rate in enumerate(rates_of_calls)
-            ]
-            for seed in range(SEEDS)
-        ]
-    )
-
-
 def test_the_traffic_puts_everything_in_play():
     decided = rates()
     levels = {match.reason for _, match in decided}
@@ -122,20 +107,6 @@ def test_the_95_percent_interval_covers_the_truth_95_percent_of_the_time(one_cal
     errors = np.sqrt(is_kept @ ((1 - probability) * (values / probability) ** 2))
     coverage = np.mean(np.abs(estimates - values.sum()) <= 1.96 * errors)
     assert 0.93 < coverage < 0.965
-
-
-def z_of_the_rows(probability, is_full, max_latency_ms):
-    """Return how far the dataset's estimate of the calls that pass its filter is off, in standard errors."""
-    passes = np.array([float(not c.failed and c.latency_s * 1000 <= max_latency_ms) for c in CALLS])
-    estimates = is_full @ (passes / probability)
-    return (estimates.mean() - passes.sum()) / (estimates.std(ddof=1) / math.sqrt(SEEDS))
-
-
-def test_the_dataset_s_rows_are_weighed_right_where_none_of_them_is_slow(one_call_a_request, full_records):
-    probability, _ = one_call_a_request
-    assert abs(z_of_the_rows(probability, full_records, SLOW_MS)) < 4
-    # Else their probability is that of being kept at all, in full or as an outcome, which `config check` warns of.
-    assert z_of_the_rows(probability, full_records, 2 * SLOW_MS) < -20
 
 
 def test_totals_are_unbiased_where_a_request_has_several_calls_that_stand_or_fall_together():

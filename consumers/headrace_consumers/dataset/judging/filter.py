@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from headrace.config import Filters, Thresholds
@@ -72,13 +74,13 @@ class Filter:
         return Verdict(reason, quality, unknown)
 
     def judge_all(
-        self, records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]], suppressed: pl.Series | None = None
+        self, records: pl.DataFrame, filled: npt.NDArray[np.float64], suppressed: pl.Series | None = None
     ) -> pl.DataFrame:
         """Return `reason` (null: it passes) and `quality` of each record; those of an outcome mean nothing.
 
         Args:
             records: FRAME_SCHEMA.
-            outputs: their parsed outputs.
+            filled: shape (n,), `filled_share` of their outputs.
             suppressed: which of them are of somebody who was erased; None: none.
 
         Raises:
@@ -86,7 +88,7 @@ class Filter:
         """
         signatures = records["signature"].unique().to_list()
         limit = self._limits(signatures)
-        quality = score_frame(records, outputs, limit(lambda thresholds: thresholds.scorer, pl.String()))
+        quality = score_frame(records, filled, limit(lambda thresholds: thresholds.scorer, pl.String()))
         column = pl.col
         verdicts = records.select(
             pl.when(pl.lit(value=False) if suppressed is None else suppressed)

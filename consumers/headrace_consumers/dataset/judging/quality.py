@@ -3,19 +3,19 @@
 `score_frame` is the same for many records at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from headrace_consumers.dataset.records.filled import filled_share
 from headrace_schemas import Interaction
 
-__all__ = ["SCORERS", "UNENCODABLE_PREFIX", "Scorer", "score_fields", "score_frame", "score_legacy"]
+__all__ = ["SCORERS", "Scorer", "score_fields", "score_frame", "score_legacy"]
 
 Scorer: TypeAlias = Callable[[Interaction, Mapping[str, Any]], float]
-
-UNENCODABLE_PREFIX: Final = "<unencodable "
-"""How the producer marks a value that has no JSON form."""
 
 
 def score_fields(record: Interaction, output: Mapping[str, Any]) -> float:
@@ -24,7 +24,7 @@ def score_fields(record: Interaction, output: Mapping[str, Any]) -> float:
     A declared field that the program did not fill is null in the record. A short answer loses nothing.
     """
     del record
-    return _filled_share(output)
+    return filled_share(output)
 
 
 def score_legacy(record: Interaction, output: Mapping[str, Any]) -> float:
@@ -50,34 +50,20 @@ def score_legacy(record: Interaction, output: Mapping[str, Any]) -> float:
 SCORERS: Final[Mapping[str, Scorer]] = {"fields": score_fields, "legacy": score_legacy}
 
 
-def score_frame(records: pl.DataFrame, outputs: Sequence[Mapping[str, Any]], scorer: pl.Expr) -> pl.Series:
+def score_frame(records: pl.DataFrame, filled: npt.NDArray[np.float64], scorer: pl.Expr) -> pl.Series:
     """Return each record's score as `quality`.
 
     Args:
         records: FRAME_SCHEMA.
-        outputs: their parsed outputs.
+        filled: shape (n,), `filled_share` of their outputs.
         scorer: the name of each record's scorer.
     """
-    fields = pl.Series(map(_filled_share, outputs), dtype=pl.Float64)
     latency_ms, tokens = pl.col("latency_ms"), pl.col("tokens")
     legacy = (
         pl.when(pl.col("output").str.len_chars() < 20).then(0.5).otherwise(1.0)  # noqa: PLR2004
         * pl.when(latency_ms < 100).then(0.8).when(latency_ms > 30_000).then(0.9).otherwise(1.0)  # noqa: PLR2004
         * pl.when(tokens < 50).then(0.7).otherwise(1.0)  # noqa: PLR2004
     )
-    return records.select(quality=pl.when(scorer == "legacy").then(legacy).otherwise(fields)).to_series()
-
-
-def _filled_share(output: Mapping[str, Any]) -> float:
-    for value in output.values():
-        if not (isinstance(value, str) and value[:1].isalnum()):  # what begins so is filled, and most does
-            break
-    else:
-        return 1.0 if output else 0.0
-    return sum(map(_is_filled, output.values())) / len(output)
-
-
-def _is_filled(value: Any) -> bool:
-    if isinstance(value, str):
-        return not (not value or value.isspace() or value.startswith(UNENCODABLE_PREFIX))
-    return not (value is None or value in ([], {}))
+    return records.select(
+        quality=pl.when(scorer == "legacy").then(legacy).otherwise(pl.lit(pl.Series(filled)))
+    ).to_series()

@@ -89,7 +89,7 @@ def select(
     fresh = np.flatnonzero(is_new & ~is_stray)
     candidates = messages if len(fresh) == len(messages) else messages.chosen(fresh)
     columns = decoder.decode(candidates)
-    verdicts = filter_.judge_all(columns.records, columns.outputs, suppression.holds(columns.records))
+    verdicts = filter_.judge_all(columns.records, columns.filled, suppression.holds(columns.records))
     is_outcome = (columns.records["capture_level"] == "outcome").to_numpy()
     passes = verdicts["reason"].is_null().to_numpy() & ~is_outcome
     is_copy = _behind_a_passing_copy(candidates.keys, columns.at[passes])
