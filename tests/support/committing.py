@@ -35,6 +35,7 @@ class CommitPath:
         breaker: none, unless a test is about it.
         filter_: by default that of the default configuration.
         partitions: of the topic.
+        position: where the table stands.
         insist_on_topic: asked when a key is misplaced.
     """
 
@@ -46,13 +47,14 @@ class CommitPath:
         breaker: Breaker | None = None,
         filter_: Filter | None = None,
         partitions: int = 1,
+        position: int | None = None,
         insist_on_topic: Callable[[], None] = lambda: None,
     ) -> None:
         source = replace(SOURCE, partition_count=partitions)
         self.table = InteractionTable(folder / "table", sleep=lambda _: None)
         self._seen = DuckDbSeenSet(folder, Origin(self.table.id, source.topic_id, source.partition_count))
         self.dead_letters = MemoryDeadLetters()
-        self._position: int | None = None
+        self._position = position
         self._committer = Committer(
             landing=Landing(
                 source=source,

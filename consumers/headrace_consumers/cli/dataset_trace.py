@@ -1,6 +1,7 @@
 """`headrace dataset trace`: one record, from its offset to its row."""
 
 import datetime as dt
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -9,7 +10,7 @@ from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines
 
 if TYPE_CHECKING:
-    from headrace_consumers.fates.trace import Traced, Track
+    from headrace_consumers.fates.trace import Commit, Traced, Track
 
 __all__ = ["EXAMPLE", "trace"]
 
@@ -22,6 +23,9 @@ def trace(
     id_: Annotated[str, typer.Argument(metavar="ID", help="An event id, a request id or a deduplication key.")],
     *,
     last: Annotated[int, typer.Option("--last", min=1, help="Look at so many of the newest messages.")] = 100_000,
+    commits: Annotated[
+        int, typer.Option("--commits", min=1, help="... and of the table's newest commits; its log keeps 20,000.")
+    ] = 10_000,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,12 +36,14 @@ def trace(
     from headrace.config import load
     from headrace_consumers import fates
 
-    track = fates.trace(load(config_path), id_, last=last)
+    track = fates.trace(load(config_path), id_, last=last, commits=commits)
     if as_json:
-        print_json({"records": list(map(_as_dict, track.records)), "looked_at": track.looked_at, "notes": track.notes})
+        told = None if track.told_from is None else asdict(track.told_from)
+        found = {"records": list(map(_as_dict, track.records)), "looked_at": track.looked_at}
+        print_json({**found, "commits_told_from": told, "notes": track.notes})
     else:
         for number, traced in enumerate(track.records[:_COPIES_SHOWN]):
-            print_lines([""] * (number > 0) + _lines(traced))
+            print_lines([""] * (number > 0) + _lines(traced, track.told_from))
         if (more := len(track.records) - _COPIES_SHOWN) > 0:
             print_lines(["", f"and {count(more)} more: --json shows all"])
         print_lines(f"not looked at: {remark}" for remark in track.notes)
@@ -58,7 +64,7 @@ def _nothing(id_: str, track: "Track") -> list[str]:
     ]
 
 
-def _lines(traced: "Traced") -> list[str]:
+def _lines(traced: "Traced", told_from: "Commit | None") -> list[str]:
     fate, row = traced.fate, traced.fate.row
     kafka = f"{traced.topic}/{traced.partition}/{traced.offset}"
     if traced.append_time_ms is not None:
@@ -74,8 +80,14 @@ def _lines(traced: "Traced") -> list[str]:
     if row is not None and fate.outcome.value == "row":
         cells.append(("file", row.file))
     if traced.commit is not None:
-        cells.append(("commit", f"version {traced.commit.version}, {_time(traced.commit.at_ms)}"))
+        cells.append(("commit", _of(traced.commit)))
+    elif told_from is not None and fate.outcome.value != "waiting":
+        cells.append(("commit", f"before {_of(told_from)}, the oldest that was looked at; --commits"))
     return columns([(name, value) for name, value in cells if value])
+
+
+def _of(commit: "Commit") -> str:
+    return f"version {commit.version}, {_time(commit.at_ms)}"
 
 
 def _became(traced: "Traced") -> str:

@@ -24,7 +24,9 @@ def why(
     last: Annotated[
         int, typer.Option("--last", min=1, help="Look at so many of the topic's newest messages.")
     ] = 10_000,
-    commits: Annotated[int, typer.Option("--commits", min=1, help="... and of the table's newest commits.")] = 1_000,
+    commits: Annotated[
+        int, typer.Option("--commits", min=1, help="... and of the table's newest commits; its log keeps 20,000.")
+    ] = 1_000,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:

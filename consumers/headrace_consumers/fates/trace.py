@@ -27,7 +27,6 @@ from headrace_schemas.keys import partition_of
 __all__ = ["Commit", "Traced", "Track", "trace"]
 
 _KEY_LENGTH: Final = 64
-_COMMITS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +77,24 @@ class Track:
     Attributes:
         records: by topic, partition and offset.
         looked_at: messages of the topic that were looked at; None: Kafka was not.
+        told_from: the oldest commit that was looked at; None: all were.
         notes: what could not be looked at, and why.
     """
 
     records: list[Traced] = field(default_factory=list)
     looked_at: int | None = None
+    told_from: Commit | None = None
     notes: list[str] = field(default_factory=list)
 
 
-def trace(config: Config, id_: str, *, last: int) -> Track:
+def trace(config: Config, id_: str, *, last: int, commits: int = 10_000) -> Track:
     """Return the records that an id names, and the copies of their keys.
 
     Args:
         config: the whole configuration.
         id_: an event id, a request id or a deduplication key.
         last: look at so many of the newest messages of the topic, beside the rows' own.
+        commits: look at so many of the table's newest commits.
 
     Raises:
         TableError: the table cannot be read.
@@ -111,15 +113,16 @@ def trace(config: Config, id_: str, *, last: int) -> Track:
     readings = [reading_of(message, decoded, filter_, suppression) for message, decoded in messages]
     snapshot = table.snapshot
     of_keys = _found(table, lambda: {} if snapshot is None else rows_of_keys(snapshot, {each.key for each in readings}))
-    commits = _Commits(table)
+    told = _Commits(table, commits)
     for reading, (_, decoded) in zip(readings, messages, strict=True):
         place = app_id(topic_id, reading.partition)
         fate = fate_of(reading, of_keys.get(reading.key), topic_id, table.position(place))
-        track.records.append(_traced(config, reading, decoded, fate, commits.of(place, reading.offset)))
+        track.records.append(_traced(config, reading, decoded, fate, told.of(place, reading.offset)))
     seen = {(each.partition, each.offset) for each in readings}
     for row in rows:
         if row.topic_id != topic_id or (row.partition, row.offset) not in seen:
-            track.records.append(_of_row(row, commits.of(app_id(row.topic_id, row.partition), row.offset)))
+            track.records.append(_of_row(row, told.of(app_id(row.topic_id, row.partition), row.offset)))
+    track.told_from = told.told_from
     track.records.sort(key=lambda each: (each.topic, each.partition, each.offset))
     return track
 
@@ -199,16 +202,19 @@ def _of_row(row: Row, commit: Commit | None) -> Traced:
 class _Commits:
     """Which commit took an offset in, as the table's log tells."""
 
-    def __init__(self, table: TableAtHand) -> None:
+    def __init__(self, table: TableAtHand, most: int) -> None:
         self._table = table
+        self._most = most
         self._moves: list[tuple[str, int, int, Commit]] | None = None
+        self.told_from: Commit | None = None
 
     def of(self, place: str, offset: int) -> Commit | None:
         if self._moves is None:
             self._moves = []
-            for entry in self._table.table.history(_COMMITS) if self._table.table is not None else ():
+            for entry in self._table.table.history(self._most) if self._table.table is not None else ():
                 facts = read_facts(entry)
                 commit = Commit(int(entry.get("version", 0)), int(entry.get("timestamp", 0)))
+                self.told_from = commit if commit.version else None  # the newest come first
                 for app, (start, target) in facts.moves.items() if facts is not None else ():
                     self._moves.append((app, start or 0, target, commit))
         return next((c for app, start, target, c in self._moves if app == place and start <= offset < target), None)

@@ -51,6 +51,19 @@ def test_trace_tells_the_row_its_file_and_commit(command, config, tmp_path):
     assert "captured only where telemetry.sampling_rate_pct is above" in ended.out
 
 
+def test_trace_says_where_the_commits_that_it_looks_at_do_not_reach(command, config, tmp_path):
+    path = CommitPath(tmp_path, position=3)
+    path.commit([message_of(interaction("d", event_id="event-d"), 3)])
+    path.close()
+    wanted = {"event-a": "before version 2, ", "event-d": "version 2, "}
+    for event, begin in wanted.items():
+        out = command("dataset", "trace", event, "--config", config, "--commits", "1").out
+        assert dict(line.split(maxsplit=1) for line in out.splitlines() if line)["commit"].startswith(begin)
+    found = command("dataset", "trace", "event-a", "--config", config, "--commits", "1", "--json").json
+    assert (found["records"][0]["commit"], found["commits_told_from"]["version"]) == (None, 2)
+    assert command("dataset", "trace", "event-a", "--config", config, "--json").json["commits_told_from"] is None
+
+
 def test_a_table_that_is_missing_has_no_rows_and_a_damaged_one_is_one_line(command, config, config_file, tmp_path):
     next((tmp_path / "table").rglob("*.parquet")).unlink()
     ended = command("dataset", "trace", "event-a", "--config", config)
