@@ -1,7 +1,7 @@
 """Tables with rows of several people, and erasing some of them, without a broker."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -61,21 +61,22 @@ def rows_of(path: Path | str) -> pl.DataFrame:
     return pl.scan_delta(str(path)).collect().sort("topic_id", "partition", "offset")
 
 
-def config_of(path: Path) -> Config:
+def config_of(path: Path | str, options: Mapping[str, str] | None = None) -> Config:
     """A configuration of a table, without a broker."""
-    return load(None, {"dataset": {"path": str(path)}}, {})
+    return load(None, {"dataset": {"path": str(path), "storage_options": dict(options or {})}}, {})
 
 
 def erasure(
-    path: Path,
+    path: Path | str,
     *numbers: object,
+    options: Mapping[str, str] | None = None,
     requests: Sequence[str] = (),
     hook: Hook = no_hook,
     sleep: Callable[[float], object] = lambda _: None,
 ) -> Erasure:
     """The erasure of some people."""
     wanted = Wanted(frozenset(person(number) for number in numbers), frozenset(requests))
-    return Erasure(config_of(path), wanted, now=lambda: dt.datetime.now(dt.UTC), sleep=sleep, hook=hook)
+    return Erasure(config_of(path, options), wanted, now=lambda: dt.datetime.now(dt.UTC), sleep=sleep, hook=hook)
 
 
 def holds_anywhere(path: Path, number: object) -> list[Path]:

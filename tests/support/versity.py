@@ -9,7 +9,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import boto3
 
 from tests.support.lifeline import LOG, Lifeline
 from tests.support.once import filled_once
@@ -25,6 +27,7 @@ _ATTEMPTS: Final = 3
 _ACCESS_KEY: Final = "headrace-test"
 _SECRET_KEY: Final = "headrace-test-secret"
 _BUCKET: Final = "headrace"
+_VERSIONED: Final = "headrace-versions"
 
 
 class NoServerError(Exception):
@@ -59,6 +62,20 @@ class S3Server:
         """Return the address of a table in its bucket."""
         return f"s3://{_BUCKET}/{name}"
 
+    def versioned_bucket(self) -> Any:
+        """Return boto3's resource of a further bucket, which keeps old versions."""
+        s3 = boto3.resource(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id=_ACCESS_KEY,
+            aws_secret_access_key=_SECRET_KEY,
+            region_name="us-east-1",
+        )
+        bucket = s3.Bucket(_VERSIONED)
+        bucket.create()
+        bucket.Versioning().enable()
+        return bucket
+
     @property
     def data(self) -> Path:
         """Where it keeps its objects, ``<bucket>/<key>``."""
@@ -80,10 +97,12 @@ def start(environ: Mapping[str, str], cache: Path = _CACHE) -> S3Server:
     for _ in range(_ATTEMPTS):  # somebody else may take a free port before the server does
         folder = Path(tempfile.mkdtemp(prefix="headrace-s3-"))
         (folder / "data" / _BUCKET).mkdir(parents=True)
+        (folder / "versions").mkdir()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [str(program), "--port", f"127.0.0.1:{port}", "--region", "us-east-1", "posix", str(folder / "data")]
+        command = [str(program), "--port", f"127.0.0.1:{port}", "--region", "us-east-1", "posix"]
+        command += ["--versioning-dir", str(folder / "versions"), str(folder / "data")]
         secrets = {"ROOT_ACCESS_KEY": _ACCESS_KEY, "ROOT_SECRET_KEY": _SECRET_KEY}
         lifeline = Lifeline("process", str(folder), *command, environ={**os.environ, **secrets})
         if _answers(port, lifeline):

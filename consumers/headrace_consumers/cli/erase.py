@@ -37,8 +37,10 @@ def command(
         typer.Option("--request", metavar="ID", show_default=False, help="All records of a request id."),
     ] = None,
     table: Annotated[
-        Path | None,
-        typer.Option("--table", metavar="DIR", show_default=False, help="Another table than dataset.path."),
+        str | None,
+        typer.Option(
+            "--table", metavar="PLACE", show_default=False, help="Another table than dataset.path, local or s3://..."
+        ),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; else only say what would be done.")] = False,
     certificate: Annotated[
@@ -64,7 +66,7 @@ def command(
     config = load(config_path)
     wanted = _wanted(config, subjects or [], pseudonyms or [], requests or [])
     if table is not None:
-        dataset = config.dataset.model_copy(update={"path": str(table)})
+        dataset = config.dataset.model_copy(update={"path": table})
         config = config.model_copy(update={"dataset": dataset})
     now = dt.datetime.now(dt.UTC)
     path = (certificate or Path(f"erasure-{now:%Y%m%dT%H%M%SZ}.json")).absolute()
@@ -141,6 +143,8 @@ def _certified(made: "Certificate", path: Path) -> list[str]:
                 f"  {count(len(table.unreadable))} files that nobody names cannot be read; maintenance deletes them by "
                 f"{made.unreadable_gone_by}"
             )
+    if any(table.keeps_deleted for table in made.tables):
+        lines.append("the bucket keeps OLD VERSIONS of what was deleted: see below, not touched")
     lines += [
         "",
         f"records that come again are refused since {made.suppressed_since}",

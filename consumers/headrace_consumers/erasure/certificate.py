@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace.config import Config
 from headrace.errors import HeadraceError
 from headrace_consumers.dataset.delta.store import FILE_MODE, fsync_file, fsync_folder
 from headrace_consumers.erasure.kafka_holds import Hold
 
-__all__ = ["Certificate", "CertificateError", "TableReport", "not_touched", "write"]
+__all__ = ["Certificate", "CertificateError", "TableReport", "write"]
 
 
 class CertificateError(HeadraceError):
@@ -33,6 +32,7 @@ class TableReport:
         version: of the table, the first that was looked at and has none of them.
         deleted: old files that held them, deleted by this run.
         unreadable: files that no version names and that cannot be read: of a process that was writing, or was killed.
+        keeps_deleted: whether its store keeps old versions of what was deleted; None: it does not tell.
     """
 
     path: str
@@ -43,6 +43,7 @@ class TableReport:
     version: int
     deleted: int
     unreadable: list[str]
+    keeps_deleted: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +77,6 @@ class Certificate:
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return asdict(self)
-
-
-def not_touched(config: Config) -> list[str]:
-    """Return where the person's records may be beside tables and topics, and what to do there."""
-    log, spool = config.telemetry.rotation, config.spool.rotation
-    path = config.telemetry.log_file_path
-    return [
-        f"services' logs ({path}): rotated ones go after {log.max_age_days:g} days; if that is too late, delete them",
-        f"services' spools: what waits is dropped after {spool.max_age_days:g} days; once sent, the tables refuse it",
-        "datasets that were cut or exported: make them anew from the table, and delete the old ones",
-        "other tables (headrace aggregate, a table of before): headrace erase --table DIR for each",
-        "backups and snapshots of disks: delete the person from what you restore, by this command again",
-        "models and prompts that were optimized with these examples; your own logs; your model provider's",
-    ]
 
 
 def write(certificate: Certificate, path: Path) -> None:

@@ -1,12 +1,12 @@
 """The rows of one Parquet file that go, with memory for a stretch of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headrace_consumers.dataset.delta.store import Sink
 from headrace_consumers.erasure.choices import Choice
 
 __all__ = ["rows_that_go"]
@@ -14,18 +14,18 @@ __all__ = ["rows_that_go"]
 _ROWS: Final = 65_536
 
 
-def rows_that_go(path: Path, choice: Choice, columns: Sequence[str] = ()) -> pa.Table:
+def rows_that_go(source: Sink, choice: Choice, columns: Sequence[str] = ()) -> pa.Table:
     """Return the rows of a file that go.
 
     Args:
-        path: the file; a column that it lacks is null in all of its rows.
+        source: the file; a column that it lacks is null in all of its rows.
         choice: which go.
         columns: what is returned of them; they are read only where there are any.
 
     Raises:
         OSError, ArrowException: it cannot be read.
     """
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with pq.ParquetFile(source, pre_buffer=False) as file:
         present = set(file.schema_arrow.names)
         groups = [
             group

@@ -10,11 +10,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from headrace.config import Config
 from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.opening import one_line
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
+from headrace_consumers.dataset.delta.store import Store
+from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
@@ -23,7 +26,7 @@ from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.steps import ErasureStep, Hook, no_hook
 from headrace_consumers.dataset.upkeep.upkeep import LOOK_S
-from headrace_consumers.erasure.certificate import Certificate, TableReport, day, not_touched, write
+from headrace_consumers.erasure.certificate import Certificate, day, write
 from headrace_consumers.erasure.choices import (
     Choice,
     Wanted,
@@ -32,7 +35,9 @@ from headrace_consumers.erasure.choices import (
     sighting_choice,
 )
 from headrace_consumers.erasure.kafka_holds import holds, states
-from headrace_consumers.erasure.table_erasure import Found, TableErasure
+from headrace_consumers.erasure.left_to_people import left_in, not_touched
+from headrace_consumers.erasure.table_erasure import TableErasure
+from headrace_consumers.erasure.table_files import Found
 
 __all__ = ["Erasure", "Plan"]
 
@@ -46,9 +51,9 @@ _CLEANING_S: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be removed: what the table holds -> path and rows."""
+    """What would be removed: what the table holds -> its place and rows."""
 
-    tables: dict[str, tuple[Path, Found]]
+    tables: dict[str, tuple[Path | str, Found]]
 
 
 class Erasure:
@@ -74,21 +79,19 @@ class Erasure:
         sleep: Callable[[float], object] = time.sleep,
         hook: Hook = no_hook,
     ) -> None:
-        path = config.dataset.path
-        if "://" in path:
-            raise TableError(f"dataset.path: {path} is no local folder; this release erases on local disks only")
-        if not DeltaTable.is_deltatable(path):
-            raise TableError(f"{path}: no Delta table here; check dataset.path, or give --table DIR")
+        path, options = config.dataset.path, config.dataset.storage_options
+        self._stores: dict[str, tuple[Store, Layout]] = {"interactions": (store_at(path, options), INTERACTIONS)}
+        if not _is_table(self._stores["interactions"][0]):
+            raise TableError(f"{path}: no Delta table here; check dataset.path, or give --table")
         self._config = config
         self._wanted = wanted
         self._now = now
         self._sleep = sleep
         self._hook = hook
-        self._paths: dict[str, tuple[Path, Layout]] = {"interactions": (Path(path), INTERACTIONS)}
         for name, path_beside, layout in _SIDE_TABLES:
-            beside = path_beside(path)
-            if DeltaTable.is_deltatable(beside):
-                self._paths[name] = (Path(beside), layout)
+            beside = store_at(path_beside(path), options)
+            if _is_table(beside):
+                self._stores[name] = (beside, layout)
 
     def look(self) -> Plan:
         """Return what would be removed; nothing is changed.
@@ -101,7 +104,7 @@ class Erasure:
         choices = self._choices(found)
         return Plan(
             {
-                name: (table.path, found if name == "interactions" else table.look(choices[name]))
+                name: (table.place, found if name == "interactions" else table.look(choices[name]))
                 for name, table in tables.items()
             }
         )
@@ -116,8 +119,8 @@ class Erasure:
         began = self._now()
         with ExitStack() as stack:
             shares = {  # repaired, and ours for as long as this takes
-                name: stack.enter_context(closing(InteractionTable(path, layout)))
-                for name, (path, layout) in self._paths.items()
+                name: stack.enter_context(closing(InteractionTable(store, layout)))
+                for name, (store, layout) in self._stores.items()
             }
             self._hook(f"before:{ErasureStep.SUPPRESS}")
             remembered = shares["interactions"].properties
@@ -136,7 +139,7 @@ class Erasure:
             reports = []
             for name in [*(name for name in tables if name != "interactions"), "interactions"]:
                 tables[name].run(choices[name], erasure_id)
-                reports.append(self._report(name, tables[name], choices[name], erasure_id))
+                reports.append(tables[name].report(name, choices[name], erasure_id))
         now = self._now()
         spare = dt.timedelta(hours=self._config.dataset.maintenance.keep_replaced_h, seconds=_CLEANING_S)
         certificate = Certificate(
@@ -149,7 +152,7 @@ class Erasure:
             members_forget_by=day(now + dt.timedelta(seconds=LOOK_S)),
             unreadable_gone_by=day(now + spare),
             kafka=holds(self._config, *states(self._config), now),
-            not_touched=not_touched(self._config),
+            not_touched=[*not_touched(self._config), *left_in(self._stores["interactions"][0])],
         )
         self._hook(f"before:{ErasureStep.CERTIFICATE}")
         write(certificate, certificate_path)
@@ -158,8 +161,8 @@ class Erasure:
 
     def _tables(self) -> dict[str, TableErasure]:
         return {
-            name: TableErasure(path, layout, now=self._now, sleep=self._sleep, hook=self._hook)
-            for name, (path, layout) in self._paths.items()
+            name: TableErasure(store, layout, now=self._now, sleep=self._sleep, hook=self._hook)
+            for name, (store, layout) in self._stores.items()
         }
 
     def _choices(self, found: Found) -> dict[str, Choice]:
@@ -173,16 +176,9 @@ class Erasure:
         subjects = [suppression.entry("subject", subject) for subject in self._wanted.subjects]
         return [*subjects, *(suppression.entry("request", request) for request in self._wanted.requests)]
 
-    def _report(self, name: str, table: TableErasure, choice: Choice, erasure_id: str) -> TableReport:
-        deleted, unreadable = table.purge(choice)
-        removed = table.removed(erasure_id)
-        return TableReport(
-            path=str(table.path),
-            holds=name,
-            rows=dict(sorted(removed.rows.items())),
-            files=removed.files,
-            versions=removed.versions,
-            version=table.version,
-            deleted=deleted,
-            unreadable=[str(path) for path in unreadable],
-        )
+
+def _is_table(store: Store) -> bool:
+    try:
+        return store.is_table()
+    except (DeltaError, OSError) as error:
+        raise TableError(f"{store.place}: cannot be read ({one_line(error)}); check dataset.storage_options") from error

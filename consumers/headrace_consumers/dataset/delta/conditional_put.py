@@ -20,12 +20,15 @@ from headrace_consumers.dataset.errors import TableError
 __all__ = ["insist_on_conditional_put"]
 
 
-def insist_on_conditional_put(uri: str, options: Mapping[str, str]) -> None:
+def insist_on_conditional_put(uri: str, options: Mapping[str, str]) -> bool:
     """Put an object twice on condition that it is not there, below ``<table>/_probe/``, and remove it.
 
     Args:
         uri: the table, ``s3://bucket/prefix``.
         options: delta-rs' storage options.
+
+    Returns:
+        Whether the bucket keeps old versions, also of what is deleted: then the store tells the object's version.
 
     Raises:
         TableError: the store took it twice, or it cannot be reached or written.
@@ -33,11 +36,11 @@ def insist_on_conditional_put(uri: str, options: Mapping[str, str]) -> None:
     key = f"_probe/{uuid.uuid4().hex}"
     try:
         store = s3_store(uri, options)
-        obstore.put(store, key, b"headrace", mode="create")
+        is_versioned = obstore.put(store, key, b"headrace", mode="create")["version"] is not None
         try:
             obstore.put(store, key, b"headrace", mode="create")
         except AlreadyExistsError:
-            return
+            return is_versioned
         finally:
             with contextlib.suppress(BaseError, OSError):
                 obstore.delete(store, key)

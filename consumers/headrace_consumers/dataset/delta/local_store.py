@@ -5,7 +5,7 @@ Only the owner may read what is written here (files 0600, folders 0700): the row
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from deltalake import DeltaTable
@@ -103,6 +103,17 @@ class LocalStore:
     def delete(self, name: str) -> None:
         """See Store."""
         self._path(name).unlink(missing_ok=True)
+
+    def delete_for_good(self, names: Collection[str]) -> None:
+        """See Store."""
+        for name in names:
+            self.delete(name)
+        for folder in {self._path(name).parent for name in names}:
+            fsync_folder(folder)
+
+    def keeps_deleted(self) -> bool | None:
+        """See Store: of a file system's own snapshots nobody is told."""
+        return False
 
     def source(self, name: str) -> Path:
         """See Store."""

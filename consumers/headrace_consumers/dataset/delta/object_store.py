@@ -8,7 +8,7 @@ A file is written to a temporary one without a name, and goes to the store as a 
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Final
 
 import obstore
@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from obstore.store import S3Store
 
 from headrace_consumers.dataset.delta.conditional_put import insist_on_conditional_put
-from headrace_consumers.dataset.delta.s3_access import RemoteFile, as_os_error, s3_store
+from headrace_consumers.dataset.delta.s3_access import RemoteFile, RequestError, as_os_error, s3_store
 
 __all__ = ["ObjectStore"]
 
@@ -46,6 +46,7 @@ class ObjectStore:
         self.options: Mapping[str, str] = {**_DEFAULTS, **options}
         self.is_remote = True
         self._opened: S3Store | None = None
+        self._keeps_deleted: bool | None = None
         self._staged: dict[str, IO[bytes]] = {}
 
     def handle(self) -> DeltaTable:
@@ -53,12 +54,12 @@ class ObjectStore:
         return DeltaTable(self.place, storage_options=dict(self.options))
 
     def is_table(self) -> bool:
-        """See Store."""
-        return DeltaTable.is_deltatable(self.place, dict(self.options))
+        """See Store; delta-rs' own look would keep Python's lock meanwhile."""
+        return any(name.endswith((".json", ".parquet")) for name, _ in self.files("_delta_log"))
 
     def open_for_writing(self, open_: Callable[[], DeltaTable]) -> tuple[DeltaTable, "_NoShare"]:
         """See Store: it is probed for conditional put."""
-        insist_on_conditional_put(self.place, self.options)
+        self._keeps_deleted = insist_on_conditional_put(self.place, self.options)
         return open_(), _NoShare()
 
     def sync_log(self, after: int, last: int) -> None:
@@ -95,6 +96,15 @@ class ObjectStore:
         with contextlib.suppress(FileNotFoundError), as_os_error():
             obstore.delete(self._objects, name)
 
+    def delete_for_good(self, names: Collection[str]) -> None:
+        """See Store."""
+        for name in names:
+            self.delete(name)
+
+    def keeps_deleted(self) -> bool | None:
+        """See Store."""
+        return self._keeps_deleted
+
     def source(self, name: str) -> pa.NativeFile:
         """See Store."""
         with as_os_error():
@@ -105,8 +115,10 @@ class ObjectStore:
         return pa.PythonFile(RemoteFile(self._objects, name, size_bytes), "r")
 
     def is_at_fault(self, error: Exception) -> bool:
-        """See Store."""
-        return isinstance(error, OSError)
+        """See Store: pyarrow's own errors have no number, and say that a file is damaged."""
+        return isinstance(error, (RequestError, FileNotFoundError)) or (
+            isinstance(error, OSError) and bool(error.errno)
+        )
 
     def written_at(self, name: str) -> float | None:
         """See Store."""

@@ -1,12 +1,12 @@
 """Opening the Delta table, or creating it where there is none; and that its columns are those of a Headrace dataset."""
 
 import contextlib
-import json
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from headrace_consumers.dataset.delta.error_line import one_line
 from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
 from headrace_consumers.dataset.delta.store import Share, Store
@@ -61,11 +61,6 @@ def reopen(store: Store) -> DeltaTable:
         return store.handle()
     except (DeltaError, OSError) as error:
         raise TableError(f"{store.place}: cannot read the table ({one_line(error)})") from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return what the error says, as one short line without control characters."""
-    return json.dumps(" ".join(str(error).split())[:200])[1:-1] or type(error).__name__
 
 
 def _as_of_this_release(table: DeltaTable, store: Store, layout: Layout) -> DeltaTable:

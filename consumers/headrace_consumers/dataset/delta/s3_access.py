@@ -15,7 +15,9 @@ import obstore
 from obstore.exceptions import BaseError, UnknownConfigurationKeyError
 from obstore.store import S3Store
 
-__all__ = ["RemoteFile", "as_os_error", "s3_store"]
+from headrace_consumers.dataset.delta.error_line import one_line
+
+__all__ = ["RemoteFile", "RequestError", "as_os_error", "s3_store"]
 
 _RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=20)}
 _CLIENT: Final = frozenset(
@@ -50,15 +52,19 @@ def s3_store(uri: str, options: Mapping[str, str]) -> S3Store:
     return S3Store.from_url(uri, config=config, client_options=client, retry_config=_RETRIES)
 
 
+class RequestError(OSError):
+    """The store was not reached, or refused."""
+
+
 @contextlib.contextmanager
 def as_os_error() -> Iterator[None]:
-    """Turn obstore's errors into OSError, and a missing object into FileNotFoundError."""
+    """Turn obstore's errors into RequestError, and a missing object into FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:
         raise
     except (BaseError, NotImplementedError) as error:
-        raise OSError(str(error).partition("\n")[0]) from error
+        raise RequestError(one_line(error)) from error
 
 
 class RemoteFile(io.RawIOBase):

@@ -7,7 +7,7 @@ Names of files are relative to the table, e.g. ``ingest_date=2026-11-25/0f3a.par
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -108,6 +108,21 @@ class Store(Protocol):
 
         Raises:
             OSError: the store refused.
+        """
+        ...
+
+    def delete_for_good(self, names: Collection[str]) -> None:
+        """Remove files; return when no power cut brings one back. One that is gone is no error.
+
+        Raises:
+            OSError: the store refused; some may be gone.
+        """
+        ...
+
+    def keeps_deleted(self) -> bool | None:
+        """Tell whether what is deleted stays as an old version; None: the store does not tell.
+
+        A store is asked when it is opened for writing.
         """
         ...
 
