@@ -15,19 +15,23 @@ class Webhook:
 
     Args:
         port: where it listens on 127.0.0.1.
+
+    Attributes:
+        url: its address.
+        all: the alerts that came, in that order; one that is told again is there again.
     """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/"
-        self._came: list[dict[str, Any]] = []
+        self.all: list[dict[str, Any]] = []
 
     def take(self, body: bytes) -> None:
         """Keep the alerts of one message."""
-        self._came.extend(json.loads(body)["alerts"])
+        self.all.extend(json.loads(body)["alerts"])
 
     def alerts(self, name: str, status: str) -> list[dict[str, Any]]:
         """Return the alerts of a name with a status, firing or resolved: `labels`, `annotations`, `startsAt`, ..."""
-        return [each for each in self._came if each["labels"]["alertname"] == name and each["status"] == status]
+        return [each for each in self.all if each["labels"]["alertname"] == name and each["status"] == status]
 
 
 @contextlib.contextmanager

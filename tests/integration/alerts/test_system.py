@@ -88,27 +88,44 @@ def test_lost_records_fire_by_reason(scene: Scene) -> None:
     scene.check()
 
 
-def test_a_service_of_which_no_process_tells_anything_fires_and_one_that_ended_in_order_does_not(scene: Scene) -> None:
-    name = "headrace_producer_last_report_timestamp_seconds"
-    scene.add(name, flat((10, 600), (40, 600)), **PRODUCER)  # killed at minute 10
-    others = {**PRODUCER, "service": "two of which one was killed"}
-    scene.add(name, flat((50, 600)), **others)
-    scene.add(name, [60.0 * minute for minute in range(50)], **{**others, "producer": "two"})
-    scene.add(name, [*[60.0 * minute for minute in range(11)], *flat((40, None))], **{**PRODUCER, "service": "ended"})
+REPORT = "headrace_producer_last_report_timestamp_seconds"
+
+
+def _reporting(minutes: int, *, from_minute: int = 0, killed: bool = False) -> list[float | None]:
+    """Return when a producer reported last, for each minute: it is gone when it ends, or 15 minutes after a kill."""
+    alive = [60.0 * minute for minute in range(from_minute, from_minute + minutes)]
+    return [*flat((from_minute, None)), *alive, *(alive[-1:] * 15 if killed else []), *flat((60, None))]
+
+
+def test_a_service_of_which_no_process_tells_anything_fires_until_one_does(scene: Scene) -> None:
+    scene.add(REPORT, _reporting(10, killed=True), **PRODUCER)
+    scene.add(REPORT, _reporting(20, from_minute=60), **{**PRODUCER, "producer": "two"})
     scene.quiet("HeadraceProducersSilent", 9, 14)
-    scene.fires("HeadraceProducersSilent", 20, {**WARNING, **SERVICE})
+    for minute in (20, 30, 50):  # also when the series is gone
+        scene.fires("HeadraceProducersSilent", minute, {**WARNING, **SERVICE})
+    scene.quiet("HeadraceProducersSilent", 62, 75)
     scene.check()
 
 
-def test_a_service_that_is_back_or_away_for_a_day_resolves(scene: Scene) -> None:
+def test_processes_that_end_in_order_or_leave_others_behind_fire_nothing(scene: Scene) -> None:
+    scene.add(REPORT, _reporting(10), **{**PRODUCER, "service": "ended"})
+    for producer, killed in (("one", True), ("two", False)):
+        labels = {**PRODUCER, "service": "one of two was killed", "producer": producer}
+        scene.add(REPORT, _reporting(10 if killed else 90, killed=killed), **labels)
+    # Deployed once: the first ended in order; the second was killed.
+    for producer, begins, killed in (("one", 0, False), ("two", 10, True)):
+        labels = {**PRODUCER, "producer": producer}
+        scene.add(REPORT, _reporting(10, from_minute=begins, killed=killed), **labels)
+    for minute in (30, 60, 80):
+        scene.fires("HeadraceProducersSilent", minute, {**WARNING, **SERVICE})
+    scene.quiet("HeadraceProducersSilent", 15, 24)
+    scene.check()
+
+
+def test_a_service_that_is_away_for_a_day_was_taken_away(scene: Scene) -> None:
     scene.every_s = 240
-    name = "headrace_producer_last_report_timestamp_seconds"
-    back = [0.0] * 30 + [240.0 * step for step in range(30, 500)]
-    scene.add(name, back, **PRODUCER)
-    scene.add(name, flat((500, 0)), **{**PRODUCER, "service": "gone"})
-    gone = {**WARNING, **SERVICE, "service": "gone"}
-    scene.fires("HeadraceProducersSilent", 60, {**WARNING, **SERVICE}, gone)
-    scene.fires("HeadraceProducersSilent", 200, gone)
+    scene.add(REPORT, [*flat((4, 0)), *flat((450, None))], **PRODUCER)
+    scene.fires("HeadraceProducersSilent", 23 * HOUR, {**WARNING, **SERVICE})
     scene.quiet("HeadraceProducersSilent", 25 * HOUR)
     scene.check()
 

@@ -14,6 +14,7 @@ from headrace.config.alerts import Alerts
 from headrace.config.consumers import QualityThresholds
 from headrace.errors import ConfigError
 from headrace_consumers.metrics.alerts import rule_file
+from headrace_consumers.metrics.alerts.rule_file import groups_of
 from headrace_consumers.metrics.names import METRICS
 
 _RUNBOOK = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -138,6 +139,6 @@ def test_any_configuration_gives_rules_whose_numbers_are_numbers(
         quality_thresholds=QualityThresholds(min_success_rate=least, max_cost_p99_usd=cost),
         alerts=Alerts(window_s=window_s, max_rejected_share=share),
     )
-    for rule in _rules(config):
-        assert not re.search(r"\b(nan|inf|None)\b", rule["expr"])
-        assert rule["expr"].count("(") == rule["expr"].count(")")
+    for rule in (rule for group in groups_of(config) for rule in group.rules):
+        assert not re.search(r"\b(nan|inf|None)\b", rule.expression)
+        assert rule.expression.count("(") == rule.expression.count(")")

@@ -16,6 +16,7 @@ _SERVICE: Final = (("Service", "{{ $labels.service }}"), ("Environment", "{{ $la
 _BY_SERVICE: Final = ("service", "environment")
 _LASTING: Final = "{{ $value | humanizeDuration }}"
 _COUNT: Final = '{{ printf "%.0f" $value }}'
+_SILENCE: Final = "producer:headrace_silence:seconds"
 _SPOOLED: Final = "service:headrace_spooled_records:sum"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
 
@@ -31,6 +32,7 @@ def system(alerts: Alerts) -> Group:
             _dead_letters(alerts),
             _ledger(),
             _records_lost(alerts),
+            _silence(),
             _producers_silent(alerts),
             _spooled(),
             _spool_growing(alerts),
@@ -132,11 +134,24 @@ def _records_lost(alerts: Alerts) -> Alert:
     )
 
 
+def _silence() -> Recording:
+    return Recording(_SILENCE, f"time() - {named('headrace_producer_last_report_timestamp_seconds')}")
+
+
 def _producers_silent(alerts: Alerts) -> Alert:
-    newest = f"time() - max by (service, environment) ({named('headrace_producer_last_report_timestamp_seconds')})"
+    # A producer's series goes when it said that it ends, or after a quarter of an hour of silence. So what counts is
+    # how long it had been silent when it was seen last; of a service, the one that reported last.
+    reports = f"last_over_time({named('headrace_producer_last_report_timestamp_seconds')}[{duration(_DAY_S)}])"
+    newest = f"max by (service, environment) ({reports})"
     return Alert(
         name="HeadraceProducersSilent",
-        expression=f"{newest} > {alerts.producer_silent_s} < {_DAY_S}",
+        expression=(
+            f"time() - {newest}\n"
+            f"and on (service, environment) (\n"
+            f"  last_over_time({_SILENCE}[{duration(_DAY_S)}]) > {alerts.producer_silent_s}\n"
+            f"  and {reports} == on (service, environment) group_left () {newest}\n"
+            f")"
+        ),
         for_s=_MINUTE_S,
         severity="warning",
         headline="A service has not told of its calls",
