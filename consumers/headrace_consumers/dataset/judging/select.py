@@ -146,20 +146,16 @@ def counted(signatures: pl.Series) -> Counter[str]:
 
 def _behind_a_passing_copy(keys: Sequence[bytes | None], passing: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Tell which places stand behind a passing one of their key."""
-    is_copy = np.zeros(len(keys), np.bool_)
-    met: set[bytes | None] = set()
-    repeated = {key for key in keys if key in met or met.add(key)}  # type: ignore[func-returns-value]
-    if not repeated:
-        return is_copy
-    copies = [place for place, key in enumerate(keys) if key in repeated]
-    passing_places = set(passing.tolist())
-    first: dict[bytes | None, int] = {}
-    for place in copies:
-        if place in passing_places:
-            first.setdefault(keys[place], place)
-    for place in copies:
-        is_copy[place] = place > first.get(keys[place], place)
-    return is_copy
+    numbers = dict.fromkeys(keys)
+    if len(numbers) == len(keys):
+        return np.zeros(len(keys), np.bool_)
+    number_of = dict(zip(numbers, range(len(numbers)), strict=True))
+    number = np.fromiter(map(number_of.__getitem__, keys), np.int64, len(keys))
+    first = np.full(len(numbers), len(keys))
+    backwards = np.sort(passing)[::-1]
+    first[number[backwards]] = backwards  # the last that is written stays
+    is_behind: npt.NDArray[np.bool_] = np.arange(len(keys)) > first[number]
+    return is_behind
 
 
 def _rejections(

@@ -4,7 +4,7 @@ What confluent-kafka returns is kept as it is, since making a value of each mess
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Final, TypeAlias, overload
 
 import numpy as np
@@ -67,7 +67,8 @@ class Messages(Sequence[Message]):
     @classmethod
     def polled(cls, messages: Sequence[Any]) -> "Messages":
         """Return what `Consumer.consume` returned; none of them is an error."""
-        stamps = np.asarray([message.timestamp() for message in messages], np.int64).reshape(-1, 2)
+        pairs = chain.from_iterable([message.timestamp() for message in messages])
+        stamps = np.fromiter(pairs, np.int64, 2 * len(messages)).reshape(-1, 2)  # of what kind, and when
         return cls._made(
             list(messages),
             [message.key() for message in messages],

@@ -111,14 +111,15 @@ def walked(
     found = np.empty(rows.text_starts.shape, np.int8)
     bodies: list[bytes] = []
     count = 0
-    sizes_bytes, key_bytes = _lengths(values), _lengths(keys)
-    for first, last in _slices(sizes_bytes):
-        body = b"".join([*_bytes(values[first:last]), bytes(PADDING)])
+    values, value_bytes = _sized(values)
+    keys, key_bytes = _sized(keys)
+    for first, last in _slices(value_bytes):
+        body = b"".join([*values[first:last], bytes(PADDING)])
         part = Slice(
             np.frombuffer(body, np.uint8),
-            np.ndarray(len(body) - 7, "<u8", body, strides=1),
-            np.cumsum(sizes_bytes[first:last]),
-            np.frombuffer(b"".join(_bytes(keys[first:last])), np.uint8),
+            _words(body),
+            np.cumsum(value_bytes[first:last]),
+            _words(b"".join([*keys[first:last], bytes(PADDING)])),
             np.cumsum(key_bytes[first:last]),
             latest_ms[first:last],
             first,
@@ -161,9 +162,14 @@ def _slices(sizes_bytes: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     return slices
 
 
-def _bytes(texts: Sequence[bytes | None]) -> Sequence[bytes]:
-    return [text or b"" for text in texts] if None in texts else texts  # type: ignore[return-value]
+def _sized(texts: Sequence[bytes | None]) -> tuple[Sequence[bytes], npt.NDArray[np.int64]]:
+    """Return texts and their lengths; nothing for None."""
+    try:
+        return texts, np.fromiter(map(len, texts), np.int64, len(texts))  # type: ignore[arg-type,return-value]
+    except TypeError:  # None has no length
+        return _sized([text or b"" for text in texts])
 
 
-def _lengths(texts: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
-    return np.fromiter(map(len, _bytes(texts)), np.int64, len(texts))
+def _words(body: bytes) -> npt.NDArray[np.uint64]:
+    """Return the 8 bytes from each place on."""
+    return np.ndarray(len(body) - 7, "<u8", body, strides=1)

@@ -27,7 +27,7 @@ _Booleans: TypeAlias = npt.NDArray[np.bool_]
 _Words: TypeAlias = npt.NDArray[np.uint64]
 
 PADDING: Final = 16
-"""Bytes behind the last datum: reads of 8 bytes may reach so far."""
+"""Bytes behind the last datum and the last key: reads of 8 bytes may reach so far."""
 
 
 class Kind:
@@ -66,11 +66,15 @@ _SEALED: Final = np.frombuffer(b'{"$hr:enc":"', np.uint8)
 _IN_NAMES: Final = np.asarray(
     [(chr(byte).isalnum() and byte < _CONTINUES) or chr(byte) in "_.-" for byte in range(256)]
 )
-_IN_KEYS: Final = np.asarray([chr(byte) in "0123456789abcdef" for byte in range(256)])
 _DOT: Final = 46
 
 _NO: Final = np.uint64(0)
 _HIGHS: Final = np.uint64(0x8080808080808080)
+_ZEROS: Final = np.uint64(0x3030303030303030)
+_BACKTICKS: Final = np.uint64(0x6060606060606060)
+_ONE_UP: Final = np.uint64(0x7F7F7F7F7F7F7F7F)  # sets the high bit from 1 on
+_SEVEN_UP: Final = np.uint64(0x7979797979797979)
+_TEN_UP: Final = np.uint64(0x7676767676767676)
 _LOW_BYTES: Final = np.asarray([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # keep a word's first bytes
 _INFINITY: Final = np.uint64(0x7FF0000000000000)  # doubles that are not negative are ordered as their bits are
 _ONE: Final = np.uint64(0x3FF0000000000000)
@@ -105,7 +109,7 @@ class Slice(NamedTuple):
         body: their values behind one another, and PADDING more.
         words: the 8 bytes from each place of the body on.
         ends: where each value ends.
-        keys: their keys behind one another.
+        keys: the 8 bytes from each place on of their keys, which stand behind one another.
         key_ends: where each key ends.
         latest_ms: of each, the last time that is not too late.
         first: the place of the first among all messages.
@@ -115,7 +119,7 @@ class Slice(NamedTuple):
     body: _Bytes
     words: _Words
     ends: _Integers
-    keys: _Bytes
+    keys: _Words
     key_ends: _Integers
     latest_ms: _Integers
     first: int
@@ -239,11 +243,28 @@ def _is_name(body: _Bytes, at: int, size: int) -> bool:
 
 
 @inner
-def _is_key(body: _Bytes, at: int, size: int) -> bool:
-    is_right = size == _KEY_BYTES
-    for place in range(at, at + (size if is_right else 0)):
-        is_right &= _IN_KEYS[body[place]]
-    return is_right
+def _is_key(words: _Words, at: int, size: int) -> bool:
+    """Tell whether these are 64 hex digits: of each byte the high bit says so, if none was set before."""
+    if size != _KEY_BYTES:
+        return False
+    for place in range(at, at + _KEY_BYTES, _WORD_BYTES):
+        word = words[place]
+        digit, letter = word ^ _ZEROS, word ^ _BACKTICKS  # 0 to 9, 1 to 6
+        is_hex = ~(digit + _TEN_UP) | ((letter + _ONE_UP) & ~(letter + _SEVEN_UP))
+        if word & _HIGHS != _NO or is_hex & _HIGHS != _HIGHS:
+            return False
+    return True
+
+
+@inner
+def _are_equal(words: _Words, at: int, others: _Words, other_at: int, size: int) -> bool:
+    while size >= _WORD_BYTES:
+        if words[at] != others[other_at]:
+            return False
+        at += _WORD_BYTES
+        other_at += _WORD_BYTES
+        size -= _WORD_BYTES
+    return bool((words[at] ^ others[other_at]) & _LOW_BYTES[size] == _NO)
 
 
 @inner
@@ -264,7 +285,7 @@ def _is_right(  # noqa: PLR0917
     latest_ms: int,
     body: _Bytes,
     words: _Words,
-    keys: _Bytes,
+    keys: _Words,
     key_at: int,
     key_end: int,
     starts: _Integers,
@@ -293,10 +314,9 @@ def _is_right(  # noqa: PLR0917
             is_full = number == _FULL.size and _begins(body, start, end, _FULL)
             is_right &= is_full or (number == _OUTCOME.size and _begins(body, start, end, _OUTCOME))
         elif rule == _KEY:
-            has_key_form = _is_key(body, start, number)
+            has_key_form = _is_key(words, start, number)
             is_right &= number > 0 and number == key_end - key_at
-            for place in range(number if is_right else 0):
-                is_right &= body[start + place] == keys[key_at + place]
+            is_right = is_right and _are_equal(words, start, keys, key_at, number)
         elif rule == _SEALABLE:
             is_right &= not _begins(body, start, end, _SEALED)
     return is_right and (has_key_form or not is_full)
