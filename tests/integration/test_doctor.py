@@ -13,6 +13,8 @@ from headrace.delivery import Pipeline
 from headrace_consumers.cli import main
 from headrace_consumers.control import ControlTopic
 from headrace_consumers.topics import Broker, wanted
+from headrace_schemas.keys import partition_of
+from tests.support.interactions import interaction
 from tests.support.kafka_settings import quiet_client
 from tests.support.waiting import wait_until
 from tests.unit.headrace.calls import captured_call
@@ -102,6 +104,8 @@ def test_foreign_bytes_a_clock_far_ahead_and_orders_are_found(set_up):
     producer = Producer(quiet_client(set_up.address))
     producer.produce(set_up.names["interactions"], b"not ours", b"key")
     producer.produce(set_up.names["control"], b"not ours", b"sampling/*/*/*", partition=0)
+    elsewhere = interaction("of a writer with another partitioner")["dedup_key"].encode()
+    producer.produce(set_up.names["interactions"], b"?", elsewhere, partition=1 - partition_of(elsewhere, 2))
     assert producer.flush(30) == 0
     set_up.produce(captured_call(timestamp_ms=time.time_ns() // 1_000_000 + 3_600_000))
     set_up.consume()
@@ -115,10 +119,13 @@ def test_foreign_bytes_a_clock_far_ahead_and_orders_are_found(set_up):
         ("wrong", "the order at offset 0 is ignored by producers: it is unreadable (not_single_object)"),
     ]
     topic = set_up.names["interactions"]
-    assert results[f"records of {topic}"] == ("wrong", "1 of the newest 2 are unreadable: not_single_object")
+    assert {what for check, state, what in set_up.all if (check, state) == (f"records of {topic}", "wrong")} == {
+        "1 of the newest 3 are unreadable: not_single_object",
+        "1 of the newest 3 are unreadable: misplaced",
+    }
     assert results["dead letters"][0] == "note"
-    assert "1 in " in results["dead letters"][1]
-    assert "not_single_object" in results["dead letters"][1]
+    assert "2 in " in results["dead letters"][1]
+    assert "misplaced, not_single_object" in results["dead letters"][1]
     (clock,) = [found for check, *found in set_up.all if check.startswith("clock of ")]
     assert clock[0] == "wrong"
     assert clock[1].endswith(" s ahead of the broker's")

@@ -157,7 +157,7 @@ def _broker(config: Config, now_ms: int) -> Iterator[Result]:
         yield from _orders(config)
     if names.interactions in existing:
         registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
-        sample = sample_of(names.interactions, *read_newest(config, names.interactions, _NEWEST), registry)
+        sample = sample_of(names.interactions, read_newest(config, names.interactions, _NEWEST), registry)
         yield from traffic.judged(sample, config.filters, now_ms)
     if names.dead_letters in existing:
         yield from _dead_letters(config)
@@ -179,18 +179,20 @@ def _dead_letters(config: Config) -> Iterator[Result]:
     from headrace_schemas import DecodeError, dead_letter_codec
 
     name = config.kafka.topics.dead_letters
-    messages, total = read_newest(config, name, _NEWEST_LETTERS)
+    newest = read_newest(config, name, _NEWEST_LETTERS)
     reasons = set()
-    for message in messages:
+    for message in newest.messages:
+        if message.value is None:  # the mark of one that was replayed
+            continue
         try:
             reasons.add(dead_letter_codec().decode(message.value or b"")["reason"])
         except DecodeError as error:
             reasons.add(error.reason)
-    if total:
+    if newest.total:
         yield note(
             "dead letters",
-            f"{total:,} in {name}, the newest for {', '.join(sorted(reasons))}",
-            "docs/operations.md tells what each reason means",
+            f"{newest.total:,} in {name}, the newest for {', '.join(sorted(reasons))}",
+            "headrace deadletter ls tells what each reason means",
         )
     else:
         yield ok("dead letters", "none")

@@ -2,26 +2,44 @@
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from headrace.config import Config
 from headrace.control.follower import consumer_options
+from headrace_consumers.dataset.judging.placement import misplaced
 from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder
 from headrace_consumers.doctor.traffic import Sample
 from headrace_consumers.topics import TopicError
 from headrace_schemas import Registry
 
-__all__ = ["read_newest", "sample_of"]
+__all__ = ["Newest", "read_newest", "sample_of"]
 
 _TIMEOUT_S: Final = 10.0
 _log: Final = logging.getLogger(__name__)
 
 
-def read_newest(config: Config, topic: str, most: int) -> tuple[list[Message], int]:
-    """Return the newest messages of a topic, about `most` over all partitions, and how many offsets it holds.
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest messages of a topic.
+
+    Attributes:
+        messages: in no order.
+        total: how many offsets the topic holds.
+        partitions: how many it has.
+    """
+
+    messages: list[Message]
+    total: int
+    partitions: int
+
+
+def read_newest(config: Config, topic: str, most: int) -> Newest:
+    """Return the newest messages of a topic, about `most` over all partitions.
 
     Raises:
         TopicError: they cannot be read in time.
@@ -57,13 +75,16 @@ def read_newest(config: Config, topic: str, most: int) -> tuple[list[Message], i
         consumer.close()
     if unread:
         raise TopicError(f"topic {topic}: not read to its end in {_TIMEOUT_S:g} s; run the command again")
-    return messages, sum(high - low for low, high in marks.values())
+    return Newest(messages, sum(high - low for low, high in marks.values()), len(marks))
 
 
-def sample_of(topic: str, messages: list[Message], total: int, registry: Registry) -> Sample:
+def sample_of(topic: str, newest: Newest, registry: Registry) -> Sample:
     """Return the messages decoded, as the dataset consumer decodes them."""
-    sample = Sample(topic, total=total)
-    for message, decoded in zip(messages, FastavroDecoder(registry).decode(messages), strict=True):
+    sample = Sample(topic, total=newest.total)
+    found = FastavroDecoder(registry).decode(newest.messages)
+    for place, why in misplaced(Messages.of(newest.messages), newest.partitions).items():
+        found[place] = why
+    for message, decoded in zip(newest.messages, found, strict=True):
         if isinstance(decoded, Decoded):
             sample.readable.append(decoded)
             sample.append_times_ms.append(message.append_time_ms or 0)

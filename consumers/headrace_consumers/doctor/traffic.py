@@ -12,6 +12,7 @@ from headrace.config import Filters
 from headrace_consumers.dataset.judging.advice import REPEATED, what_to_do
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.records.decode import Decoded
+from headrace_consumers.deadletters import REASONS
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 
 __all__ = ["Sample", "judge_clocks", "judge_duplicates", "judge_examples", "judge_freshness", "judge_readable"]
@@ -55,9 +56,7 @@ def judge_readable(sample: Sample) -> Iterator[Result]:
         yield wrong(
             f"records of {sample.source}",
             f"{number:,} of the newest {looked_at:,} are unreadable: {reason}",
-            "give the producers' newer .avsc in schemas.path"
-            if reason == "unknown_schema"
-            else "find who writes there: another program, a proxy, or a torn line",
+            REASONS.get(reason, "find who writes there: another program, a proxy, or a torn line"),
         )
 
 

@@ -58,7 +58,7 @@ def test_unreadable_records_are_wrong_and_a_newer_schema_has_its_mend():
     newer, foreign = traffic.judge_readable(sample(decoded(), unreadable=unreadable))
     assert (newer.state, newer.what) == ("wrong", "3 of the newest 5 are unreadable: unknown_schema")
     assert "schemas.path" in newer.mend
-    assert "who writes there" in foreign.mend
+    assert "the message key is not the record's" in foreign.mend
     (fine,) = traffic.judge_readable(sample(decoded()))
     assert fine.state == "ok"
     assert list(traffic.judge_readable(Sample("topic"))) == []
