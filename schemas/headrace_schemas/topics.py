@@ -66,7 +66,8 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     TopicSpec(
         name=STATISTICS,
         key="producer instance",
-        config=MappingProxyType({"cleanup.policy": "delete"}),
+        # How late a record is must not depend on thousands of producers' clocks.
+        config=MappingProxyType({"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}),
         suggested=MappingProxyType({"retention.ms": str(7 * 86_400_000)}),
     ),
     TopicSpec(

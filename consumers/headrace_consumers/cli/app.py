@@ -29,13 +29,11 @@ from headrace_consumers.cli import (
     topics,
 )
 from headrace_consumers.cli.options import EPILOG_WIDTH
+from headrace_consumers.kafka_clients import CLOSING_THREAD
 
 __all__ = ["app", "main"]
 
 TRACEBACK_VARIABLE: Final = "HEADRACE_TRACEBACK"
-CLOSING_THREAD: Final = "headrace-close"
-"""Named so by the dataset consumer, which is not imported here: it is heavy."""
-
 app = typer.Typer(
     name="headrace",
     add_completion=False,

@@ -1,4 +1,4 @@
-"""`headrace consume dataset|feedback`: the deployed consumers."""
+"""`headrace consume dataset|feedback|metrics`: the deployed consumers; the last in consume_metrics.py."""
 
 import os
 import threading
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headrace_consumers.cli import consume_metrics
 from headrace_consumers.cli.consumer_display import LOGGED, OF_FEEDBACK, shown, tally_lines
 from headrace_consumers.cli.options import AsJson, ConfigPath, LogFormat, LogFormatOption, LogLevel, LogLevelOption
 from headrace_consumers.cli.present import print_json, print_lines
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Run a consumer.", rich_markup_mode=None)
+app.command("metrics", epilog=consume_metrics.EXAMPLE)(consume_metrics.command)
 
 _IdleExit = Annotated[
     float | None, typer.Option(min=0, metavar="SECONDS", show_default=False, help="End when nothing came for so long.")

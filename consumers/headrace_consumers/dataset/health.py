@@ -4,21 +4,16 @@ Its own thread answers, so that a loop that hangs is told of. Reads only; nothin
 """
 
 import contextlib
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from headrace.config import Config
-from headrace.errors import ConfigError
 from headrace_consumers.dataset.status import HealthLimits, Status, judge
+from headrace_consumers.monitoring.server import Answer, of_json, serve
 
 __all__ = ["Health", "health_of", "serve_health"]
-
-_REQUEST_TIMEOUT_S: Final = 5.0
 
 log = structlog.get_logger("headrace.dataset")
 
@@ -47,6 +42,11 @@ class Health:
         verdict = judge(self._status, self._clock(), self._limits)
         is_well = verdict.is_healthy if path == "/healthz" else verdict.is_ready
         return (200 if is_well else 503), {"ok": is_well, **verdict.body}
+
+    def respond(self, path: str, accept: str) -> Answer:
+        """Return what is sent for a path."""
+        del accept
+        return of_json(*self.answer(path))
 
 
 @contextlib.contextmanager
@@ -83,35 +83,6 @@ def serve_health(health: Health, host: str, port: int, setting: str = "health_po
     Raises:
         ConfigError: the address cannot be bound.
     """
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = _REQUEST_TIMEOUT_S
-
-        def do_GET(self) -> None:
-            code, body = health.answer(self.path.partition("?")[0])
-            text = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """Probes come every few seconds: no line for each."""
-
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"dataset.{setting}: cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); "
-            "give another port or dataset.health_host"
-        ) from None
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="headrace-health", daemon=True)
-    thread.start()
-    log.info("health", address=f"http://{host}:{server.server_port}/healthz")
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serve(health.respond, host, port, setting=f"dataset.{setting}", host_setting="dataset.health_host") as bound:
+        log.info("health", address=f"http://{host}:{bound}/healthz")
+        yield bound

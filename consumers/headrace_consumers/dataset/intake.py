@@ -29,7 +29,7 @@ from headrace_consumers.dataset.kafka.admin import TopicAdmin
 from headrace_consumers.dataset.kafka.admission import admit
 from headrace_consumers.dataset.kafka.assignment import Assignment
 from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
-from headrace_consumers.dataset.kafka.source import close_consumer, make_consumer, make_dead_letter_producer
+from headrace_consumers.dataset.kafka.source import make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_consumers.dataset.landing import Landing
 from headrace_consumers.dataset.loop import Loop
@@ -39,6 +39,7 @@ from headrace_consumers.dataset.steps import Hook
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.dataset.upkeep.upkeep import Forgetful, Upkeep, maintenances_of
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
+from headrace_consumers.kafka_clients import close_consumer
 
 __all__ = ["Control", "Intake"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
@@ -32,6 +33,7 @@ class StatisticsCounting:
     """Counts what statistics records add.
 
     Args:
+        topic: the topic of statistics.
         totals: where increases go.
         labels: under which names.
         now_ms: Unix time.
@@ -39,20 +41,24 @@ class StatisticsCounting:
         max_producers: how many are remembered for each partition.
 
     Attributes:
+        topic: as given.
         results: what became of records, by `Result`.
         unreadable: reason -> records that could not be read.
     """
 
     def __init__(
         self,
-        totals: Totals[Place],
+        topic: str,
+        totals: Totals,
         labels: Labels,
         now_ms: Callable[[], int],
+        *,
         registry: Registry | None = None,
         max_producers: int = MAX_PRODUCERS,
     ) -> None:
         self.results: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
+        self.topic = topic
         self._totals = totals
         self._labels = labels
         self._now_ms = now_ms
@@ -71,15 +77,9 @@ class StatisticsCounting:
         for partition in self._partitions.values():
             yield from partition.producers
 
-    def assign(self, place: Place, start: int, complete_since_ms: int) -> None:
-        """Begin with a partition.
-
-        Args:
-            place: the partition.
-            start: the first offset that nobody has shown.
-            complete_since_ms: what producers say that began later is read here from their first record on.
-        """
-        self._partitions[place] = _Partition(start, Producers(complete_since_ms, self._max_producers))
+    def assign(self, place: Place, begins: Beginning) -> None:
+        """Begin with a partition."""
+        self._partitions[place] = _Partition(begins.start, Producers(begins.complete_since_ms, self._max_producers))
 
     def unassign(self, place: Place) -> None:
         """Forget a partition; whether what was read of it counts is for the totals to be told."""
@@ -101,7 +101,7 @@ class StatisticsCounting:
             increase = partition.producers.take(record, series_of(record), reading.appended_ms, self._now_ms())
             self.results[increase.result] += 1
             grown = self._placed(increase)
-        self._totals.add(reading.place, grown, reading.offset + 1)
+        self._totals.add(reading.place, grown, reading.after)
 
     def _decoded(self, reading: Reading, *, is_told: bool) -> Statistics | None:
         reason, detail = "tombstone", "the message has no value"

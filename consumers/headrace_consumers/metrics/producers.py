@@ -89,16 +89,16 @@ class Producers:
     """The producers of one partition.
 
     Args:
-        complete_since_ms: of a producer that began later, every record has been read here; 0: of all.
+        complete_since_ms: of a producer that began later, every record is read here; None: later than the first
+            record read.
         limit: how many are remembered.
 
     Attributes:
-        complete_since_ms: as given.
         forgotten: how many were forgotten to keep the limit.
     """
 
-    def __init__(self, complete_since_ms: int = 0, limit: int = MAX_PRODUCERS) -> None:
-        self.complete_since_ms = complete_since_ms
+    def __init__(self, complete_since_ms: int | None = None, limit: int = MAX_PRODUCERS) -> None:
+        self._complete_since_ms = complete_since_ms
         self.forgotten = 0
         self._limit = limit
         self._forgotten_until_ms = -1
@@ -112,6 +112,7 @@ class Producers:
 
     def remember(self, record: Statistics, series: Series, appended_ms: int) -> None:
         """Take in a record that was counted before."""
+        self._begin(appended_ms)
         known = self._known.get(_id_of(record))
         if known is None or record["sequence"] > known.sequence:
             self._enter(record, series, appended_ms)
@@ -125,6 +126,7 @@ class Producers:
             appended_ms: when it was written to Kafka, Unix time.
             now_ms: Unix time.
         """
+        self._begin(appended_ms)
         known = self._known.get(_id_of(record))
         if known is not None and record["sequence"] <= known.sequence:
             return Increase(Result.repeated, {})
@@ -135,11 +137,15 @@ class Producers:
         is_late = now_ms - appended_ms > LATE_MS or _span_ms(known, record) > LATE_MS
         return Increase(Result.late if is_late else Result.counted, _grown(series, known.series if known else {}))
 
+    def _begin(self, appended_ms: int) -> None:
+        if self._complete_since_ms is None:
+            self._complete_since_ms = appended_ms
+
     def _is_new(self, record: Statistics, appended_ms: int) -> bool:
         if record["started_at_ms"] <= self._forgotten_until_ms or appended_ms - record["timestamp_ms"] > ANCIENT_MS:
             return False
         # A first record is one, however far behind its host's clock is.
-        return record["sequence"] == 1 or record["started_at_ms"] >= self.complete_since_ms
+        return record["sequence"] == 1 or record["started_at_ms"] >= (self._complete_since_ms or 0)
 
     def _enter(self, record: Statistics, series: Series, appended_ms: int) -> None:
         key = _id_of(record)

@@ -13,15 +13,13 @@ granted and counts only what comes after it. Until then the rest of what was rea
 between would repeat or lose it.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
+from headrace_consumers.metrics.place import Place, Position
 from headrace_consumers.metrics.series import Key, Series, Vector
 
 __all__ = ["Totals"]
-
-Place = TypeVar("Place", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -30,34 +28,34 @@ class _Batch:
 
     Attributes:
         grown: series -> by how much.
-        position: the next offset; None: of no partition that is owned.
+        position: behind what was read; None: of no partition that is owned.
     """
 
     grown: Series = field(default_factory=dict)
-    position: int | None = None
+    position: Position | None = None
 
 
-class Totals(Generic[Place]):
+class Totals:
     """Adds up increases until they are shown.
 
     Attributes:
         shown: series -> what a scrape shows.
-        positions: partition -> the offset before which everything is shown.
+        positions: partition -> before it, everything is shown.
     """
 
     def __init__(self) -> None:
         self.shown: Series = {}
-        self.positions: dict[Place, int] = {}
+        self.positions: dict[Place, Position] = {}
         self._read: dict[Place | None, _Batch] = {}
         self._waiting: dict[Place | None, _Batch] = {}
 
-    def add(self, place: Place, grown: Mapping[Key, Vector], position: int) -> None:
+    def add(self, place: Place, grown: Mapping[Key, Vector], position: Position) -> None:
         """Take in what a record adds.
 
         Args:
             place: the partition.
             grown: series -> by how much; may be empty.
-            position: the offset after the record.
+            position: behind the record.
         """
         batch = self._read.setdefault(place, _Batch())
         _add(batch.grown, grown.items())

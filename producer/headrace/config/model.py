@@ -1,6 +1,7 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
-Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py, alerts.py.
+Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
+metrics.py, alerts.py.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ from pydantic import Field
 from headrace.config.alerts import Alerts
 from headrace.config.consumers import Dataset, Dedup, Filters, Optimization, QualityThresholds, Schemas
 from headrace.config.kafka import Kafka
+from headrace.config.metrics import Metrics
 from headrace.config.privacy import Encryption, Redaction
 from headrace.config.section import Section
 from headrace.config.spool import Spool
@@ -33,6 +35,7 @@ class Config(Section):
     filters: Filters = Field(default_factory=Filters)
     dedup: Dedup = Field(default_factory=Dedup)
     dataset: Dataset = Field(default_factory=Dataset)
+    metrics: Metrics = Field(default_factory=Metrics)
     redaction: Redaction = Field(default_factory=Redaction)
     encryption: Encryption = Field(default_factory=Encryption)
     schemas: Schemas = Field(default_factory=Schemas)

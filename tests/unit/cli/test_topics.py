@@ -25,7 +25,11 @@ GOOD = {
         "segment.ms": "86400000",
         "max.message.bytes": "8388608",
     },
-    STATISTICS: {"cleanup.policy": "delete", "retention.ms": "604800000"},
+    STATISTICS: {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": "604800000",
+    },
     FEEDBACK: {
         "cleanup.policy": "delete",
         "message.timestamp.type": "LogAppendTime",

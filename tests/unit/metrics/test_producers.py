@@ -56,7 +56,7 @@ def test_the_series_of_a_record_are_all_its_totals() -> None:
 
 
 def test_of_a_record_only_the_increase_counts() -> None:
-    producers, program = Producers(), Program("a")
+    producers, program = Producers(0), Program("a")
     first = _take(producers, program.report(calls=5, errors=1))
     second = _take(producers, program.report(calls=3))
     third = _take(producers, program.report())
@@ -76,7 +76,7 @@ def test_what_counts_is_what_the_newest_records_say(made: list[tuple[int, int]],
     read = [each for each in records if random.random() > 0.2]  # lost
     read += [each for each in read if random.random() > 0.7]  # repeated
     random.shuffle(read)  # overtaken
-    producers = Producers()
+    producers = Producers(0)
     counted = sum(_calls(_take(producers, each).series) for each in read)
     newest: dict[str, Statistics] = {}
     for each in read:
@@ -88,7 +88,7 @@ def test_what_counts_is_what_the_newest_records_say(made: list[tuple[int, int]],
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 9)), max_size=40), st.integers(1, 4))
 def test_forgetting_never_counts_anything_twice(made: list[tuple[int, int]], limit: int) -> None:
     programs = [Program(name, NOW_MS + 1_000 * place) for place, name in enumerate("abcdef")]
-    producers = Producers(limit=limit)
+    producers = Producers(0, limit)
     counted = 0.0
     for which, calls in made:
         counted += _calls(_take(producers, programs[which].report(calls=calls)).series)
@@ -100,7 +100,7 @@ def test_forgetting_never_counts_anything_twice(made: list[tuple[int, int]], lim
 
 
 def test_a_forgotten_producer_that_comes_back_is_adopted() -> None:
-    producers = Producers(limit=1)
+    producers = Producers(0, limit=1)
     a, b = Program("a"), Program("b")
     _take(producers, a.report(calls=5))
     _take(producers, b.report(calls=1))
@@ -112,7 +112,7 @@ def test_a_forgotten_producer_that_comes_back_is_adopted() -> None:
 
 
 def test_a_fork_or_a_new_configuration_counts_from_zero() -> None:
-    producers = Producers()
+    producers = Producers(0)
     _take(producers, Program("a").report(calls=5))
     assert _take(producers, Program("a", NOW_MS + 1).report(calls=4)).series[_CALLS] == [4]
 
@@ -125,6 +125,16 @@ def test_a_producer_that_was_there_before_counting_began_is_adopted() -> None:
     assert _take(producers, old.report(calls=2)).series[_CALLS] == [2]
 
 
+def test_where_no_moment_is_known_it_is_that_of_the_first_record() -> None:
+    producers = Producers(None)
+    old = Program("old", NOW_MS - 60_000)
+    old.report(calls=7)
+    assert _take(producers, old.report(calls=1), appended_ms=NOW_MS).result is Result.adopted
+    young = Program("young", NOW_MS)
+    young.report(calls=2)
+    assert _take(producers, young.report(calls=1), appended_ms=NOW_MS + 9).series[_CALLS] == [3]
+
+
 def test_a_first_record_is_new_however_far_behind_its_clock_is() -> None:
     producers = Producers(complete_since_ms=NOW_MS)
     behind = Program("behind", NOW_MS - 600_000)
@@ -132,7 +142,7 @@ def test_a_first_record_is_new_however_far_behind_its_clock_is() -> None:
 
 
 def test_a_copy_of_an_old_record_counts_nothing() -> None:
-    producers = Producers()
+    producers = Producers(0)
     old = Program("old").report(calls=3)
     found = _take(producers, old, appended_ms=old["timestamp_ms"] + ANCIENT_MS + 1)
     assert (found.result, found.series) == (Result.adopted, {})
@@ -149,7 +159,7 @@ def test_remembered_records_are_where_counting_goes_on() -> None:
 
 @pytest.mark.parametrize(("gap_ms", "result"), [(LATE_MS, Result.counted), (LATE_MS + 1, Result.late)])
 def test_an_increase_over_more_than_five_minutes_is_late(gap_ms: int, result: Result) -> None:
-    producers, program = Producers(), Program("a")
+    producers, program = Producers(0), Program("a")
     _take(producers, program.report(calls=5))
     found = _take(producers, program.report(calls=3, after_ms=gap_ms))
     assert (found.result, found.series[_CALLS]) == (result, [3])
@@ -159,21 +169,21 @@ def test_an_increase_over_more_than_five_minutes_is_late(gap_ms: int, result: Re
 @pytest.mark.parametrize(("age_ms", "result"), [(LATE_MS, Result.counted), (LATE_MS + 1, Result.late)])
 def test_what_is_read_over_five_minutes_later_is_late(age_ms: int, result: Result) -> None:
     each = Program("a").report(calls=5)
-    assert _take(Producers(), each, now_ms=each["timestamp_ms"] + age_ms).result is result
+    assert _take(Producers(0), each, now_ms=each["timestamp_ms"] + age_ms).result is result
 
 
 def test_a_process_that_was_idle_for_long_is_not_late_with_its_first_call() -> None:
-    assert _take(Producers(), Program("a").report(calls=1, after_ms=10 * LATE_MS)).result is Result.counted
+    assert _take(Producers(0), Program("a").report(calls=1, after_ms=10 * LATE_MS)).result is Result.counted
 
 
 def test_a_new_producer_whose_first_records_were_lost_for_long_is_late() -> None:
     program = Program("a")
     program.report(calls=4)
-    assert _take(Producers(), program.report(calls=1, after_ms=LATE_MS)).result is Result.late
+    assert _take(Producers(0), program.report(calls=1, after_ms=LATE_MS)).result is Result.late
 
 
 def test_a_ledger_that_does_not_add_up_is_told() -> None:
-    producers = Producers()
+    producers = Producers(0)
     dropped = [Count(name="exit", count=1), Count(name="queue_full", count=2)]
     _take(producers, record(sampled=10, adopted=1, delivered=5, spooled=2, in_flight=1, dropped=dropped))
     _take(producers, record(instance="b", sampled=10, delivered=9))

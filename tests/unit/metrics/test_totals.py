@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Reading
+from headrace_consumers.metrics.place import Position, Reading
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION, CALL_ERRORS, CALLS_TOTAL
 from headrace_schemas import statistics_codec
@@ -39,12 +40,13 @@ class _Member:
     def __init__(self, name: str, log: _Log) -> None:
         self.name = name
         self.log = log
-        self.totals: Totals[tuple[str, int]] = Totals()
-        self.counting = StatisticsCounting(self.totals, Labels(lambda: 0.0), lambda: NOW_MS)
+        self.totals: Totals = Totals()
+        self.counting = StatisticsCounting(_TOPIC, self.totals, Labels(lambda: 0.0), lambda: NOW_MS)
         self.next: dict[int, int] = {}
 
     def assign(self, partition: int) -> None:
-        self.counting.assign((_TOPIC, partition), self.log.committed[partition], 0)
+        begins = Beginning(read_from=0, start=self.log.committed[partition], complete_since_ms=0)
+        self.counting.assign((_TOPIC, partition), begins)
         self.next[partition] = 0
 
     def read(self, at_most: int = 1_000) -> None:
@@ -58,7 +60,7 @@ class _Member:
     def scrape(self, prometheus: Scraped) -> None:
         prometheus.scrape(self.name, {key: sum(vector[:-1] or vector) for key, vector in self.totals.show().items()})
         for (_, partition), position in self.totals.positions.items():
-            self.log.committed[partition] = position
+            self.log.committed[partition] = position.offset
 
     def give_up(self, partition: int) -> None:
         place = (_TOPIC, partition)
@@ -117,7 +119,7 @@ _STEPS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(_STEPS, max_size=60))
 def test_what_prometheus_counts_is_what_the_records_say(steps: list[tuple[str, int, Any]]) -> None:
     """Two members with a partition each, killed between any two steps, partitions given up and lost."""
@@ -165,7 +167,7 @@ def test_a_new_series_is_zero_before_it_has_a_value() -> None:
     assert member.totals.positions == {}
     second = {key[0]: vector for key, vector in member.totals.show().items()}
     assert (second[_CALLS], second[CALL_ERRORS.name]) == ([5], [2])
-    assert member.totals.positions == {(_TOPIC, 0): 1}
+    assert member.totals.positions == {(_TOPIC, 0): Position(1, NOW_MS)}
 
 
 def test_new_series_again_and_again_do_not_hold_up_the_others() -> None:
@@ -187,7 +189,7 @@ def test_records_that_add_nothing_move_the_position_on() -> None:
     member = _member(first, first, first)
     member.totals.show()
     member.totals.show()
-    assert member.totals.positions == {(_TOPIC, 0): 3}
+    assert member.totals.positions == {(_TOPIC, 0): Position(3, NOW_MS)}
 
 
 def test_what_is_late_goes_to_late_totals_only() -> None:
@@ -219,7 +221,7 @@ def test_what_cannot_be_read_is_counted_and_passed(value: bytes | None, reason: 
     assert member.counting.unreadable == {reason: 1}
     member.totals.show()
     member.totals.show()
-    assert member.totals.positions == {(_TOPIC, 0): 2}
+    assert member.totals.positions == {(_TOPIC, 0): Position(2, NOW_MS)}
 
 
 def test_a_partition_that_is_gone_takes_what_was_not_shown_with_it() -> None:

@@ -151,7 +151,7 @@ def test_topics_have_names_that_kafka_takes_and_interactions_the_brokers_clock()
         *(topics.INTERACTIONS, topics.DEAD_LETTERS, topics.STATISTICS, topics.FEEDBACK, topics.CONTROL)
     }
     assert all(map(names.is_valid_name, by_name))
-    for name in (topics.INTERACTIONS, topics.FEEDBACK):
+    for name in (topics.INTERACTIONS, topics.FEEDBACK, topics.STATISTICS):
         assert by_name[name].config["message.timestamp.type"] == "LogAppendTime"
     compacted = [spec.name for spec in topics.TOPICS if spec.config["cleanup.policy"] == "compact"]
     assert compacted == [topics.CONTROL]

@@ -12,7 +12,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from headrace.config import Config
 from headrace_consumers.dataset.errors import NoAnswerError, SourceError, Stopped
-from headrace_consumers.dataset.kafka.source import QUIET, Source
+from headrace_consumers.dataset.kafka.source import Source
+from headrace_consumers.kafka_clients import QUIET
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -1,8 +1,6 @@
 """The topic's identity, and the Kafka clients of the dataset consumer."""
 
 import logging
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,11 +8,9 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 from headrace.config import Config
 from headrace_consumers.dataset.errors import SourceError
+from headrace_consumers.kafka_clients import QUIET
 
-__all__ = ["QUIET", "Source", "close_consumer", "consumer_options", "make_consumer", "make_dead_letter_producer"]
-
-
-_CLOSE_S: Final = 3.0
+__all__ = ["Source", "consumer_options", "make_consumer", "make_dead_letter_producer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +64,13 @@ def make_consumer(config: Config, **callbacks: Any) -> Consumer:
         raise SourceError(f"kafka options: {_one_line(error)}") from None
 
 
-def close_consumer(consumer: Any, timeout_s: float = _CLOSE_S) -> None:
-    """Leave the group; a broker that is away is not waited for, and finds out by itself.
-
-    Args:
-        consumer: it is not used afterwards, and its callbacks find nothing to do.
-        timeout_s: how long to wait.
-    """
-    # Closing waits for answers that may never come, and cannot be told to stop.
-    thread = threading.Thread(target=consumer.close, name="headrace-close", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-
-
 def make_dead_letter_producer(config: Config) -> Producer:
     """Return a producer that acknowledges with all replicas.
 
     Raises:
         SourceError: librdkafka refuses an option.
     """
-    options: Mapping[str, Any] = {
+    options: dict[str, Any] = {
         **QUIET,
         "message.max.bytes": 16_000_000,  # a message and its circumstances; the topic's own limit decides
         **config.kafka.options,
@@ -98,13 +81,10 @@ def make_dead_letter_producer(config: Config) -> Producer:
         "partitioner": "murmur2_random",
     }
     try:
-        return Producer(dict(options), logger=_LOGGER)
+        return Producer(options, logger=_LOGGER)
     except (KafkaException, ValueError, TypeError) as error:
         raise SourceError(f"kafka options: {_one_line(error)}") from None
 
-
-QUIET: Final[Mapping[str, Any]] = {"log_level": 2, "client.id": "headrace"}
-"""What goes wrong is told once, by exceptions and `error_cb`, and not at every attempt on standard error."""
 
 _LOGGER: Final = logging.getLogger("headrace.kafka")
 

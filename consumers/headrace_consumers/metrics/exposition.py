@@ -1,0 +1,88 @@
+"""The page of the metrics consumer, out of what its state shows. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from headrace_consumers.metrics.beginning import RECALL_MS
+from headrace_consumers.metrics.labels import OTHER
+from headrace_consumers.metrics.producers import Producer
+from headrace_consumers.metrics.standing import Standing, judge
+from headrace_consumers.metrics.state import Shown
+from headrace_consumers.monitoring.about import add_build
+from headrace_consumers.monitoring.catalogue import consumers, metric
+from headrace_consumers.monitoring.catalogue import producers as names
+from headrace_consumers.monitoring.metric import Kind
+from headrace_consumers.monitoring.page import Page
+
+__all__ = ["MAX_SHOWN_PRODUCERS", "page_of"]
+
+MAX_SHOWN_PRODUCERS: Final = 1_000
+_NAME: Final = "metrics"
+
+
+def page_of(shown: Shown, standing: Standing, *, now: float, now_ms: int) -> Page:
+    """Return the page.
+
+    Args:
+        shown: what to show.
+        standing: how the loop stands.
+        now: seconds, monotonic.
+        now_ms: Unix time.
+    """
+    page = Page()
+    for (name, labels), vector in shown.series.items():
+        each = metric(name)
+        if each.kind is Kind.histogram:
+            page.add_histogram(each, vector, *labels)
+        else:
+            page.add(each, vector[0], *labels)
+    _add_producers(page, [each for each in shown.producers if _is_alive(each, now_ms)])
+    _add_own(page, shown)
+    _add_standing(page, standing, now, now_ms)
+    return page
+
+
+def _is_alive(producer: Producer, now_ms: int) -> bool:
+    """Tell whether it has not said that it ends and was not silent for as long as a restart looks back."""
+    return not producer.is_last and now_ms - producer.appended_ms <= RECALL_MS
+
+
+def _add_producers(page: Page, producers: Sequence[Producer]) -> None:
+    for (service, environment), count in Counter((each.service, each.environment) for each in producers).items():
+        page.add(names.PRODUCER_COUNT, count, service, environment)
+    ordered = sorted(producers, key=lambda each: (each.service, each.environment, each.instance, each.timestamp_ms))
+    own, rest = ordered[:MAX_SHOWN_PRODUCERS], ordered[MAX_SHOWN_PRODUCERS:]
+    latest = {(each.service, each.environment, each.instance): [each] for each in own}
+    for each in rest:
+        latest.setdefault((each.service, each.environment, OTHER), []).append(each)
+    for whose, several in latest.items():
+        page.add(names.LAST_REPORT, min(each.appended_ms for each in several) / 1000, *whose)
+        page.add(names.IMBALANCE, sum(each.imbalance for each in several), *whose)
+        for term in several[0].terms:
+            page.add(names.PRODUCER_RECORDS, sum(each.terms[term] for each in several), *whose, term)
+
+
+def _add_own(page: Page, shown: Shown) -> None:
+    for topic, count in shown.records.items():
+        page.add(consumers.RECORDS, count, topic)
+    for (topic, reason), count in shown.unreadable.items():
+        page.add(consumers.UNREADABLE, count, topic, reason)
+    for result, count in shown.results.items():
+        page.add(consumers.STATISTICS, count, result)
+    for name, count in shown.overflow.items():
+        page.add(consumers.OVERFLOW, count, name)
+    page.add(consumers.FORGOTTEN, shown.forgotten)
+
+
+def _add_standing(page: Page, standing: Standing, now: float, now_ms: int) -> None:
+    is_healthy, is_ready, _ = judge(standing, now)
+    add_build(page, _NAME)
+    page.add(consumers.HEALTHY, is_healthy, _NAME)
+    page.add(consumers.READY, is_ready, _NAME)
+    for (topic, partition), each in sorted(standing.partitions.items()):
+        if each.lag is not None:
+            page.add(consumers.LAG_RECORDS, each.lag, topic, str(partition))
+        lag_s = each.lag_s(now_ms)
+        if lag_s is not None:
+            page.add(consumers.LAG_SECONDS, lag_s, topic, str(partition))

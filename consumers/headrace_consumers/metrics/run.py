@@ -1,0 +1,87 @@
+"""Putting the metrics consumer together from a configuration."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from headrace.config import Config
+from headrace_consumers.kafka_clients import close_consumer
+from headrace_consumers.metrics.counting import StatisticsCounting
+from headrace_consumers.metrics.labels import Labels
+from headrace_consumers.metrics.loop import Loop
+from headrace_consumers.metrics.offsets import Offsets, make_consumer
+from headrace_consumers.metrics.state import State
+from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.metrics.web import Web
+from headrace_consumers.monitoring.server import serve
+from headrace_schemas import Registry
+
+__all__ = ["run"]
+
+_LEAVE_S: Final = 3.0
+
+log = structlog.get_logger("headrace.metrics")
+
+
+def run(
+    config: Config,
+    *,
+    stop: threading.Event,
+    idle_exit_s: float | None = None,
+    on_listening: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Count statistics, and answer scrapes, until `stop` is set.
+
+    Args:
+        config: the whole configuration; a broker is set.
+        stop: set it to leave the group and end.
+        idle_exit_s: also end when nothing has come for so long.
+        on_listening: told the port.
+
+    Raises:
+        HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
+    """
+    registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
+    topics = config.kafka.topics
+    totals = Totals()
+    labels = Labels(time.monotonic, max_series=config.metrics.max_series, on_silent=totals.drop)
+    statistics = StatisticsCounting(
+        topics.statistics, totals, labels, _now_ms, registry=registry, max_producers=config.metrics.max_producers
+    )
+    state = State(totals, statistics, overflow=labels.overflow)
+    loop: Loop | None = None
+    offsets: Offsets | None = None
+
+    consumer = make_consumer(
+        config,
+        error_cb=lambda error: loop.on_error(error) if loop is not None else None,
+        on_commit=lambda error, places: offsets.on_commit(error, places) if offsets is not None else None,
+    )
+    offsets = Offsets(consumer, _now_ms)
+    web = Web(state, offsets, time.monotonic, _now_ms)
+    loop = Loop(
+        consumer=consumer,
+        topics=[topics.statistics],
+        recalled=[topics.statistics],
+        state=state,
+        offsets=offsets,
+        clock=time.monotonic,
+        on_standing=web.tell,
+    )
+    metrics = config.metrics
+    with serve(web.answer, metrics.host, metrics.port, setting="metrics.port", host_setting="metrics.host") as port:
+        log.info("serving", address=f"http://{metrics.host}:{port}/metrics", topic=topics.statistics)
+        on_listening(port)
+        try:
+            loop.run(stop, idle_exit_s)
+        finally:
+            stop.set()
+            close_consumer(consumer, _LEAVE_S)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

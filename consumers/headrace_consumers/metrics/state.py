@@ -1,0 +1,148 @@
+"""What the loop fills and scrapes read, under one lock; and which offsets what has been shown allows to commit."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from headrace_consumers.metrics.beginning import Beginning
+from headrace_consumers.metrics.counting import StatisticsCounting
+from headrace_consumers.metrics.place import Place, Position, Reading
+from headrace_consumers.metrics.producers import Producer
+from headrace_consumers.metrics.series import Series
+from headrace_consumers.metrics.totals import Totals
+
+__all__ = ["Intake", "Shown", "State"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a scrape shows.
+
+    Attributes:
+        series: the totals.
+        producers: those that are remembered.
+        results: what became of statistics records.
+        unreadable: topic and reason -> records that could not be read.
+        records: topic -> records that were dealt with.
+        overflow: metric -> increases that went to `other`.
+        forgotten: producers that were forgotten to make room.
+        positions: to be committed once the page has been sent.
+    """
+
+    series: Series
+    producers: tuple[Producer, ...]
+    results: Mapping[str, int]
+    unreadable: Mapping[tuple[str, str], int]
+    records: Mapping[str, int]
+    overflow: Mapping[str, int]
+    forgotten: int
+    positions: Mapping[Place, Position]
+
+
+class Intake(Protocol):
+    """Counts what the messages of one topic add to the totals."""
+
+    topic: str
+    unreadable: Counter[str]
+
+    def assign(self, place: Place, begins: Beginning) -> None:
+        """Begin with a partition."""
+        ...
+
+    def unassign(self, place: Place) -> None:
+        """Forget a partition."""
+        ...
+
+    def take(self, reading: Reading) -> None:
+        """Take in a message of a partition that is assigned; never raises for what is in it."""
+        ...
+
+
+class State:
+    """The whole of it; thread-safe.
+
+    Args:
+        totals: the sums.
+        statistics: counts statistics records into them.
+        intakes: those of further topics.
+        overflow: metric -> increases that went to `other`.
+    """
+
+    def __init__(
+        self,
+        totals: Totals,
+        statistics: StatisticsCounting,
+        intakes: Iterable[Intake] = (),
+        overflow: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        self._lock = threading.Lock()
+        self._totals = totals
+        self._statistics = statistics
+        self._intakes: dict[str, Intake] = {each.topic: each for each in (statistics, *intakes)}
+        self._overflow = overflow
+        self._next: dict[Place, Position] = {}
+        self._starts: dict[Place, int] = {}
+        self._records: dict[str, int] = {}
+
+    def assign(self, place: Place, begins: Beginning) -> None:
+        """Begin with a partition."""
+        with self._lock:
+            self._intakes[place[0]].assign(place, begins)
+            self._starts[place] = begins.start
+            self._next[place] = Position(begins.read_from, 0)
+
+    def take(self, readings: Iterable[Reading]) -> None:
+        """Take in messages; those of partitions that are not owned are passed over."""
+        with self._lock:
+            for reading in readings:
+                if reading.place not in self._next:
+                    continue
+                self._intakes[reading.place[0]].take(reading)
+                self._next[reading.place] = reading.after
+                if reading.offset >= self._starts[reading.place]:
+                    topic = reading.place[0]
+                    self._records[topic] = self._records.get(topic, 0) + 1
+
+    def next(self, place: Place) -> Position | None:
+        """Return where reading stands; None where the partition is not owned."""
+        return self._next.get(place)
+
+    def read(self, place: Place) -> Position | None:
+        """Return the position of all that was counted; None: nothing since the partition was assigned."""
+        with self._lock:
+            position = self._next.get(place)
+            return None if position is None or position.offset <= self._starts[place] else position
+
+    def settle(self, place: Place) -> None:
+        """Let go of a partition whose position was committed: what was read of it is still shown here."""
+        with self._lock:
+            self._totals.settle(place)
+            self._forget(place)
+
+    def discard(self, place: Place) -> None:
+        """Let go of a partition that somebody reads from its committed offset on."""
+        with self._lock:
+            self._totals.discard(place)
+            self._forget(place)
+
+    def show(self) -> Shown:
+        """Return what to show now."""
+        with self._lock:
+            series = dict(self._totals.show())
+            return Shown(
+                series,
+                tuple(self._statistics.producers()),
+                dict(self._statistics.results),
+                {(t, why): n for t, each in self._intakes.items() for why, n in each.unreadable.items()},
+                dict(self._records),
+                dict(self._overflow),
+                self._statistics.forgotten,
+                dict(self._totals.positions),
+            )
+
+    def _forget(self, place: Place) -> None:
+        self._intakes[place[0]].unassign(place)
+        del self._next[place], self._starts[place]

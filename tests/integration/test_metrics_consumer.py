@@ -1,0 +1,99 @@
+"""`headrace consume metrics` on a real Kafka: what it serves, how it ends, and what Prometheus makes of restarts."""
+
+import time
+
+import pytest
+
+from tests.support.increase import Scraped
+from tests.support.metrics_consumer import MetricsConsumer, Reports, ask
+from tests.support.statistics import Program
+from tests.support.waiting import wait_until
+
+_CALLS = (
+    "headrace_calls_total",
+    (("environment", "production"), ("module", "support"), ("signature", "Triage"), ("version", "v1")),
+)
+
+
+def _now_program(name: str) -> Program:
+    return Program(name, time.time_ns() // 1_000_000 - 10_000)
+
+
+@pytest.fixture
+def topic(kafka):
+    return kafka.create_topic(partitions=4)
+
+
+@pytest.fixture
+def consumer(kafka, topic, tmp_path):
+    values = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"statistics": topic}},
+        "metrics": {"group_id": topic, "group_instance_id": "a"},
+    }
+    consumer = MetricsConsumer(tmp_path, values)
+    yield consumer
+    consumer.kill()
+
+
+@pytest.fixture
+def reports(kafka, topic):
+    return Reports(kafka.bootstrap_servers, topic)
+
+
+def _calls(consumer, scraped, expected):
+    """Scrape until the increase that Prometheus sees is what is expected."""
+
+    def increase():
+        scraped.scrape("a", consumer.scrape())
+        return scraped.increase().get(_CALLS, 0) >= expected
+
+    wait_until(increase, f"{expected} calls")
+    scraped.scrape("a", consumer.scrape())
+    assert scraped.increase()[_CALLS] == expected
+
+
+def test_it_serves_what_producers_report_and_ends_in_order(consumer, reports):
+    consumer.start()
+    consumer.wait_ready()
+    scraped, program = Scraped(), _now_program("p1")
+    reports.write(program.report(calls=5, errors=1))
+    _calls(consumer, scraped, 5)
+    found = consumer.scrape()
+    assert found["headrace_producers", (("environment", "production"), ("service", "shop"))] == 1
+    assert found["headrace_statistics_records_total", (("result", "counted"),)] == 1
+    assert found["headrace_consumer_ready", (("consumer", "metrics"),)] == 1
+    assert {value for (name, _), value in found.items() if name == "headrace_consumer_lag_records"} == {0}
+    code, text = ask(consumer.port, "/metrics", "application/openmetrics-text; version=1.0.0")
+    assert (code, text[-6:]) == (200, "# EOF\n")
+    assert ask(consumer.port, "/healthz")[0] == 200
+    assert ask(consumer.port, "/")[0] == 404
+    assert consumer.stop() == 0
+
+
+def test_over_a_restart_and_a_kill_nothing_is_lost_or_counted_twice(consumer, reports):
+    scraped, program = Scraped(), _now_program("p1")
+    consumer.start()
+    consumer.wait_ready()
+    reports.write(program.report(calls=5))
+    _calls(consumer, scraped, 5)
+    reports.write(program.report(calls=3))
+    consumer.stop()
+    reports.write(program.report(calls=2))
+    consumer.start()
+    _calls(consumer, scraped, 10)
+    reports.write(program.report(calls=1))
+    consumer.kill()
+    reports.write(program.report(calls=1), _now_program("p2").report(calls=7))
+    consumer.start()
+    _calls(consumer, scraped, 19)
+
+
+def test_a_topic_that_is_missing_is_one_line_and_1(kafka, tmp_path):
+    values = {"kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"statistics": "nobody-made-this"}}}
+    consumer = MetricsConsumer(tmp_path, values)
+    consumer.start()
+    assert consumer.wait() == 1
+    last = consumer.log.read_text().splitlines()[-1]
+    assert "nobody-made-this" in last
+    assert "headrace topics" in last
+    assert "Traceback" not in consumer.log.read_text()

@@ -1,0 +1,127 @@
+"""What the page says, and the probes."""
+
+import dataclasses
+
+from headrace_consumers.metrics.beginning import RECALL_MS, Beginning
+from headrace_consumers.metrics.counting import StatisticsCounting
+from headrace_consumers.metrics.exposition import MAX_SHOWN_PRODUCERS, page_of
+from headrace_consumers.metrics.labels import Labels
+from headrace_consumers.metrics.place import Reading
+from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, PartitionStanding, Standing, judge
+from headrace_consumers.metrics.state import Shown, State
+from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.monitoring.catalogue import METRICS
+from headrace_consumers.monitoring.metric import Server
+from headrace_schemas import Count, Statistics, statistics_codec
+from tests.support.metrics_consumer import Samples, samples
+from tests.support.statistics import NOW_MS, call_statistics, record
+
+PLACE = ("statistics", 0)
+CAUGHT_UP = PartitionStanding(8, 0, NOW_MS - 4_000, has_caught_up=True)
+STANDING = Standing(1000.0, has_joined=True, partitions={PLACE: CAUGHT_UP})
+USAGE = {
+    "model": "gpt",
+    "sampled": 1,
+    "weight": 10.0,
+    "tokens_input": 30.0,
+    "tokens_output": 5.0,
+    "cost_usd": 0.5,
+    "unknown_cost": 0,
+}
+CALLS = {**call_statistics([0.5, 2.0, 100.0], {"ValueError": 1}, cancelled=1), "usage": [USAGE]}
+LEDGER = {"sampled": 9, "delivered": 5, "spooled": 2, "dropped": [Count(name="exit", count=1)]}
+WHOSE = {"module": "support", "version": "v1", "signature": "Triage", "environment": "production"}
+SHOP = {"service": "shop", "environment": "production"}
+
+
+def _shown(*records: Statistics) -> Shown:
+    totals = Totals()
+    counting = StatisticsCounting(PLACE[0], totals, Labels(lambda: 0.0), lambda: NOW_MS)
+    state = State(totals, counting)
+    state.assign(PLACE, Beginning(read_from=0, start=0, complete_since_ms=0))
+    codec = statistics_codec()
+    state.take(Reading(PLACE, offset, codec.encode(each), NOW_MS) for offset, each in enumerate(records))
+    state.show()
+    return state.show()
+
+
+def _page(shown: Shown, standing: Standing = STANDING, now_ms: int = NOW_MS) -> Samples:
+    return samples(page_of(shown, standing, now=1000.0, now_ms=now_ms).render("")[0].decode())
+
+
+def _of(page: Samples, name: str, **labels: str) -> float | None:
+    return page.get((name, tuple(sorted(labels.items()))))
+
+
+def test_the_page_has_the_totals_the_producers_and_itself() -> None:
+    page = _page(_shown(record([CALLS], **LEDGER)))
+    assert _of(page, "headrace_calls_total", **WHOSE) == 3
+    assert _of(page, "headrace_call_errors_total", **WHOSE, error_type="ValueError") == 1
+    duration = "gen_ai_client_operation_duration_seconds"
+    assert [_of(page, f"{duration}_bucket", **WHOSE, le=le) for le in ("0.32", "0.64", "3.0", "81.92", "+Inf")] == [
+        0,
+        1,
+        2,
+        2,
+        3,
+    ]
+    assert _of(page, f"{duration}_sum", **WHOSE) == 102.5
+    tokens = {**WHOSE, "gen_ai_request_model": "gpt"}
+    assert _of(page, "headrace_tokens_total", **tokens, gen_ai_token_type="input") == 30
+    assert _of(page, "headrace_cost_usd_total", **tokens) == 0.5
+    assert _of(page, "headrace_records_dropped_total", **SHOP, reason="exit") == 1
+    assert _of(page, "headrace_producers", **SHOP) == 1
+    whose = {**SHOP, "producer": "host-1-1"}
+    assert _of(page, "headrace_producer_ledger_records", **whose, term="spooled") == 2
+    assert _of(page, "headrace_producer_ledger_imbalance_records", **whose) == 1
+    assert _of(page, "headrace_producer_last_report_timestamp_seconds", **whose) == NOW_MS / 1000
+    assert _of(page, "headrace_consumer_lag_records", topic="statistics", partition="0") == 0
+    assert _of(page, "headrace_consumer_lag_seconds", topic="statistics", partition="0") == 0
+    assert _of(page, "headrace_consumer_healthy", consumer="metrics") == 1
+
+
+def test_all_that_is_served_stands_in_the_list_as_served_by_it() -> None:
+    listed = {each.family for each in METRICS if Server.metrics in each.served_by}
+    page = page_of(_shown(record([CALLS], **LEDGER)), STANDING, now=1000.0, now_ms=NOW_MS)
+    assert {family.name for family in page._families.values()} <= listed
+
+
+def test_a_producer_that_ended_or_is_silent_for_long_is_gone_but_what_it_counted_stays() -> None:
+    whose = {**SHOP, "producer": "host-1-1"}
+    name = "headrace_producer_last_report_timestamp_seconds"
+    ended = _page(_shown(record([CALLS]), record([CALLS], sequence=2, is_last=True)))
+    silent = _page(_shown(record([CALLS])), now_ms=NOW_MS + RECALL_MS + 1)
+    for page in (ended, silent):
+        assert _of(page, name, **whose) is None
+        assert _of(page, "headrace_producers", **SHOP) is None
+        assert _of(page, "headrace_calls_total", **WHOSE) == 3
+
+
+def test_producers_that_are_too_many_are_one() -> None:
+    many = [record(instance=f"p{number:05}", sampled=2, delivered=1) for number in range(MAX_SHOWN_PRODUCERS + 3)]
+    page = _page(_shown(*many))
+    name = "headrace_producer_ledger_imbalance_records"
+    assert sum(1 for found, _ in page if found == name) == MAX_SHOWN_PRODUCERS + 1
+    assert _of(page, name, **SHOP, producer="other") == 3
+    assert _of(page, "headrace_producers", **SHOP) == MAX_SHOWN_PRODUCERS + 3
+
+
+def test_a_partition_that_is_behind_is_as_old_as_what_was_read_last() -> None:
+    behind = dataclasses.replace(CAUGHT_UP, lag=7)
+    page = _page(_shown(), dataclasses.replace(STANDING, partitions={PLACE: behind}))
+    assert _of(page, "headrace_consumer_lag_records", topic="statistics", partition="0") == 7
+    assert _of(page, "headrace_consumer_lag_seconds", topic="statistics", partition="0") == 4
+
+
+def test_a_probe_is_told_what_is_wrong() -> None:
+    def problems(**changes: object) -> tuple[bool, bool, str]:
+        is_healthy, is_ready, body = judge(dataclasses.replace(STANDING, **changes), 1000.0)
+        return is_healthy, is_ready, "; ".join(body["problems"])
+
+    assert problems() == (True, True, "")
+    assert problems(has_joined=False, partitions={}) == (True, False, "no assignment yet")
+    assert problems(turned_at=1000.0 - STALLED_S - 1) == (False, False, "the loop has not turned for 121 s")
+    late = dataclasses.replace(CAUGHT_UP, has_caught_up=False)
+    assert problems(partitions={PLACE: late}) == (True, False, "not caught up since the assignment: statistics/0")
+    for lag in (None, LAG_RECORDS + 1):
+        assert problems(partitions={PLACE: dataclasses.replace(CAUGHT_UP, lag=lag)})[2] == f"lag above {LAG_RECORDS}"

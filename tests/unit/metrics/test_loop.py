@@ -1,0 +1,170 @@
+"""What the loop does when partitions come and go, and which offsets are committed when."""
+
+import threading
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from headrace_consumers.metrics.counting import StatisticsCounting
+from headrace_consumers.metrics.errors import MetricsError
+from headrace_consumers.metrics.labels import Labels
+from headrace_consumers.metrics.loop import Loop
+from headrace_consumers.metrics.offsets import Offsets
+from headrace_consumers.metrics.state import State
+from headrace_consumers.metrics.totals import Totals
+from headrace_schemas import statistics_codec
+from tests.support.statistics import NOW_MS, Program
+from tests.unit.metrics.fake_kafka import FakeConsumer, FakeMessage, end_of
+
+TOPIC = "statistics"
+CALLS = ("headrace_calls_total", ("support", "v1", "Triage", "production"))
+
+
+class _World:
+    def __init__(self, **consumer: Any) -> None:
+        self.consumer = FakeConsumer(**consumer)
+        totals = Totals()
+        statistics = StatisticsCounting(TOPIC, totals, Labels(lambda: 0.0), lambda: NOW_MS)
+        self.state = State(totals, statistics)
+        self.offsets = Offsets(self.consumer, lambda: NOW_MS)
+        self.standings: list[Any] = []
+        self.stop = threading.Event()
+        self.program = Program("p", NOW_MS - 10_000)
+        self.offset = 0
+        self.loop = Loop(
+            consumer=self.consumer,
+            topics=[TOPIC],
+            recalled=[TOPIC],
+            state=self.state,
+            offsets=self.offsets,
+            clock=lambda: 0.0,
+            on_standing=self.standings.append,
+        )
+
+    def message(self, calls: int, partition: int = 0) -> FakeMessage:
+        self.offset += 1
+        value = statistics_codec().encode(self.program.report(calls=calls))
+        return FakeMessage(TOPIC, partition, self.offset - 1, value)
+
+    def play(self, *polls: Any) -> None:
+        self.consumer.polls.extend([*polls, self.stop.set])
+        self.loop.run(self.stop)
+
+    def scrape(self) -> None:
+        self.offsets.ask(self.state.show().positions)
+
+    def shown(self) -> list[float] | None:
+        self.state.show()
+        return self.state.show().series.get(CALLS)
+
+
+def test_an_offset_is_committed_when_a_scrape_has_shown_what_is_before_it() -> None:
+    world = _World()
+    world.play(
+        lambda: world.consumer.give(TOPIC, 0),
+        [world.message(5)],
+        world.scrape,  # zeros
+        [],
+        lambda: world.consumer.commits.append((-1, -1, True)),
+        world.scrape,
+        [],
+    )
+    assert world.consumer.commits == [(-1, -1, True), (0, 1, True)]
+    assert world.consumer.offsets[0] == (1, str(NOW_MS))
+
+
+def test_what_was_acknowledged_is_not_committed_again_and_what_was_not_is() -> None:
+    world = _World()
+    world.play(lambda: world.consumer.give(TOPIC, 0), [world.message(5)], world.scrape, world.scrape, world.scrape)
+    assert world.consumer.commits == [(0, 1, True)] * 2
+    world.offsets.on_commit(None, world.consumer.committed([TopicPartition(TOPIC, 0)]))
+    world.scrape()
+    world.offsets.commit_asked({(TOPIC, 0)})
+    assert world.consumer.commits == [(0, 1, True)] * 2
+
+
+def test_a_revoked_partition_is_committed_whole_and_still_shown() -> None:
+    world = _World()
+    world.play(
+        lambda: world.consumer.give(TOPIC, 0),
+        [world.message(5), world.message(2)],
+        lambda: world.consumer.take_away(TOPIC, 0),
+    )
+    assert world.consumer.commits == [(0, 2, False)]
+    assert world.shown() == [7]
+    assert world.consumer.assigned == {}
+
+
+@pytest.mark.parametrize("how", ["cannot be committed", "lost", "leaving"])
+def test_what_the_next_owner_will_count_is_not_shown_here(how: str) -> None:
+    world = _World()
+
+    def take_away() -> None:
+        world.consumer.fails_to_commit = how == "cannot be committed"
+        if how == "leaving":
+            world.stop.set()
+        world.consumer.take_away(TOPIC, 0, how="on_lost" if how == "lost" else "on_revoke")
+
+    world.play(lambda: world.consumer.give(TOPIC, 0), [world.message(5)], take_away)
+    assert world.consumer.commits == []
+    assert world.shown() is None
+
+
+def test_a_scrape_before_a_rebalance_commits_nothing_after_it() -> None:
+    world = _World()
+    world.play(
+        lambda: world.consumer.give(TOPIC, 0),
+        [world.message(5)],
+        world.state.show,
+        [world.message(1)],
+        lambda: [world.scrape(), world.consumer.take_away(TOPIC, 0)],
+        [],
+    )
+    assert world.consumer.commits == [(0, 2, False)]
+
+
+def test_records_before_the_committed_offset_are_only_remembered() -> None:
+    world = _World(committed={0: (2, str(NOW_MS))})
+    world.play(lambda: world.consumer.give(TOPIC, 0), [world.message(5), world.message(2), world.message(4)])
+    assert world.consumer.assigned == {0: 0}
+    assert world.shown() == [4]
+    assert world.state.show().records == {TOPIC: 1}
+
+
+def test_it_has_caught_up_at_the_end_of_each_partition() -> None:
+    world = _World()
+    world.play(lambda: world.consumer.give(TOPIC, 0, 1), [world.message(5)], [end_of(TOPIC, 0)], [end_of(TOPIC, 1)])
+    caught_up = [[each.has_caught_up for each in standing.partitions.values()] for standing in world.standings]
+    assert caught_up[:4] == [[False, False], [False, False], [True, False], [True, True]]
+    assert [each.lag for each in world.standings[1].partitions.values()] == [99, 100]
+    assert [each.lag for each in world.standings[3].partitions.values()] == [0, 0]
+
+
+def test_idle_it_ends() -> None:
+    world = _World()
+    world.consumer.polls.extend([lambda: world.consumer.give(TOPIC, 0), [end_of(TOPIC, 0)]])
+    world.loop.run(world.stop, idle_exit_s=0)
+    assert world.stop.is_set()
+
+
+def test_a_broker_that_does_not_say_where_to_go_on_is_asked_again_and_then_is_the_end() -> None:
+    world = _World()
+    world.consumer.fails_to_answer = 2
+    world.play(lambda: world.consumer.give(TOPIC, 0))
+    assert world.consumer.assigned == {0: 0}
+    world = _World()
+    world.consumer.fails_to_answer = 3
+    with pytest.raises(MetricsError, match="does not say where to go on"):
+        world.play(lambda: world.consumer.give(TOPIC, 0))
+
+
+def test_a_missing_topic_is_the_end_and_a_passing_error_is_told() -> None:
+    world = _World()
+    passing = FakeMessage(TOPIC, 0, 0, None, KafkaError(KafkaError._TRANSPORT, "gone for a moment"))
+    world.play([passing])
+    assert world.standings[-1].last_error == "gone for a moment"
+    missing = FakeMessage(TOPIC, 0, 0, None, KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "no such topic"))
+    world = _World()
+    with pytest.raises(MetricsError, match=f"{TOPIC}: no such topic; see `headrace topics check`"):
+        world.play([missing])
