@@ -2,7 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-PACKAGES := producer consumers schemas
+# A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
+SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set reference clean
 help: ## this list
@@ -12,10 +13,10 @@ demo: .venv/ready ## the whole system on an embedded broker, in about a minute
 	@$(BIN)/headrace demo $(ARGS)
 
 test: .venv/ready ## all tests; ARGS="-k name" for some
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 unit: .venv/ready ## the tests that need no Kafka
-	@$(BIN)/pytest tests/unit $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit $(ARGS)
 
 matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3.0 3.4" for some
 	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)

@@ -4,34 +4,45 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support import kafka_broker, prometheus_programs, versity
+from tests.support import closing_lines, kafka_broker, prometheus_programs, versity
 from tests.support.kafka import Kafka
 
 # A machine that is busy elsewhere is no failure.
 settings.register_profile("headrace", deadline=None)
 settings.load_profile("headrace")
 
-_REPORT = pytest.StashKey[list[str]]()
+# DSPy's litellm asks the network for prices when it is imported, in each of the many processes that are started here.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+_MOST_WORKERS = 4
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many processes `-n auto` means: each may have a broker and a handful of consumers beside it."""
+    return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     """Give the run's broker; each test makes topics of its own."""
-    report = request.config.stash.setdefault(_REPORT, [])
     reasons = ""
     try:
         broker, closed = kafka_broker.start()
     except kafka_broker.NoKafkaError as error:
         reasons = str(error)
     if reasons:
-        report.extend(reasons.splitlines())
+        for line in reasons.splitlines():
+            closing_lines.say(request.config, f"Kafka: {line}")
         pytest.fail(reasons, pytrace=False)
-    report.append(f"via {broker.how}, {broker.bootstrap_servers}, ready in {broker.startup_s:.1f} s")
-    report.extend(f"not via {line}" for line in closed)
+    ready = f"Kafka: via {broker.how}, {broker.bootstrap_servers}, ready in {broker.startup_s:.1f} s"
+    for line in (ready, *(f"Kafka: not via {line}" for line in closed)):
+        closing_lines.say(request.config, line)
     running = Kafka(broker)
     yield running
     running.close()
@@ -84,7 +95,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where this is one of several processes, hand over what it has to say."""
+    closing_lines.hand_over(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take it over."""
+    closing_lines.take_over(node.config, node)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which Kafka it was, and why not another."""
-    for line in config.stash.get(_REPORT, []):
-        terminalreporter.write_line(f"Kafka: {line}")
+    """Say which Kafka it was, and why not another; and the figures of chaos."""
+    for line in closing_lines.collected(config):
+        terminalreporter.write_line(line)

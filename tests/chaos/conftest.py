@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.ground import Ground
+from tests.support import closing_lines
 from tests.support.kafka_settings import UnavailableError
-
-_FIGURES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
@@ -27,10 +26,4 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Give a function that prints a line at the end of the run."""
-    lines = request.config.stash.setdefault(_FIGURES, [])
-    return lines.append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(_FIGURES, []):
-        terminalreporter.write_line(f"Chaos: {line}")
+    return lambda figures: closing_lines.say(request.config, f"Chaos: {figures}")

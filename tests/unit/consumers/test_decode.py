@@ -62,7 +62,7 @@ def test_reasons_of_records_that_decode_but_are_not_to_be_trusted(changes, reaso
     assert "\n" not in result.detail
 
 
-@pytest.mark.parametrize("timestamp_ms", [1_577_836_800_000, NOW_MS + DAY_MS])
+@pytest.mark.parametrize("timestamp_ms", [1_577_836_800_000, NOW_MS + DAY_MS], ids=["oldest", "newest"])
 def test_timestamps_at_the_bounds_pass(timestamp_ms):
     assert isinstance(decode(message_of(interaction(timestamp_ms=timestamp_ms))), Decoded)
 

@@ -92,7 +92,7 @@ READ_BACK: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "value"), READ_BACK, ids=[repr(value)[:40] for _, value in READ_BACK])
+@pytest.mark.parametrize(("annotation", "value"), READ_BACK, ids=[str(annotation) for annotation, _ in READ_BACK])
 def test_the_annotation_reads_the_value_back(annotation, value):
     encoded = to_json(value)
     assert TypeAdapter(annotation).validate_python(encoded) == value
