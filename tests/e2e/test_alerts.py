@@ -1,0 +1,126 @@
+"""Bad calls -> Kafka -> the metrics consumer -> Prometheus -> Alertmanager -> a webhook; and the resolve."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from headrace.config import load
+from headrace_consumers.metrics.alerts import rule_file
+from tests.support.metrics_consumer import MetricsConsumer
+from tests.support.prometheus import start_alertmanager, start_prometheus
+from tests.support.prometheus_webhook import webhook
+from tests.support.waiting import wait_until
+
+WINDOW_S = 15
+SUCCESS, LATENCY, BURN = "HeadraceSuccessRateLow", "HeadraceLatencyHigh", "HeadraceErrorBudgetBurn"
+
+
+@pytest.fixture
+def values(kafka: Any, tmp_path: Any) -> dict[str, Any]:
+    """Give a configuration whose windows are short; all else is as deployed."""
+    topics = {name: kafka.create_topic(partitions=2) for name in ("interactions", "statistics", "feedback")}
+    return {
+        "telemetry": {"enabled": True, "sampling_rate_pct": 10, "statistics_interval_s": 0.5, "follow_control": False},
+        "spool": {"path": str(tmp_path / "spool")},
+        "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": topics},
+        "quality_thresholds": {"min_success_rate": 0.95, "max_latency_p99_ms": 320},
+        "metrics": {"group_id": topics["statistics"]},
+        "alerts": {
+            "window_s": WINDOW_S,
+            "for_s": 1,
+            "burn_rates": [{"factor": 2, "long_s": 20, "short_s": 5}],
+            "runbook_url": "https://runbooks.example/headrace",
+        },
+    }
+
+
+@pytest.fixture
+def consumer(values: dict[str, Any], tmp_path: Any) -> Iterator[MetricsConsumer]:
+    consumer = MetricsConsumer(tmp_path, values)
+    consumer.start()
+    yield consumer
+    consumer.kill()
+
+
+@pytest.fixture
+def service(consumer: MetricsConsumer) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.e2e.troubled_service", str(consumer.path)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def _tell(service: subprocess.Popen[str], mood: str) -> None:
+    assert service.stdin is not None
+    service.stdin.write(f"{mood}\n")
+    service.stdin.flush()
+
+
+def _of_calls(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [alert for alert in alerts if "module" in alert["labels"]]
+
+
+def test_bad_calls_reach_a_person_and_so_does_the_recovery(
+    consumer: MetricsConsumer, service: subprocess.Popen[str], prometheus_tools: Any
+) -> None:
+    rules = rule_file(load(consumer.path)).text
+    with webhook() as received, ExitStack() as running:
+        alertmanager = start_alertmanager(prometheus_tools, received.url)
+        running.callback(alertmanager.lifeline.cut)
+        prometheus = start_prometheus(
+            prometheus_tools,
+            targets={"headrace-metrics": [f"127.0.0.1:{consumer.port}"]},
+            rules=[rules],
+            alertmanager=alertmanager,
+        )
+        running.callback(prometheus.lifeline.cut)
+        enough = 'sum(increase(headrace_calls_total{module="reviewer"}[15s])) > 100'
+        wait_until(lambda: prometheus.query(enough), "good calls", 60)
+        assert not _of_calls(prometheus.ask("alerts")["alerts"])
+
+        _tell(service, "bad")
+        for name in (SUCCESS, BURN, LATENCY):
+            wait_until(lambda name=name: received.alerts(name, "firing"), f"{name} at the webhook", 60)
+        success, slow = received.alerts(SUCCESS, "firing")[0], received.alerts(LATENCY, "firing")[0]
+        assert success["labels"] == {
+            "alertname": SUCCESS,
+            "module": "reviewer",
+            "signature": "extract_requirements",
+            "environment": "production",
+            "severity": "critical",
+        }
+        lines = success["annotations"]["description"].splitlines()
+        assert lines[:3] == [
+            "Alert: DSPy module success rate < 95%",
+            "Module: reviewer",
+            "Signature: extract_requirements",
+        ]
+        assert 70 < float(lines[3].removeprefix("Current: ").removesuffix("%")) < 95
+        assert lines[4:7] == [
+            "Threshold: 95%",
+            "Action: Investigate errors, consider rollback",
+            "Environment: production",
+        ]
+        assert lines[7].startswith("Calls: ")
+        assert lines[8].startswith("Errors: TimeoutError in v2 (")
+        assert success["annotations"]["runbook_url"].endswith("/headrace#alert-headracesuccessratelow")
+        assert (slow["labels"]["module"], slow["labels"]["signature"]) == ("optimizer", "discover_skills")
+        slow_lines = slow["annotations"]["description"].splitlines()
+        assert slow_lines[0] == "Alert: DSPy module p99 latency > 0.32s"
+        assert 320 < float(slow_lines[3].removeprefix("Current: ").removesuffix("ms")) <= 640
+        assert slow_lines[4] == "Threshold: 320ms"
+
+        _tell(service, "good")
+        for name in (SUCCESS, BURN, LATENCY):
+            wait_until(lambda name=name: received.alerts(name, "resolved"), f"{name} resolved at the webhook", 90)
+        wait_until(lambda: not _of_calls(prometheus.ask("alerts")["alerts"]), "no alert is left")
+        # There is no dataset consumer, and an alert of its own says so.
+        told = {(each["labels"]["module"], each["labels"]["alertname"]) for each in _of_calls(received.all)}
+        assert told == {("reviewer", SUCCESS), ("reviewer", BURN), ("optimizer", LATENCY)}
+        _tell(service, "end")
+        assert service.wait(30) == 0
