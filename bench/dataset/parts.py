@@ -41,7 +41,7 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     seen, everything = FingerprintTable(), [True] * len(batch)
     seen.add(fingerprints_of(batch.keys)[0])
     kept = select.select(batch, everything, decoder, filter_).kept
-    table, _ = rows.to_rows(kept, "topic", "id")
+    table = rows.to_rows(kept, "topic", "id")
     with tempfile.TemporaryDirectory() as folder:
         store = LocalStore(Path(folder))
         timed: list[tuple[str, Callable[[], object]]] = [

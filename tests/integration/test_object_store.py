@@ -56,7 +56,7 @@ def ground(s3):
 def files_of(table, *questions, partition=0, first_offset=0):
     records = [interaction(question) for question in questions]
     messages = [message_of(record, first_offset + i, partition) for i, record in enumerate(records)]
-    rows, _ = to_rows(kept(records, messages), "topic", "id")
+    rows = to_rows(kept(records, messages), "topic", "id")
     return write_files(table.store, rows, table.layout)
 
 

@@ -10,7 +10,7 @@ from headrace.config import Config, load
 from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.rows import to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable, Move
-from headrace_consumers.dataset.errors import SuppressionChanged
+from headrace_consumers.dataset.errors import SuppressionChanged, TableError
 from headrace_consumers.dataset.steps import Hook, no_hook
 from headrace_consumers.erasure.choices import Wanted
 from headrace_consumers.erasure.run import Erasure
@@ -42,10 +42,10 @@ def append(table: InteractionTable, records: Sequence[Interaction], *, partition
         messages = [message_of(record, first + i, partition) for i, record in enumerate(records)]
         frame = kept(records, messages).with_columns(append_time_ms=pl.lit(NOW_MS + day * DAY_MS, pl.Int64))
         suppressed = suppression.holds(frame)
-        rows, _ = to_rows(frame if suppressed is None else frame.filter(~suppressed), "topic", "id")
+        rows = to_rows(frame if suppressed is None else frame.filter(~suppressed), "topic", "id")
         try:
             files = write_files(table.store, rows, table.layout) if rows.num_rows else []
-        except FileNotFoundError:  # an erasure that waits for nobody found it; the batch is tried again
+        except TableError:  # an erasure that waits for nobody found it; the batch is tried again
             continue
         try:
             table.commit(files, [Move(f"id/{partition}", start, first + len(records))], suppression=suppression)

@@ -1,6 +1,6 @@
 """What lands a batch in its table, exactly once, whichever consumer read it.
 
-    dead letters acknowledged -> files on disk -> one commit of rows and offsets -> Kafka offset
+    rows staged -> dead letters acknowledged -> files on disk -> one commit of rows and offsets -> Kafka offset
 
 The commit decides. Before it nothing counts: dead letters may be repeated, files are nobody's. After it everything else
 is derived from the table, and may be late or lost.
@@ -10,13 +10,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-import pyarrow as pa
 import structlog
 
 from headrace_consumers.dataset.delta.facts import facts_of
-from headrace_consumers.dataset.delta.files import DataFile, write_files
+from headrace_consumers.dataset.delta.files import DataFile, StagedFiles
 from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
-from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.judging.breaker import Breaker
 from headrace_consumers.dataset.judging.placement import MISPLACED
 from headrace_consumers.dataset.judging.suppression import Suppression
@@ -28,7 +26,7 @@ from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.deadletters import DeadLetterWriter
 from headrace_schemas import DeadLetter, Header
 
-__all__ = ["Landing", "commit_files", "files_of"]
+__all__ = ["Landing", "commit_files"]
 
 LOGGED_DEAD_LETTERS: Final = 5
 """Of each batch; a deployment that writes rubbish must not fill the log as well."""
@@ -84,6 +82,10 @@ class Landing:
         """Return whom the table no longer takes, for judging the batch."""
         return self._table.suppression()
 
+    def staging(self) -> StagedFiles:
+        """Return where the batch's rows go, a context: the files are nobody's, and gone if they are not committed."""
+        return StagedFiles(self._table.store, self._table.layout)
+
     def set_aside(self, unreadable: Sequence[tuple[Message, Unreadable]], tally: Tally) -> None:
         """Weigh the batch, and send its dead letters.
 
@@ -106,7 +108,7 @@ class Landing:
 
     def commit(
         self,
-        rows: pa.Table,
+        staged: StagedFiles,
         tally: Tally,
         targets: Mapping[int, int],
         starts: Mapping[int, int | None],
@@ -115,7 +117,7 @@ class Landing:
         """Commit rows and offsets; return the table's version.
 
         Args:
-            rows: in the order of the table's layout.
+            staged: the rows.
             tally: the batch's counts.
             targets: partition -> the next offset after the batch.
             starts: partition -> the table's position that the batch was read from.
@@ -131,7 +133,7 @@ class Landing:
             for partition, target in sorted(targets.items())
         ]
         with self.step(Step.FILES):
-            files = files_of(self._table, rows)
+            files = staged.publish()
         with self.step(Step.COMMIT):
             version = commit_files(self._table, files, moves, facts_of(tally, moves), suppression)
         if self._breaker is not None:
@@ -170,20 +172,6 @@ class Landing:
             headers=[Header(name=name, value=value) for name, value in message.headers],
             consumer=self._consumer_name,
         )
-
-
-def files_of(table: InteractionTable, rows: pa.Table) -> list[DataFile]:
-    """Write rows to files that are nobody's yet.
-
-    Raises:
-        TableError: the disk refused.
-    """
-    try:
-        return write_files(table.store, rows, table.layout)
-    except OSError as error:
-        raise TableError(
-            f"{table.path}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
-        ) from error
 
 
 def commit_files(

@@ -8,6 +8,7 @@ import structlog
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
+from headrace_consumers.dataset.chunks import chunk_records_of
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
 from headrace_consumers.dataset.delta.store_at import store_at
@@ -75,6 +76,7 @@ def _run(config: Config, total: Tally, control: Control) -> None:
                 filter_=filter_,
                 sightings=SightingsTable(side_tables[0], source) if side_tables else None,
                 watch=watch,
+                chunk_records=chunk_records_of(config.dataset.max_batch_records),
             )
 
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))

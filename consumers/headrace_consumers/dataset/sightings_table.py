@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
-from headrace_consumers.dataset.landing import commit_files, files_of
+from headrace_consumers.dataset.landing import commit_files
 from headrace_consumers.dataset.sightings import sighting_rows
 
 __all__ = ["SightingsTable"]
@@ -51,7 +52,7 @@ class SightingsTable:
         rows = sighting_rows(Messages.together(new), self._source.topic, self._source.topic_id)
         touched = sorted({int(run.partitions[0]) for run in new})
         moves = [Move(app_ids[p], positions[p], targets[p]) for p in touched]
-        commit_files(self._table, files_of(self._table, rows), moves)
+        commit_files(self._table, write_files(self._table.store, rows, self._table.layout), moves)
         return int(rows.num_rows)
 
 

@@ -25,7 +25,7 @@ def path(tmp_path):
     table = InteractionTable(tmp_path / "t")
     for offset in range(12):
         record = interaction(str(offset))
-        rows, _ = to_rows(kept([record], [message_of(record, offset)]), "topic", "id")
+        rows = to_rows(kept([record], [message_of(record, offset)]), "topic", "id")
         table.commit(write_files(table.store, rows, table.layout), [Move("id/0", offset or None, offset + 1)])
     table.close()
     return tmp_path / "t"

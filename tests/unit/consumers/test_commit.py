@@ -1,11 +1,19 @@
 """The protocol's order, and that a failure at any step loses nothing and doubles nothing."""
 
+import errno
+import io
+import os
+from pathlib import Path
+
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake.exceptions import DeltaError
 
 from headrace.config import load
 from headrace.errors import ConfigError
+from headrace_consumers.dataset.chunks import CHUNK_RECORDS
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
@@ -27,7 +35,7 @@ SOURCE = Source("topic", "id", 1)
 class Ground:
     """A committer over a real table and a real seen-set in a folder."""
 
-    def __init__(self, folder, hook=no_hook):
+    def __init__(self, folder, hook=no_hook, chunk_records=CHUNK_RECORDS):
         self.table = InteractionTable(folder / "t", sleep=lambda _: None)
         self.sightings = InteractionTable(folder / "t-sightings", SIGHTINGS, sleep=lambda _: None)
         self.seen = DuckDbSeenSet(folder, Origin(self.table.id, "id", 1))
@@ -48,11 +56,15 @@ class Ground:
             decoder=ColumnarDecoder(),
             filter_=Filter(load(None, {}, {}).filters),
             sightings=SightingsTable(self.sightings, SOURCE),
+            chunk_records=chunk_records,
         )
 
     def sighted(self):
         frame = pl.scan_delta(str(self.sightings.path)).select("dedup_key", "offset").collect()
         return frame.sort("offset").rows()
+
+    def files(self):
+        return set(self.table.path.glob("ingest_date=*/*"))
 
     def keys(self):
         return [key for rows in self.table.key_rows() for key in rows.keys]
@@ -123,10 +135,10 @@ def test_without_acknowledged_dead_letters_nothing_is_committed(ground):
 
 def test_a_fenced_batch_leaves_no_file_behind(ground):
     ground.committer.commit(BATCH, {0: None})
-    before = set(ground.table.path.glob("ingest_date=*/*"))
+    before = ground.files()
     with pytest.raises(Fenced):
         ground.committer.commit([message_of(interaction("c"), 20)], {0: 7})
-    assert set(ground.table.path.glob("ingest_date=*/*")) == before
+    assert ground.files() == before
     assert ground.seen.watermark(0) == 16
 
 
@@ -163,6 +175,88 @@ def test_an_unwritable_disk_is_one_line(ground):
     with pytest.raises(TableError, match="nothing is lost"):
         ground.committer.commit(BATCH, {0: None})
     assert ground.table.position("id/0") is None
+
+
+@pytest.fixture
+def in_chunks(tmp_path):
+    ground = Ground(tmp_path, chunk_records=1)
+    yield ground
+    ground.seen.close()
+
+
+def test_the_chunks_of_a_batch_are_row_groups_of_one_file(in_chunks):
+    tally = in_chunks.committer.commit(BATCH, {0: None})
+    (path,) = in_chunks.files()
+    assert pq.ParquetFile(path).metadata.num_row_groups == 2
+    assert (tally.kept, tally.duplicates, tally.dead_letters) == (2, 1, {"not_single_object": 1})
+    assert in_chunks.sighted() == [(interaction("a")["dedup_key"], 12)]
+    (file,) = pa.table(in_chunks.table._table.get_add_actions(flatten=True)).to_pylist()
+    assert (file["num_records"], file["min.offset"], file["max.offset"]) == (2, 10, 15)
+    assert in_chunks.seen.is_new([message.key for message in BATCH], [0] * 4).tolist() == [False, True, False, False]
+
+
+class SmallDisk(io.BytesIO):
+    """Takes so many bytes."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+
+    def write(self, data):
+        if self.tell() + len(data) > self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data)
+
+
+# Nothing fits; the first row group fits; both do, and the file's end does not.
+@pytest.mark.parametrize("share", [0, 0.3, 0.5, 0.99])
+def test_a_disk_that_fills_up_under_the_batch_is_one_line_and_leaves_nothing(in_chunks, tmp_path, monkeypatch, share):
+    other = Ground(tmp_path / "other", chunk_records=1)
+    other.committer.commit(BATCH, {0: None})
+    room = share * next(iter(other.files())).stat().st_size
+    stage = in_chunks.table.store.stage
+    sinks = []
+
+    def stage_on_it(name):
+        stage(name)
+        sinks.append(SmallDisk(room))
+        return pa.PythonFile(sinks[-1], "w")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(in_chunks.table.store, "stage", stage_on_it)
+        with pytest.raises(TableError, match=r"cannot write .*No space left"):
+            in_chunks.committer.commit(BATCH, {0: None})
+    assert len(sinks) == 1
+    assert in_chunks.files() == set()
+    assert in_chunks.table.position("id/0") is None
+    assert in_chunks.committer.commit(BATCH, {0: None}).kept == 2
+    other.seen.close()
+
+
+def test_a_full_disk_is_told_in_its_own_words(ground, monkeypatch):
+    stage = ground.table.store.stage
+    with monkeypatch.context() as patch:
+        patch.setattr(ground.table.store, "stage", lambda name: stage(name) and Path("/dev/full"))
+        with pytest.raises(TableError, match=r"cannot write .*No space left"):
+            ground.committer.commit(BATCH, {0: None})
+    assert ground.files() == set()
+    assert ground.dead_letters.letters == []
+
+
+def test_who_is_erased_while_the_batch_is_on_its_way_is_left_out_and_so_is_the_file(tmp_path):
+    erased = []
+
+    def erase(point):
+        if point == "before:files" and not erased:
+            erased.append("r1")
+            InteractionTable(tmp_path / "t").properties.suppress([], erased, "2026-01-01T00:00:00Z")
+
+    ground = Ground(tmp_path, erase, chunk_records=1)
+    records = [interaction("a", request_id="r1"), interaction("b", request_id="r2")]
+    tally = ground.committer.commit([message_of(record, n) for n, record in enumerate(records)], {0: None})
+    assert (tally.kept, tally.rejected, len(ground.files())) == (1, {"suppressed": 1}, 1)
+    assert ground.keys() == [records[1]["dedup_key"]]
+    ground.seen.close()
 
 
 @pytest.mark.parametrize("step", list(Step))
@@ -208,5 +302,5 @@ def test_no_kill_point_is_no_hook():
 def _date():
     from headrace_consumers.dataset.delta.rows import to_rows
 
-    rows, _ = to_rows(kept([interaction("a")], BATCH[:1]), "topic", "id")
+    rows = to_rows(kept([interaction("a")], BATCH[:1]), "topic", "id")
     return rows["ingest_date"][0].as_py().isoformat()

@@ -15,7 +15,7 @@ from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.rows import INTERACTIONS, to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable, Move
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.upkeep import cleanup, replacing
+from headrace_consumers.dataset.upkeep import cleanup, merge, replacing
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from tests.support.interactions import NOW_MS, interaction, kept, message_of
@@ -30,7 +30,7 @@ def append(table, *, count=1, partition=0, day=0):
     records = [interaction(f"p{partition} {first + i}") for i in range(count)]
     messages = [message_of(record, first + i, partition) for i, record in enumerate(records)]
     frame = kept(records, messages).with_columns(append_time_ms=pl.lit(NOW_MS + day * 86_400_000, pl.Int64))
-    rows, _ = to_rows(frame, "topic", "id")
+    rows = to_rows(frame, "topic", "id")
     table.commit(write_files(table.store, rows, table.layout), [Move(f"id/{partition}", start, first + count)])
 
 
@@ -90,6 +90,18 @@ def test_small_files_become_one_with_the_same_rows_and_layout(table, clock):
     assert action["size"] == (table.path / action["path"]).stat().st_size
     assert set(json.loads(action["stats"])["maxValues"]) == set(INTERACTIONS.bounded)
     assert (table.path / action["path"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_where_files_have_many_runs_only_those_that_were_merged_are_replaced(table, clock, monkeypatch):
+    monkeypatch.setattr(merge, "MOST_RUNS", 1)  # two files at a time
+    for _ in range(5):
+        append(table, count=3)
+    before = places(table)
+    clock.pass_days(1)
+    work = maintenance(table, clock)
+    work.run()
+    assert places(table) == before
+    assert (active(table), work.done.files_merged) == (1, 8)
 
 
 def test_positions_and_fencing_are_as_before(table, clock):
@@ -223,7 +235,7 @@ def age(table, *, hours):
 
 def test_a_file_of_a_commit_under_way_is_spared_and_one_that_came_to_nothing_deleted(table, clock):
     append(table)
-    rows, _ = to_rows(kept([interaction("z")], [message_of(interaction("z"), 9)]), "topic", "id")
+    rows = to_rows(kept([interaction("z")], [message_of(interaction("z"), 9)]), "topic", "id")
     (orphan,) = write_files(table.store, rows, table.layout)
     abandoned = table.path / "_delta_log" / "00000000000000000002.json#1"
     abandoned.write_bytes(b"half")
@@ -240,7 +252,7 @@ def test_a_file_of_a_commit_under_way_is_spared_and_one_that_came_to_nothing_del
 
 
 def test_a_commit_refuses_files_that_may_be_deleted_soon(table):
-    rows, _ = to_rows(kept([interaction("z")], [message_of(interaction("z"), 0)]), "topic", "id")
+    rows = to_rows(kept([interaction("z")], [message_of(interaction("z"), 0)]), "topic", "id")
     files = write_files(table.store, rows, table.layout)
     age(table, hours=1.1)  # e.g. this process was stopped in between
     with pytest.raises(Fenced, match="an hour ago"):

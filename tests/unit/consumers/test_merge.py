@@ -78,6 +78,35 @@ def test_a_file_of_many_row_groups_is_read_in_parts(folder, monkeypatch):
     assert pq.ParquetFile(target).metadata.num_row_groups == 20
 
 
+@given(
+    st.lists(
+        st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 99)), min_size=1, max_size=9), max_size=4),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_files_written_in_sorted_pieces_become_one_in_order(folder, files):
+    order = [(name, "ascending") for name in INTERACTIONS.order]
+    paths, tables = [], []
+    for pieces in files:
+        paths.append(folder / f"{next(names)}.parquet")
+        with pq.ParquetWriter(paths[-1], SCHEMA, **INTERACTIONS.writer_options) as writer:
+            for piece in pieces:
+                tables.append(rows_of(*piece).sort_by(order))
+                writer.write_table(tables[-1])
+    _, table, _ = merged(folder, paths)
+    expected = pl.DataFrame(pl.from_arrow(pa.concat_tables([SCHEMA.empty_table(), *tables])))
+    assert pl.DataFrame(pl.from_arrow(table)).equals(expected.sort(INTERACTIONS.order))
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, 2), (5, 2), (6, 3), (8, 4)])
+def test_files_of_many_runs_are_merged_a_few_at_a_time(folder, monkeypatch, most, taken):
+    monkeypatch.setattr(merging, "MOST_RUNS", most)
+    in_two = rows_of(*(("a", o) for o in (*range(0, 21, 3), *range(0, 21, 3))))  # 7 rows a row group
+    merge, table, _ = merged(folder, written(folder, *[in_two] * 5, in_order=False))
+    assert (merge.taken, table.num_rows) == (taken, taken * 14)
+
+
 def test_row_groups_of_large_records_are_small(folder, monkeypatch):
     monkeypatch.setattr(merging, "GROUP_BYTES", 1_000)
     rows = rows_of(*(("a", o) for o in range(40))).to_pylist()

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 
-from headrace_consumers.dataset.delta.rows import ROW_SCHEMA, to_rows
+from headrace_consumers.dataset.delta.rows import ROW_SCHEMA, dated, to_rows
 from headrace_consumers.dataset.records.frame import frame_of
 from tests.support.interactions import interaction, kept, message_of
 
@@ -14,21 +14,21 @@ def kept_at(*offsets, **changes):
 
 
 def test_rows_are_sorted_by_signature_and_position():
-    rows, _ = to_rows(kept_at(2, 0, signature="b").vstack(kept_at(1, signature="a")), "t", "id")
+    rows = to_rows(kept_at(2, 0, signature="b").vstack(kept_at(1, signature="a")), "t", "id")
     assert rows["offset"].to_pylist() == [1, 0, 2]
     assert rows.schema.equals(ROW_SCHEMA)
 
 
 def test_every_field_of_the_record_is_in_its_row():
     record = interaction(7, error=None, tokens=None, cost_usd=0.25)
-    rows, _ = to_rows(kept([record], [message_of(record, 7, partition=3)], quality=0.5), "t", "id")
+    rows = to_rows(kept([record], [message_of(record, 7, partition=3)], quality=0.5), "t", "id")
     (row,) = rows.to_pylist()
     assert {name: row[name] for name in record} == record
     assert (row["quality"], row["topic"], row["topic_id"], row["partition"], row["offset"]) == (0.5, "t", "id", 3, 7)
 
 
 def test_the_ingest_date_is_kafka_s_date_in_utc():
-    rows, _ = to_rows(kept_at(0), "t", "id")
+    rows = to_rows(kept_at(0), "t", "id")
     (at,), (date,) = rows["ingested_at"].to_pylist(), rows["ingest_date"].to_pylist()
     assert at.astimezone(dt.UTC).date() == date
 
@@ -45,10 +45,10 @@ def test_a_record_from_which_no_row_can_be_built_is_found_among_many():
 def test_a_record_of_no_date_is_no_row():
     record = interaction("late")
     message = dataclasses.replace(message_of(record, 5), append_time_ms=2**62)
-    rows, culprits = to_rows(kept_at(0).vstack(kept([record], [message])), "t", "id")
-    assert (rows["offset"].to_pylist(), culprits) == ([0], [(0, 5)])
+    frame, culprits = dated(kept_at(0).vstack(kept([record], [message])))
+    assert (frame["offset"].to_list(), culprits) == ([0], [(0, 5)])
 
 
 def test_no_records_are_no_rows():
-    rows, culprits = to_rows(kept([], []), "t", "id")
-    assert (rows.num_rows, culprits) == (0, [])
+    frame, culprits = dated(kept([], []))
+    assert (to_rows(frame, "t", "id").num_rows, culprits) == (0, [])

@@ -72,7 +72,7 @@ def fill(table, questions, partition_of_key=partition, topic_id="id"):
         positions[p] = offset + 1
         records.append(record)
         messages.append(message_of(record, offset, p))
-    rows, _ = to_rows(kept(records, messages), "topic", topic_id)
+    rows = to_rows(kept(records, messages), "topic", topic_id)
     moves = [Move(f"{topic_id}/{p}", starts[p], position) for p, position in positions.items()]
     table.commit(write_files(table.store, rows, table.layout), moves)
     return positions

@@ -24,7 +24,7 @@ def append(table, *questions):
     start = table.position("id/0")
     records = [interaction(q) for q in questions]
     messages = [message_of(record, (start or 0) + i) for i, record in enumerate(records)]
-    rows, _ = to_rows(kept(records, messages), "topic", "id")
+    rows = to_rows(kept(records, messages), "topic", "id")
     table.commit(write_files(table.store, rows, table.layout), [Move("id/0", start, (start or 0) + len(questions))])
 
 

@@ -70,7 +70,9 @@ class FeedbackCommitter:
         targets = messages.next_offsets
         rows = feedback_rows(readable, self._source.topic, self._source.topic_id)
         try:
-            version = self._landing.commit(rows, tally, targets, starts, suppression)
+            with self._landing.staging() as staged:
+                staged.append(rows)
+                version = self._landing.commit(staged, tally, targets, starts, suppression)
         except SuppressionChanged:
             log.info("somebody was erased meanwhile: the batch is judged again")
             return self.commit(messages, starts)

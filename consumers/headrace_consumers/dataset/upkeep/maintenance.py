@@ -226,12 +226,13 @@ class Maintenance:
             self._hook(f"before:{MaintenanceStep.MERGE}")
             try:
                 yield from merge.steps()
+                group = group[: merge.taken]
                 _insist_on_rows(merge, group)
             except Exception as error:
                 if isinstance(error, FileNotFoundError) and not _are_named(handle, group):
                     raise Fenced("an erasure replaced and deleted a file meanwhile") from error
                 if not self._store.is_at_fault(error):
-                    self._unmergeable.update(file.path for file in group)
+                    self._unmergeable.update(file.path for file in group[: merge.taken or None])
                 raise
             merged = DataFile(name, self._store.publish(name), date, statistics(merge.rows, merge.bounds))
             self._hook(f"after:{MaintenanceStep.MERGE}")

@@ -1,21 +1,23 @@
 """Several Parquet files of the table as one, in the same order of rows, with memory for one row group of it.
 
-Each file is sorted, so each is read once from its beginning to its end, side by side: only the columns of the order are
+A file is a few sorted runs of row groups, most often one: a batch is written as it is read, and a merged file is
+sorted as a whole. Each run is read once from its beginning to its end, side by side: only the columns of the order are
 held for all rows.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace_consumers.dataset.delta.files import ROW_GROUP_ROWS
+from headrace_consumers.dataset.delta.files import ROW_GROUP_ROWS, Bounds, widened
 from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.store import Sink
 
@@ -24,20 +26,26 @@ __all__ = ["Merge"]
 GROUP_BYTES: Final = 32_000_000
 """A row group has at most about this much, uncompressed; records of a megabyte make small ones."""
 
+MOST_RUNS: Final = 32
+"""Side by side: each takes some megabytes."""
+
 _BUFFER_BYTES: Final = 65_536
+_LEAST_FILES: Final = 2
 
 
 class Merge:
     """Writes one file with the rows of others.
 
     Args:
-        sources: Parquet files; columns that one lacks are null in its rows.
+        sources: Parquet files; columns that one lacks are null in its rows. Where they have many runs, only the first
+            of them are taken: as many as have MOST_RUNS together, and two at least.
         schema: of the file that is written.
         target: an empty file.
         layout: the table's.
         is_kept: tells of a group's rows which are written; None: all.
 
     Attributes:
+        taken: how many of the sources; known after the first step.
         rows: written so far.
         bounds: column -> the smallest and largest value written so far, of the layout's `bounded`.
     """
@@ -55,8 +63,9 @@ class Merge:
         self._sources = sources
         self._schema = schema
         self._target = target
+        self.taken = 0
         self.rows = 0
-        self.bounds: dict[str, Mapping[str, Any]] = {}
+        self.bounds: Bounds = {}
 
     def steps(self) -> Iterator[None]:
         """Write, and yield after each row group.
@@ -65,14 +74,20 @@ class Merge:
             OSError, ArrowException: a file cannot be read or written; the target is not to be used.
         """
         with contextlib.ExitStack() as stack:
-            files = [
-                stack.enter_context(pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES))
-                for path in self._sources
-            ]
+            files: list[pq.ParquetFile] = []
+            runs: list[_Run] = []
+            for path in self._sources:
+                file = stack.enter_context(pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES))
+                found = _runs_of(file, self._layout.order)
+                if len(files) >= _LEAST_FILES and len(runs) + len(found) > MOST_RUNS:
+                    break
+                files.append(file)
+                runs += found
+            self.taken = len(files)
             chunk_rows = _rows_of_a_group(files)
-            ahead = max(1, chunk_rows // len(files))
-            readers = [_Reader(file, self._schema, ahead) for file in files]
-            order = _order(files, self._layout.order)
+            ahead = max(1, chunk_rows // max(len(runs), 1))
+            readers = [_Reader(run, self._schema, ahead) for run in runs]
+            order = _order(runs, self._layout.order)
             yield
             writer = stack.enter_context(pq.ParquetWriter(self._target, self._schema, **self._layout.writer_options))
             for begin in range(0, len(order), chunk_rows):
@@ -82,24 +97,35 @@ class Merge:
                 if not group.num_rows:
                     continue
                 writer.write_table(group, row_group_size=group.num_rows)
-                self._account(group)
+                self.rows += group.num_rows
+                self.bounds = widened(self.bounds, group, self._layout)
                 yield
 
-    def _account(self, group: pa.Table) -> None:
-        self.rows += group.num_rows
-        for name in self._layout.bounded:
-            bound = pc.min_max(group[name]).as_py()
-            known = self.bounds.get(name, bound)
-            self.bounds[name] = {"min": min(bound["min"], known["min"]), "max": max(bound["max"], known["max"])}
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """All row groups of a file, or one of them.
+
+    Attributes:
+        file: theirs.
+        groups: their numbers.
+        keys: the columns of the order, of all of their rows.
+        is_sorted: whether they are.
+    """
+
+    file: pq.ParquetFile
+    groups: range
+    keys: pl.DataFrame
+    is_sorted: bool
 
 
 class _Reader:
-    """Gives a file's rows from its beginning to its end, so many at a time."""
+    """Gives a run's rows from its beginning to its end, so many at a time."""
 
-    def __init__(self, file: pq.ParquetFile, schema: pa.Schema, ahead: int) -> None:
+    def __init__(self, run: _Run, schema: pa.Schema, ahead: int) -> None:
         self._schema = schema
-        columns = [name for name in schema.names if name in file.schema_arrow.names]
-        self._batches = file.iter_batches(ahead, columns=columns)
+        columns = [name for name in schema.names if name in run.file.schema_arrow.names]
+        self._batches = run.file.iter_batches(ahead, row_groups=list(run.groups), columns=columns)
         self._rest = schema.empty_table()
 
     def take(self, rows: int) -> pa.Table:
@@ -128,21 +154,30 @@ def _gather(readers: Sequence[_Reader], sources: npt.NDArray[np.uint32]) -> pa.T
     return taken.combine_chunks().take(pa.array(places))
 
 
-def _order(files: Sequence[pq.ParquetFile], order: tuple[str, ...]) -> npt.NDArray[np.uint32]:
-    """Return for each row of the result from which file it comes, next."""
-    frames = [
-        pl.DataFrame(pl.from_arrow(file.read(columns=list(order)))).with_columns(
-            pl.lit(number, pl.UInt32).alias("file")
-        )
-        for number, file in enumerate(files)
-    ]
-    if not all(_is_sorted(frame, order) for frame in frames):
-        return pl.concat(frames)["file"].to_numpy()  # somebody else's file: one after the other
-    return pl.concat(frames).sort(order, maintain_order=True)["file"].to_numpy()
+def _runs_of(file: pq.ParquetFile, order: tuple[str, ...]) -> list[_Run]:
+    """Return the whole file as one run, or each row group as one; a row group in no order makes the file one too."""
+    keys = pl.DataFrame(pl.from_arrow(file.read(columns=list(order))))
+    groups = range(file.metadata.num_row_groups)
+    whole = _Run(file, groups, keys, _is_sorted(keys, order))
+    if whole.is_sorted or len(groups) > MOST_RUNS:
+        return [whole]
+    sizes = [file.metadata.row_group(group).num_rows for group in groups]
+    begins = itertools.accumulate(sizes, initial=0)
+    parts = [keys.slice(begin, size) for begin, size in zip(begins, sizes, strict=False)]
+    if not all(_is_sorted(part, order) for part in parts):
+        return [whole]
+    return [_Run(file, groups[at : at + 1], part, is_sorted=True) for at, part in enumerate(parts)]
 
 
-def _is_sorted(frame: pl.DataFrame, order: tuple[str, ...]) -> bool:
-    keys = frame.select(order)
+def _order(runs: Sequence[_Run], order: tuple[str, ...]) -> npt.NDArray[np.uint32]:
+    """Return for each row of the result from which run it comes, next."""
+    frames = [run.keys.with_columns(pl.lit(number, pl.UInt32).alias("run")) for number, run in enumerate(runs)]
+    if not all(run.is_sorted for run in runs):
+        return pl.concat(frames)["run"].to_numpy()  # somebody else's file: one after the other
+    return pl.concat(frames).sort(order, maintain_order=True)["run"].to_numpy()
+
+
+def _is_sorted(keys: pl.DataFrame, order: tuple[str, ...]) -> bool:
     return keys.equals(keys.sort(order))
 
 

@@ -1,0 +1,214 @@
+"""A batch in chunks: while one is read and judged, another thread writes the rows of the one before.
+
+    chunk: known keys dropped -> decode -> filter -> kept
+                                                     kept of the chunk before -> rows, a row group of the open file
+
+What comes out does not depend on where chunks end, but for the order of the file's rows: all copies of a key stand in
+offset order, and a key that passed in one chunk is known in the next.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
+from headrace_consumers.dataset.delta.rows import dated, to_rows
+from headrace_consumers.dataset.judging.select import Selection, counted
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.source import Source
+from headrace_consumers.dataset.records.decode import Unreadable
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
+from headrace_consumers.dataset.tally import Tally
+
+__all__ = ["CHUNK_RECORDS", "Judge", "Taken", "chunk_records_of", "take"]
+
+CHUNK_RECORDS: Final = 10_000
+CHUNK_BYTES: Final = 16_000_000
+"""A chunk has at most so many messages and bytes, or one message."""
+
+_GROUP_SHARE: Final = 2
+_GROUP_BYTES: Final = CHUNK_BYTES // _GROUP_SHARE
+"""Of a chunk; fewer rows wait for those of the next one: of a topic that is read again nearly all are copies."""
+
+_CHUNKS: Final = 5
+"""Of a full batch: what the last one's rows take is not shared with any other's reading."""
+
+Judge: TypeAlias = Callable[[Messages, npt.NDArray[np.bool_]], Selection]
+"""Given messages, and for each whether its key is known beside those of the table: what becomes of them."""
+
+Append: TypeAlias = Callable[[pa.Table], None]
+"""Called on another thread, once at a time."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch comes to; its rows are staged.
+
+    Attributes:
+        unreadable: the dead letters.
+        duplicates: where in the batch the copies of keys stand that the table or the batch holds, ascending.
+        tally: the counts; they balance.
+        fingerprints: of the rows, by partition and by ingest date, days since 1970.
+    """
+
+    unreadable: list[tuple[Message, Unreadable]] = field(default_factory=list)
+    duplicates: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    tally: Tally = field(default_factory=Tally)
+    fingerprints: Mapping[int, Mapping[int, Fingerprints]] = field(default_factory=dict)
+
+
+def chunk_records_of(max_batch_records: int) -> int:
+    """Return how many messages to read at once where a batch has so many at most."""
+    return max(1, min(CHUNK_RECORDS, max_batch_records // _CHUNKS))
+
+
+def take(
+    messages: Messages, judge: Judge, append: Append, source: Source, *, chunk_records: int = CHUNK_RECORDS
+) -> Taken:
+    """Stage the rows of a batch, and return all else that it comes to.
+
+    Args:
+        messages: the batch; each partition's messages in offset order.
+        judge: see there.
+        append: takes rows, in the order of the layout.
+        source: the topic.
+        chunk_records: read at once.
+
+    Raises:
+        TableError: what `append` raised. No thread is left.
+    """
+    taken = Taken()
+    passed: set[bytes] = set()
+    duplicates = [taken.duplicates]
+    with _RowGroups(append, source, chunk_records // _GROUP_SHARE) as groups:
+        for first, last in _chunks(messages.sizes_bytes, chunk_records):
+            chunk = messages if last - first == len(messages) else messages.part(first, last)
+            selection = judge(chunk, _among(passed, chunk))
+            if last < len(messages):
+                passed.update(selection.kept["dedup_key"].cast(pl.Binary))
+            duplicates.append(first + selection.duplicates)
+            selection.kept, culprits = dated(selection.kept)
+            if culprits:
+                _to_dead_letters(selection, culprits, chunk)
+            taken.unreadable += selection.unreadable
+            taken.tally.add(selection.tally)
+            groups.add(selection.kept)
+        taken.fingerprints = groups.finish()
+    taken.duplicates = np.concatenate(duplicates)
+    return taken
+
+
+class _RowGroups:
+    """Gathers records to row groups, and has each written on a thread of its own while the next is gathered."""
+
+    def __init__(self, append: Append, source: Source, records: int) -> None:
+        self._append = append
+        self._records = records
+        self._source = source
+        self._pool = ThreadPoolExecutor(1, "headrace-rows")
+        self._under_way: Future[None] | None = None
+        self._waiting: list[pl.DataFrame] = []
+        self._keys = _Keys()
+
+    def add(self, kept: pl.DataFrame) -> None:
+        """Take in records, KEPT_SCHEMA; what went wrong with those before is raised here."""
+        if not len(kept):
+            return
+        self._waiting.append(kept)
+        records = sum(map(len, self._waiting))
+        if records >= self._records or sum(frame.estimated_size() for frame in self._waiting) >= _GROUP_BYTES:
+            self._begin()
+
+    def finish(self) -> dict[int, dict[int, Fingerprints]]:
+        """Return when all is written: the fingerprints by partition and ingest date."""
+        self._begin()
+        self._wait()
+        return self._keys.grouped()
+
+    def _begin(self) -> None:
+        self._wait()  # at most one is under way and one is gathered, however slow the disk
+        if self._waiting:
+            group, self._waiting = pl.concat(self._waiting), []
+            self._under_way = self._pool.submit(self._write, group)
+
+    def _wait(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def _write(self, group: pl.DataFrame) -> None:
+        rows = to_rows(group, self._source.topic, self._source.topic_id)
+        self._append(rows)
+        self._keys.add(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+class _Keys:
+    """The fingerprints of rows, and where and when these were read."""
+
+    def __init__(self) -> None:
+        self._fingerprints: list[Fingerprints] = []
+        self._partitions: list[npt.NDArray[np.int32]] = []
+        self._days: list[npt.NDArray[np.int32]] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Take in rows of ROW_SCHEMA."""
+        self._fingerprints.append(fingerprints_of_digits(to_digits(rows["dedup_key"].combine_chunks())))
+        self._partitions.append(rows["partition"].to_numpy())
+        self._days.append(rows[PARTITION_COLUMN].cast(pa.int32()).to_numpy())
+
+    def grouped(self) -> dict[int, dict[int, Fingerprints]]:
+        """Return the fingerprints by partition and by ingest date, days since 1970."""
+        grouped: dict[int, dict[int, Fingerprints]] = {}
+        if not self._fingerprints:
+            return grouped
+        fingerprints = np.concatenate(self._fingerprints)
+        partitions, days = np.concatenate(self._partitions), np.concatenate(self._days)
+        for partition in np.unique(partitions).tolist():
+            of_partition = partitions == partition
+            for day in np.unique(days[of_partition]).tolist():
+                grouped.setdefault(partition, {})[day] = fingerprints[of_partition & (days == day)]
+        return grouped
+
+
+def _chunks(sizes_bytes: npt.NDArray[np.int64], most_records: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of stretches that are bounded by number, all of about one length, and by bytes."""
+    ends = np.cumsum(sizes_bytes)
+    even = math.ceil(len(ends) / math.ceil(len(ends) / most_records)) if len(ends) else 0
+    first = 0
+    while first < len(ends):
+        before = int(ends[first - 1]) if first else 0
+        fits = int(np.searchsorted(ends, before + CHUNK_BYTES, "right"))
+        last = max(first + 1, min(first + even, fits))
+        yield first, last
+        first = last
+
+
+def _among(keys: set[bytes], messages: Messages) -> npt.NDArray[np.bool_]:
+    return np.fromiter(map(keys.__contains__, messages.keys), np.bool_, len(messages))
+
+
+def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], messages: Sequence[Message]) -> None:
+    """Count records from which no row can be built as dead letters, which are rows no more."""
+    gone = set(culprits)
+    why = Unreadable("unwritable", "no row can be built from it")
+    selection.unreadable.extend((message, why) for message in messages if (message.partition, message.offset) in gone)
+    selection.tally.kept -= len(culprits)
+    selection.tally.rows = counted(selection.kept["signature"])
+    selection.tally.dead_letters[why.reason] += len(culprits)
