@@ -9,7 +9,10 @@ import uuid
 import pytest
 
 from headrace_consumers.cli import main
+from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.steps import Step
+from tests.e2e.test_erasure import CALLS, JANE, JOHN, erase
+from tests.e2e.test_erasure import produce as produce_calls
 from tests.e2e.test_kill_at_each_step import produce
 from tests.support.dataset_job import DatasetJob, expected_of
 from tests.support.s3_proxy import S3Proxy
@@ -33,6 +36,11 @@ def job(kafka, s3, tmp_path):
     job = DatasetJob(kafka, tmp_path, max_batch_records=150)
     job.reconfigure(path=s3.uri(uuid.uuid4().hex), storage_options=s3.options())
     return job
+
+
+def subjects(job):
+    store = store_at(job.config["dataset"]["path"], job.config["dataset"]["storage_options"])
+    return job.table()["subject_id"].to_list() if store.is_table() else []
 
 
 def test_killed_at_each_step_in_turn(job):
@@ -79,6 +87,28 @@ def test_a_store_without_conditional_put_is_refused_in_one_line(job, s3):
     with S3Proxy(s3.port, overwrites_in=s3.data) as proxy:
         job.reconfigure(storage_options=s3.options(proxy.port))
         assert "this store has no conditional put (If-None-Match)" in job.refusal(job.start())
+
+
+def test_erased_beside_a_consumer_neither_a_replay_nor_a_table_built_anew_brings_the_person_back(job, tmp_path):
+    running = job.start(idle_exit_s=None)
+    with stopped_at_last(running):
+        produce_calls(job)
+        wait_until(lambda: len(subjects(job)) == CALLS, "all rows", 60)
+        killed = erase(job, "--subject", "jane", "--apply", kill_at="after:take-out")
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        done = erase(job, "--subject", "jane", "--apply", "--certificate", str(tmp_path / "c.json"))
+        assert done.returncode == 0, done.stderr
+        assert JANE not in subjects(job)
+        produce_calls(job)  # the same once more
+        running.send_signal(signal.SIGTERM)
+        job.finish(running)
+    job.finish(job.start())
+    built = job.finish(job.start("--rebuild", "anew"))
+    assert built["rejected"] == {"suppressed": 2 * CALLS // 3}
+    live = subjects(job)
+    job.reconfigure(path=f"{job.config['dataset']['path']}-anew")
+    for held in (live, subjects(job)):
+        assert (held.count(JANE), held.count(JOHN), len(held)) == (0, CALLS // 3, 2 * CALLS // 3)
 
 
 def _said(job, event):

@@ -34,8 +34,20 @@ def command(
         list[Path], typer.Option("--log-file", metavar="FILE", help="JSON Lines, plain or gzip. Repeatable.")
     ],
     output_dir: Annotated[
-        Path, typer.Option("--output-dir", metavar="DIR", help="The table is DIR/interactions; made if missing.")
-    ],
+        str | None,
+        typer.Option(
+            "--output-dir", metavar="DIR", show_default=False, help="The table is DIR/interactions; made if missing."
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="PLACE",
+            show_default=False,
+            help="The table itself, a local folder or s3://...; options of the store are dataset.storage_options.",
+        ),
+    ] = None,
     min_quality_score: Annotated[
         float | None, typer.Option(min=0, max=1, show_default=False, help="Lower scores are rejected.")
     ] = None,
@@ -58,6 +70,7 @@ def command(
     """
     from headrace.config import load
     from headrace_consumers import logs
+    from headrace_consumers.dataset.delta.store_at import store_at
     from headrace_consumers.history.aggregating import Aggregation
     from headrace_consumers.history.importing import readable
     from headrace_consumers.history.records import HistoricRecords
@@ -69,19 +82,33 @@ def command(
         "max_cost_usd": max_cost_usd,
     }
     config = _with_thresholds(load(config_path), {name: value for name, value in given.items() if value is not None})
-    table = output_dir / "interactions"
-    bad_lines = side_file(bad_lines_path or output_dir / "aggregate.bad-lines.jsonl", log_file)
+    place, folder = _places(output_dir, table)
+    store = store_at(place, config.dataset.storage_options)
+    bad_lines = side_file(bad_lines_path or folder / "aggregate.bad-lines.jsonl", log_file)
     records = HistoricRecords(
         config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
     )
-    aggregation = Aggregation(config, table, bad_lines, now_ms=lambda: time.time_ns() // 1_000_000)
+    aggregation = Aggregation(config, store, bad_lines, now_ms=lambda: time.time_ns() // 1_000_000)
     with closing(bad_lines), lines_of(log_file) as lines:
         tally = aggregation.run(readable(lines, records, bad_lines)).as_dict()
     if as_json:
-        print_json({**tally, "bad_lines": dict(bad_lines.reasons), "table": str(table)})
+        print_json({**tally, "bad_lines": dict(bad_lines.reasons), "table": place})
     else:
-        print_lines([*tally_lines(tally), *figures(bad_line_figures(bad_lines)), f"table: {table}"])
+        print_lines([*tally_lines(tally), *figures(bad_line_figures(bad_lines)), f"table: {place}"])
     return int(tally["consumed"] == 0 and bad_lines.reasons.total() > 0)
+
+
+def _places(output_dir: str | None, table: str | None) -> tuple[str, Path]:
+    """Return where the table is, and the folder in which the side file goes."""
+    from headrace.errors import UsageError
+
+    if output_dir is not None and "://" in output_dir:
+        raise UsageError(f"--output-dir {output_dir}: is no local folder; give the table itself, --table PLACE")
+    if output_dir is not None and table is None:
+        return str(Path(output_dir) / "interactions"), Path(output_dir)
+    if output_dir is None and table is not None:
+        return table, Path()
+    raise UsageError("aggregate: where to? Give either --output-dir DIR or --table PLACE")
 
 
 def _with_thresholds(config: "Config", changes: dict[str, Any]) -> "Config":

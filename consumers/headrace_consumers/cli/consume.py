@@ -3,7 +3,6 @@
 import os
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,10 +62,11 @@ def dataset(
     config = live if rebuild is None else rebuilding(live, rebuild)
     with _control(config, LOGGED, (log_format, log_level), idle_exit_s=idle_exit_s, accept_gap=accept_gap) as control:
         from headrace_consumers.dataset import run
+        from headrace_consumers.dataset.delta.store_at import store_of
         from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
 
         if config is not live:
-            refuse_whom_it_refuses(Path(live.dataset.path), Path(config.dataset.path))
+            refuse_whom_it_refuses(store_of(live.dataset), store_of(config.dataset))
         tally = run(config, control)
     if as_json:
         print_json(tally.as_dict())

@@ -1,16 +1,18 @@
 """What a new table must know of the live one before it takes a record: who was erased from it."""
 
-from pathlib import Path
+from deltalake.exceptions import DeltaError
 
+from headrace_consumers.dataset.delta.error_line import one_line
 from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
+from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 
 __all__ = ["refuse_whom_it_refuses"]
 
 
-def refuse_whom_it_refuses(live: Path, anew: Path, layout: Layout = INTERACTIONS) -> None:
+def refuse_whom_it_refuses(live: Store, anew: Store, layout: Layout = INTERACTIONS) -> None:
     """Let the table at `anew`, made if it is missing, refuse all whom the one at `live` refuses, if there is one.
 
     Args:
@@ -21,8 +23,13 @@ def refuse_whom_it_refuses(live: Path, anew: Path, layout: Layout = INTERACTIONS
     Raises:
         TableError: a table cannot be read or written, or `anew` has entries of its own, made with another key.
     """
-    if not (live / "_delta_log").is_dir():
-        return
+    try:
+        if not live.is_table():
+            return
+    except (DeltaError, OSError) as error:
+        raise TableError(
+            f"{live.place}: cannot see who was erased from the live table ({one_line(error)}); nothing was consumed"
+        ) from error
     table = InteractionTable(live)
     try:
         wanted = table.properties.suppression()
@@ -35,7 +42,7 @@ def refuse_whom_it_refuses(live: Path, anew: Path, layout: Layout = INTERACTIONS
         table.properties.take_over(wanted)
     except ValueError:
         raise TableError(
-            f"{anew}: people were erased from it, and from {live} too, each with a key of its own; "
+            f"{anew.place}: people were erased from it, and from {live.place} too, each with a key of its own; "
             "delete it and build it anew under another name"
         ) from None
     finally:

@@ -48,6 +48,8 @@ def purge(
     files.active()
     hook(f"before:{ErasureStep.PURGE}")
     found = files.unnamed(choice)
+    if found.holding:
+        files.recall()  # of a run that was killed
     waited_s, grace_s = 0.0, _GRACE_S[files.store.is_remote]
     try:
         while waited_s < grace_s and any(
@@ -77,7 +79,7 @@ def _insist_on_nameless(files: TableFiles, names: Collection[str]) -> None:
 def _is_being_written(
     files: TableFiles, name: str, written_at: float, now: Callable[[], dt.datetime], grace_s: float
 ) -> bool:
-    """Tell whether it may be of a commit under way: it is new, and no version that was looked at named it."""
+    """Tell whether it may be of a commit under way: it is new, and no version named it."""
     if name in files.named or now().timestamp() - written_at >= grace_s:
         return False
     return files.store.written_at(name) is not None

@@ -8,6 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 
 from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.opening import one_line
@@ -66,7 +67,7 @@ class TableFiles:
         store: see above.
         layout: see above.
         handle: on the table.
-        named: all files that a version named which was looked at.
+        named: all files that a version named which was looked at, and those of `recall`.
 
     Raises:
         TableError: the table cannot be read.
@@ -94,6 +95,17 @@ class TableFiles:
         files = {file.path: file for file in self.handle.files()}
         self.named |= files.keys()
         return files
+
+    def recall(self) -> None:
+        """Add to `named` what the log says was replaced.
+
+        Raises:
+            TableError: it cannot be read.
+        """
+        try:
+            self.named |= set(self.handle.table.vacuum(0, dry_run=True, enforce_retention_duration=False))
+        except (DeltaError, OSError) as error:
+            raise TableError(f"{self.store.place}: cannot read the log ({one_line(error)})") from error
 
     def is_newest(self) -> bool:
         """Tell whether no other version has come since the last look; look.

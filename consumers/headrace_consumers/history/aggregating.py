@@ -10,10 +10,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from headrace.config import Config
 from headrace.key_material import reading_keys
 from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.delta.error_line import one_line
 from headrace_consumers.dataset.delta.moves import app_id
+from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.judging.filter import Filter
@@ -44,16 +48,16 @@ class Aggregation:
 
     Args:
         config: the filters, and the keys of encrypted records.
-        path: the table; made if it is missing.
+        place: of the table, a local folder or a store; made if it is missing.
         bad_lines: takes the lines whose records are not to be trusted.
         now_ms: Unix time in milliseconds; the date under which the rows stand.
 
     Raises:
-        TableError: the path is no table and cannot become one.
+        TableError: there is no table and cannot become one.
     """
 
-    def __init__(self, config: Config, path: Path, bad_lines: BadLines, *, now_ms: Callable[[], int]) -> None:
-        self._table = InteractionTable(path)
+    def __init__(self, config: Config, place: Path | Store, bad_lines: BadLines, *, now_ms: Callable[[], int]) -> None:
+        self._table = InteractionTable(place)
         self._decoder = ColumnarDecoder(FastavroDecoder(keys=reading_keys(config)))
         self._filter = Filter(config.filters)
         self._bad_lines = bad_lines
@@ -65,8 +69,8 @@ class Aggregation:
         """Commit the records; return what became of them.
 
         Raises:
-            TableError: a commit failed, or another aggregation writes to the table. What was committed stays, and
-                reading the log again adds only what is missing.
+            TableError: the table cannot be read, a commit failed, or another aggregation writes to the table. What was
+                committed stays, and reading the log again adds only what is missing.
         """
         total = Tally()
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder, closing(self._seen(Path(folder))) as seen:
@@ -90,8 +94,14 @@ class Aggregation:
 
     def _seen(self, folder: Path) -> DuckDbSeenSet:
         seen = DuckDbSeenSet(folder, Origin(self._table.id, _SOURCE.topic_id, _SOURCE.partition_count))
-        for _ in catch_up(self._table, seen, _SOURCE.topic_id, _SOURCE.partition_count, [0]):
-            pass
+        try:
+            for _ in catch_up(self._table, seen, _SOURCE.topic_id, _SOURCE.partition_count, [0]):
+                pass
+        except (pa.ArrowException, OSError) as error:
+            seen.close()
+            raise TableError(
+                f"{self._table.path}: cannot read the keys that it holds ({one_line(error)}); nothing was added"
+            ) from error
         return seen
 
     def _commit(self, committer: Committer, batch: "_Batch", letters: "_SideFile", total: Tally) -> None:

@@ -92,6 +92,28 @@ def test_mistakes_are_one_line_and_change_nothing(command, log, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_the_table_itself(command, log, tmp_path):
+    ended = command("aggregate", "--log-file", log, "--table", "mine")
+    assert ended.out.endswith("table: mine\n")
+    assert len(pl.scan_delta(str(tmp_path / "mine")).collect()) == 1
+    assert (tmp_path / "aggregate.bad-lines.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("places", "line"),
+    [
+        ([], "aggregate: where to? Give either --output-dir DIR or --table PLACE"),
+        (["--output-dir", "o", "--table", "t"], "aggregate: where to?"),
+        (["--output-dir", "s3://bucket/o"], "is no local folder; give the table itself, --table PLACE"),
+    ],
+)
+def test_a_place_that_is_not_told_is_one_line(command, log, tmp_path, places, line):
+    ended = command("aggregate", "--log-file", log, *places)
+    assert ended.code == 2
+    assert line in ended.error
+    assert [path.name for path in tmp_path.iterdir()] == [log.name]
+
+
 def test_a_log_without_any_record_is_1(command, tmp_path):
     (tmp_path / "bad").write_text("oops\n")
     assert command("aggregate", "--log-file", "bad", "--output-dir", "o").code == 1

@@ -2,12 +2,17 @@
 
 import pytest
 
+from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
 
 TODAY = "2026-11-27"
+
+
+def take_over(live, anew, *layout):
+    refuse_whom_it_refuses(store_at(live), store_at(anew), *layout)
 
 
 def refusing(path, *subjects):
@@ -20,26 +25,26 @@ def test_whoever_was_erased_stays_out_of_a_table_built_anew(tmp_path):
     live, anew = tmp_path / "live", tmp_path / "anew"
     refusing(live, "ann", "bob")
     for _ in range(2):
-        refuse_whom_it_refuses(live, anew)
+        take_over(live, anew)
     told = InteractionTable(anew).properties.suppression()
     assert told.concerns("ann", "r")
     assert told.concerns("bob", "r")
     assert not told.concerns("eve", "r")
     refusing(live, "eve")  # erased while the other is built: the next start takes it over
-    refuse_whom_it_refuses(live, anew)
+    take_over(live, anew)
     assert InteractionTable(anew).properties.suppression() == InteractionTable(live).properties.suppression()
 
 
 def test_feedback_whose_table_is_made_after_an_erasure_knows_of_it(tmp_path):
     refusing(tmp_path / "live", "ann")
-    refuse_whom_it_refuses(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
+    take_over(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
     assert InteractionTable(tmp_path / "feedback", FEEDBACK).properties.suppression().concerns("ann", "r")
 
 
 def test_without_a_live_table_or_an_erasure_nothing_is_made(tmp_path):
-    refuse_whom_it_refuses(tmp_path / "live", tmp_path / "anew")
+    take_over(tmp_path / "live", tmp_path / "anew")
     InteractionTable(tmp_path / "live").close()
-    refuse_whom_it_refuses(tmp_path / "live", tmp_path / "anew")
+    take_over(tmp_path / "live", tmp_path / "anew")
     assert not (tmp_path / "anew").exists()
 
 
@@ -47,4 +52,4 @@ def test_entries_of_another_key_are_one_line(tmp_path):
     refusing(tmp_path / "live", "ann")
     refusing(tmp_path / "anew", "ann")
     with pytest.raises(TableError, match="each with a key of its own"):
-        refuse_whom_it_refuses(tmp_path / "live", tmp_path / "anew")
+        take_over(tmp_path / "live", tmp_path / "anew")

@@ -280,6 +280,20 @@ def test_a_commit_under_way_has_time_to_take_its_file_away_itself(table, tmp_pat
     assert not ours.exists()
 
 
+def test_files_that_a_killed_run_replaced_are_not_waited_for(table, tmp_path):
+    append(table, [of_person(1, "a"), of_person(2, "b")])
+
+    def strike(point):
+        if point == f"after:{ErasureStep.TAKE_OUT}":
+            raise Killed
+
+    with pytest.raises(Killed):
+        erasure(table.path, 1, hook=strike).run(tmp_path / "c.json")
+    slept = []
+    made = erasure(table.path, 1, sleep=slept.append).run(tmp_path / "c.json")
+    assert (made.tables[0].deleted, slept) == (1, [])
+
+
 def test_a_reader_whose_file_is_deleted_starts_anew(table, tmp_path):
     append(table, [of_person(1, "a"), of_person(2, "b")])
     erasure(table.path, 1).run(tmp_path / "c.json")

@@ -8,6 +8,7 @@ import structlog
 
 from headrace.config import Config
 from headrace.key_material import reading_keys
+from headrace_consumers.dataset.delta.store_at import store_of
 from headrace_consumers.dataset.errors import Stopped
 from headrace_consumers.dataset.feedback.commit import FeedbackCommitter
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
@@ -41,7 +42,7 @@ def run(config: Config, control: Control) -> Tally:
     with contextlib.suppress(Stopped):
         wanted = configured(config)
         # A table that is made after an erasure has to know of it.
-        refuse_whom_it_refuses(Path(config.dataset.path), Path(wanted.dataset.path), FEEDBACK)
+        refuse_whom_it_refuses(store_of(config.dataset), store_of(wanted.dataset), FEEDBACK)
         _run(wanted, total, control)
     return total
 
