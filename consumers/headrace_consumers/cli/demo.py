@@ -25,6 +25,13 @@ def command(
     folder: Annotated[Path, typer.Option("--dir", metavar="PATH", help="Made anew; all that the demo leaves.")] = Path(
         "demo-data"
     ),
+    alerts: Annotated[
+        bool,
+        typer.Option(
+            "--alerts",
+            help="Instead, an incident in a service: the alert at a webhook, and its resolve. On this machine.",
+        ),
+    ] = False,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,8 +42,24 @@ def command(
     """
     from headrace_consumers import demo
 
+    if alerts:
+        _incident(folder, kafka=kafka, config_path=config_path, as_json=as_json)
+        return
     summary = demo.run(kafka=kafka, calls=calls, folder=folder, config_path=config_path, show=not as_json)
     if as_json:
         print_json(summary.as_dict())
     if not summary.ok:
         raise typer.Exit(1)
+
+
+def _incident(folder: Path, *, kafka: str | None, config_path: Path | None, as_json: bool) -> None:
+    from headrace.errors import UsageError
+    from headrace_consumers.demo.incident import incident
+
+    if kafka is not None or config_path is not None:
+        raise UsageError(
+            "demo --alerts: it has a broker and a configuration of its own; leave out --kafka and --config"
+        )
+    played = incident(folder=folder, show=not as_json)
+    if as_json:
+        print_json(played.as_dict())

@@ -1,5 +1,6 @@
 """Child processes whose output arrives line by line in one queue, and which never outlive the demo."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -75,6 +76,13 @@ class Child:
         """Return the line that best explains why it ended."""
         said = [line for line in self.last_lines if line.startswith("headrace: ")] or list(self.last_lines)[-1:]
         return said[-1].removeprefix("headrace: ") if said else "it said nothing"
+
+    def tell(self, line: str) -> None:
+        """Write a line to its stdin; one that has ended hears nothing."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(line + "\n")
+                self._process.stdin.flush()
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""

@@ -14,7 +14,7 @@ from headrace_consumers.demo.children import Child, Line
 from headrace_consumers.demo.report import Progress
 from headrace_consumers.demo.workspace import Workspace
 
-__all__ = ["Conversation", "DemoError"]
+__all__ = ["Conversation", "DemoError", "environ_of"]
 
 SILENCE_S: Final = 120.0
 
@@ -74,7 +74,7 @@ class Conversation:
 
     def _start(self, name: str, module_and_arguments: list[str]) -> Child:
         argv = [sys.executable, "-m", *module_and_arguments]
-        return Child(name, argv, _environ(self._workspace), self._workspace.log_path(name), self._lines)
+        return Child(name, argv, environ_of(self._workspace), self._workspace.log_path(name), self._lines)
 
     def _listen(self, to: Child, *, until: Callable[[], bool], watching: tuple[Child, ...]) -> None:
         """Take in lines until a condition holds; a watched child that ends before that is a failure."""
@@ -117,7 +117,7 @@ class Conversation:
         return DemoError(f"the {child.name} failed: {child.why()}; its log: {child.log_path}")
 
 
-def _environ(workspace: Workspace) -> dict[str, str]:
+def environ_of(workspace: Workspace) -> dict[str, str]:
     """Return the environment of the processes: the user's own HEADRACE_ settings must not lead the demo elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     cache = workspace.state_path / "dspy-cache"

@@ -24,7 +24,7 @@ from headrace_consumers.demo.tickets import tickets
 from headrace_consumers.demo.workspace import Workspace
 from headrace_consumers.embedded import EmbeddedBroker
 
-__all__ = ["SAMPLING_RATE_PCT", "DemoError", "run"]
+__all__ = ["SAMPLING_RATE_PCT", "DemoError", "run", "sigterm_as_exit"]
 
 SAMPLING_RATE_PCT: Final = 50
 """High for a service, so that thousands of rows result; below 100, so that sampling is seen to work."""
@@ -60,7 +60,7 @@ def run(*, kafka: str | None, calls: int, folder: Path, config_path: Path | None
     check_client_options(configured)
     options = configured.model_dump(include={"options", "producer_options", "consumer_options"})
     with ExitStack() as stack:
-        stack.enter_context(_sigterm_as_exit())
+        stack.enter_context(sigterm_as_exit())
         broker = stack.enter_context(_embedded(options) if kafka is None else _real(kafka, options))
         workspace.make_anew(_config(workspace, broker))
         progress = stack.enter_context(shown_progress(calls) if show else silent_progress())
@@ -149,7 +149,7 @@ def _summary(
 
 
 @contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
+def sigterm_as_exit() -> Iterator[None]:
     """Let SIGTERM unwind the stack, so that the children are ended and the topics deleted."""
 
     def leave(number: int, _frame: FrameType | None) -> None:

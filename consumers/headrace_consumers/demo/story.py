@@ -1,0 +1,69 @@
+"""What `headrace demo --alerts` prints: a line for each thing that happens, and when; and how it waits for the next."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+from headrace_consumers.cli.present import print_lines
+from headrace_consumers.demo.children import Child
+from headrace_consumers.demo.conversation import DemoError
+
+__all__ = ["Story"]
+
+_PATIENCE_S: Final = 90.0
+_PAUSE_S: Final = 0.05
+
+Value = TypeVar("Value")
+
+
+class Story:
+    """Tells, and waits for what comes next.
+
+    Args:
+        show: print it.
+        children: none of them may end before the story does.
+        clock: seconds, monotonic.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        show: bool,
+        children: Sequence[Child],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._show = show
+        self._children = children
+        self._clock = clock
+        self._sleep = sleep
+        self._began = clock()
+
+    def tell(self, line: str) -> float:
+        """Print a line; return the time, seconds, monotonic."""
+        now = self._clock()
+        self.show([f"{now - self._began:4.0f} s  {line}"])
+        return now
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Print lines as they are."""
+        if self._show:
+            print_lines(lines)
+
+    def wait(self, condition: Callable[[], Value | None], what: str) -> Value:
+        """Return the first true value of a condition.
+
+        Raises:
+            DemoError: a child has ended, or it took too long.
+        """
+        deadline = self._clock() + _PATIENCE_S
+        while not (value := condition()):
+            for child in self._children:
+                if child.exit_code is not None:
+                    raise DemoError(f"the {child.name} failed: {child.why()}; its log: {child.log_path}")
+            if self._clock() > deadline:
+                logs = self._children[0].log_path.parent if self._children else "none"
+                raise DemoError(f"waited {_PATIENCE_S:.0f} s for {what}; the logs: {logs}")
+            self._sleep(_PAUSE_S)
+        return value
