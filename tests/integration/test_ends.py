@@ -14,6 +14,8 @@ from tests.chaos.dataset.crew import Crew
 from tests.support.dataset_job import DatasetJob
 from tests.support.kafka import Kafka
 from tests.support.kafka_unruly import UnrulyBroker
+from tests.support.metrics_consumer import ask as page
+from tests.support.metrics_consumer import samples
 from tests.support.waiting import wait_until
 
 BOUND_S = 10
@@ -168,7 +170,13 @@ def test_probes_see_it_join_catch_up_and_fail(job, crew):
     wait_until(
         lambda: sum(p["position"] or 0 for p in ask("healthz")[1]["partitions"].values()) == 40, "40 in the table"
     )
+    found = {name: value for (name, _), value in samples(page(port, "/metrics")[1]).items()}
+    assert found["headrace_dataset_examples_total"] == found["headrace_seen_set_keys"] == 40
+    assert found["headrace_table_commit_duration_seconds_count"] >= 1
+    assert (found["headrace_consumer_lag_records"], found["headrace_consumer_lag_seconds"]) == (0, 0)
     member.limit_files(1)
     job.write(range(40, 50))
     wait_until(lambda: ask("healthz")[0] == 503, "it to be unhealthy", 60)
     assert "nothing is lost" in ask("readyz")[1]["last_error"]
+    failing = "headrace_table_commit_failing_seconds"
+    assert samples(page(port, "/metrics")[1])[failing, ()] > 0

@@ -1,15 +1,17 @@
-"""`/healthz` and `/readyz`: how the consumer stands, over HTTP, for a supervisor's probes.
+"""`/healthz`, `/readyz` and `/metrics`: how the consumer stands, over HTTP, for supervisors and Prometheus.
 
 Its own thread answers, so that a loop that hangs is told of. Reads only; nothing of a record is in the answers.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
 
 from headrace.config import Config
+from headrace_consumers.dataset.figures import Figures
 from headrace_consumers.dataset.status import HealthLimits, Status, judge
 from headrace_consumers.monitoring.server import Answer, of_json, serve
 
@@ -24,9 +26,19 @@ class Health:
     Args:
         limits: what is too much.
         clock: seconds, monotonic; the loop's.
+        figures: what the loop counts; None: there is no /metrics.
+        now_ms: Unix time.
     """
 
-    def __init__(self, limits: HealthLimits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: HealthLimits,
+        clock: Callable[[], float],
+        figures: Figures | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._figures = figures
+        self._now_ms = now_ms
         self._limits = limits
         self._clock = clock
         self._status = Status(turned_at=clock())
@@ -38,31 +50,37 @@ class Health:
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and body for a path."""
         if path not in {"/healthz", "/readyz"}:
-            return 404, {"problems": ["ask for /healthz or /readyz"]}
+            return 404, {"problems": ["ask for /healthz, /readyz or /metrics"]}
         verdict = judge(self._status, self._clock(), self._limits)
         is_well = verdict.is_healthy if path == "/healthz" else verdict.is_ready
         return (200 if is_well else 503), {"ok": is_well, **verdict.body}
 
     def respond(self, path: str, accept: str) -> Answer:
         """Return what is sent for a path."""
-        del accept
+        if path == "/metrics" and self._figures is not None:
+            page = self._figures.page(self._status, self._limits, now=self._clock(), now_ms=self._now_ms())
+            return Answer(200, *page.render(accept))
         return of_json(*self.answer(path))
 
 
 @contextlib.contextmanager
-def health_of(config: Config, clock: Callable[[], float], setting: str = "health_port") -> Iterator[Health]:
+def health_of(
+    config: Config, clock: Callable[[], float], figures: Figures, setting: str = "health_port"
+) -> Iterator[Health]:
     """Yield what the loop tells its status to; probes are answered meanwhile, if the configuration wants it.
 
     Args:
         config: the whole configuration.
         clock: seconds, monotonic; the loop's.
+        figures: what the loop counts.
         setting: the port's name in the configuration, told where it cannot be had.
 
     Raises:
         ConfigError: the address cannot be bound.
     """
     dataset = config.dataset
-    health = Health(HealthLimits(dataset.health_stalled_s, dataset.health_failing_s, dataset.max_batch_records), clock)
+    limits = HealthLimits(dataset.health_stalled_s, dataset.health_failing_s, dataset.max_batch_records)
+    health = Health(limits, clock, figures)
     if dataset.health_port is None:
         yield health
         return

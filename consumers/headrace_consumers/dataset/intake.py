@@ -23,6 +23,7 @@ from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.store_at import store_of
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
+from headrace_consumers.dataset.figures import Figures, TimedCommitter
 from headrace_consumers.dataset.health import health_of
 from headrace_consumers.dataset.judging.breaker import Breaker
 from headrace_consumers.dataset.kafka.admin import TopicAdmin
@@ -44,6 +45,8 @@ from headrace_consumers.kafka_clients import close_consumer
 __all__ = ["Control", "Intake"]
 
 RECALLED_COMMITS: Final = 200
+_CONSUMERS: Final = {"interactions": "dataset"}
+"""Purpose of a topic -> its consumer's name, where they differ."""
 
 log = structlog.get_logger("headrace.dataset")
 
@@ -104,6 +107,7 @@ class Intake:
         self.source = self._topic.describe()
         self.table = InteractionTable(store_of(config.dataset), layout, sleep=control.stop.wait)
         self._known = self._admitted()
+        self._figures = Figures(_CONSUMERS.get(purpose, purpose), self.source.topic)
         self._breaker = Breaker(config.dataset.dead_letter_limits, self.source.topic)
         self._breaker.recall(filter(None, map(read_facts, reversed(self.table.history(RECALLED_COMMITS)))))
 
@@ -131,9 +135,12 @@ class Intake:
         config, control = self._config, self._control
         tables = [self.table, *side_tables]
         gone_at = -1
-        with health_of(config, time.monotonic, self._health_setting) as health:
+        figures = self._figures
+        with health_of(config, time.monotonic, figures, self._health_setting) as health:
 
             def tell(status: Status) -> None:
+                figures.note_tally(total)
+                figures.note_seen(index.facts)
                 health.tell(status)
                 if control.on_status is not None:
                     control.on_status(status)
@@ -179,7 +186,7 @@ class Intake:
         topic_watch = TopicWatch(self._topic, self._known, self.table.path, clock=time.monotonic)
 
         def landing(report_offsets: Callable[[Mapping[int, int]], None]) -> BatchCommitter:
-            return make_committer(
+            committer = make_committer(
                 Landing(
                     source=self.source,
                     table=self.table,
@@ -191,6 +198,7 @@ class Intake:
                     hook=self._hook,
                 )
             )
+            return TimedCommitter(committer, time.monotonic, self._figures.note_commit)
 
         loop = Loop(
             consumer=consumer,

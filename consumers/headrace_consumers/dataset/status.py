@@ -21,6 +21,8 @@ class PartitionStatus:
         lag: records in Kafka that are not in the table, offsets without a record counted too; None: not known yet.
         is_ready: whether the seen-set covers the table's rows of it.
         has_caught_up: whether its end has been reached since it was assigned.
+        waits_since_ms: when the oldest record that is buffered, or else the last that was read, was written to Kafka,
+            Unix time; None: none was read, or Kafka does not say.
     """
 
     position: int | None
@@ -29,6 +31,13 @@ class PartitionStatus:
     lag: int | None
     is_ready: bool
     has_caught_up: bool
+    waits_since_ms: int | None = None
+
+    def lag_s(self, now_ms: int) -> float | None:
+        """Return how old what waits is, in seconds; None: not known."""
+        if self.lag == 0:
+            return 0.0
+        return None if self.waits_since_ms is None else max(0.0, (now_ms - self.waits_since_ms) / 1000)
 
 
 @dataclass(frozen=True, slots=True)

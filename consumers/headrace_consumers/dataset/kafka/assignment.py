@@ -97,7 +97,9 @@ class Assignment:
         if not owned.is_at_end:
             end = self._end(partition)
             lag = None if end is None else max(0, end - owned.next_offset) + buffered
-        return PartitionStatus(owned.start, owned.next_offset, buffered, lag, owned.is_ready, owned.has_caught_up)
+        return PartitionStatus(
+            owned.start, owned.next_offset, buffered, lag, owned.is_ready, owned.has_caught_up, owned.waits_since_ms
+        )
 
     def _end(self, partition: int) -> int | None:
         """Return the partition's end as the last fetch told it; asks nobody."""

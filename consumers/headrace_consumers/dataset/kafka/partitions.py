@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.kafka.messages import NO_TIME_MS, Messages
 
 __all__ = ["Batch", "Owned", "OwnedPartitions"]
 
@@ -20,6 +20,7 @@ class Owned:
         is_ready: whether the seen-set covers the table's rows of it.
         is_at_end: whether Kafka had nothing more when it was last read.
         has_caught_up: whether that has been so since it was assigned.
+        read_ms: when the record read last was written to Kafka, Unix time; NO_TIME_MS where it does not say.
         buffer: what was read and is not committed.
     """
 
@@ -28,12 +29,19 @@ class Owned:
     is_ready: bool = False
     is_at_end: bool = False
     has_caught_up: bool = False
+    read_ms: int = NO_TIME_MS
     buffer: list[Messages] = field(default_factory=list)
 
     @property
     def buffered(self) -> int:
         """How many records are buffered."""
         return sum(len(part) for part in self.buffer)
+
+    @property
+    def waits_since_ms(self) -> int | None:
+        """When what is buffered, or else the last that was read, was written to Kafka; None: not known."""
+        oldest_ms = int(self.buffer[0].append_times_ms[0]) if self.buffer else self.read_ms
+        return None if oldest_ms == NO_TIME_MS else oldest_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,7 @@ class OwnedPartitions:
             return 0
         owned.buffer.append(taken)
         owned.next_offset = int(taken.offsets[-1]) + 1
+        owned.read_ms = int(taken.append_times_ms[-1])
         owned.is_at_end = False
         self._count([taken], 1)
         return len(taken)

@@ -1,0 +1,121 @@
+"""What a consumer of a table counts of its own work, as Prometheus scrapes it.
+
+The loop notes, the threads of scrapes read: each figure is one reference, replaced at once.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headrace_consumers.dataset.batches import BatchCommitter
+from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.status import HealthLimits, Status, judge
+from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.monitoring.about import add_build
+from headrace_consumers.monitoring.catalogue import consumers
+from headrace_consumers.monitoring.catalogue import dataset as names
+from headrace_consumers.monitoring.page import Page
+
+__all__ = ["Figures", "TimedCommitter"]
+
+_MB = 1e6
+
+
+class Figures:
+    """The figures of one process.
+
+    Args:
+        consumer: its name, dataset or feedback.
+        topic: what it reads.
+    """
+
+    def __init__(self, consumer: str, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._tally = Tally()
+        self._seen: Mapping[str, Any] = {}
+        self._durations = (*[0.0] * (len(names.COMMIT_DURATION.bounds) + 1), 0.0)
+
+    def note_tally(self, tally: Tally) -> None:
+        """Take in what became of all records so far; a copy is kept, where it has changed."""
+        if (tally.commits, tally.consumed) != (self._tally.commits, self._tally.consumed):
+            copy = Tally()
+            copy.add(tally)
+            self._tally = copy
+
+    def note_seen(self, facts: Mapping[str, Any]) -> None:
+        """Take in how large the seen-set is: `keys` and `mb`; empty where there is none."""
+        self._seen = facts
+
+    def note_commit(self, duration_s: float) -> None:
+        """Take in how long a commit took."""
+        counts = list(self._durations)
+        counts[bisect_left(names.COMMIT_DURATION.bounds, duration_s)] += 1
+        counts[-1] += duration_s
+        self._durations = tuple(counts)
+
+    def page(self, status: Status, limits: HealthLimits, *, now: float, now_ms: int) -> Page:
+        """Return the page.
+
+        Args:
+            status: how the loop stands.
+            limits: what is too much.
+            now: seconds, monotonic.
+            now_ms: Unix time.
+        """
+        page = Page()
+        add_build(page, self._consumer)
+        verdict = judge(status, now, limits)
+        page.add(consumers.HEALTHY, verdict.is_healthy, self._consumer)
+        page.add(consumers.READY, verdict.is_ready, self._consumer)
+        self._add_counts(page, self._tally)
+        page.add_histogram(names.COMMIT_DURATION, self._durations)
+        page.add(names.COMMIT_FAILING, 0.0 if status.failing_since is None else now - status.failing_since)
+        if self._seen:
+            page.add(names.SEEN_SET_KEYS, self._seen["keys"])
+            page.add(names.SEEN_SET_BYTES, self._seen["mb"] * _MB)
+        for partition, each in sorted(status.partitions.items()):
+            if each.lag is not None:
+                page.add(consumers.LAG_RECORDS, each.lag, self._topic, str(partition))
+            if (lag_s := each.lag_s(now_ms)) is not None:
+                page.add(consumers.LAG_SECONDS, lag_s, self._topic, str(partition))
+        return page
+
+    def _add_counts(self, page: Page, tally: Tally) -> None:
+        page.add(consumers.RECORDS, tally.consumed, self._topic)
+        page.add(names.COMMITS, tally.commits)
+        page.add(names.DUPLICATES, tally.duplicates)
+        for signature, count in sorted(tally.rows.items()):
+            page.add(names.EXAMPLES, count, signature)
+        if unnamed := tally.kept - tally.rows.total():
+            page.add(names.EXAMPLES, unnamed, "")
+        for signature, count in sorted(tally.outcomes_of.items()):
+            page.add(names.OUTCOMES, count, signature)
+        for (signature, reason), count in sorted(tally.rejections.items()):
+            page.add(names.REJECTED, count, signature, reason)
+        for field, count in sorted(tally.unknown.items()):
+            page.add(names.UNKNOWN, count, field)
+        for reason, count in sorted(tally.dead_letters.items()):
+            page.add(consumers.DEAD_LETTERS, count, self._topic, reason)
+
+
+class TimedCommitter:
+    """A committer whose commits are timed; those that failed are not.
+
+    Args:
+        committer: does the work.
+        clock: seconds, monotonic.
+        note: told how long each took.
+    """
+
+    def __init__(self, committer: BatchCommitter, clock: Callable[[], float], note: Callable[[float], object]) -> None:
+        self._committer = committer
+        self._clock = clock
+        self._note = note
+
+    def commit(self, messages: Messages, starts: Mapping[int, int | None]) -> Tally:
+        """See `BatchCommitter.commit`."""
+        began = self._clock()
+        tally = self._committer.commit(messages, starts)
+        self._note(self._clock() - began)
+        return tally
