@@ -12,8 +12,9 @@ import pytest
 from headrace.config.consumers import Dataset
 from headrace_consumers.cli import main
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.store_at import store_at
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK, feedback_rows
 from headrace_consumers.dataset.kafka.message import Message

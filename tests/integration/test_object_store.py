@@ -16,9 +16,10 @@ from deltalake import DeltaTable
 from headrace.config.consumers import Dataset
 from headrace_consumers.cli import main
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import to_rows
 from headrace_consumers.dataset.delta.store_at import store_at
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.landing import commit_files
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses

@@ -8,8 +8,9 @@ import polars as pl
 
 from headrace.config import Config, load
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import to_rows
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import SuppressionChanged, TableError
 from headrace_consumers.dataset.steps import Hook, no_hook
 from headrace_consumers.erasure.choices import Wanted

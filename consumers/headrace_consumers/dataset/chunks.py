@@ -25,7 +25,7 @@ from headrace_consumers.dataset.judging.select import Selection, counted
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
-from headrace_consumers.dataset.records.decode import Unreadable
+from headrace_consumers.dataset.records.decode import UNWRITABLE, Unreadable
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.tally import Tally
 
@@ -207,8 +207,9 @@ def _among(keys: set[bytes], messages: Messages) -> npt.NDArray[np.bool_]:
 def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], messages: Sequence[Message]) -> None:
     """Count records from which no row can be built as dead letters, which are rows no more."""
     gone = set(culprits)
-    why = Unreadable("unwritable", "no row can be built from it")
-    selection.unreadable.extend((message, why) for message in messages if (message.partition, message.offset) in gone)
+    selection.unreadable.extend(
+        (message, UNWRITABLE) for message in messages if (message.partition, message.offset) in gone
+    )
     selection.tally.kept -= len(culprits)
     selection.tally.rows = counted(selection.kept["signature"])
-    selection.tally.dead_letters[why.reason] += len(culprits)
+    selection.tally.dead_letters[UNWRITABLE.reason] += len(culprits)

@@ -14,7 +14,8 @@ import structlog
 
 from headrace_consumers.dataset.delta.facts import facts_of
 from headrace_consumers.dataset.delta.files import DataFile, StagedFiles
-from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.delta.moves import Move, app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.judging.breaker import Breaker
 from headrace_consumers.dataset.judging.placement import MISPLACED
 from headrace_consumers.dataset.judging.suppression import Suppression

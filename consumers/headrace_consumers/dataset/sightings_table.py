@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from headrace_consumers.dataset.delta.files import write_files
-from headrace_consumers.dataset.delta.table import InteractionTable, Move, app_id
+from headrace_consumers.dataset.delta.moves import Move, app_id
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import commit_files

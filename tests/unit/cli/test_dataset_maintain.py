@@ -10,8 +10,9 @@ import pytest
 from deltalake import DeltaTable
 
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import to_rows
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.sightings import SIGHTINGS

@@ -12,8 +12,9 @@ from deltalake import DeltaTable
 
 from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import INTERACTIONS, to_rows
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.upkeep import cleanup, merge, replacing
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance

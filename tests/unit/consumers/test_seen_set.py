@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import to_rows
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, StateError
 from headrace_consumers.dataset.seen import partition_set
 from headrace_consumers.dataset.seen.catch_up import catch_up

@@ -11,9 +11,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import ROW_SCHEMA, to_rows
 from headrace_consumers.dataset.delta.store_at import store_at
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_schemas.records import Interaction
 from tests.support.interactions import interaction, kept, message_of

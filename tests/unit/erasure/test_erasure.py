@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.delta.files import DataFile
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.moves import Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import ErasureStep, no_hook
 from headrace_consumers.dataset.upkeep.erasures import erasures_in

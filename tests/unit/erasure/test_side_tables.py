@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from headrace_consumers.dataset.delta.files import write_files
-from headrace_consumers.dataset.delta.table import InteractionTable, Move
+from headrace_consumers.dataset.delta.moves import Move
+from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.feedback.rows import FEEDBACK, feedback_rows
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages

@@ -17,7 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from headrace_consumers.dataset.delta.files import DataFile
 from headrace_consumers.dataset.delta.handle import TableHandle
 from headrace_consumers.dataset.delta.layout import Layout
-from headrace_consumers.dataset.delta.moves import Move, app_id, are_at_start, are_at_target, fenced_line
+from headrace_consumers.dataset.delta.moves import Move, are_at_start, are_at_target, fenced_line
 from headrace_consumers.dataset.delta.opening import one_line
 from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
 from headrace_consumers.dataset.delta.properties import TableProperties
@@ -28,7 +28,7 @@ from headrace_consumers.dataset.delta.table_log import LINES_KEY
 from headrace_consumers.dataset.errors import Fenced, SuppressionChanged, TableError
 from headrace_consumers.dataset.judging.suppression import Suppression
 
-__all__ = ["InteractionTable", "Move", "app_id"]
+__all__ = ["InteractionTable"]
 
 _NO_INFO: Final[Mapping[str, str]] = {}
 LONGEST_COMMIT_S: Final = 3600.0
