@@ -86,12 +86,12 @@ def _logging_restored() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the broker, for `-m "not kafka"`; and give time to what may have to build the S3 server."""
+    """Mark what needs the broker, for `-m "not kafka"`; and give whole systems time."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "kafka" in fixtures:
             item.add_marker(pytest.mark.kafka)
-        if "s3" in fixtures:
+        if {"kafka", "s3"} & set(fixtures) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(900))
 
 

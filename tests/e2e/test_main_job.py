@@ -30,7 +30,7 @@ def test_each_example_is_there_exactly_once_though_a_consumer_is_killed(kafka, t
     )
     wait_until(lambda: _rows(job) > 1000, "the first rows", timeout_s=90)
     consumers[1].send_signal(signal.SIGKILL)
-    consumers[1].communicate(timeout=10)
+    consumers[1].communicate(timeout=60)
     assert consumers[1].returncode == -signal.SIGKILL
     consumers[1] = job.start(idle_exit_s=None)
     output, _ = service.communicate(timeout=120)

@@ -136,7 +136,7 @@ def test_misplaced_keys_are_no_rows_and_replay_puts_them_beside_their_copies(kaf
 
 def test_a_group_of_nobody_is_left_behind(kafka, job):
     headrace(job, "ls")
-    groups = kafka.admin.list_consumer_groups(request_timeout=10).result().valid
+    groups = kafka.admin.list_consumer_groups(request_timeout=60).result().valid
     assert "headrace-control" not in {group.group_id for group in groups}
 
 

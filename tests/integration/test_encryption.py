@@ -44,7 +44,7 @@ def config(kafka, tmp_path):
             question = {"question": f"tulip {number}"}
             pipeline.submit(captured_call(number, input=question, output={"answer": "rose"}, timestamp_ms=NOW_MS))
         assert pipeline.flush(60)
-        assert pipeline.close(10)
+        assert pipeline.close(60)
         assert not pipeline.stats().dropped
     return path
 

@@ -29,7 +29,7 @@ def test_a_call_becomes_redacted_records_that_the_codec_takes():
         program = headrace.instrument(Program(), "qa", "v3")
         with headrace.request("r-1", subject_id="ann", attributes={"tenant": "acme"}):
             program(question=PERSONAL)
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         stats = headrace.stats()
     assert (stats.sampled, stats.delivered, stats.in_flight, stats.dropped) == (3, 3, 0, {})
     assert stats.balanced
@@ -55,7 +55,7 @@ def test_an_exceptions_text_is_redacted_too():
             pytest.raises(Exception, match=r"ann@example\.com"),
         ):
             headrace.instrument(dspy.Predict("question -> answer"), "qa")(question="x")
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         assert headrace.stats().balanced
     (record,) = sink.records
     assert record["success"] is False
@@ -70,7 +70,7 @@ def test_odd_values_and_names_reach_the_sink():
     values = {"nan": float("nan"), "big": 2**70, "half": "\ud800", "keys": {1: "a"}, "thing": object()}
     with capture() as sink:
         headrace.instrument(Odd(), "odd name/with slash")(**values)
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         assert headrace.stats().dropped == {}
     (record,) = sink.records
     assert record["module_name"].startswith("odd_name_with_slash-")

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 from tests.unit.headrace.calls import captured_call
 from tests.unit.headrace.test_fork_and_exit import PROGRAM
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 _ROOT = Path(__file__).parents[2]
 CALLS = 300
@@ -79,7 +79,7 @@ def deliver_what_was_left(config: Any, records: int) -> None:
     heir = Pipeline(load(None, config, {}))
     heir.submit(captured_call(10_000))
     wait_until(lambda: heir.stats().delivered == records + 1, "what was left to be delivered", 60)
-    assert heir.close(20)
+    assert heir.close(60)
     assert (heir.stats().adopted, heir.stats().dropped, heir.stats().balanced) == (records, {}, True)
 
 
@@ -91,7 +91,7 @@ def test_a_broker_that_refuses_the_password_costs_the_caller_nothing(
     with caplog.at_level(logging.INFO, "headrace"):
         taken = [pipeline.submit(captured_call(number)) for number in range(CALLS)]
         wait_until(lambda: pipeline.stats().spooled == CALLS, "every record on disk", 60)
-        assert pipeline.close(20)
+        assert pipeline.close(60)
     stats = pipeline.stats()
     assert all(taken)
     assert (stats.spooled, stats.in_flight, stats.dropped, stats.balanced) == (CALLS, 0, {}, True)
@@ -192,6 +192,6 @@ def test_spawned_children_deliver_their_own(broker: UnrulyBroker, topic: str, tm
         heir = Pipeline(load(None, config, {}))
         heir.submit(captured_call(10_000))
         wait_until(lambda: heir.stats().delivered == len(expected) + 1, "all four spools to be delivered", 60)
-        assert heir.close(20)
+        assert heir.close(60)
         expected |= events(10_000)
     assert arrived(broker, topic) == expected

@@ -30,7 +30,7 @@ for line in sys.stdin:  # each line is a request; the answer tells how many reco
     support(question=line)
     other(question=line)
     print(headrace.stats().sampled, flush=True)
-headrace.flush(10)
+headrace.flush(60)
 os._exit(0)
 """
 
@@ -174,7 +174,7 @@ def test_a_service_says_once_that_there_is_no_control_topic_and_finds_it_when_it
     assert f"no topic {later}: rates cannot be changed at run time" in said[0]
     kafka.admin.create_topics([NewTopic(later, 1, 1)])[later].result(30)
     try:
-        wait_until(lambda: later in kafka.admin.list_topics(timeout=10).topics, "the topic")
+        wait_until(lambda: later in kafka.admin.list_topics(timeout=60).topics, "the topic")
         sampling(config_path, "set", "--module", "*", "--rate", "100")
         wait_until(lambda: service.request() == 2, "the rate")
         assert service.end() == (0, "")

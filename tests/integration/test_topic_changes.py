@@ -23,7 +23,7 @@ def facts(job):
 
 
 def described(job):
-    (topic,) = job.kafka.admin.list_topics(job.topic, timeout=10).topics.values()
+    (topic,) = job.kafka.admin.list_topics(job.topic, timeout=60).topics.values()
     return topic if topic.error is None else None
 
 

@@ -103,14 +103,14 @@ class DatasetJob:
         with (self.folder / f"consumer-{self._started}.log").open("wb") as log:
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
 
-    def finish(self, process: subprocess.Popen[bytes], timeout_s: float = 120) -> dict[str, Any]:
+    def finish(self, process: subprocess.Popen[bytes], timeout_s: float = 240) -> dict[str, Any]:
         """Wait for a process that was to end by itself; return its counts."""
         output, _ = process.communicate(timeout=timeout_s)
         assert process.returncode == 0, self.logs()
         counts: dict[str, Any] = json.loads(output)
         return counts
 
-    def refusal(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> str:
+    def refusal(self, process: subprocess.Popen[bytes], timeout_s: float = 240) -> str:
         """Wait for a process that was to refuse; return the one line that it said beside its log."""
         process.communicate(timeout=timeout_s)
         assert process.returncode == 1, self.logs()
@@ -125,7 +125,7 @@ class DatasetJob:
         for question in questions:
             record = interaction(question)
             producer.produce(self.topic, _CODEC.encode(record), record["dedup_key"].encode(), **place)
-        assert producer.flush(30) == 0
+        assert producer.flush(120) == 0
 
     def logs(self) -> str:
         """Return the ends of all logs, for a failed assertion."""

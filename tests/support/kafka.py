@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 __all__ = ["Kafka"]
 
-_TIMEOUT_S: Final = 30
+_TIMEOUT_S: Final = 120
 
 
 class Kafka:

@@ -24,7 +24,7 @@ __all__ = ["start"]
 _IMAGE: Final = f"apache/kafka:{KAFKA_VERSION}"
 _PORT: Final = 9092
 _SCRIPT: Final = "/tmp/start-kafka.sh"  # in the container
-_STARTUP_TIMEOUT_S: Final = 60
+_STARTUP_TIMEOUT_S: Final = 120
 _PULL_TIMEOUT_S: Final = 120
 _NO_ENGINE: Final = "no Docker engine answers; start one, or set DOCKER_HOST"
 

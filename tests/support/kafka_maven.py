@@ -26,7 +26,7 @@ __all__ = ["format_storage", "jvm", "last_error", "start", "write_settings"]
 _SOURCES: Final = Path(__file__).parent / "kafka"
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / f"kafka-{KAFKA_VERSION}"
 _OLDEST_JAVA: Final = 17
-_STARTUP_TIMEOUT_S: Final = 60
+_STARTUP_TIMEOUT_S: Final = 120
 _DOWNLOAD_TIMEOUT_S: Final = 270
 _ATTEMPTS: Final = 3
 _INSTALL: Final = "on Debian: apt-get install openjdk-17-jre-headless maven"
@@ -117,7 +117,7 @@ def write_settings(path: Path) -> str:
     return broker
 
 
-def _run(command: list[str], timeout_s: float = 60) -> str:
+def _run(command: list[str], timeout_s: float = 120) -> str:
     program = Path(command[0]).name
     try:
         done = subprocess.run(

@@ -15,7 +15,7 @@ from tests.support.lifeline import Lifeline
 
 __all__ = ["UnrulyBroker"]
 
-_STARTUP_TIMEOUT_S = 60
+_STARTUP_TIMEOUT_S = 120
 
 
 class UnrulyBroker:

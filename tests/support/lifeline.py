@@ -21,7 +21,7 @@ from pathlib import Path
 __all__ = ["LOG", "Lifeline"]
 
 LOG = "log"
-_STOP_TIMEOUT_S = 20
+_STOP_TIMEOUT_S = 60
 
 
 class Lifeline:

@@ -12,7 +12,7 @@ _PAUSE_S = 0.02
 Value = TypeVar("Value")
 
 
-def wait_until(condition: Callable[[], Value], what: str, timeout_s: float = 30) -> Value:
+def wait_until(condition: Callable[[], Value], what: str, timeout_s: float = 120) -> Value:
     """Return the first true value of `condition`, asked again and again.
 
     Args:

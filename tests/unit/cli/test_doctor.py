@@ -35,7 +35,7 @@ def log_with(calls):
     try:
         for call in calls:
             pipeline.submit(call)
-        assert headrace.flush(10)
+        assert headrace.flush(60)
     finally:
         runtime.swap(previous)
         pipeline.close(10)

@@ -21,7 +21,7 @@ def cluster():
 def sampling(cluster, command, config_file):
     """Run the command on a control topic of the test's own."""
     topic = f"control-{uuid.uuid4().hex}"
-    Producer(quiet_client(cluster.bootstrap_servers)).list_topics(topic, timeout=10)  # makes it
+    Producer(quiet_client(cluster.bootstrap_servers)).list_topics(topic, timeout=60)  # makes it
     kafka = {"bootstrap_servers": cluster.bootstrap_servers, "topics": {"control": topic}}
     path = config_file({"kafka": kafka})
 
@@ -78,7 +78,7 @@ def test_unset_takes_an_order_back_once(sampling):
 def test_list_tells_of_what_producers_ignore_until_it_is_replaced(sampling, cluster):
     producer = Producer(quiet_client(cluster.bootstrap_servers))
     producer.produce(sampling.topic, b"?", b"sampling/*/*/a", partition=0)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     assert "offset 0: ignored by producers: it is unreadable (not_single_object)" in sampling("list").out
     assert sampling("list", "--json").json["ignored"][0]["offset"] == 0
     sampling("set", "--module", "a", "--rate", "1")

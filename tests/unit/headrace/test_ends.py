@@ -69,7 +69,7 @@ def test_sigterm_without_a_handler_keeps_what_was_flushed(log: Path) -> None:
     program = """
 for number in range(200):
     pipeline.submit(captured_call(number))
-assert pipeline.flush(20)
+assert pipeline.flush(60)
 """
     with running(program + WORKS, away(log)) as process:
         process.terminate()
@@ -256,7 +256,7 @@ def test_no_thread_is_left_when_it_is_closed(log: Path) -> None:
 before = threading.active_count()
 pipeline.submit(captured_call(1))
 assert threading.active_count() == before + 1
-assert pipeline.close(20)
+assert pipeline.close(60)
 assert threading.active_count() == before
 assert len(os.listdir("/proc/self/task")) <= before + 1, os.listdir("/proc/self/task")
 """

@@ -32,7 +32,7 @@ def captured() -> Iterator[Captured]:
 
 
 def only(sink: Captured) -> Any:
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     (record,) = sink.feedback
     return record
 
@@ -68,7 +68,7 @@ def test_all_that_was_said_is_in_the_record(captured: Captured) -> None:
 def test_each_feedback_has_an_id_of_its_own(captured: Captured) -> None:
     for _ in range(3):
         headrace.feedback("r-1", score=1)
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     assert len({record["feedback_id"] for record in captured.feedback}) == 3
 
 
@@ -131,7 +131,7 @@ def test_inside_of_a_request_id_and_subject_are_its_own(captured: Captured) -> N
         headrace.feedback("r-9", score=0.5)
         headrace.feedback("r-8", score=0)
         headrace.feedback(score=0.1, subject_id="user-1")
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     told = [(record["request_id"], record["subject_id"]) for record in captured.feedback]
     nine, one = headrace.pseudonym("user-9"), headrace.pseudonym("user-1")
     assert told == [("r-9", nine), ("r-9", nine), ("r-8", None), ("r-9", one)]
@@ -143,7 +143,7 @@ def test_without_consent_only_score_label_and_module_leave(captured: Captured) -
         assert headrace.feedback(score=1, label="up", module="support", **said)
         assert not headrace.feedback(**said)
         assert headrace.feedback("r-8", **said)  # of another request nothing is known here
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     first, second = captured.feedback
     assert (first["score"], first["label"], first["module_name"]) == (1, "up", "support")
     assert (first["subject_id"], first["comment"], first["correction"]) == (None, None, None)
@@ -153,7 +153,7 @@ def test_without_consent_only_score_label_and_module_leave(captured: Captured) -
 def test_suppressed_code_gives_none(captured: Captured) -> None:
     with headrace.suppress():
         assert not headrace.feedback("r", score=1)
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     assert captured.feedback == []
 
 
@@ -201,7 +201,7 @@ def test_too_long_texts_are_cut_and_marked() -> None:
         headrace.feedback("r", comment="é" * 5000)
         headrace.feedback("r", correction={"answer": "x" * 5000})
         headrace.feedback("r", comment="x" * 1024)
-        headrace.flush(10)
+        headrace.flush(60)
     long, correction, fits = sink.feedback
     assert long["comment"] is not None
     assert 1000 < len(long["comment"].encode()) <= 1024
@@ -249,7 +249,7 @@ def test_what_the_queue_cannot_take_is_counted() -> None:
     with capture() as sink:
         sink.fail_with = "kafka:_MSG_TIMED_OUT"
         assert headrace.feedback("r", score=1)
-        headrace.flush(10)
+        headrace.flush(60)
         runtime.current().pipeline.close(10)
         assert not headrace.feedback("r", score=1)
         assert headrace.stats().dropped == {"kafka:_MSG_TIMED_OUT": 1, "closed": 1}
@@ -279,7 +279,7 @@ def test_it_goes_to_a_file_beside_the_log(tmp_path: Path) -> None:
     previous = runtime.swap(runtime.Runtime(config, pipeline))
     try:
         headrace.feedback("r", score=1, correction={"answer": "blue"})
-        assert headrace.flush(10)
+        assert headrace.flush(60)
     finally:
         runtime.swap(previous)
         pipeline.close(10)

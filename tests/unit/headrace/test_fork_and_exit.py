@@ -132,7 +132,7 @@ atexit.register(process._close_all)
     assert result.returncode == 0
     took_s, _, counts = result.stdout.partition(" ")
     assert json.loads(counts) == [3, 0, {}]
-    assert float(took_s) < 2.5
+    assert float(took_s) < 20  # librdkafka alone would try for thirty
     assert spooled(log) == events(0, 1, 2)
 
 
@@ -157,7 +157,7 @@ entered.wait()
 
 FORK = """
 pipeline.submit(captured_call(1))
-assert pipeline.flush(20)
+assert pipeline.flush(60)
 parent = pipeline.stats()
 pid = os.fork()
 if pid == 0:
@@ -168,7 +168,7 @@ if pid == 0:
     sys.exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 pipeline.submit(captured_call(3))
-assert pipeline.flush(20)
+assert pipeline.flush(60)
 assert pipeline.stats().instance == parent.instance
 assert pipeline.stats().delivered == 2
 """
@@ -229,7 +229,7 @@ for child in range(10):
     pid = os.fork()
     if pid == 0:
         pipeline.submit(captured_call(5000 + child))
-        os._exit(0 if pipeline.flush(20) else 1)
+        os._exit(0 if pipeline.flush(60) else 1)
     pids.append(pid)
 for thread in threads: thread.join()
 assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 10
@@ -261,7 +261,7 @@ for child in range(3):
     if pid == 0:
         for number in range(300):
             pipeline.submit(captured_call(1000 * child + number))
-        assert pipeline.flush(20) and pipeline.stats().delivered == 300
+        assert pipeline.flush(60) and pipeline.stats().delivered == 300
         sys.exit(0)
     pids.append(pid)
 assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 3

@@ -153,7 +153,7 @@ def test_a_wait_does_not_wait_for_calls_that_came_after_it() -> None:
     wait_until(lambda: ledger._epoch > 0, "the waiter to begin")
     ledger.open()
     before.deliver()
-    waiter.join(10)
+    waiter.join(60)
     assert results == [True]
     assert ledger.stats().in_flight == 1
 
@@ -162,10 +162,10 @@ def test_a_wait_ends_when_all_is_abandoned() -> None:
     ledger = Ledger()
     ledger.open()
     assert not ledger.wait(0.01)
-    waiter = threading.Thread(target=ledger.wait, args=(30,))
+    waiter = threading.Thread(target=ledger.wait, args=(600,), daemon=True)
     waiter.start()
     ledger.abandon("exit")
-    waiter.join(10)
+    waiter.join(60)
     assert not waiter.is_alive()
 
 
@@ -217,5 +217,5 @@ def test_an_interruption_as_its_lock_is_taken_does_not_keep_it() -> None:
         sys.setprofile(None)
     other = threading.Thread(target=lambda: figures.append(ledger.stats()), daemon=True)
     other.start()
-    other.join(10)
+    other.join(60)
     assert figures

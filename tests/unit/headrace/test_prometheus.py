@@ -40,10 +40,10 @@ def value(registry, name, **labels):
 def test_a_scrape_tells_of_the_ledger(registry):
     with capture() as captured:
         runtime.current().pipeline.submit(captured_call(input={"question": "mail a@b.co"}))
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         captured.fail_with = "kafka:_MSG_TIMED_OUT"
         headrace.feedback("r", score=1)
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         assert value(registry, "records_sampled_total") == 2
         assert value(registry, "records_delivered_total") == 1
         assert value(registry, "records_dropped_total", reason="kafka:_MSG_TIMED_OUT") == 1

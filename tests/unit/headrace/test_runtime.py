@@ -63,7 +63,7 @@ def test_the_environments_file_configures_at_the_first_use(monkeypatch, tmp_path
     file.write_text('{"telemetry": {"enabled": true, "sampling_rate_pct": 100}}')
     monkeypatch.setenv("HEADRACE_CONFIG", str(file))
     headrace.instrument(Echo())(value=1)
-    assert headrace.flush(10) is True
+    assert headrace.flush(60) is True
     assert headrace.stats().delivered == 1
     assert headrace.stats().balanced
 
@@ -109,7 +109,7 @@ def test_what_the_old_pipeline_has_no_time_for_is_the_new_one_s():
     runtime.swap(runtime.Runtime(load(None, {"telemetry": ON}, {}), old))
     headrace.configure(telemetry=ON)
     assert old.successor(captured_call())
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     assert headrace.stats().delivered == 1
 
 
@@ -144,7 +144,7 @@ def test_configuring_from_many_threads_leaves_one_pipeline_open():
         thread.join(30)
     echo = headrace.instrument(Echo())
     echo(value=1)
-    assert headrace.flush(10)
+    assert headrace.flush(60)
     assert headrace.stats().delivered == 1
     assert len(pipelines) == 8
 

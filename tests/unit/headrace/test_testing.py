@@ -27,7 +27,7 @@ def test_the_block_captures_everything_and_its_records_are_complete_after_it() -
 def test_a_flush_inside_completes_the_records_up_to_there() -> None:
     with capture() as captured:
         submit(1)
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         assert len(captured.records) == 1
         assert headrace.stats().delivered == 1
 
@@ -47,7 +47,7 @@ def test_a_broken_sink_can_be_tried_out() -> None:
     with capture() as captured:
         captured.fail_with = "kafka:_MSG_TIMED_OUT"
         submit(1)
-        headrace.flush(10)
+        headrace.flush(60)
         assert headrace.stats().dropped == {"kafka:_MSG_TIMED_OUT": 1}
     assert captured.records == []
 
@@ -83,6 +83,6 @@ def test_the_counters_are_published_by_a_flush_and_at_the_end() -> None:
     with capture() as captured:
         runtime.current().pipeline.counters.add(("support", "baseline", "Answer"), 0.1)
         assert captured.statistics == []
-        assert headrace.flush(10)
+        assert headrace.flush(60)
         assert captured.statistics[-1]["calls"][0]["calls"] == 1
     assert captured.statistics[-1]["is_last"]

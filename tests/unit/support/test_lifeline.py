@@ -39,7 +39,7 @@ def test_what_a_killed_run_started_ends_and_its_folder_goes(tmp_path: Path, endi
     with subprocess.Popen([sys.executable, "-c", _RUN, str(folder)], cwd=_ROOT) as run:
         pid = _pid_in(folder)
         run.send_signal(ending)
-        assert run.wait(20) == -ending
+        assert run.wait(60) == -ending
     wait_until(lambda: _gone(pid), "the end of the child")
     wait_until(lambda: not folder.exists(), "the removal of its folder")
 

@@ -16,14 +16,14 @@ def test_runs_that_begin_together_fill_a_folder_once_and_see_all_of_it(tmp_path:
             (part / f"{number:02}").touch()
 
     def run() -> None:
-        together.wait(10)
+        together.wait(60)
         seen.append(sorted(path.name for path in filled_once(folder, fill).iterdir()))
 
     runs = [threading.Thread(target=run) for _ in range(8)]
     for thread in runs:
         thread.start()
     for thread in runs:
-        thread.join(20)
+        thread.join(60)
     assert len(filled) == 1
     assert seen == [[f"{number:02}" for number in range(50)]] * 8
 

@@ -273,7 +273,7 @@ def test_the_ledger_balances_however_a_submit_is_interrupted(tmp_path):
                 with struck_at(line) as was_struck:
                     reached = reached_the_host(lambda: program(value=1))
                 assert reached == was_struck()
-        assert pipeline.flush(10)
+        assert pipeline.flush(60)
         stats = pipeline.stats()
         assert (stats.balanced, stats.in_flight) == (True, 0)
         assert len((tmp_path / "calls.jsonl").read_text().splitlines()) == stats.delivered

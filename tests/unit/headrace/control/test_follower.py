@@ -115,7 +115,7 @@ def follower(broker: Broker, applied: Applied) -> Iterator[Follower]:
         config_of(), lambda found: applied.put(dict(found)), make_consumer=broker, time_s=lambda: NOW_S
     )
     yield following
-    assert following.close(10)
+    assert following.close(60)
     if broker.assigned:
         assert broker.closed.is_set()
 
@@ -263,7 +263,7 @@ def test_what_apply_raises_does_not_reach_the_host(broker: Broker, caplog: pytes
     follower.start()
     wait_until(lambda: caplog.messages, "the line")
     assert caplog.messages == ["headrace: orders are not followed: ZeroDivisionError"]
-    assert follower.close(10)
+    assert follower.close(60)
 
 
 def test_the_users_options_reach_it_but_not_those_of_a_group() -> None:
