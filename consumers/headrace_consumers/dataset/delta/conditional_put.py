@@ -13,34 +13,35 @@ from collections.abc import Mapping
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
 
+from headrace_consumers.dataset.delta.object_access import SCHEMES, objects_at
 from headrace_consumers.dataset.delta.opening import one_line
-from headrace_consumers.dataset.delta.s3_access import s3_store
 from headrace_consumers.dataset.errors import TableError
 
 __all__ = ["insist_on_conditional_put"]
 
 
-def insist_on_conditional_put(uri: str, options: Mapping[str, str]) -> bool:
+def insist_on_conditional_put(uri: str, options: Mapping[str, str]) -> bool | None:
     """Put an object twice on condition that it is not there, below ``<table>/_probe/``, and remove it.
 
     Args:
-        uri: the table, ``s3://bucket/prefix``.
+        uri: the table, e.g. ``s3://bucket/prefix``.
         options: delta-rs' storage options.
 
     Returns:
-        Whether the bucket keeps old versions, also of what is deleted: then the store tells the object's version.
+        Whether the store keeps old versions, also of what is deleted; None: it does not tell.
 
     Raises:
         TableError: the store took it twice, or it cannot be reached or written.
     """
     key = f"_probe/{uuid.uuid4().hex}"
     try:
-        store = s3_store(uri, options)
-        is_versioned = obstore.put(store, key, b"headrace", mode="create")["version"] is not None
+        store = objects_at(uri, options)
+        has_version = obstore.put(store, key, b"headrace", mode="create")["version"] is not None
         try:
             obstore.put(store, key, b"headrace", mode="create")
         except AlreadyExistsError:
-            return is_versioned
+            kind = SCHEMES[uri.partition(":")[0]]
+            return True if has_version and kind.tells_versions else kind.keeps_without
         finally:
             with contextlib.suppress(BaseError, OSError):
                 obstore.delete(store, key)
@@ -49,7 +50,7 @@ def insist_on_conditional_put(uri: str, options: Mapping[str, str]) -> bool:
     except (BaseError, OSError, ValueError) as error:
         raise TableError(
             f"{uri}: cannot write to the store ({one_line(error)}); check dataset.path, dataset.storage_options and "
-            "the AWS_ variables of the environment"
+            "the store's variables of the environment"
         ) from error
     raise TableError(
         f"{uri}: this store has no conditional put (If-None-Match): two writers would overwrite each other's commits, "

@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["one_line"]
 
 _LONGEST: Final = 300
-_ANSWER: Final = re.compile(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<]*)</Message>)?")
+_ANSWER: Final = re.compile(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<\n]*))?")
 """An object store's own, in XML."""
 
 _REQUEST: Final = re.compile(r".*Error performing ([A-Z]+ http.*)", re.DOTALL)

@@ -1,4 +1,4 @@
-"""A table in an object store: S3 and what speaks its protocol; the log by delta-rs, the files by obstore.
+"""A table in an object store (S3 and its like, Azure, Google): the log by delta-rs, the files by obstore.
 
 An object is there whole or not at all, and for good once the store has said so: nothing is fsynced, nothing can be
 torn, and no lock is taken. Two writers are kept apart by conditional put, which is why the store is probed for it.
@@ -14,10 +14,9 @@ from typing import IO, Final
 import obstore
 import pyarrow as pa
 from deltalake import DeltaTable
-from obstore.store import S3Store
 
 from headrace_consumers.dataset.delta.conditional_put import insist_on_conditional_put
-from headrace_consumers.dataset.delta.s3_access import RemoteFile, RequestError, as_os_error, s3_store
+from headrace_consumers.dataset.delta.object_access import Objects, RemoteFile, RequestError, as_os_error, objects_at
 
 __all__ = ["ObjectStore"]
 
@@ -33,7 +32,7 @@ class ObjectStore:
 
     Args:
         uri: the table, e.g. ``s3://bucket/prefix``.
-        options: delta-rs' storage options; what they lack comes from the environment (``AWS_...``).
+        options: delta-rs' storage options; what they lack comes from the environment.
 
     Attributes:
         place: see Store, and so are the next two.
@@ -45,7 +44,7 @@ class ObjectStore:
         self.place = uri.rstrip("/")
         self.options: Mapping[str, str] = {**_DEFAULTS, **options}
         self.is_remote = True
-        self._opened: S3Store | None = None
+        self._opened: Objects | None = None
         self._keeps_deleted: bool | None = None
         self._staged: dict[str, IO[bytes]] = {}
 
@@ -135,9 +134,9 @@ class ObjectStore:
                 yield from ((meta["path"], meta["last_modified"].timestamp()) for meta in found)
 
     @property
-    def _objects(self) -> S3Store:
+    def _objects(self) -> Objects:
         if self._opened is None:
-            self._opened = s3_store(self.place, self.options)
+            self._opened = objects_at(self.place, self.options)
         return self._opened
 
 

@@ -1,4 +1,4 @@
-"""Objects below a table's address in S3, by obstore: the Rust library beneath delta-rs, with the same options.
+"""Objects below a table's address in a store, by obstore: the Rust library beneath delta-rs, with the same options.
 
 delta-rs has a file system for pyarrow too, but that keeps Python's lock while a request is under way: a store that is
 away would stop the health endpoint and the signal thread for as long.
@@ -9,15 +9,43 @@ import datetime as dt
 import io
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import obstore
 from obstore.exceptions import BaseError, UnknownConfigurationKeyError
-from obstore.store import S3Store
+from obstore.store import AzureStore, GCSStore, S3Store
 
 from headrace_consumers.dataset.delta.error_line import one_line
 
-__all__ = ["RemoteFile", "RequestError", "as_os_error", "s3_store"]
+__all__ = ["SCHEMES", "Objects", "RemoteFile", "RequestError", "as_os_error", "objects_at"]
+
+Objects: TypeAlias = S3Store | AzureStore | GCSStore
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object store.
+
+    Attributes:
+        store: obstore's class of it.
+        variables: how the variables of the environment begin that tell its options.
+        tells_versions: whether an object that was put has a version's name just where old versions are kept.
+        keeps_without: what it is when it has none; None: deleted objects may be kept in other ways, which is not told.
+    """
+
+    store: type[S3Store] | type[AzureStore] | type[GCSStore]
+    variables: str
+    tells_versions: bool
+    keeps_without: bool | None
+
+
+_S3: Final = Kind(S3Store, "AWS", tells_versions=True, keeps_without=False)
+_AZURE: Final = Kind(AzureStore, "AZURE", tells_versions=True, keeps_without=None)  # soft delete
+_GCS: Final = Kind(GCSStore, "GOOGLE", tells_versions=False, keeps_without=None)  # each object has a generation
+SCHEMES: Final[Mapping[str, Kind]] = {
+    "s3": _S3, "s3a": _S3, "az": _AZURE, "abfs": _AZURE, "abfss": _AZURE, "gs": _GCS,
+}  # fmt: skip
 
 _RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=20)}
 _CLIENT: Final = frozenset(
@@ -30,26 +58,29 @@ _CLIENT: Final = frozenset(
 """Options that obstore takes apart from the store's own."""
 
 
-def s3_store(uri: str, options: Mapping[str, str]) -> S3Store:
+def objects_at(uri: str, options: Mapping[str, str]) -> Objects:
     """Return the store whose objects are named relative to an address.
 
     Args:
-        uri: ``s3://bucket/prefix``.
+        uri: ``s3://bucket/prefix``, or another of SCHEMES.
         options: delta-rs' storage options; its own among them are passed over. What they lack comes from the
-            environment (``AWS_...``).
+            environment (``AWS_...``, ``AZURE_...``, ``GOOGLE_...``).
 
     Raises:
         BaseError, ValueError: the options contradict each other.
     """
+    kind = SCHEMES[uri.partition(":")[0]]
     config: Any = {}
-    client: Any = {name: os.environ[variable] for name in _CLIENT if (variable := f"AWS_{name.upper()}") in os.environ}
+    client: Any = {
+        name: os.environ[variable] for name in _CLIENT if (variable := f"{kind.variables}_{name.upper()}") in os.environ
+    }
     for name, value in options.items():
-        plain = name.lower().removeprefix("aws_")
+        plain = name.lower().removeprefix(f"{kind.variables.lower()}_")
         if plain in _CLIENT:
             client[plain] = value
-        elif _is_known(uri, name, value):
+        elif _is_known(kind, uri, name, value):
             config[name] = value
-    return S3Store.from_url(uri, config=config, client_options=client, retry_config=_RETRIES)
+    return kind.store.from_url(uri, config=config, client_options=client, retry_config=_RETRIES)
 
 
 class RequestError(OSError):
@@ -76,7 +107,7 @@ class RemoteFile(io.RawIOBase):
         size_bytes: of the object.
     """
 
-    def __init__(self, store: S3Store, name: str, size_bytes: int) -> None:
+    def __init__(self, store: Objects, name: str, size_bytes: int) -> None:
         self._store = store
         self._name = name
         self._size_bytes = size_bytes
@@ -115,10 +146,10 @@ class RemoteFile(io.RawIOBase):
         return length
 
 
-def _is_known(uri: str, name: str, value: str) -> bool:
+def _is_known(kind: Kind, uri: str, name: str, value: str) -> bool:
     option: Any = {name: value}
     try:
-        S3Store.from_url(uri, config=option)
+        kind.store.from_url(uri, config=option)
     except UnknownConfigurationKeyError:
         return False
     except BaseError:  # known, and not enough by itself, e.g. one half of the credentials
