@@ -1,11 +1,14 @@
 """Poison through a real Kafka and the deployed consumer; and a consumer that can read nothing stops."""
 
+import socket
+
 from confluent_kafka import Producer
 
 from headrace_schemas import dead_letter_codec
 from tests.support.dataset_job import DatasetJob
 from tests.support.interactions import interaction, message_of
 from tests.support.kafka_settings import quiet_client
+from tests.support.metrics_consumer import ask
 from tests.support.poison import POISON, ROW
 from tests.support.waiting import wait_until
 
@@ -40,6 +43,22 @@ def test_poison_becomes_dead_letters_and_the_stream_goes_on(kafka, tmp_path):
         assert (letter["key"], letter["value"]) == (each.key, each.value)
         assert [(header["name"], header["value"]) for header in letter["headers"]] == headers
     assert set(job.table()["offset"]) == set(range(2 * len(POISON))) - written.keys()
+
+
+def test_a_consumer_that_can_read_nothing_tells_prometheus_before_it_ends(kafka, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    job = DatasetJob(kafka, tmp_path, partitions=1, dead_letter_limits={"max_run_records": 200}, health_port=port)
+    produce(kafka, job.topic, [(b"k", b"rubbish", [])] * 500)
+    process = job.start(idle_exit_s=None)
+    wait_until(lambda: '"stopping"' in job.logs(), "the breaker", 60)
+    assert process.poll() is None  # nobody has asked yet
+    code, page = ask(port, "/metrics")
+    assert code == 200
+    assert f'headrace_consumer_circuit_open{{consumer="dataset",topic="{job.topic}"}} 1.0' in page.splitlines()
+    process.communicate(timeout=60)
+    assert process.returncode == 1
 
 
 def test_a_consumer_that_can_read_nothing_stops_in_one_line_and_goes_on_once_it_can(kafka, tmp_path):

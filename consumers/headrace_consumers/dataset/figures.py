@@ -5,6 +5,8 @@ The loop notes, the threads of scrapes read: each figure is one reference, repla
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from headrace_consumers.dataset.batches import BatchCommitter
@@ -14,6 +16,7 @@ from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.monitoring.about import add_build
 from headrace_consumers.monitoring.catalogue import consumers
 from headrace_consumers.monitoring.catalogue import dataset as names
+from headrace_consumers.monitoring.disk import add_disk
 from headrace_consumers.monitoring.page import Page
 
 __all__ = ["Figures", "TimedCommitter"]
@@ -27,11 +30,18 @@ class Figures:
     Args:
         consumer: its name, dataset or feedback.
         topic: what it reads.
+        disks: a folder's name -> where it is, of those whose disk may fill up.
+
+    Attributes:
+        circuit_was_shown: whether a scrape has been told that the breaker has opened.
     """
 
-    def __init__(self, consumer: str, topic: str) -> None:
+    def __init__(self, consumer: str, topic: str, disks: Mapping[str, Path] = MappingProxyType({})) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._disks = disks
+        self._circuit_is_open = False
+        self.circuit_was_shown = False
         self._tally = Tally()
         self._seen: Mapping[str, Any] = {}
         self._durations = (*[0.0] * (len(names.COMMIT_DURATION.bounds) + 1), 0.0)
@@ -54,6 +64,10 @@ class Figures:
         counts[-1] += duration_s
         self._durations = tuple(counts)
 
+    def note_circuit_open(self) -> None:
+        """Take in that the breaker has opened: the process ends once that was told."""
+        self._circuit_is_open = True
+
     def page(self, status: Status, limits: HealthLimits, *, now: float, now_ms: int) -> Page:
         """Return the page.
 
@@ -68,6 +82,10 @@ class Figures:
         verdict = judge(status, now, limits)
         page.add(consumers.HEALTHY, verdict.is_healthy, self._consumer)
         page.add(consumers.READY, verdict.is_ready, self._consumer)
+        page.add(consumers.CIRCUIT_OPEN, self._circuit_is_open, self._consumer, self._topic)
+        self.circuit_was_shown = self._circuit_is_open
+        for name, folder in self._disks.items():
+            add_disk(page, name, folder)
         self._add_counts(page, self._tally)
         page.add_histogram(names.COMMIT_DURATION, self._durations)
         page.add(names.COMMIT_FAILING, 0.0 if status.failing_since is None else now - status.failing_since)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -20,6 +21,8 @@ from headrace_consumers.dataset.batches import BatchCommitter, BatchLimits
 from headrace_consumers.dataset.delta.facts import read_facts
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
 from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.local_store import LocalStore
+from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.store_at import store_of
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, OffsetsGoneError
@@ -33,6 +36,7 @@ from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
 from headrace_consumers.dataset.kafka.source import make_consumer, make_dead_letter_producer
 from headrace_consumers.dataset.kafka.watch import TopicWatch
 from headrace_consumers.dataset.landing import Landing
+from headrace_consumers.dataset.last_words import telling_of_the_breaker
 from headrace_consumers.dataset.loop import Loop
 from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
@@ -105,9 +109,10 @@ class Intake:
         self._health_setting = health_setting
         self._topic = TopicAdmin(config, control.stop, purpose)
         self.source = self._topic.describe()
-        self.table = InteractionTable(store_of(config.dataset), layout, sleep=control.stop.wait)
+        store = store_of(config.dataset)
+        self.table = InteractionTable(store, layout, sleep=control.stop.wait)
         self._known = self._admitted()
-        self._figures = Figures(_CONSUMERS.get(purpose, purpose), self.source.topic)
+        self._figures = Figures(_CONSUMERS.get(purpose, purpose), self.source.topic, _disks(config, purpose, store))
         self._breaker = Breaker(config.dataset.dead_letter_limits, self.source.topic)
         self._breaker.recall(filter(None, map(read_facts, reversed(self.table.history(RECALLED_COMMITS)))))
 
@@ -136,7 +141,11 @@ class Intake:
         tables = [self.table, *side_tables]
         gone_at = -1
         figures = self._figures
-        with health_of(config, time.monotonic, figures, self._health_setting) as health:
+        shown_s = config.dataset.dead_letter_limits.shown_s if config.dataset.health_port is not None else 0.0
+        with (
+            health_of(config, time.monotonic, figures, self._health_setting) as health,
+            telling_of_the_breaker(figures, control.stop.wait, shown_s),
+        ):
 
             def tell(status: Status) -> None:
                 figures.note_tally(total)
@@ -227,6 +236,12 @@ class Intake:
             upkeep.close()
             close_consumer(consumer)
             dead_letters.close()
+
+
+def _disks(config: Config, purpose: str, store: Store) -> dict[str, Path]:
+    """Return the folders whose disk may fill up: of a local table, and of the seen-set, which feedback has not."""
+    table = {"dataset": Path(config.dataset.path)} if isinstance(store, LocalStore) else {}
+    return table | ({"state": Path(config.dataset.state_path)} if purpose == "interactions" else {})
 
 
 def _on_commit(error: KafkaError | None, places: Sequence[TopicPartition]) -> None:

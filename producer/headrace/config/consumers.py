@@ -137,6 +137,12 @@ class DeadLetterLimits(Section):
     max_run_records: int = Field(
         1_000, ge=0, description="Stop at so many unreadable records without a readable one in between; 0: never."
     )
+    shown_s: float = Field(
+        60,
+        ge=0,
+        allow_inf_nan=False,
+        description="Where dataset.health_port is set, it ends once a scrape of /metrics was told, or after this, s.",
+    )
 
 
 class Maintenance(Section):

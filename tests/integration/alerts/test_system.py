@@ -72,6 +72,44 @@ def test_a_single_dead_letter_fires_the_first_too_and_resolves(scene: Scene) -> 
     scene.check()
 
 
+def test_a_consumer_that_its_breaker_stopped_fires_until_it_is_back(scene: Scene) -> None:
+    place = {"consumer": "dataset", "topic": "headrace.interactions.v1"}
+    # Seen once, and gone; then it is started, mended.
+    scene.add("headrace_consumer_circuit_open", flat((10, 0), (1, 1), (100, None), (20, 0)), **place)
+    # Started again and again by a supervisor.
+    again = {**place, "consumer": "feedback"}
+    in_turn = [*flat((10, 0)), *([1, None, 0, 0] * 10), *flat((81, 0))]
+    scene.add("headrace_consumer_circuit_open", in_turn, **again)
+    scene.quiet("HeadraceCircuitOpen", 9, 125)
+    for minute in (10, 15, 40):
+        scene.fires("HeadraceCircuitOpen", minute, {**CRITICAL, **place}, {**CRITICAL, **again})
+    scene.fires("HeadraceCircuitOpen", 100, {**CRITICAL, **place})
+    scene.check()
+
+
+def test_a_disk_with_little_room_for_five_minutes_fires(scene: Scene) -> None:
+    for folder, room in (("dataset", flat((10, 50), (20, 9), (10, 50))), ("state", flat((40, 11)))):
+        scene.add("headrace_disk_free_bytes", room, folder=folder)
+        scene.add("headrace_disk_size_bytes", flat((40, 100)), folder=folder)
+    scene.quiet("HeadraceDiskNearlyFull", 5, 13, 35)
+    scene.says(
+        "HeadraceDiskNearlyFull",
+        20,
+        {**CRITICAL, **TARGET, "folder": "dataset"},
+        {
+            "summary": "A consumer's disk is nearly full: one:9464 dataset, now 9% free",
+            "description": "Alert: A consumer's disk is nearly full\n"
+            "Instance: one:9464\n"
+            "Folder: dataset\n"
+            "Current: 9% free\n"
+            "Threshold: 10% free\n"
+            "Action: Make room: once it is full, nothing is committed until there is some",
+            "runbook_url": "docs/operations.md#alert-headracedisknearlyfull",
+        },
+    )
+    scene.check()
+
+
 def test_a_ledger_that_does_not_balance_fires_in_either_direction(scene: Scene) -> None:
     scene.add("headrace_producer_ledger_imbalance_records", flat((10, 0), (10, -2), (10, 0)), **PRODUCER)
     scene.add("headrace_producer_ledger_imbalance_records", flat((30, 0)), **{**PRODUCER, "producer": "two"})

@@ -1,6 +1,7 @@
 """What /metrics of a table's consumer says."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ def page(figures, **changes):
 
 
 def noted():
-    figures = Figures("dataset", "interactions")
+    figures = Figures("dataset", "interactions", {"dataset": Path(__file__).parent})
     figures.note_tally(TALLY)
     figures.note_seen({"keys": 12, "mb": 1.5})
     figures.note_commit(0.3)
@@ -81,6 +82,22 @@ def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way
     served = health(noted()).respond("/metrics", "").body.decode()
     families = {line.split()[2] for line in served.splitlines() if line.startswith("# TYPE")}
     assert families == {each.name for each in METRICS if Server.dataset in each.served_by}
+
+
+def test_the_room_of_each_folder_is_told_and_nothing_of_one_that_is_gone(tmp_path):
+    found = page(Figures("dataset", "interactions", {"dataset": tmp_path, "state": tmp_path / "gone"}))
+    assert 0 < found["headrace_disk_free_bytes", "dataset"] <= found["headrace_disk_size_bytes", "dataset"]
+    assert ("headrace_disk_free_bytes", "state") not in found
+
+
+def test_that_the_breaker_has_opened_is_told_to_a_scrape_and_the_consumer_knows_that_it_was():
+    figures = noted()
+    assert page(figures)["headrace_consumer_circuit_open", "dataset", "interactions"] == 0
+    assert not figures.circuit_was_shown
+    figures.note_circuit_open()
+    assert not figures.circuit_was_shown
+    assert page(figures)["headrace_consumer_circuit_open", "dataset", "interactions"] == 1
+    assert figures.circuit_was_shown
 
 
 def test_feedback_has_rows_without_signature_and_no_seen_set():

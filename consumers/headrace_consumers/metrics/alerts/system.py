@@ -9,6 +9,7 @@ from headrace_consumers.metrics.alerts.rule import Alert, Group, Recording, dura
 __all__ = ["system"]
 
 _MINUTE_S: Final = 60
+_RECENTLY_S: Final = 600
 _DAY_S: Final = 86_400
 """What has been away for longer was taken away on purpose."""
 
@@ -30,6 +31,7 @@ def system(alerts: Alerts) -> Group:
             _consumer_gone(),
             _lag(alerts),
             _dead_letters(alerts),
+            _circuit_open(),
             _ledger(),
             _records_lost(alerts),
             _silence(),
@@ -39,6 +41,7 @@ def system(alerts: Alerts) -> Group:
             _dataset_stalled(alerts),
             *_judged(alerts),
             _rejecting(alerts),
+            _disk(alerts),
         ),
     )
 
@@ -101,6 +104,26 @@ def _dead_letters(alerts: Alerts) -> Alert:
         current=f"{_COUNT} in {spoken(window_s)}",
         threshold=str(alerts.max_dead_letters),
         action="Run: headrace deadletter ls",
+    )
+
+
+def _circuit_open() -> Alert:
+    opened = named("headrace_consumer_circuit_open")
+    # It says so and ends. A supervisor may start it again and again; or it is gone, and this was the last that it said.
+    return Alert(
+        name="HeadraceCircuitOpen",
+        expression=(
+            f"max by (consumer, topic) (max_over_time({opened}[{duration(_RECENTLY_S)}])) > 0\n"
+            f"or max by (consumer, topic) (last_over_time({opened}[{duration(_DAY_S)}])) > 0\n"
+            f"unless on (consumer, topic) {opened}"
+        ),
+        for_s=0,
+        severity="critical",
+        headline="A consumer has stopped, since nearly nothing can be read",
+        subject=(("Consumer", "{{ $labels.consumer }}"), ("Topic", "{{ $labels.topic }}")),
+        current="stopped by its circuit breaker",
+        threshold="dataset.dead_letter_limits",
+        action="Read the last line of its log, mend what it names, start it again; nothing is lost",
     )
 
 
@@ -239,4 +262,19 @@ def _rejecting(alerts: Alerts) -> Alert:
         current=_SHARE,
         threshold=percent(alerts.max_rejected_share),
         action="Run: headrace dataset why -s {{ $labels.signature }}",
+    )
+
+
+def _disk(alerts: Alerts) -> Alert:
+    free = f"{named('headrace_disk_free_bytes')} / {named('headrace_disk_size_bytes')}"
+    return Alert(
+        name="HeadraceDiskNearlyFull",
+        expression=f"min by (job, instance, folder) ({free}) < {number(alerts.min_disk_free_share)}",
+        for_s=5 * _MINUTE_S,
+        severity="critical",
+        headline="A consumer's disk is nearly full",
+        subject=(("Instance", "{{ $labels.instance }}"), ("Folder", "{{ $labels.folder }}")),
+        current=f"{_SHARE} free",
+        threshold=f"{percent(alerts.min_disk_free_share)} free",
+        action="Make room: once it is full, nothing is committed until there is some",
     )

@@ -6,8 +6,11 @@ from headrace_consumers.monitoring.metric import Kind, Metric, Server, Source
 
 __all__ = [
     "BUILD",
+    "CIRCUIT_OPEN",
     "CONSUMERS",
     "DEAD_LETTERS",
+    "DISK_FREE",
+    "DISK_SIZE",
     "FORGOTTEN",
     "HEALTHY",
     "LAG_RECORDS",
@@ -72,6 +75,28 @@ DEAD_LETTERS: Final = _metric(
     "reason",
     served_by=_TABLES,
 )
+CIRCUIT_OPEN: Final = _metric(
+    "headrace_consumer_circuit_open",
+    Kind.gauge,
+    "Whether the consumer is stopping, since nearly nothing can be read: 1 or 0.",
+    "1",
+    "consumer",
+    "topic",
+    served_by=_TABLES,
+    comment="The process ends once a scrape was told, or after `dataset.dead_letter_limits.shown_s`.",
+)
+DISK_FREE: Final = _metric(
+    "headrace_disk_free_bytes",
+    Kind.gauge,
+    "Room on the disk of a folder, for users other than root.",
+    "bytes",
+    "folder",
+    served_by=_TABLES,
+    comment="Folders: dataset (the table, where it is on a local disk) and state (the seen-set).",
+)
+DISK_SIZE: Final = _metric(
+    "headrace_disk_size_bytes", Kind.gauge, "Size of that disk.", "bytes", "folder", served_by=_TABLES
+)
 UNREADABLE: Final = _metric(
     "headrace_unreadable_records_total",
     Kind.counter,
@@ -117,6 +142,9 @@ CONSUMERS: Final = (
     LAG_RECORDS,
     LAG_SECONDS,
     DEAD_LETTERS,
+    CIRCUIT_OPEN,
+    DISK_FREE,
+    DISK_SIZE,
     UNREADABLE,
     STATISTICS,
     OVERFLOW,
