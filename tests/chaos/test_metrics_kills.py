@@ -83,7 +83,7 @@ def test_killed_under_load_the_increase_is_the_true_calls(
     topic = kafka.create_topic(partitions=4)
     values = {
         "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"statistics": topic}},
-        "metrics": {"group_id": topic, "group_instance_id": "a"},
+        "metrics": {"group_id": topic, "group_instance_id": "a", "samples": False},
     }
     consumer = MetricsConsumer(tmp_path, values)
     kills = rounds(20, few=4)

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from headrace_schemas.vectors import EXAMPLE
 from tests.support.increase import Scraped
 from tests.support.metrics_consumer import MetricsConsumer, Reports, ask
 from tests.support.statistics import Program
@@ -28,7 +29,7 @@ def topic(kafka):
 def consumer(kafka, topic, tmp_path):
     values = {
         "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"statistics": topic}},
-        "metrics": {"group_id": topic, "group_instance_id": "a"},
+        "metrics": {"group_id": topic, "group_instance_id": "a", "samples": False},
     }
     consumer = MetricsConsumer(tmp_path, values)
     yield consumer
@@ -89,7 +90,10 @@ def test_over_a_restart_and_a_kill_nothing_is_lost_or_counted_twice(consumer, re
 
 
 def test_a_topic_that_is_missing_is_one_line_and_1(kafka, tmp_path):
-    values = {"kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"statistics": "nobody-made-this"}}}
+    values = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": {"statistics": "nobody-made-this"}},
+        "metrics": {"samples": False},
+    }
     consumer = MetricsConsumer(tmp_path, values)
     consumer.start()
     assert consumer.wait() == 1
@@ -97,3 +101,41 @@ def test_a_topic_that_is_missing_is_one_line_and_1(kafka, tmp_path):
     assert "nobody-made-this" in last
     assert "headrace topics" in last
     assert "Traceback" not in consumer.log.read_text()
+
+
+def test_sampled_records_become_distributions_and_exemplars(kafka, topic, tmp_path, reports):
+    interactions = kafka.create_topic(partitions=4)
+    topics = {"statistics": topic, "interactions": interactions}
+    values = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": topics},
+        "metrics": {"group_id": topic, "group_instance_id": "a"},
+    }
+    consumer = MetricsConsumer(tmp_path, values)
+    consumer.start()
+    try:
+        consumer.wait_ready()
+        reports.write(_now_program("p1").report(calls=20))
+        now_ms = time.time_ns() // 1_000_000
+        call = {"module_name": "support", "module_version": "v1", "signature": "Triage", "latency_ms": 500.0}
+        reports.write_samples(
+            interactions,
+            *(
+                {
+                    **EXAMPLE,
+                    **call,
+                    "event_id": f"e{n}",
+                    "request_id": f"r{n}",
+                    "timestamp_ms": now_ms,
+                    "cost_usd": 0.02,
+                }
+                | {"inclusion_probability": 0.5}
+                for n in range(10)
+            ),
+        )
+        count = ("headrace_call_cost_usd_count", _CALLS[1])
+        wait_until(lambda: consumer.scrape().get(count) == 20, "the cost of 20 calls")
+        wait_until(lambda: consumer.scrape().get(_CALLS) == 20, "20 calls")
+        text = ask(consumer.port, "/metrics", "application/openmetrics-text; version=1.0.0")[1]
+        assert 'le="0.64",module="support",signature="Triage",version="v1"} 20.0 # {request_id="r' in text
+    finally:
+        consumer.kill()

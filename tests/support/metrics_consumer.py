@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace_schemas import Statistics, statistics_codec
+from headrace_schemas import Statistics, interaction_codec, statistics_codec
 from tests.support.kafka_settings import quiet_client
 from tests.support.waiting import wait_until
 
@@ -22,6 +22,7 @@ __all__ = ["MetricsConsumer", "Reports", "ask", "samples"]
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 _CODEC = statistics_codec()
+_SAMPLES = interaction_codec()
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -114,4 +115,9 @@ class Reports:
     def write(self, *records: Statistics) -> None:
         for record in records:
             self._producer.produce(self._topic, _CODEC.encode(record), record["instance"].encode())
+        assert self._producer.flush(30) == 0
+
+    def write_samples(self, topic: str, *records: Any) -> None:
+        for record in records:
+            self._producer.produce(topic, _SAMPLES.encode(record), record["dedup_key"].encode())
         assert self._producer.flush(30) == 0

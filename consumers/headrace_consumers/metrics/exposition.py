@@ -1,18 +1,21 @@
 """The page of the metrics consumer, out of what its state shows. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace_consumers.metrics.beginning import RECALL_MS
+from headrace_consumers.metrics.estimates import MIN_REQUESTS, Estimate, mean_of, requests_in, share_of
 from headrace_consumers.metrics.labels import OTHER
 from headrace_consumers.metrics.producers import Producer
+from headrace_consumers.metrics.samples import Observation
 from headrace_consumers.metrics.standing import Standing, judge
 from headrace_consumers.metrics.state import Shown
 from headrace_consumers.monitoring.about import add_build
-from headrace_consumers.monitoring.catalogue import consumers, metric
+from headrace_consumers.monitoring.catalogue import consumers, metric, samples
 from headrace_consumers.monitoring.catalogue import producers as names
-from headrace_consumers.monitoring.metric import Kind
+from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION
+from headrace_consumers.monitoring.metric import Kind, Metric
 from headrace_consumers.monitoring.page import Page
 
 __all__ = ["MAX_SHOWN_PRODUCERS", "page_of"]
@@ -21,7 +24,14 @@ MAX_SHOWN_PRODUCERS: Final = 1_000
 _NAME: Final = "metrics"
 
 
-def page_of(shown: Shown, standing: Standing, *, now: float, now_ms: int) -> Page:
+def page_of(
+    shown: Shown,
+    standing: Standing,
+    *,
+    now: float,
+    now_ms: int,
+    bounds_usd: Sequence[float] = samples.COST_BOUNDS_USD,
+) -> Page:
     """Return the page.
 
     Args:
@@ -29,15 +39,24 @@ def page_of(shown: Shown, standing: Standing, *, now: float, now_ms: int) -> Pag
         standing: how the loop stands.
         now: seconds, monotonic.
         now_ms: Unix time.
+        bounds_usd: of the cost histogram.
     """
     page = Page()
     for (name, labels), vector in shown.series.items():
         each = metric(name)
         if each.kind is Kind.histogram:
-            page.add_histogram(each, vector, *labels)
+            is_cost, is_duration = each is samples.CALL_COST, each is CALL_DURATION
+            page.add_histogram(
+                each,
+                vector,
+                *labels,
+                bounds=bounds_usd if is_cost else None,
+                exemplars=shown.exemplars.get(labels) if is_duration else None,
+            )
         else:
             page.add(each, vector[0], *labels)
     _add_producers(page, [each for each in shown.producers if _is_alive(each, now_ms)])
+    _add_estimates(page, shown)
     _add_own(page, shown)
     _add_standing(page, standing, now, now_ms)
     return page
@@ -63,6 +82,27 @@ def _add_producers(page: Page, producers: Sequence[Producer]) -> None:
             page.add(names.PRODUCER_RECORDS, sum(each.terms[term] for each in several), *whose, term)
 
 
+def _add_estimates(page: Page, shown: Shown) -> None:
+    for whose, observations in sorted(shown.observations.items()):
+        page.add(samples.QUALITY_REQUESTS, requests_in([each.request_id for each in observations]), *whose)
+        for metric_, figure, estimate in _MEASURED:
+            known = [(each.request_id, each.weight, y) for each in observations if (y := figure(each)) is not None]
+            requests, weights, values = zip(*known, strict=True) if known else ((), (), ())
+            if requests_in(requests) < MIN_REQUESTS:
+                continue
+            found = estimate(requests, weights, values)
+            for bound, value in (("estimate", found.value), ("lower", found.lower), ("upper", found.upper)):
+                page.add(metric_, value, *whose, bound)
+
+
+_MEASURED: Final[tuple[tuple[Metric, Callable[[Observation], float | None], Callable[..., Estimate]], ...]] = (
+    (samples.QUALITY_SUCCESS, lambda each: each.success, share_of),
+    (samples.QUALITY_LATENCY, lambda each: each.latency_s, mean_of),
+    (samples.QUALITY_COST, lambda each: each.cost_usd, mean_of),
+    (samples.QUALITY_TOKENS, lambda each: each.tokens, mean_of),
+)
+
+
 def _add_own(page: Page, shown: Shown) -> None:
     for topic, count in shown.records.items():
         page.add(consumers.RECORDS, count, topic)
@@ -70,6 +110,8 @@ def _add_own(page: Page, shown: Shown) -> None:
         page.add(consumers.UNREADABLE, count, topic, reason)
     for result, count in shown.results.items():
         page.add(consumers.STATISTICS, count, result)
+    for result, count in shown.samples.items():
+        page.add(consumers.SAMPLES, count, result)
     for name, count in shown.overflow.items():
         page.add(consumers.OVERFLOW, count, name)
     page.add(consumers.FORGOTTEN, shown.forgotten)

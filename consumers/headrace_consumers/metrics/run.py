@@ -14,6 +14,8 @@ from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.loop import Loop
 from headrace_consumers.metrics.offsets import Offsets, make_consumer
+from headrace_consumers.metrics.samples import SampleCounting, cost_bounds
+from headrace_consumers.metrics.series import Key
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
@@ -34,7 +36,7 @@ def run(
     idle_exit_s: float | None = None,
     on_listening: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Count statistics, and answer scrapes, until `stop` is set.
+    """Count statistics and sampled records, and answer scrapes, until `stop` is set.
 
     Args:
         config: the whole configuration; a broker is set.
@@ -48,11 +50,21 @@ def run(
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
     topics = config.kafka.topics
     totals = Totals()
-    labels = Labels(time.monotonic, max_series=config.metrics.max_series, on_silent=totals.drop)
+
+    def on_silent(key: Key) -> None:
+        totals.drop(key)
+        if samples is not None:
+            samples.forget(key)
+
+    labels = Labels(time.monotonic, max_series=config.metrics.max_series, on_silent=on_silent)
     statistics = StatisticsCounting(
         topics.statistics, totals, labels, _now_ms, registry=registry, max_producers=config.metrics.max_producers
     )
-    state = State(totals, statistics, overflow=labels.overflow)
+    bounds_usd = cost_bounds(config.quality_thresholds.max_cost_p99_usd)
+    samples: SampleCounting | None = None
+    if config.metrics.samples:
+        samples = SampleCounting(topics.interactions, totals, labels, _now_ms, bounds_usd=bounds_usd, registry=registry)
+    state = State(totals, statistics, samples, labels.overflow)
     loop: Loop | None = None
     offsets: Offsets | None = None
 
@@ -62,10 +74,11 @@ def run(
         on_commit=lambda error, places: offsets.on_commit(error, places) if offsets is not None else None,
     )
     offsets = Offsets(consumer, _now_ms)
-    web = Web(state, offsets, time.monotonic, _now_ms)
+    web = Web(state, offsets, time.monotonic, _now_ms, bounds_usd)
+    read = [topics.statistics] if samples is None else [topics.statistics, topics.interactions]
     loop = Loop(
         consumer=consumer,
-        topics=[topics.statistics],
+        topics=read,
         recalled=[topics.statistics],
         state=state,
         offsets=offsets,
@@ -74,7 +87,7 @@ def run(
     )
     metrics = config.metrics
     with serve(web.answer, metrics.host, metrics.port, setting="metrics.port", host_setting="metrics.host") as port:
-        log.info("serving", address=f"http://{metrics.host}:{port}/metrics", topic=topics.statistics)
+        log.info("serving", address=f"http://{metrics.host}:{port}/metrics", topics=read)
         on_listening(port)
         try:
             loop.run(stop, idle_exit_s)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -11,8 +11,10 @@ from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.place import Place, Position, Reading
 from headrace_consumers.metrics.producers import Producer
+from headrace_consumers.metrics.samples import Observation, SampleCounting
 from headrace_consumers.metrics.series import Series
 from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.monitoring.page import Seen
 
 __all__ = ["Intake", "Shown", "State"]
 
@@ -29,7 +31,10 @@ class Shown:
         records: topic -> records that were dealt with.
         overflow: metric -> increases that went to `other`.
         forgotten: producers that were forgotten to make room.
-        positions: to be committed once the page has been sent.
+        positions: to be committed as the page is sent.
+        samples: what became of sampled records.
+        observations: the newest hour's sampled outcomes, by the labels of the call.
+        exemplars: the newest call of each latency bucket, likewise.
     """
 
     series: Series
@@ -40,6 +45,9 @@ class Shown:
     overflow: Mapping[str, int]
     forgotten: int
     positions: Mapping[Place, Position]
+    samples: Mapping[str, int]
+    observations: Mapping[tuple[str, ...], Sequence[Observation]]
+    exemplars: Mapping[tuple[str, ...], Mapping[int, Seen]]
 
 
 class Intake(Protocol):
@@ -67,7 +75,7 @@ class State:
     Args:
         totals: the sums.
         statistics: counts statistics records into them.
-        intakes: those of further topics.
+        samples: counts sampled records into them; None: they are not read.
         overflow: metric -> increases that went to `other`.
     """
 
@@ -75,13 +83,16 @@ class State:
         self,
         totals: Totals,
         statistics: StatisticsCounting,
-        intakes: Iterable[Intake] = (),
+        samples: SampleCounting | None = None,
         overflow: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._lock = threading.Lock()
         self._totals = totals
         self._statistics = statistics
-        self._intakes: dict[str, Intake] = {each.topic: each for each in (statistics, *intakes)}
+        self._samples = samples
+        self._intakes: dict[str, Intake] = {statistics.topic: statistics}
+        if samples is not None:
+            self._intakes[samples.topic] = samples
         self._overflow = overflow
         self._next: dict[Place, Position] = {}
         self._starts: dict[Place, int] = {}
@@ -132,6 +143,7 @@ class State:
         """Return what to show now."""
         with self._lock:
             series = dict(self._totals.show())
+            samples = self._samples
             return Shown(
                 series,
                 tuple(self._statistics.producers()),
@@ -141,6 +153,9 @@ class State:
                 dict(self._overflow),
                 self._statistics.forgotten,
                 dict(self._totals.positions),
+                {} if samples is None else dict(samples.results),
+                {} if samples is None else samples.observations(),
+                {} if samples is None else samples.exemplars(),
             )
 
     def _forget(self, place: Place) -> None:

@@ -1,12 +1,13 @@
 """`/metrics`, `/healthz` and `/readyz` of the metrics consumer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace_consumers.metrics.exposition import page_of
 from headrace_consumers.metrics.offsets import Offsets
 from headrace_consumers.metrics.standing import Standing, judge
 from headrace_consumers.metrics.state import State
+from headrace_consumers.monitoring.catalogue.samples import COST_BOUNDS_USD
 from headrace_consumers.monitoring.server import Answer, of_json
 
 __all__ = ["Web"]
@@ -22,13 +23,22 @@ class Web:
         offsets: asked to commit what is shown.
         clock: seconds, monotonic; the loop's.
         now_ms: Unix time.
+        bounds_usd: of the cost histogram.
     """
 
-    def __init__(self, state: State, offsets: Offsets, clock: Callable[[], float], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        state: State,
+        offsets: Offsets,
+        clock: Callable[[], float],
+        now_ms: Callable[[], int],
+        bounds_usd: Sequence[float] = COST_BOUNDS_USD,
+    ) -> None:
         self._state = state
         self._offsets = offsets
         self._clock = clock
         self._now_ms = now_ms
+        self._bounds_usd = bounds_usd
         self._standing = Standing(turned_at=clock())
 
     def tell(self, standing: Standing) -> None:
@@ -39,7 +49,7 @@ class Web:
         """Return what is sent for a path."""
         if path == "/metrics":
             shown = self._state.show()
-            page = page_of(shown, self._standing, now=self._clock(), now_ms=self._now_ms())
+            page = page_of(shown, self._standing, now=self._clock(), now_ms=self._now_ms(), bounds_usd=self._bounds_usd)
             body, content_type = page.render(accept)
             # Before it is sent: who is killed in between has lost a scrape rather than shown it twice.
             self._offsets.ask(shown.positions).wait(_COMMIT_S)

@@ -16,6 +16,11 @@ class Metrics(Section):
     group_instance_id: str | None = Field(
         None, min_length=1, description="Static membership: one for each member, kept over restarts."
     )
+    samples: bool = Field(
+        default=True,
+        description="Read the sampled records too: distributions of cost and tokens, estimates, exemplars. They hold "
+        "what was said, and the group needs the right to read them.",
+    )
     max_series: int = Field(
         2_000,
         ge=1,

@@ -7,12 +7,15 @@ from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.exposition import MAX_SHOWN_PRODUCERS, page_of
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.place import Reading
+from headrace_consumers.metrics.producers import LATE_MS
+from headrace_consumers.metrics.samples import SampleCounting
 from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, PartitionStanding, Standing, judge
 from headrace_consumers.metrics.state import Shown, State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.metric import Server
-from headrace_schemas import Count, Statistics, statistics_codec
+from headrace_schemas import Count, Statistics, interaction_codec, statistics_codec
+from headrace_schemas.vectors import EXAMPLE
 from tests.support.metrics_consumer import Samples, samples
 from tests.support.statistics import NOW_MS, call_statistics, record
 
@@ -26,10 +29,10 @@ USAGE = {
     "tokens_input": 30.0,
     "tokens_output": 5.0,
     "cost_usd": 0.5,
-    "unknown_cost": 0,
+    "unknown_cost": 1,
 }
 CALLS = {**call_statistics([0.5, 2.0, 100.0], {"ValueError": 1}, cancelled=1), "usage": [USAGE]}
-LEDGER = {"sampled": 9, "delivered": 5, "spooled": 2, "dropped": [Count(name="exit", count=1)]}
+LEDGER = {"sampled": 8, "adopted": 1, "delivered": 5, "spooled": 2, "dropped": [Count(name="exit", count=1)]}
 WHOSE = {"module": "support", "version": "v1", "signature": "Triage", "environment": "production"}
 SHOP = {"service": "shop", "environment": "production"}
 
@@ -80,10 +83,34 @@ def test_the_page_has_the_totals_the_producers_and_itself() -> None:
     assert _of(page, "headrace_consumer_healthy", consumer="metrics") == 1
 
 
-def test_all_that_is_served_stands_in_the_list_as_served_by_it() -> None:
-    listed = {each.family for each in METRICS if Server.metrics in each.served_by}
-    page = page_of(_shown(record([CALLS], **LEDGER)), STANDING, now=1000.0, now_ms=NOW_MS)
-    assert {family.name for family in page._families.values()} <= listed
+def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way_round() -> None:
+    totals, labels = Totals(), Labels(lambda: 0.0, max_series=1)
+    statistics = StatisticsCounting(PLACE[0], totals, labels, lambda: NOW_MS)
+    sampled = SampleCounting("interactions", totals, labels, lambda: NOW_MS)
+    state = State(totals, statistics, sampled, labels.overflow)
+    begins = Beginning(read_from=0, start=0, complete_since_ms=0)
+    more = {
+        **CALLS,
+        "calls": 9,
+        "errors": [Count(name="ValueError", count=9)],
+        "usage": [{**USAGE, "tokens_input": 99.0, "cost_usd": 9.0}],
+    }
+    late = {"sequence": 2, "timestamp_ms": NOW_MS + LATE_MS + 1}
+    elsewhere = record([{**CALLS, "module_name": "other one"}], instance="b")
+    values = [
+        *map(statistics_codec().encode, (record([CALLS], **LEDGER), record([more], **late), elsewhere)),
+        b"rubbish",
+    ]
+    state.assign(PLACE, begins)
+    state.take(Reading(PLACE, offset, value, NOW_MS) for offset, value in enumerate(values))
+    place = ("interactions", 0)
+    state.assign(place, begins)
+    known = {"inclusion_probability": 0.5, "timestamp_ms": NOW_MS, "redactions": 1, "cache_hits": 1}
+    records = [{**EXAMPLE, **known, "event_id": str(number), "request_id": str(number)} for number in range(40)]
+    state.take(Reading(place, offset, interaction_codec().encode(each), NOW_MS) for offset, each in enumerate(records))
+    state.show()
+    page = page_of(state.show(), STANDING, now=1000.0, now_ms=NOW_MS)
+    assert set(page._families) == {each.name for each in METRICS if Server.metrics in each.served_by}
 
 
 def test_a_producer_that_ended_or_is_silent_for_long_is_gone_but_what_it_counted_stays() -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "OVERFLOW",
     "READY",
     "RECORDS",
+    "SAMPLES",
     "STATISTICS",
     "UNREADABLE",
 ]
@@ -118,6 +119,15 @@ STATISTICS: Final = _metric(
     comment="counted; late: into the late totals; repeated: not newer than one before; adopted: of a producer of which "
     "nothing is known here but that it is not new, so its figures are where counting goes on.",
 )
+SAMPLES: Final = _metric(
+    "headrace_sampled_records_total",
+    Kind.counter,
+    "Sampled records, by what became of them.",
+    "records",
+    "result",
+    served_by=(Server.metrics,),
+    comment="counted; late: over 5 minutes old, in no series; repeated: sent twice by its producer.",
+)
 OVERFLOW: Final = _metric(
     "headrace_series_overflow_total",
     Kind.counter,
@@ -147,6 +157,7 @@ CONSUMERS: Final = (
     DISK_SIZE,
     UNREADABLE,
     STATISTICS,
+    SAMPLES,
     OVERFLOW,
     FORGOTTEN,
 )
