@@ -147,7 +147,10 @@ class _Series:
         self.usage: dict[str, UsageStatistics] = {}
 
     def usage_of(self, model: str) -> UsageStatistics:
-        if model not in self.usage and len(self.usage) >= MAX_KINDS:
+        known = self.usage.get(model)
+        if known is not None:
+            return known
+        if len(self.usage) >= MAX_KINDS:
             model = OTHER
         nothing: UsageStatistics = {
             "model": model,

@@ -35,6 +35,8 @@ class CallShape:
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the inputs by name; positional ones that no parameter takes stand under the name of ``*args``."""
+        if not args and self._not_inputs.isdisjoint(kwargs):  # as nearly always
+            return dict(kwargs)
         inputs = {name: value for name, value in zip(self._positional, args, strict=False) if name not in self._unnamed}
         if len(args) > len(self._positional):
             inputs[self._rest] = list(args[len(self._positional) :])

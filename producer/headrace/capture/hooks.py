@@ -17,7 +17,6 @@ from headrace.capture.marks import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType
 
     from headrace.capture.recording import Recording
 
@@ -43,22 +42,23 @@ class Callbacks(list[Any]):
 
     def __add__(self, own: list[Any]) -> list[Any]:
         """Return the callbacks of what is being called, given its own."""
-        if not own and self._is_alone and self._has_no_use_for(sys._getframe(1)):
-            return []
+        if not own and self._is_alone:
+            asking = sys._getframe(1)
+            if asking.f_code.co_name == _ASKS and self._has_no_use_for(asking.f_locals.get("instance")):
+                return []
         return super().__add__(own)
 
-    def _has_no_use_for(self, asking: FrameType) -> bool:
-        """Tell whether the call that DSPy asks for tells the recording nothing; if in doubt it does."""
-        if asking.f_code.co_name != _ASKS:
-            return False
-        instance = asking.f_locals.get("instance")
+    def _has_no_use_for(self, instance: Any) -> bool:
+        """Tell whether a call of it tells the recording nothing; if in doubt it does."""
+        if isinstance(instance, dspy.Adapter | dspy.Tool):
+            return True
         if isinstance(instance, dspy.Module):
             if self._recording.begins_with(instance):
                 return True
             return not isinstance(instance, dspy.Predict) and mark_of(instance) is None
         if isinstance(instance, dspy.BaseLM):
             return _tells_by_its_history(type(instance)) and not self._recording.history_is_off()
-        return isinstance(instance, dspy.Adapter | dspy.Tool)
+        return False
 
 
 def _tells_by_its_history(kind: Any) -> bool:

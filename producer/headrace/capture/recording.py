@@ -19,7 +19,7 @@ from dspy.utils.callback import ACTIVE_CALL_ID, BaseCallback
 from headrace.capture.arguments import shape_of
 from headrace.capture.hooks import Callbacks
 from headrace.capture.marks import Mark, mark_of
-from headrace.capture.scope import KEY, Request, Scope, current_scope, enter
+from headrace.capture.scope import KEY, Request, Scope, current_scope, enter, setting
 from headrace.capture.span import Span
 from headrace.capture.usage import LMCall
 from headrace.interruption import pass_on
@@ -103,8 +103,8 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         """Return the settings in which the call is to run, given its `Observation` and the scope it began in."""
         return {
             KEY: Scope(self._request, closed=True, recording=self, call=call, block=around.block, outer=around),
-            "callbacks": Callbacks(dspy.settings.get("callbacks") or (), self),
-            "caller_modules": [*(dspy.settings.get("caller_modules") or []), self],
+            "callbacks": Callbacks(setting("callbacks") or (), self),
+            "caller_modules": [*(setting("caller_modules") or []), self],
         }
 
     def begins_with(self, instance: Any) -> bool:
@@ -117,13 +117,14 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
     @staticmethod
     def history_is_off() -> bool:
         """Tell whether LM calls made here leave no entry, so that their hooks alone tell of them."""
-        settings = dspy.settings
-        return bool(settings.get("disable_history")) or settings.get("max_history_size") == 0
+        return bool(setting("disable_history")) or setting("max_history_size") == 0
 
     @property
     def history(self) -> list[Any]:
         """The list that DSPy appends LM history to; made when asked for, so that references go in no circle."""
-        return _History(self)
+        history = _History()
+        history.recording = self
+        return history
 
     def __format__(self, spec: str) -> str:
         """Return the text that DSPy puts into its log line when a hook has raised; no hook raises an error of its own.
@@ -308,12 +309,11 @@ def _raised(outputs: Any, exception: BaseException | None) -> BaseException | No
 class _History(list[Any]):
     """The list that DSPy appends LM history entries to; it keeps none of them."""
 
-    def __init__(self, recording: Recording) -> None:
-        super().__init__()
-        self._recording = recording
+    __slots__ = ("recording",)
+    recording: Recording
 
     def append(self, entry: Any) -> None:
-        self._recording.lm_call(entry)
+        self.recording.lm_call(entry)
 
 
 class _LMInProgress:

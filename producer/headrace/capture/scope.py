@@ -15,7 +15,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from dspy.dsp.utils.settings import thread_local_overrides
+from dspy.dsp.utils.settings import main_thread_config, thread_local_overrides
 from dspy.dsp.utils.utils import dotdict
 
 from headrace.capture.budget import Budget
@@ -36,6 +36,7 @@ __all__ = [
     "leave",
     "put_back",
     "request",
+    "setting",
     "stay_in_request",
     "suppress",
 ]
@@ -114,6 +115,12 @@ def current_scope() -> Scope:
     return applying(thread_local_overrides.get().get(KEY, NOTHING))
 
 
+def setting(name: str) -> Any:
+    """Return what `dspy.settings.get(name)` does, with a third of its calls: each sampled call asks six times."""
+    overrides = thread_local_overrides.get()
+    return overrides[name] if name in overrides else main_thread_config.get(name)
+
+
 def applying(scope: Scope) -> Scope:
     """Return what applies where this is the scope in the thread's settings; of what has ended, what is around that.
 
@@ -190,8 +197,10 @@ def enter(settings: Mapping[str, Any]) -> Token[Any]:
 
 def leave(token: Token[Any]) -> None:
     """Take settings away again; where a framework leaves in another context than it entered, there is none to take."""
-    with suppressing(ValueError):
+    try:  # noqa: SIM105  # three calls fewer
         thread_local_overrides.reset(token)
+    except ValueError:
+        pass
 
 
 def put_back(before: Any, is_still_in: Callable[[Scope], bool]) -> None:

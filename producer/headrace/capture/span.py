@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dspy
 
-from headrace.capture.budget import Budget
 from headrace.capture.sampling import to_unicode
 from headrace.capture.success import Unsuccessful
 from headrace.capture.tracing import active_trace
 from headrace.capture.usage import UNKNOWN, LMCall, total
-from headrace.capture.values import to_json
+from headrace.capture.values import fields_to_json
 from headrace.captured import CapturedCall
 from headrace.interruption import pass_on
 
@@ -64,9 +63,9 @@ class Span:
         self._rate = rate
         self._identity = identity
         self._arguments = arguments
-        budget = self._budget()
-        self._input = to_json(arguments, budget)  # now, for the call may change them
-        self._is_cut = budget.is_cut or request.is_cut
+        self._max_bytes = runtime.config.telemetry.max_field_bytes
+        self._input, is_cut = fields_to_json(arguments, self._max_bytes)  # now, for the call may change them
+        self._is_cut = is_cut or request.is_cut
         # Of one program at one moment: inside a call it is not looked at again.
         if parent is not None and parent.home is home and parent.mark is mark:
             self.program_hash: str | None = parent.program_hash
@@ -111,7 +110,7 @@ class Span:
         mine = self._arguments
         if mine.keys() == arguments.keys() and all(mine[name] is arguments[name] for name in mine):
             return True
-        return bool(self._input == to_json(arguments, self._budget()))
+        return bool(self._input == fields_to_json(arguments, self._max_bytes)[0])
 
     def end(
         self,
@@ -167,13 +166,9 @@ class Span:
         fields = output_fields(output)
         if isinstance(output, dspy.Example):
             fields = {**dict.fromkeys(self._identity.outputs), **fields}
-        budget = self._budget()
-        encoded = to_json(fields, budget)
-        self._is_cut |= budget.is_cut
+        encoded, is_cut = fields_to_json(fields, self._max_bytes)
+        self._is_cut |= is_cut
         return encoded
-
-    def _budget(self) -> Budget:
-        return Budget(self._runtime.config.telemetry.max_field_bytes)
 
 
 def output_fields(output: Any) -> dict[str, Any]:

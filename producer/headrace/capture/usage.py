@@ -31,13 +31,12 @@ class LMCall:
         usage = entry.get("usage") or {}
         if not usage and _is_cache_hit(entry):
             return cls(model, 0, 0, 0.0, cache_hit=True)
-        return cls(
-            model,
-            _count(usage, "prompt_tokens", "input_tokens"),
-            _count(usage, "completion_tokens", "output_tokens"),
-            _cost(entry.get("cost")),
-            cache_hit=False,
-        )
+        tokens_input, tokens_output = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        # As nearly always there are both; a look at what else they may be costs two calls.
+        if not (type(tokens_input) is type(tokens_output) is int and tokens_input >= 0 <= tokens_output):
+            tokens_input = _count(usage, "prompt_tokens", "input_tokens")
+            tokens_output = _count(usage, "completion_tokens", "output_tokens")
+        return cls(model, tokens_input, tokens_output, _cost(entry.get("cost")), cache_hit=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,15 @@ from headrace.captured import CUT_MARK
 from headrace.interruption import pass_on
 from headrace_schemas import canonical
 
-__all__ = ["MAX_DEPTH", "to_json"]
+__all__ = ["MAX_DEPTH", "fields_to_json", "to_json"]
 
 MAX_DEPTH: Final = 64
 """Deeper parts become ``"<too deep>"``; canonical JSON stops at 100 levels, and attributes and inputs nest further."""
 
+_FEW: Final = 64
+"""Fields of a call; more are rather a mapping that was handed in as keywords."""
+
+_TEXT: Final = frozenset({str})
 _OBJECT: Final = 4
 _SET: Final = 16
 """What a field of an object and an item of a set, which is sorted by its JSON, cost beside one of a dict or list."""
@@ -62,6 +66,21 @@ def to_json(value: object, budget: Budget | None = None) -> Any:
         budget: how much of it may be copied; several values may share one.
     """
     return _encode(value, _Walk(Budget() if budget is None else budget))
+
+
+def fields_to_json(fields: dict[Any, Any], max_bytes: int) -> tuple[dict[Any, Any], bool]:
+    """Return a call's fields as JSON values, and whether some of it was too much to be copied. Never raises.
+
+    Args:
+        fields: by name.
+        max_bytes: see `Budget`.
+    """
+    # As nearly always: few fields, which nothing can change, of a call that has emptied the processor's caches.
+    is_plain = SCALARS.issuperset(map(type, fields.values())) and _TEXT.issuperset(map(type, fields))
+    if is_plain and len(fields) <= min(_FEW, max_bytes // 2):
+        return fields.copy(), False
+    budget = Budget(max_bytes)
+    return to_json(fields, budget), budget.is_cut
 
 
 def _encode(value: Any, walk: _Walk) -> Any:

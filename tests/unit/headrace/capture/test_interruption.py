@@ -13,6 +13,7 @@ from pathlib import Path
 import dspy
 import pytest
 from dspy.dsp.utils.settings import thread_local_overrides
+from dspy.utils.exceptions import AdapterParseError
 
 import headrace
 from headrace import runtime
@@ -244,11 +245,16 @@ def test_no_setting_of_an_interrupted_call_or_request_is_left_in_place(at, way):
     call = ways[way]
     call()
     before, left, place, is_over = thread_local_overrides.get(), [], 0, False
+    # An older dspy asks again after most strikes, which takes long: of thousands of places every eleventh.
+    step = 11 if way == "program" and DSPY_SWALLOWS else 1
     with handled_by(forgets_its_arguments):
         while not is_over:
-            place += 1
+            place += step
             with struck_at(place) as was_struck:
-                reached_the_host(call)
+                try:
+                    reached_the_host(call)
+                except AdapterParseError:  # its second try, with the JSON adapter
+                    assert DSPY_SWALLOWS
             if thread_local_overrides.get() is not before:
                 left.append(place)
                 thread_local_overrides.set(before)
@@ -286,6 +292,7 @@ def test_a_timer_s_exceptions_all_reach_the_host(at):
     at(0)
     program = headrace.instrument(Echo(), "echo")
     raised = reached = calls = 0
+    longest_s = 5e-3
 
     def handler(*_):
         nonlocal raised
@@ -293,17 +300,18 @@ def test_a_timer_s_exceptions_all_reach_the_host(at):
         raise TimeLimitError
 
     with handled_by(handler):
-        while raised < 300:
+        while raised < 300 or not calls:
             before = raised
+            if raised % 50 == 0 and not calls:  # each is interrupted: an older dspy, or a machine that is busy
+                longest_s *= 2
             try:
-                signal.setitimer(signal.ITIMER_REAL, 20e-6 + (raised % 50) * 1e-4)  # dspy 3.0 takes milliseconds
+                signal.setitimer(signal.ITIMER_REAL, 20e-6 + (raised % 50) / 50 * longest_s)
                 while raised == before:
                     program(value=1)
                     calls += 1
             except TimeLimitError:
                 reached += 1
     assert reached == raised
-    assert calls
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import dspy
 import pytest
 
 import headrace
 from headrace import runtime
+from headrace.capture.scope import setting
 from headrace.config import load
 from headrace.errors import UsageError
 from tests.unit.headrace.capture.offline import Echo, KeepingPipeline, Program
@@ -221,3 +223,10 @@ def test_a_stream_that_outlives_its_refused_request_gives_nothing_away(everythin
         ("echo", "r-1"),
         ("streams", "r-1"),
     ]
+
+
+def test_a_setting_is_what_dspy_says_it_is():
+    names = ("callbacks", "caller_modules", "disable_history", "max_history_size", "lm", "no_such_setting")
+    for changes in ({}, {"max_history_size": 0}, {"lm": None, "no_such_setting": 7, "callbacks": [1]}):
+        with dspy.context(**changes):
+            assert [setting(name) for name in names] == [dspy.settings.get(name) for name in names]

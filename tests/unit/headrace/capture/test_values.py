@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr, TypeAdapter
 
-from headrace.capture.values import MAX_DEPTH, to_json
+from headrace.capture.budget import Budget
+from headrace.capture.values import MAX_DEPTH, fields_to_json, to_json
 from headrace_schemas import canonical
 
 
@@ -321,3 +322,27 @@ def test_a_field_that_is_not_stored_in_its_object_is_not_asked_for():
     """As in a row of an ORM, whose attributes are loaded when they are read."""
     row = Line.model_construct(start=1)
     assert to_json(row) == {"start": 1, "endsAt": "<unencodable Line.endsAt>"}
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise AssertionError("somebody's code")
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+PARTS = st.recursive(PLAIN | st.builds(Text), lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+
+
+@given(
+    st.dictionaries(st.text(max_size=2) | st.builds(Text) | st.integers(), PLAIN | PARTS, max_size=70),
+    st.sampled_from([0, 2, 8, 100, 10**6]),
+)
+def test_fields_become_what_any_dict_does_whether_they_are_plain_or_not(fields, max_bytes):
+    budget = Budget(max_bytes)
+    expected = to_json(fields, budget)
+    found, is_cut = fields_to_json(fields, max_bytes)
+    assert repr((found, is_cut)) == repr((expected, budget.is_cut))
+    assert found is not fields
+    assert {type(key) for key in found} <= {str, int}
