@@ -9,6 +9,7 @@ from tests.support.prometheus_rules import Scene, counter
 BURN = "HeadraceErrorBudgetBurn"
 CALL = {"module": "reviewer", "signature": "extract_requirements", "environment": "production"}
 HOUR = 60
+_GROUPS = "headrace-calls,headrace-error-budget"
 
 
 def _fires(window: str, severity: str = "critical", **other: str) -> dict[str, str]:
@@ -33,10 +34,29 @@ def test_over_72_percent_in_an_hour_and_in_five_minutes_fires_until_the_short_wi
     scene_of: Callable[[Config], Scene],
 ) -> None:
     scene = scene_of(_only(0))
+    scene.only = _GROUPS
     _calls(scene, 10, (60, 0), (60, 0.8), (60, 0))
     _calls(scene, 10, (60, 0), (60, 0.7), (60, 0), module="less")
     scene.quiet(BURN, 60, 100)
     scene.fires(BURN, 118, _fires("1h"))
+    scene.says(
+        BURN,
+        120,
+        _fires("1h"),
+        {
+            "summary": "DSPy module uses up its error budget 14.4 times too fast: "
+            "reviewer extract_requirements, now 80% failed in 1 hour",
+            "description": "Alert: DSPy module uses up its error budget 14.4 times too fast\n"
+            "Module: reviewer\n"
+            "Signature: extract_requirements\n"
+            "Current: 80% failed in 1 hour\n"
+            "Threshold: 72%\n"
+            "Action: Investigate errors, consider rollback\n"
+            "Environment: production\n"
+            "Calls: 600 in 1 hour, 480 failed",
+            "runbook_url": "docs/operations.md#alert-headraceerrorbudgetburn",
+        },
+    )
     scene.quiet(BURN, 126, 150, 180)
     scene.check()
 
@@ -45,6 +65,7 @@ def test_over_30_percent_in_six_hours_and_in_half_an_hour_fires(
     scene_of: Callable[[Config], Scene],
 ) -> None:
     scene = scene_of(_only(1))
+    scene.only = _GROUPS
     _calls(scene, 10, (6 * HOUR, 0.01), (6 * HOUR, 0.4), (2 * HOUR, 0.01))
     _calls(scene, 10, (6 * HOUR, 0.01), (6 * HOUR, 0.28), (2 * HOUR, 0.01), module="less")
     scene.quiet(BURN, 6 * HOUR, 10 * HOUR)
@@ -57,8 +78,9 @@ def test_over_5_percent_in_three_days_and_in_six_hours_is_a_warning(
     scene_of: Callable[[Config], Scene],
 ) -> None:
     scene = scene_of(_only(2))
-    scene.every_s = 240  # 15 steps an hour
-    day = 24 * 15
+    scene.only = _GROUPS
+    scene.every_s = 100  # 36 steps an hour
+    day = 24 * 36
     _calls(scene, 40, (2 * day, 0.07), (day, 0.075), (day // 2, 0))
     _calls(scene, 40, (3 * day, 0.04), (day // 2, 0), module="less")
     scene.fires(BURN, 70 * HOUR, _fires("3d", "warning"))

@@ -118,6 +118,27 @@ def test_a_ledger_that_does_not_balance_fires_in_either_direction(scene: Scene) 
     scene.check()
 
 
+def test_a_service_that_has_no_name_is_told_of_as_such(scene: Scene) -> None:
+    scene.add("headrace_records_dropped_total", counter((20, 0), (1, 5), (39, 0)), environment="staging", reason="exit")
+    scene.says(
+        "HeadraceRecordsLost",
+        25,
+        {**WARNING, "environment": "staging", "reason": "exit"},
+        {
+            "summary": "A service has lost records: unnamed staging exit, now 5 in 15 minutes",
+            "description": "Alert: A service has lost records\n"
+            "Service: unnamed\n"
+            "Environment: staging\n"
+            "Reason: exit\n"
+            "Current: 5 in 15 minutes\n"
+            "Threshold: 0\n"
+            "Action: Look up the reason in the runbook",
+            "runbook_url": "docs/operations.md#alert-headracerecordslost",
+        },
+    )
+    scene.check()
+
+
 def test_lost_records_fire_by_reason(scene: Scene) -> None:
     scene.add("headrace_records_dropped_total", counter((20, 0), (1, 5), (39, 0)), **SERVICE, reason="queue_full")
     scene.add("headrace_records_dropped_total", counter((60, 0)), **SERVICE, reason="exit")

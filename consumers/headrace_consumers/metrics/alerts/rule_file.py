@@ -57,7 +57,7 @@ def groups_of(config: Config) -> list[Group]:
     check_latency_thresholds(config)
     alerts, thresholds = config.alerts, config.quality_thresholds
     groups = [
-        *(counted(window_s) for window_s in sorted({alerts.window_s, *windows(alerts)})),
+        *counted({alerts.window_s, *windows(alerts)}),
         quality(thresholds, alerts),
         burn_rates(thresholds.min_success_rate, alerts),
         system(alerts),

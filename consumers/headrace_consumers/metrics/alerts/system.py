@@ -13,11 +13,12 @@ _RECENTLY_S: Final = 600
 _DAY_S: Final = 86_400
 """What has been away for longer was taken away on purpose."""
 
-_SERVICE: Final = (("Service", "{{ $labels.service }}"), ("Environment", "{{ $labels.environment }}"))
+_SERVICE: Final = (("Service", '{{ or $labels.service "unnamed" }}'), ("Environment", "{{ $labels.environment }}"))
 _BY_SERVICE: Final = ("service", "environment")
 _LASTING: Final = "{{ $value | humanizeDuration }}"
 _COUNT: Final = '{{ printf "%.0f" $value }}'
-_SILENCE: Final = "producer:headrace_silence:seconds"
+_REPORT: Final = "service:headrace_last_report:seconds"
+_SILENCE: Final = "service:headrace_silence:seconds"
 _SPOOLED: Final = "service:headrace_spooled_records:sum"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
 
@@ -34,7 +35,7 @@ def system(alerts: Alerts) -> Group:
             _circuit_open(),
             _ledger(),
             _records_lost(alerts),
-            _silence(),
+            *_reports(),
             _producers_silent(alerts),
             _spooled(),
             _spool_growing(alerts),
@@ -70,7 +71,7 @@ def _consumer_gone() -> Alert:
         ),
         for_s=2 * _MINUTE_S,
         severity="critical",
-        headline="No consumer of this kind runs any more",
+        headline="A consumer runs nowhere any more",
         subject=(("Consumer", "{{ $labels.consumer }}"),),
         current="0",
         threshold="1",
@@ -103,7 +104,7 @@ def _dead_letters(alerts: Alerts) -> Alert:
         subject=(("Topic", "{{ $labels.topic }}"), ("Reason", "{{ $labels.reason }}")),
         current=f"{_COUNT} in {spoken(window_s)}",
         threshold=str(alerts.max_dead_letters),
-        action="Run: headrace deadletter ls",
+        action="Run headrace deadletter ls",
     )
 
 
@@ -157,23 +158,20 @@ def _records_lost(alerts: Alerts) -> Alert:
     )
 
 
-def _silence() -> Recording:
-    return Recording(_SILENCE, f"time() - {named('headrace_producer_last_report_timestamp_seconds')}")
+def _reports() -> tuple[Recording, Recording]:
+    newest = f"max by (service, environment) ({named('headrace_producer_last_report_timestamp_seconds')})"
+    return Recording(_REPORT, newest), Recording(_SILENCE, f"time() - {newest}")
 
 
 def _producers_silent(alerts: Alerts) -> Alert:
     # A producer's series goes when it said that it ends, or after a quarter of an hour of silence. So what counts is
-    # how long it had been silent when it was seen last; of a service, the one that reported last.
-    reports = f"last_over_time({named('headrace_producer_last_report_timestamp_seconds')}[{duration(_DAY_S)}])"
-    newest = f"max by (service, environment) ({reports})"
+    # how long the service had been silent when it was seen last.
+    day = duration(_DAY_S)
     return Alert(
         name="HeadraceProducersSilent",
         expression=(
-            f"time() - {newest}\n"
-            f"and on (service, environment) (\n"
-            f"  last_over_time({_SILENCE}[{duration(_DAY_S)}]) > {alerts.producer_silent_s}\n"
-            f"  and {reports} == on (service, environment) group_left () {newest}\n"
-            f")"
+            f"time() - last_over_time({_REPORT}[{day}])\n"
+            f"and last_over_time({_SILENCE}[{day}]) > {alerts.producer_silent_s}"
         ),
         for_s=_MINUTE_S,
         severity="warning",
@@ -223,7 +221,7 @@ def _dataset_stalled(alerts: Alerts) -> Alert:
         subject=(),
         current=f"{_COUNT} examples in {spoken(window_s)}",
         threshold="1",
-        action="Run: headrace dataset why",
+        action="Run headrace dataset why",
     )
 
 
@@ -261,7 +259,7 @@ def _rejecting(alerts: Alerts) -> Alert:
         subject=(("Signature", "{{ $labels.signature }}"), ("Reason", "{{ $labels.reason }}")),
         current=_SHARE,
         threshold=percent(alerts.max_rejected_share),
-        action="Run: headrace dataset why -s {{ $labels.signature }}",
+        action="Run headrace dataset why -s {{ $labels.signature }}",
     )
 
 
