@@ -145,7 +145,7 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
         if tally.consumed >= job["records"]:
             stop.set()
 
-    tally = run(config, stop=stop, idle_exit_s=3 if is_shared else 60, on_progress=on_progress)
+    tally = run(config, intake.Control(stop=stop, idle_exit_s=3 if is_shared else 60, on_progress=on_progress))
     if not tally.balances or not (is_shared or tally.consumed == job["records"]):
         raise SystemExit(f"the counts are wrong: {tally.as_dict()}")
 
