@@ -102,6 +102,7 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
     from headrace_consumers import logs
     from headrace_consumers.dataset import intake, run
     from headrace_consumers.dataset.tally import Tally
+    from headrace_consumers.garbage import calm_collector
 
     class Consumer:
         """A consumer that notes when the first record comes."""
@@ -119,6 +120,7 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
             return getattr(self._inner, name)
 
     logs.configure("text", "error")
+    calm_collector()  # the command does so, too
     make_consumer = intake.make_consumer
     intake.make_consumer = lambda *arguments, **options: Consumer(make_consumer(*arguments, **options))  # type: ignore[assignment,return-value]
     folder = Path(job["folder"])

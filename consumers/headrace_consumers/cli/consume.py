@@ -128,7 +128,9 @@ def _control(
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     # Imported late: it brings polars, deltalake and DuckDB.
     from headrace_consumers.dataset.intake import Control
+    from headrace_consumers.garbage import calm_collector
 
+    calm_collector()
     stop = threading.Event()
     with stop_on_signals(stop), shown(shown_names) as progress:
         yield Control(

@@ -52,6 +52,14 @@ def test_columns_and_messages_say_the_same(messages):
     assert list(messages[1:]) == DRAWN[1:]
 
 
+@pytest.mark.parametrize("made", [Messages.of, lambda drawn: Messages.polled([Polled(message) for message in drawn])])
+def test_of_a_header_that_is_there_twice_the_last_counts(made):
+    headers = [(), (("a", b"1"),), (("b", b"2"),), (("a", b"1"), ("b", b"2"), ("a", None)), (("b", b""), ("a", b"3"))]
+    messages = made([Message(0, n, None, b"", 0, each) for n, each in enumerate(headers)])
+    assert messages.header("a") == [None, b"1", None, None, b"3"]
+    assert messages.header("b") == [None, None, b"2", b"2", b""]
+
+
 def test_put_together_they_are_one_sequence():
     parts = [Messages.of(DRAWN[:1]), Messages.of([]), Messages.of(DRAWN[1:])]
     assert list(Messages.together(parts)) == DRAWN

@@ -129,8 +129,11 @@ class Messages(Sequence[Message]):
         """Return the value of each message's last header of a name; None where there is none."""
         found: list[bytes | None] = []
         for source in self._sources:
-            headers = source.headers if isinstance(source, Message) else source.headers()
-            found.append(next((value for named, value in reversed(headers or ()) if named == name), None))
+            last = None
+            for named, value in (source.headers if isinstance(source, Message) else source.headers()) or ():
+                if named == name:
+                    last = value
+            found.append(last)
         return found
 
     def __len__(self) -> int:
