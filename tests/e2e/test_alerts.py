@@ -16,7 +16,8 @@ from tests.support.prometheus_webhook import webhook
 from tests.support.waiting import wait_until
 
 WINDOW_S = 15
-SUCCESS, LATENCY, BURN = "HeadraceSuccessRateLow", "HeadraceLatencyHigh", "HeadraceErrorBudgetBurn"
+SUCCESS, BURN = "HeadraceSuccessRateLow", "HeadraceErrorBudgetBurn"
+LATENCY, COST = "HeadraceLatencyHigh", "HeadraceCostHigh"
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def values(kafka: Any, tmp_path: Any) -> dict[str, Any]:
     """Give a configuration whose windows are short; all else is as deployed."""
     topics = {name: kafka.create_topic(partitions=2) for name in ("interactions", "statistics", "feedback")}
     return {
-        "telemetry": {"enabled": True, "sampling_rate_pct": 10, "statistics_interval_s": 0.5, "follow_control": False},
+        "telemetry": {"enabled": True, "sampling_rate_pct": 25, "statistics_interval_s": 0.5, "follow_control": False},
         "spool": {"path": str(tmp_path / "spool")},
         "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": topics},
         "quality_thresholds": {"min_success_rate": 0.95, "max_latency_p99_ms": 320},
@@ -84,7 +85,7 @@ def test_bad_calls_reach_a_person_and_so_does_the_recovery(
         assert not _of_calls(prometheus.ask("alerts")["alerts"])
 
         _tell(service, "bad")
-        for name in (SUCCESS, BURN, LATENCY):
+        for name in (SUCCESS, BURN, LATENCY, COST):
             wait_until(lambda name=name: received.alerts(name, "firing"), f"{name} at the webhook", 60)
         success, slow = received.alerts(SUCCESS, "firing")[0], received.alerts(LATENCY, "firing")[0]
         assert success["labels"] == {
@@ -114,13 +115,19 @@ def test_bad_calls_reach_a_person_and_so_does_the_recovery(
         assert slow_lines[0] == "Alert: DSPy module p99 latency > 0.32s"
         assert 320 < float(slow_lines[3].removeprefix("Current: ").removesuffix("ms")) <= 640
         assert slow_lines[4] == "Threshold: 320ms"
+        dear = received.alerts(COST, "firing")[0]
+        assert dear["labels"]["module"] == "drafter"
+        dear_lines = dear["annotations"]["description"].splitlines()
+        assert dear_lines[0] == "Alert: DSPy module p99 cost > $0.05"
+        # A ticket with pictures costs 12 cents, which is between the bounds of 10 and 20.
+        assert 0.1 <= float(dear_lines[3].removeprefix("Current: $")) <= 0.2
 
         _tell(service, "good")
-        for name in (SUCCESS, BURN, LATENCY):
+        for name in (SUCCESS, BURN, LATENCY, COST):
             wait_until(lambda name=name: received.alerts(name, "resolved"), f"{name} resolved at the webhook", 90)
         wait_until(lambda: not _of_calls(prometheus.ask("alerts")["alerts"]), "no alert is left")
         # There is no dataset consumer, and an alert of its own says so.
         told = {(each["labels"]["module"], each["labels"]["alertname"]) for each in _of_calls(received.all)}
-        assert told == {("reviewer", SUCCESS), ("reviewer", BURN), ("optimizer", LATENCY)}
+        assert told == {("reviewer", SUCCESS), ("reviewer", BURN), ("optimizer", LATENCY), ("drafter", COST)}
         _tell(service, "end")
         assert service.wait(30) == 0

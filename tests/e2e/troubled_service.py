@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import dspy
 
 import headrace
+from headrace_consumers.demo.program import DraftReply, OfflineLM, happening
+from headrace_consumers.demo.tickets import Mishap
 
 CALLERS, PAUSE_S, SLOW_S = 4, 0.05, 0.5
 
@@ -56,12 +58,25 @@ class Optimizer(dspy.Module):
         return dspy.Prediction(skills=[task])
 
 
+class Drafter(dspy.Module):
+    """Asks a language model, which is dear for a ticket with pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draft = dspy.Predict(DraftReply)
+
+    def forward(self, ticket: str) -> dspy.Prediction:
+        return self.draft(ticket=ticket, team="billing")
+
+
 def main(config_path: str) -> None:
-    """Call until the end: of the bad calls a fifth fails, and a tenth is slow."""
+    """Call until the end: of the bad calls a fifth fails, a tenth is slow, and a tenth is dear."""
     headrace.configure(config_path)
+    dspy.configure(lm=OfflineLM())
     reviewer = headrace.instrument(Reviewer(), name="reviewer", version="v2")
     healthy = headrace.instrument(Reviewer(), name="healthy", version="v1")
     optimizer = headrace.instrument(Optimizer(), name="optimizer", version="v1")
+    drafter = headrace.instrument(Drafter(), name="drafter", version="v3")
     rare = headrace.instrument(Reviewer(), name="rare", version="v1")
     told = {"mood": "good"}
     pause = threading.Event()
@@ -74,6 +89,8 @@ def main(config_path: str) -> None:
                 reviewer(user_intent=f"intent {number}", fails=bad and number % 5 == 0)
             healthy(user_intent=f"intent {number}", fails=False)
             optimizer(task=f"task {number}", slow=bad and number % 10 == 0)
+            with happening(Mishap.costly if bad and number % 10 == 0 else Mishap.none):
+                drafter(ticket=f"ticket {number}")
             number += 1
             pause.wait(PAUSE_S)
 
