@@ -1,6 +1,7 @@
 """What the page says, and the probes."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from headrace_consumers.metrics.beginning import RECALL_MS, Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
@@ -37,13 +38,14 @@ WHOSE = {"module": "support", "version": "v1", "signature": "Triage", "environme
 SHOP = {"service": "shop", "environment": "production"}
 
 
-def _shown(*records: Statistics) -> Shown:
+def _shown(*records: Statistics, appended_ms: Sequence[int] = ()) -> Shown:
     totals = Totals()
     counting = StatisticsCounting(PLACE[0], totals, Labels(lambda: 0.0), lambda: NOW_MS)
     state = State(totals, counting)
     state.assign(PLACE, Beginning(read_from=0, start=0, complete_since_ms=0))
     codec = statistics_codec()
-    state.take(Reading(PLACE, offset, codec.encode(each), NOW_MS) for offset, each in enumerate(records))
+    written = zip(records, appended_ms or [NOW_MS] * len(records), strict=True)
+    state.take(Reading(PLACE, offset, codec.encode(each), at_ms) for offset, (each, at_ms) in enumerate(written))
     state.show()
     return state.show()
 
@@ -131,6 +133,13 @@ def test_producers_that_are_too_many_are_one() -> None:
     assert sum(1 for found, _ in page if found == name) == MAX_SHOWN_PRODUCERS + 1
     assert _of(page, name, **SHOP, producer="other") == 3
     assert _of(page, "headrace_producers", **SHOP) == MAX_SHOWN_PRODUCERS + 3
+
+
+def test_producers_that_are_one_are_as_silent_as_the_one_that_reported_last() -> None:
+    many = [record(instance=f"p{number:05}") for number in range(MAX_SHOWN_PRODUCERS + 2)]
+    page = _page(_shown(*many, appended_ms=[*[NOW_MS] * (len(many) - 1), NOW_MS - 60_000]))
+    name = "headrace_producer_last_report_timestamp_seconds"
+    assert _of(page, name, **SHOP, producer="other") == NOW_MS / 1000
 
 
 def test_a_partition_that_is_behind_is_as_old_as_what_was_read_last() -> None:
