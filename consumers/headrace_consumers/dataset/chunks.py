@@ -94,7 +94,7 @@ def take(
             chunk = messages if last - first == len(messages) else messages.part(first, last)
             selection = judge(chunk, _among(passed, chunk))
             if last < len(messages):
-                passed.update(selection.kept["dedup_key"].cast(pl.Binary))
+                passed.update(selection.kept["dedup_key"].cast(pl.Binary).to_list())
             duplicates.append(first + selection.duplicates)
             selection.kept, culprits = dated(selection.kept)
             if culprits:
