@@ -19,6 +19,7 @@ from headrace.config import Config
 from headrace.config.telemetry import Rotation
 from headrace.delivery.complaints import Complaints
 from headrace.delivery.outgoing import Kind, Outgoing
+from headrace.delivery.sinks.immediate import Immediate
 from headrace.delivery.sinks.protocol import Done
 from headrace.delivery.sinks.rotation import rotated_name, tidy
 
@@ -30,7 +31,7 @@ _TRIES: Final = 100
 """How often a file may be rotated away between opening and locking it before that is an error."""
 
 
-class JsonlSink:
+class JsonlSink(Immediate):
     """Appends interactions to telemetry.log_file_path, other kinds to ``<stem>.<kind>.jsonl`` beside it; rotates them.
 
     Args:
@@ -58,26 +59,6 @@ class JsonlSink:
             log = self._logs[outgoing.kind] = self._new_log(path)
         done(log.append(outgoing.record))
         return True
-
-    def poll(self, timeout_s: float) -> None:
-        """See `Sink.poll`. A line is in the file when `send` returns."""
-
-    def push(self, timeout_s: float) -> None:
-        """See `Sink.push`."""
-
-    def pending(self) -> int:
-        """See `Sink.pending`."""
-        return 0
-
-    def is_down(self) -> bool:
-        """See `Sink.is_down`."""
-        return False
-
-    def take_back(self) -> None:
-        """See `Sink.take_back`. Nothing waits here."""
-
-    def settle(self, timeout_s: float) -> None:
-        """See `Sink.settle`."""
 
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from headrace.delivery.outgoing import Kind, Outgoing
+from headrace.delivery.sinks.immediate import Immediate
 from headrace.delivery.sinks.protocol import Done
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["MemorySink"]
 
 
-class MemorySink:
+class MemorySink(Immediate):
     """Keeps what it is sent.
 
     Attributes:
@@ -39,27 +40,6 @@ class MemorySink:
             lists[outgoing.kind].append(record)
         done(self.fail_with)
         return True
-
-    def poll(self, timeout_s: float) -> None:
-        """See `Sink.poll`."""
-
-    def push(self, timeout_s: float) -> None:
-        """See `Sink.push`."""
-        self.poll(timeout_s)
-
-    def pending(self) -> int:
-        """See `Sink.pending`."""
-        return 0
-
-    def is_down(self) -> bool:
-        """See `Sink.is_down`."""
-        return False
-
-    def take_back(self) -> None:
-        """See `Sink.take_back`. Nothing waits here."""
-
-    def settle(self, timeout_s: float) -> None:
-        """See `Sink.settle`."""
 
     def close(self, timeout_s: float) -> None:
         """See `Sink.close`."""
