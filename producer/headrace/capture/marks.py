@@ -10,11 +10,11 @@ from headrace.capture.sampling import UNDECIDED
 from headrace_schemas.names import to_valid_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from headrace.counters import Key
 
-__all__ = ["MARK", "Mark", "mark_of"]
+__all__ = ["MARK", "Mark", "are_open", "mark_of"]
 
 MARK: Final = "_headrace_mark"
 
@@ -33,6 +33,7 @@ class Mark:
     Attributes:
         key: names its calls in the counters.
         share: of its requests that is captured, as of the policy that it was last asked of.
+        open: has an item for each call that has begun and not ended; a list, for appending and popping are atomic.
     """
 
     def __init__(
@@ -58,6 +59,22 @@ class Mark:
         )
         self.program: Final = ProgramHash()
         self.share = UNDECIDED
+        self.open: Final[list[None]] = []
+
+
+def are_open(callers: Iterable[Any]) -> bool | None:
+    """Tell whether a call of an instrumented module is open among those that DSPy takes for the callers.
+
+    None where none of them is instrumented. False: what an interruption left of `dspy.settings` has come back.
+    """
+    found = None
+    for caller in callers:
+        mark = mark_of(caller)
+        if mark is not None:
+            if mark.open:
+                return True
+            found = False
+    return found
 
 
 def mark_of(instance: Any) -> Mark | None:

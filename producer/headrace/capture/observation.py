@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dspy
 from dspy.dsp.utils.settings import thread_local_overrides
 
-from headrace.capture.marks import Mark, mark_of
+from headrace.capture.marks import Mark, are_open
 from headrace.capture.outcome import outcome_of
 from headrace.capture.recording import Recording, without_ended
 from headrace.capture.sampling import new_request_id, share_of
@@ -151,6 +151,7 @@ class Observation:
         if self.has_ended:
             return
         self.has_ended = True
+        self._mark.open.pop()
         if self.recording is not None and self.request_id is not None:
             self.recording.has_ended = True
         try:
@@ -224,12 +225,17 @@ def observe(
             decided_by, rate, threshold = mark.share = share_of(policy, mark.key[0])
         if rate is None or scope.suppressed:
             return None
+        is_inside = None
+        if not scope.closed and (callers := overrides.get("caller_modules")):
+            is_inside = are_open(callers)
+            if is_inside is False:
+                overrides = without_ended(overrides, scope)
         observation = Observation(runtime, mark, scope, overrides)
         request = scope.request
         if scope.closed:
             observation.recording = scope.recording
         # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
-        elif (callers := overrides.get("caller_modules")) and any(mark_of(caller) is not None for caller in callers):
+        elif is_inside:
             pass
         elif (rate > 0 or runtime.keep.is_on) and (request is None or request.consent):
             request_id = new_request_id() if request is None else request.request_id
@@ -246,4 +252,5 @@ def observe(
         runtime.count_failure(error)
         observation = Observation(runtime, mark, scope, overrides)
     observation.started_s = runtime.perf_counter()
+    mark.open.append(None)
     return observation

@@ -278,20 +278,23 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
 
 
 def without_ended(settings: Any, scope: Scope) -> Any:
-    """Put right, and return, the thread's settings where they are those inside a recorded call that has ended."""
-    callers = list(settings.get("caller_modules") or ())
-    ended = (place for place, each in enumerate(callers) if _is_ended(each))
-    right = {
-        KEY: scope,
-        "callbacks": [each for each in settings.get("callbacks") or () if not _is_ended(each)],
-        "caller_modules": callers[: next(ended, len(callers))],
-    }
+    """Put right, and return, the thread's settings where they are those inside an instrumented call that has ended."""
+    right: dict[str, Any] = {KEY: scope}
+    if settings.get("caller_modules"):
+        callers = list(settings["caller_modules"])
+        ended = (place for place, each in enumerate(callers) if _is_ended(each))
+        right["caller_modules"] = callers[: next(ended, len(callers))]
+    if settings.get("callbacks"):
+        right["callbacks"] = [each for each in settings["callbacks"] if not _is_ended(each)]
     enter(right)
     return thread_local_overrides.get()
 
 
 def _is_ended(what: Any) -> bool:
-    return isinstance(what, Recording) and what.has_ended
+    if isinstance(what, Recording):
+        return what.has_ended
+    mark = mark_of(what)
+    return mark is not None and not mark.open
 
 
 def _raised(outputs: Any, exception: BaseException | None) -> BaseException | None:

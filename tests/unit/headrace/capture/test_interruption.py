@@ -17,6 +17,7 @@ from dspy.utils.exceptions import AdapterParseError
 
 import headrace
 from headrace import runtime
+from headrace.capture.marks import mark_of
 from headrace.capture.success import Unsuccessful
 from headrace.config import load
 from headrace.delivery import Pipeline
@@ -411,6 +412,35 @@ def test_in_what_is_left_of_a_captured_call_calls_are_sampled_by_themselves(at, 
         assert [call.input["value"] for call in pipeline.roots] == [1, 3][:count]
         assert [call.subject_id for call in pipeline.calls] == [None, "ann"][:count]
         assert pipeline.failures == []
+
+
+def test_in_what_is_left_of_a_call_that_was_not_captured_calls_are_sampled_by_themselves(at, left_over):
+    at(0)
+    left = settings_inside(lambda looks: looks(value=1))
+    (inner,) = left["caller_modules"]
+    assert type(inner).__name__ == "Looks"
+    pipeline = at(100)
+    left_over(left)
+    echo = headrace.instrument(Echo(), "echo")
+    echo(value=1)
+    with headrace.request("r-1"):
+        echo(value=2)
+    assert [call.input["value"] for call in pipeline.roots] == [1, 2]
+    assert thread_local_overrides.get()["caller_modules"] == []
+    assert pipeline.failures == []
+
+
+@pytest.mark.parametrize("rate", [0, 100])
+def test_a_call_is_open_until_it_ends_however_it_ends(at, rate):
+    at(rate)
+    echo = headrace.instrument(Echo(), "echo")
+    mark = mark_of(echo)
+    echo(value=1)
+    fails(echo)
+    stream = echo(value=(item for item in "ab"))
+    assert len(mark.open) == 1
+    assert list(stream) == ["a", "b"]
+    assert mark.open == []
 
 
 def test_what_is_left_of_a_captured_call_takes_in_no_predictor_and_piles_nothing_up(at, left_over):
