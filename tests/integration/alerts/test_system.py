@@ -1,7 +1,9 @@
 """Headrace itself: promtool on series that are written down."""
 
+from collections.abc import Callable
 from itertools import chain
 
+from headrace.config import Config, Filters
 from tests.support.prometheus_rules import TARGET, Scene, counter
 
 WARNING, CRITICAL = {"severity": "warning"}, {"severity": "critical"}
@@ -204,9 +206,12 @@ def test_a_spool_that_grows_fires_and_one_that_empties_now_and_then_does_not(sce
     scene.check()
 
 
+CALL = {"module": "reviewer", "version": "v1", "signature": "Answer", "environment": "production"}
+
+
 def test_a_dataset_that_does_not_grow_while_calls_are_sampled_fires(scene: Scene) -> None:
     hours = 20 * HOUR
-    scene.add("headrace_records_sampled_total", counter((hours, 1)), **SERVICE)
+    scene.add("headrace_calls_sampled_total", counter((hours, 1)), **CALL)
     scene.add("headrace_dataset_examples_total", counter((HOUR, 1), (8 * HOUR, 0), (11 * HOUR, 1)), signature="Answer")
     scene.add("headrace_dataset_examples_total", counter((hours, 1)), signature="")  # feedback
     scene.quiet("HeadraceDatasetStalled", 5 * HOUR, 10 * HOUR)
@@ -215,9 +220,23 @@ def test_a_dataset_that_does_not_grow_while_calls_are_sampled_fires(scene: Scene
 
 
 def test_a_dataset_that_is_not_there_at_all_does_not_grow_and_without_calls_none_needs_to(scene: Scene) -> None:
-    scene.add("headrace_records_sampled_total", counter((HOUR, 0), (HOUR, 1), (8 * HOUR, 0)), **SERVICE)
+    scene.add("headrace_calls_sampled_total", counter((HOUR, 0), (HOUR, 1), (8 * HOUR, 0)), **CALL)
     scene.quiet("HeadraceDatasetStalled", 30, 9 * HOUR)
     scene.fires("HeadraceDatasetStalled", 2 * HOUR, WARNING)
+    scene.check()
+
+
+def test_calls_that_are_to_be_no_examples_need_no_dataset(scene_of: Callable[[Config], Scene]) -> None:
+    scene = scene_of(Config(filters=Filters(environments=("production", "pre.production"))))
+    scene.add("headrace_calls_sampled_total", counter((HOUR, 1)), **{**CALL, "environment": "staging"})
+    scene.quiet("HeadraceDatasetStalled", HOUR - 5)
+    scene.check()
+
+
+def test_each_environment_whose_calls_become_examples_needs_a_dataset(scene_of: Callable[[Config], Scene]) -> None:
+    scene = scene_of(Config(filters=Filters(environments=("production", "pre.production"))))
+    scene.add("headrace_calls_sampled_total", counter((HOUR * 2, 1)), **{**CALL, "environment": "pre.production"})
+    scene.fires("HeadraceDatasetStalled", HOUR + 30, WARNING)
     scene.check()
 
 

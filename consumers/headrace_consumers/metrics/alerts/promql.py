@@ -6,7 +6,7 @@ from typing import Final
 from headrace_consumers.metrics.alerts.rule import duration
 from headrace_consumers.metrics.names import metric
 
-__all__ = ["at_most", "figure", "grown", "listed", "named", "number", "percent", "total"]
+__all__ = ["at_most", "figure", "grown", "listed", "named", "number", "one_of", "percent", "total"]
 
 _DIGITS: Final = 10
 """More would be floating-point noise, as in 14.4 * (1 - 0.95)."""
@@ -42,10 +42,14 @@ def total(expression: str, by: Sequence[str]) -> str:
 
 def at_most(bound: float) -> str:
     """Return a matcher of a histogram's bucket; 3 is written 3.0 or 3, by who exposes or scrapes it."""
-    same = [text for text in dict.fromkeys([repr(float(bound)), f"{bound:g}"]) if float(text) == bound]
-    if len(same) == 1:
-        return f'le="{same[0]}"'
-    return f'le=~"{"|".join(text.replace(".", "[.]").replace("+", "[+]") for text in same)}"'
+    return one_of("le", [text for text in dict.fromkeys([repr(float(bound)), f"{bound:g}"]) if float(text) == bound])
+
+
+def one_of(label: str, values: Sequence[str]) -> str:
+    """Return a matcher of a label that has one of these values, of letters, digits and ``.+-_``."""
+    if len(values) == 1:
+        return f'{label}="{values[0]}"'
+    return f'{label}=~"{"|".join(value.replace(".", "[.]").replace("+", "[+]") for value in values)}"'
 
 
 def number(value: float) -> str:

@@ -60,7 +60,7 @@ def groups_of(config: Config) -> list[Group]:
         *counted({alerts.window_s, *windows(alerts)}),
         quality(thresholds, alerts),
         burn_rates(thresholds.min_success_rate, alerts),
-        system(alerts),
+        system(alerts, config.filters.environments),
     ]
     return [group for group in groups if group.rules]
 

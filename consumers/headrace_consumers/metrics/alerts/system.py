@@ -1,9 +1,10 @@
 """Headrace itself: is everything that happens in the services still seen, and still kept?"""
 
+from collections.abc import Sequence
 from typing import Final
 
 from headrace.config.alerts import Alerts
-from headrace_consumers.metrics.alerts.promql import grown, named, number, percent, total
+from headrace_consumers.metrics.alerts.promql import grown, named, number, one_of, percent, total
 from headrace_consumers.metrics.alerts.rule import Alert, Group, Recording, duration, spoken
 
 __all__ = ["system"]
@@ -23,8 +24,13 @@ _SPOOLED: Final = "service:headrace_spooled_records:sum"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
 
 
-def system(alerts: Alerts) -> Group:
-    """Return the rules of producers, consumers and the dataset."""
+def system(alerts: Alerts, environments: Sequence[str]) -> Group:
+    """Return the rules of producers, consumers and the dataset.
+
+    Args:
+        alerts: windows and limits.
+        environments: whose records become examples.
+    """
     return Group(
         "headrace-system",
         (
@@ -39,7 +45,7 @@ def system(alerts: Alerts) -> Group:
             _producers_silent(alerts),
             _spooled(),
             _spool_growing(alerts),
-            _dataset_stalled(alerts),
+            _dataset_stalled(alerts, environments),
             *_judged(alerts),
             _rejecting(alerts),
             _disk(alerts),
@@ -208,10 +214,10 @@ def _spool_growing(alerts: Alerts) -> Alert:
     )
 
 
-def _dataset_stalled(alerts: Alerts) -> Alert:
+def _dataset_stalled(alerts: Alerts, environments: Sequence[str]) -> Alert:
     window_s = alerts.dataset_window_s
     rows = grown("headrace_dataset_examples_total", (), window_s, matching='signature!=""')
-    sampled = grown("headrace_records_sampled_total", (), window_s)
+    sampled = grown("headrace_calls_sampled_total", (), window_s, matching=one_of("environment", environments))
     return Alert(
         name="HeadraceDatasetStalled",
         expression=f"({rows} or vector(0)) == 0 and {sampled} >= {alerts.min_calls}",
