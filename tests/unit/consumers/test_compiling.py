@@ -1,6 +1,7 @@
 """Where nothing can be kept on disk, or what was kept is damaged, a function is compiled anew and does the same."""
 
 import importlib.util
+import logging
 import sys
 
 import numpy as np
@@ -91,6 +92,12 @@ def test_without_a_place_for_a_cache_it_is_compiled_in_memory(at_once):
     doubled = Entry(lambda number: 2 * number, compiler)
     assert [doubled(2), doubled(3)] == [4, 6]
     assert compiler.asked == [True, False]
+
+
+def test_numba_tells_nothing_into_a_log_of_level_debug(source, caplog):
+    caplog.set_level(logging.DEBUG)
+    assert works(load(source))
+    assert caplog.records == []
 
 
 def test_what_the_function_itself_raises_is_raised():

@@ -1,10 +1,11 @@
 """Functions of numbers and arrays, compiled by numba, so that a byte costs a nanosecond and not a hundred.
 
-Compiling takes seconds, so its result is kept on disk, where numba can: beside the source, in the user's cache folder,
-or in NUMBA_CACHE_DIR. Where it cannot, or what was kept is damaged, the functions are compiled at each start, and
-nothing else is different.
+Compiling takes seconds, so its result is kept on disk, where numba can: in NUMBA_CACHE_DIR, else beside the source,
+else in the user's cache folder. Where it cannot, or what was kept is damaged, the functions are compiled at each start,
+and nothing else is different.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,8 @@ __all__ = ["IS_COMPILED", "Entry", "inner"]
 
 IS_COMPILED: Final = njit is not None
 """Whether there is numba. Without it these functions do the same, a thousand times slower."""
+
+logging.getLogger("numba").setLevel(logging.WARNING)  # at debug it tells each instruction that it compiles
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
