@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from headrace.config import load
 from headrace_consumers.cli.signals import ENDS_WITHIN_S
+from headrace_consumers.dataset.feedback.run import configured
 from headrace_consumers.dataset.health import Health
 from headrace_consumers.dataset.status import HealthLimits
 
@@ -28,12 +30,21 @@ class _Repeated(dict):
             super().__setitem__(key, value)
 
 
-@pytest.fixture(scope="module")
-def service():
+def service_of(path):
     parser = configparser.RawConfigParser(dict_type=_Repeated, strict=False)
     parser.optionxform = str
-    parser.read(UNIT)
+    parser.read(path)
     return {key: value.splitlines() for key, value in parser["Service"].items()}
+
+
+def variables_of(service, instance):
+    text = "\n".join(service["Environment"]).replace("%H", "host").replace("%i", instance)
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+@pytest.fixture(scope="module")
+def service():
+    return service_of(UNIT)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +53,22 @@ def objects():
 
 
 @pytest.fixture(scope="module")
-def container(objects):
-    (container,) = objects["StatefulSet"]["spec"]["template"]["spec"]["containers"]
-    return container
+def containers(objects):
+    return {each["name"]: each for each in objects["StatefulSet"]["spec"]["template"]["spec"]["containers"]}
+
+
+@pytest.fixture(scope="module", params=["consumer", "feedback"])
+def container(containers, request):
+    return containers[request.param]
+
+
+@pytest.fixture(scope="module")
+def feedback():
+    return service_of(DEPLOY / "feedback.conf")
 
 
 def test_the_units_variables_configure_a_member(service):
-    text = "\n".join(service["Environment"]).replace("%H", "host").replace("%i", "3")
-    variables = dict(line.split("=", 1) for line in text.splitlines())
+    variables = variables_of(service, "3")
     given = Path(variables.pop("HEADRACE_CONFIG"))
     config = load(None, {}, variables)
     assert config.dataset.group_instance_id == "host-3"
@@ -57,6 +76,15 @@ def test_the_units_variables_configure_a_member(service):
     state = Path("/var/lib") / service["StateDirectory"][0]
     assert {Path(config.dataset.path).parent, Path(config.dataset.state_path).parent} == {state}
     assert str(given.parent) in (DEPLOY / "README.md").read_text()
+
+
+def test_the_drop_in_makes_a_member_the_feedback_consumer(service, feedback):
+    variables = variables_of(service, "feedback") | variables_of(feedback, "feedback")
+    config = configured(load(None, {}, {name: value for name, value in variables.items() if name != "HEADRACE_CONFIG"}))
+    assert config.dataset.group_instance_id == "host-feedback"
+    assert (config.dataset.health_port, config.dataset.path) == (8110, "/var/lib/headrace/interactions-feedback")
+    assert feedback["ExecStart"][0] == ""  # else systemd runs both commands
+    assert "headrace-consumer@feedback.service.d/feedback.conf" in (DEPLOY / "README.md").read_text()
 
 
 def test_the_unit_waits_for_longer_than_the_end_takes(service):
@@ -67,12 +95,17 @@ def test_the_unit_waits_for_longer_than_the_end_takes(service):
 def test_systemd_takes_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = tmp_path / UNIT.name.replace("@", "@0")
-    unit.write_text(UNIT.read_text().replace("/opt/headrace/bin/headrace", shutil.which("true")))
+    there = str(shutil.which("true"))
+    for source, name in ((UNIT, UNIT.name), (DEPLOY / "feedback.conf", f"{UNIT.stem}feedback.service.d/feedback.conf")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source.read_text().replace("/opt/headrace/bin/headrace", there))
+    units = [UNIT.name.replace("@", f"@{instance}") for instance in ("0", "feedback")]
     ended = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False, timeout=60
-    )
-    said = [line for line in ended.stderr.splitlines() if unit.name in line]
+        ["systemd-analyze", "verify", "--man=no", *units],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    said = [line for line in ended.stderr.splitlines() if UNIT.stem in line]
     assert said == []
 
 
@@ -85,11 +118,15 @@ def test_the_pods_variables_and_file_configure_a_member(objects, container, tmp_
     config = load(None, {}, variables)
     assert config.dataset.group_instance_id == "headrace-consumer-0"
     (port,) = container["ports"]
-    assert (config.dataset.health_host, config.dataset.health_port) == ("0.0.0.0", port["containerPort"])
-    assert objects["Service"]["spec"]["ports"][0]["port"] == port["containerPort"]
+    own = config if container["name"] == "consumer" else configured(config)
+    assert (own.dataset.health_host, own.dataset.health_port) == ("0.0.0.0", port["containerPort"])
     (claim,) = objects["StatefulSet"]["spec"]["volumeClaimTemplates"]
     (data,) = [path for path, name in mounts.items() if name == claim["metadata"]["name"]]
     assert {Path(config.dataset.path).parent, Path(config.dataset.state_path).parent} == {Path(data)}
+
+
+def test_the_service_has_the_consumers_port(objects, containers):
+    assert objects["Service"]["spec"]["ports"][0]["port"] == containers["consumer"]["ports"][0]["containerPort"]
 
 
 def test_probes_ask_for_what_is_answered(container):
@@ -110,8 +147,8 @@ def test_the_pod_has_time_to_end_and_the_names_agree(objects):
     assert stateful["spec"]["serviceName"] == objects["Service"]["metadata"]["name"]
 
 
-def test_the_commands_exist(command, service, container):
-    for words in (service["ExecStart"][0].split(), container["args"]):
+def test_the_commands_exist(command, service, feedback, container):
+    for words in (service["ExecStart"][0].split(), feedback["ExecStart"][1].split(), container["args"]):
         assert Path(words[0]).name == "headrace"
         ended = command(*words[1:], "--help")
         assert ended.code == 0, json.dumps(words)
