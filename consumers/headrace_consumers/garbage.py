@@ -5,6 +5,7 @@ all that the libraries have made; of the dataset consumer's processor time that 
 it is gone when its batch is.
 """
 
+import atexit
 import gc
 from typing import Final
 
@@ -18,4 +19,5 @@ def calm_collector() -> None:
     """Leave alone what is there already, and look at the rest when there is much of it; once a process."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # or DuckDB says at exit, in a hundred lines, that its types were leaked
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])

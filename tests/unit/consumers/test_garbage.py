@@ -29,3 +29,9 @@ print(first() is None, cycles > 10_000)
 def test_batches_are_not_looked_through_and_cycles_are_found():
     ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines() == ["True 0", "True True"]
+
+
+def test_the_end_of_a_process_is_silent():
+    program = "import duckdb; from headrace_consumers.garbage import calm_collector; calm_collector(); duckdb.connect()"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
