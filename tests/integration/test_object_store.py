@@ -259,6 +259,35 @@ def test_the_commands_read_it(configured, capsys, command, told):
     assert told in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ({"aws_secret_access_key": "wrong"}, "SignatureDoesNotMatch: "),
+        ({"aws_endpoint_url": "http://127.0.0.1:1", "max_retries": "0"}, "Connection refused"),
+    ],
+)
+@pytest.mark.parametrize("command", ["ls", "verify", "maintain", "trace x", "sample"])
+def test_a_store_that_refuses_is_one_line_that_says_why(ground, tmp_path, capsys, command, refusal):
+    options, told = refusal
+    dataset = {"path": ground.uri, "storage_options": {**ground.s3.options(), **options}}
+    (tmp_path / "headrace.json").write_text(json.dumps({"dataset": dataset}))
+    assert main(["dataset", *command.split(), "--config", str(tmp_path / "headrace.json")]) == 1
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert told in said.err
+    assert ground.uri in said.err
+    assert "unexpected" not in said.err
+    assert "torn" not in said.err
+    assert said.err.rstrip("\n").isprintable()
+
+
+def test_a_trace_tells_that_there_is_no_table(ground, tmp_path, capsys):
+    dataset = {"path": ground.uri, "storage_options": ground.s3.options()}
+    (tmp_path / "headrace.json").write_text(json.dumps({"dataset": dataset}))
+    assert main(["dataset", "trace", "x", "--config", str(tmp_path / "headrace.json")]) == 1
+    assert f"not looked at: {ground.uri}: no Delta table here yet" in capsys.readouterr().out
+
+
 def test_a_table_built_anew_refuses_whom_the_live_one_refuses(ground):
     live = ground.table()
     live.properties.suppress(["ann"], [], "2026-11-27")

@@ -20,6 +20,7 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
 
     from headrace.config import load
     from headrace_consumers import logs
+    from headrace_consumers.dataset.delta.opening import is_table
     from headrace_consumers.dataset.delta.rows import INTERACTIONS
     from headrace_consumers.dataset.delta.store_at import store_at
     from headrace_consumers.dataset.delta.table import InteractionTable
@@ -31,7 +32,7 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
     from headrace_consumers.dataset.upkeep.upkeep import maintenance_of
 
     config = load(config_path).dataset
-    if not store_at(config.path, config.storage_options).is_table():
+    if not is_table(store_at(config.path, config.storage_options)):
         raise TableError(f"{config.path}: no Delta table here yet; headrace consume dataset makes it")
     logs.configure("auto", "warning")
     done = {}
@@ -41,7 +42,7 @@ def maintain(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None
         ("feedback", feedback_path(config.path), FEEDBACK),
     ):
         store = store_at(path, config.storage_options)
-        if name and not store.is_table():
+        if name and not is_table(store):
             continue
         with closing(InteractionTable(store, layout)) as table:
             work = maintenance_of(table, config, hook_from_environment())

@@ -38,6 +38,7 @@ def opened(dataset: "Dataset", how: "Callable[[DeltaTable], _Opened]") -> "Itera
     import polars as pl
     import pyarrow as pa
 
+    from headrace_consumers.dataset.delta.error_line import one_line
     from headrace_consumers.dataset.delta.store_at import store_of
 
     try:
@@ -47,14 +48,18 @@ def opened(dataset: "Dataset", how: "Callable[[DeltaTable], _Opened]") -> "Itera
             f"{dataset.path}: no Delta table here yet; headrace consume dataset makes it. Check dataset.path"
         ) from error
     except (deltalake.exceptions.DeltaError, OSError) as error:
-        raise TableReadError(f"{dataset.path}: cannot read the table ({_line(error)}); check dataset.path") from error
+        raise TableReadError(
+            f"{dataset.path}: cannot read the table ({one_line(error)}); check dataset.path"
+        ) from error
     try:
         yield how(table)
     except pl.exceptions.ColumnNotFoundError as error:
-        raise TableReadError(f"{dataset.path}: not a table of Headrace, a column is missing: {_line(error)}") from error
+        raise TableReadError(
+            f"{dataset.path}: not a table of Headrace, a column is missing: {one_line(error)}"
+        ) from error
     except (deltalake.exceptions.DeltaError, pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         raise TableReadError(
-            f"{dataset.path}: cannot read the table ({_line(error)}); headrace dataset verify tells what is wrong"
+            f"{dataset.path}: cannot read the table ({one_line(error)}); headrace dataset verify tells what is wrong"
         ) from error
 
 
@@ -73,7 +78,3 @@ def needs_pyarrow(path: str) -> bool:
     """
     path = path.removeprefix("file://")
     return "://" in path or quote(path) != path
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

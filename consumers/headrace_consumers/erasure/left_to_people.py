@@ -14,7 +14,7 @@ def not_touched(config: Config) -> list[str]:
         f"services' logs ({path}): rotated ones go after {log.max_age_days:g} days; if that is too late, delete them",
         f"services' spools: what waits is dropped after {spool.max_age_days:g} days; once sent, the tables refuse it",
         "datasets that were cut or exported: make them anew from the table, and delete the old ones",
-        "other tables (headrace aggregate, a table of before): headrace erase --table DIR for each",
+        "other tables (headrace aggregate, a table of before): headrace erase --table PLACE for each",
         "backups and snapshots of disks: delete the person from what you restore, by this command again",
         "models and prompts that were optimized with these examples; your own logs; your model provider's",
     ]
@@ -35,5 +35,5 @@ def left_in(store: Store) -> list[str]:
     }
     return [
         f"{store.place} and its side tables: the store {told[store.keeps_deleted()]} (docs/stores.md, Erasure)",
-        "uploads in parts that a killed process began: abort them, or let a lifecycle rule (docs/stores.md, Erasure)",
+        "uploads in parts that a killed process began: have a lifecycle rule abort them (docs/stores.md, Erasure)",
     ]

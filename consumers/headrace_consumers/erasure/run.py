@@ -10,13 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from deltalake.exceptions import DeltaError
-
 from headrace.config import Config
 from headrace_consumers.dataset.delta.layout import Layout
-from headrace_consumers.dataset.delta.opening import one_line
+from headrace_consumers.dataset.delta.opening import is_table
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
-from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
@@ -80,8 +77,8 @@ class Erasure:
         hook: Hook = no_hook,
     ) -> None:
         path, options = config.dataset.path, config.dataset.storage_options
-        self._stores: dict[str, tuple[Store, Layout]] = {"interactions": (store_at(path, options), INTERACTIONS)}
-        if not _is_table(self._stores["interactions"][0]):
+        self._stores = {"interactions": (store_at(path, options), INTERACTIONS)}
+        if not is_table(self._stores["interactions"][0]):
             raise TableError(f"{path}: no Delta table here; check dataset.path, or give --table")
         self._config = config
         self._wanted = wanted
@@ -90,7 +87,7 @@ class Erasure:
         self._hook = hook
         for name, path_beside, layout in _SIDE_TABLES:
             beside = store_at(path_beside(path), options)
-            if _is_table(beside):
+            if is_table(beside):
                 self._stores[name] = (beside, layout)
 
     def look(self) -> Plan:
@@ -175,10 +172,3 @@ class Erasure:
     def _entries(self, suppression: Suppression) -> list[str]:
         subjects = [suppression.entry("subject", subject) for subject in self._wanted.subjects]
         return [*subjects, *(suppression.entry("request", request) for request in self._wanted.requests)]
-
-
-def _is_table(store: Store) -> bool:
-    try:
-        return store.is_table()
-    except (DeltaError, OSError) as error:
-        raise TableError(f"{store.place}: cannot be read ({one_line(error)}); check dataset.storage_options") from error

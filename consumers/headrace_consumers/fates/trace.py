@@ -102,6 +102,8 @@ def trace(config: Config, id_: str, *, last: int, commits: int = 10_000) -> Trac
     """
     table = TableAtHand(config)
     track = Track()
+    if table.table is None:
+        track.notes.append(f"{table.path}: no Delta table here yet; check dataset.path")
     rows = _found(table, lambda: [] if table.snapshot is None else rows_of_id(table.snapshot, id_))
     try:
         topic_id, messages, track.looked_at = _messages(config, id_, rows, last)

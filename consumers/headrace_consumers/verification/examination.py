@@ -57,17 +57,16 @@ def verify(config: Config, *, full: bool = False, commits: int = 10_000) -> Iter
 
 
 def _opened(config: Config) -> DeltaTable:
-    path = config.dataset.path
+    path, store = config.dataset.path, store_of(config.dataset)
     try:
-        return store_of(config.dataset).handle()
+        return store.handle()
     except TableNotFoundError:
         raise TableError(
             f"{path}: no Delta table here yet; headrace consume dataset makes it. Check dataset.path"
         ) from None
     except (DeltaError, OSError) as error:
-        raise TableError(
-            f"{path}: cannot open the table ({one_line(error)}); see 'A torn last commit' in docs/operations.md"
-        ) from error
+        to_do = "check dataset.storage_options" if store.is_remote else "see 'A torn last commit' in docs/operations.md"
+        raise TableError(f"{path}: cannot open the table ({one_line(error)}); {to_do}") from error
 
 
 def _torn(config: Config) -> Iterator[Result]:

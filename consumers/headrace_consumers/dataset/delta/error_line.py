@@ -12,6 +12,9 @@ _ANSWER: Final = re.compile(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<\n]*))?")
 
 _REQUEST: Final = re.compile(r".*Error performing ([A-Z]+ http.*)", re.DOTALL)
 _DEBUGGING: Final = re.compile(r"\s*Debug source:.*", re.DOTALL)
+_CAUSE: Final = re.compile(r"(?:message|error): \"([^\"]*)\"")
+"""In there, the innermost last."""
+
 _STEP_IN: Final = re.compile("\\s*\x1b\\[31m\u21b3\x1b\\[0m\\s*")
 """How object_store writes a cause below its error: a red arrow."""
 
@@ -25,6 +28,7 @@ def one_line(error: BaseException) -> str:
     if answer := _ANSWER.search(text):
         text = ": ".join(part for part in answer.groups() if part)
     elif request := _REQUEST.match(text):
-        text = request[1]
-    text = " ".join(_STEP_IN.sub(": ", _DEBUGGING.sub("", text)).replace("µ", "u").split())
+        causes = _CAUSE.findall(text)
+        text = ": ".join([_DEBUGGING.sub("", request[1]), *causes[-1:]])
+    text = " ".join(_STEP_IN.sub(": ", text).replace("µ", "u").split())
     return json.dumps(text[:_LONGEST])[1:-1] or type(error).__name__

@@ -13,7 +13,7 @@ from headrace_consumers.dataset.delta.store import Share, Store
 from headrace_consumers.dataset.delta.table_log import LINES_KEY
 from headrace_consumers.dataset.errors import TableError
 
-__all__ = ["one_line", "open_or_create", "reopen"]
+__all__ = ["is_table", "one_line", "open_or_create", "reopen"]
 
 
 def open_or_create(store: Store, layout: Layout) -> tuple[DeltaTable, Share]:
@@ -49,6 +49,20 @@ def _create(store: Store, layout: Layout) -> DeltaTable:
     )
     store.sync_log(-1, 0)
     return table
+
+
+def is_table(store: Store) -> bool:
+    """Tell whether there is a Delta table.
+
+    Raises:
+        TableError: nobody can tell: the store is away, or refuses.
+    """
+    try:
+        return store.is_table()
+    except (DeltaError, OSError) as error:
+        raise TableError(
+            f"{store.place}: cannot be read ({one_line(error)}); check dataset.path and dataset.storage_options"
+        ) from error
 
 
 def reopen(store: Store) -> DeltaTable:
