@@ -23,6 +23,8 @@ __all__ = ["Alertmanager", "Prometheus", "run_tool", "start_alertmanager", "star
 
 _STARTUP_TIMEOUT_S: Final = 30
 _ATTEMPTS: Final = 3
+_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""A proxy of the environment is not for this machine's own addresses."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def _is_ready(url: str, lifeline: Lifeline) -> bool:
     until = time.monotonic() + _STARTUP_TIMEOUT_S
     while time.monotonic() < until and lifeline.holds():
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with _OPENER.open(url, timeout=5) as answer:
                 if answer.status == 200:
                     return True
         except OSError:
@@ -190,7 +192,7 @@ def _is_ready(url: str, lifeline: Lifeline) -> bool:
 
 def _answer(url: str) -> Any:
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with _OPENER.open(url, timeout=30) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{url}: {error.read().decode(errors='replace')}") from None

@@ -1,6 +1,7 @@
 """Rules tried by promtool on series that are written down: a value a minute, and which alerts fire when."""
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ def counter(*phases: tuple[int, float], start: float = 0) -> list[float]:
 def series(name: str, values: Iterable[float | None], **labels: str) -> tuple[str, str]:
     """Return a series of a target as promtool reads it; None: it is not there."""
     all_labels = {**TARGET, **labels}
-    shown = ",".join(f'{label}="{value}"' for label, value in all_labels.items())
+    shown = ",".join(f"{label}={_quoted(value)}" for label, value in all_labels.items())
     return f"{name}{{{shown}}}", " ".join("_" if value is None else f"{value:g}" for value in values)
 
 
@@ -102,6 +103,10 @@ class Scene:
         assert done.returncode == 0, done.stdout
 
 
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _alerts(alert: str, labels: Labels) -> str:
-    shown = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    shown = ",".join(f"{label}={_quoted(value)}" for label, value in sorted(labels.items()))
     return f'ALERTS{{alertname="{alert}",alertstate="firing",{shown}}}'

@@ -36,11 +36,12 @@ def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     """Check the configuration, librdkafka's options and alert thresholds included, without connecting to anything."""
     from headrace.config import ENV_FILE, check_latency_thresholds, load
     from headrace_consumers.cli.client_options import check_client_options
+    from headrace_consumers.metrics.alerts import rule_file
 
     config = load(config_path)
     check_latency_thresholds(config)
     check_own_callables(config.filters)
-    notes = check_client_options(config.kafka)
+    notes = [*check_client_options(config.kafka), *rule_file(config).notes]
     source = config_path or os.environ.get(ENV_FILE)
     # load() has read the file just now, so it is there and a JSON object.
     in_file = json.loads(Path(source).read_text(encoding="utf-8")) if source else {}

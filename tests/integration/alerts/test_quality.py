@@ -60,6 +60,30 @@ def test_the_text_is_the_documents_and_tells_whoever_is_woken_up_where_to_look(s
     scene.check()
 
 
+def test_the_text_of_a_module_with_an_odd_name_has_its_figures_too(scene: Scene) -> None:
+    odd = {**CALL, "module": 'a "b" \\ `c` {d} %s \u00fc'}
+    _calls(scene, counter((60, 20)), counter((60, 2)), module=odd["module"])
+    scene.says(
+        SUCCESS,
+        50,
+        {**odd, "severity": "critical"},
+        {
+            "summary": f"DSPy module success rate < 95%: {odd['module']} extract_requirements, now 90%",
+            "description": "Alert: DSPy module success rate < 95%\n"
+            f"Module: {odd['module']}\n"
+            "Signature: extract_requirements\n"
+            "Current: 90%\n"
+            "Threshold: 95%\n"
+            "Action: Investigate errors, consider rollback\n"
+            "Environment: production\n"
+            "Calls: 300 in 15 minutes, 30 failed\n"
+            "Errors: TimeoutError in v1 (30)",
+            "runbook_url": "docs/operations.md#alert-headracesuccessratelow",
+        },
+    )
+    scene.check()
+
+
 def test_three_calls_at_night_and_up_to_49_in_a_window_page_nobody_though_all_fail(scene: Scene) -> None:
     _calls(scene, counter((60, 0), (1, 3), (60, 0)), counter((60, 0), (1, 3), (60, 0)))
     _calls(scene, counter((60, 0), (1, 48), (60, 0)), counter((60, 0), (1, 48), (60, 0)), module="more")

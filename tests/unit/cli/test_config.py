@@ -16,7 +16,7 @@ def test_check_names_each_key_that_has_no_effect_yet(command, config_file):
     path = config_file(
         {
             "telemetry": {"enabled": True},
-            "quality_thresholds": {"min_success_rate": 0.9},
+            "quality_thresholds": {"min_success_rate": 0.96},
             "optimization": {"git_target": 5, "synthetic_target": 7},
         }
     )
@@ -26,6 +26,16 @@ def test_check_names_each_key_that_has_no_effect_yet(command, config_file):
         f"ok: {path}",
         "optimization.git_target: accepted, has no effect yet",
         "optimization.synthetic_target: accepted, has no effect yet",
+    ]
+
+
+def test_check_notes_a_burn_rate_that_no_outage_reaches(command, config_file):
+    path = config_file({"quality_thresholds": {"min_success_rate": 0.9}})
+    ended = command("config", "check", "--config", path)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        f"ok: {path}",
+        "alerts.burn_rates.0: 14.4 times the budget of 10% is over 100% of the calls, so there is no such rule",
     ]
 
 
