@@ -100,11 +100,11 @@ def judge_kept(name: str, kept: Kept, table: DeltaTable, store: Store) -> Result
         return note(check, "it is not whole: a rebuild was interrupted", _ITSELF)
     if kept.next_offset > position:
         return note(check, f"it is ahead of the table ({kept.next_offset} > {position})", _ITSELF)
-    expected, oldest_day = _expected(kept, table, store)
+    expected, ahead, oldest_day = _expected(kept, table, store)
     found = np.unique(kept.fingerprints)
     if lacking := len(np.setdiff1d(expected, found, assume_unique=True)):
         return wrong(check, f"it lacks {lacking:,} keys of the table: copies of them would become rows again", _DELETE)
-    surplus = np.isin(kept.fingerprints, expected, invert=True)
+    surplus = np.isin(kept.fingerprints, np.concatenate([expected, ahead]), invert=True)
     newer = int((surplus & (kept.days >= oldest_day)).sum())
     if newer:
         return wrong(check, f"{newer:,} of its keys are in no row: such records would be lost as copies", _DELETE)
@@ -118,9 +118,13 @@ def judge_kept(name: str, kept: Kept, table: DeltaTable, store: Store) -> Result
     return ok(check, f"its {len(found):,} keys are those of the table{behind}")
 
 
-def _expected(kept: Kept, table: DeltaTable, store: Store) -> tuple[Fingerprints, int]:
-    """Return the fingerprints that it should hold, sorted, and the day of the oldest row in the table."""
-    parts = [np.empty(0, np.uint64)]
+def _expected(kept: Kept, table: DeltaTable, store: Store) -> tuple[Fingerprints, Fingerprints, int]:
+    """Return what it should hold, sorted; what it may hold besides; and the day of the oldest row in the table.
+
+    It may hold keys of rows from its watermark on: the table went on while it was being read. They are in the table,
+    so nothing is lost by them.
+    """
+    parts, later = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     oldest_day = 2**31
     for rows in all_key_rows(table, store):
         digits = rows.digits
@@ -128,8 +132,9 @@ def _expected(kept: Kept, table: DeltaTable, store: Store) -> tuple[Fingerprints
         belongs = (partitions_of(digits, kept.partitions) == kept.partition) | is_own
         is_later = is_own & _from(rows, kept.next_offset or 0)
         parts.append(fingerprints_of_digits(digits[belongs & ~is_later]))
+        later.append(fingerprints_of_digits(digits[is_later]))
         oldest_day = min(oldest_day, rows.day)
-    return np.unique(np.concatenate(parts)), oldest_day
+    return np.unique(np.concatenate(parts)), np.concatenate(later), oldest_day
 
 
 def _from(rows: KeyRows, offset: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
