@@ -161,6 +161,8 @@ class Pipeline:
             self._worker.stop(timeout_s, successor)
             if thread is not threading.current_thread():
                 thread.join(timeout_s + _GRACE_S)
+        if successor is not None:
+            self._worker.hand_over(successor)
         self._ledger.abandon("exit")
         lost = self._ledger.stats().dropped.get("exit", 0)
         if lost:

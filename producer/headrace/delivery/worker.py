@@ -129,6 +129,16 @@ class Worker:
         self._stopping.set()
         self._queue.put(None)
 
+    def hand_over(self, successor: Callable[[Captured], object]) -> None:
+        """Give the successor what is queued, where the thread did not come to it in time."""
+        with contextlib.suppress(Empty):
+            while (item := self._queue.get_nowait()) is not None:
+                if isinstance(item, threading.Event):
+                    item.set()
+                elif not isinstance(item, _Wake):
+                    _hand_over(*item[:2], successor)
+            self._queue.put(None)  # the thread's own
+
     def run(self) -> None:
         """Work until `stop`."""
         while (item := self._next()) is not None:
@@ -138,8 +148,8 @@ class Worker:
                 self._deliver(captured, entry, size)
             elif self._successor is None:
                 entry.drop("exit")
-            elif entry.hand_over():
-                self._successor(captured)
+            else:
+                _hand_over(captured, entry, self._successor)
             self._measure(-size)
         self._hasten()
         self._settle()
@@ -263,3 +273,8 @@ class Worker:
             step,
             type(error).__name__,
         )
+
+
+def _hand_over(captured: Captured, entry: Entry, successor: Callable[[Captured], object]) -> None:
+    if entry.hand_over():
+        successor(captured)
