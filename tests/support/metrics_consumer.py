@@ -76,6 +76,11 @@ class MetricsConsumer:
             )
         self.port = wait_until(lambda: self._listening(begins), "the consumer's port")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> int:
         assert self._process is not None
         self._process.terminate()
