@@ -150,17 +150,17 @@ class Loop:
             return
         for place in places:
             self._state.settle(place)
+            self._offsets.release(place)
         self._let_go(places)
 
     def _on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         places = [(each.topic, each.partition) for each in partitions]
         for place in places:
-            self._state.discard(place)
+            self._offsets.release(place, self._state.discard(place))
         self._let_go(places)
 
     def _let_go(self, places: Sequence[Place]) -> None:
         for place in places:
-            self._offsets.release(place)
             self._at_end.pop(place, None)
             self._caught_up.pop(place, None)
         self._consumer.incremental_unassign([TopicPartition(*place) for place in places])

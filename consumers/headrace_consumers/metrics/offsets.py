@@ -3,6 +3,7 @@
 The time stands in the commit's metadata, so that the next process knows how far back to read without asking further.
 """
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -68,6 +69,7 @@ class Offsets:
         self._consumer = consumer
         self._now_ms = now_ms
         self._acknowledged: dict[Place, int] = {}
+        self._shown: dict[Place, Position] = {}
         self._lock = threading.Lock()
         self._asked: list[tuple[Mapping[Place, Position], threading.Event]] = []
 
@@ -90,12 +92,21 @@ class Offsets:
             found[place] = begins
         return found
 
-    def ask(self, positions: Mapping[Place, Position]) -> threading.Event:
-        """Ask that the loop commits what a scrape shows; the event is set once it has."""
-        event = threading.Event()
+    def ask(self, positions: Mapping[Place, Position], timeout_s: float) -> bool:
+        """Have the loop commit what a scrape shows; return whether it has.
+
+        Args:
+            positions: partition -> where to go on.
+            timeout_s: how long to wait for the loop's turn. If it does not come, the next scrape asks again.
+        """
+        asked = (positions, threading.Event())
         with self._lock:
-            self._asked.append((positions, event))
-        return event
+            self._asked.append(asked)
+        if asked[1].wait(timeout_s):
+            return True
+        with self._lock, contextlib.suppress(ValueError):
+            self._asked.remove(asked)
+        return False
 
     def commit_asked(self, owned: Container[Place]) -> None:
         """Commit what scrapes have asked for, the newest of each partition; the answer is not waited for.
@@ -147,9 +158,16 @@ class Offsets:
             if place.error is None:
                 self._acknowledged[place.topic, place.partition] = place.offset
 
-    def release(self, place: Place) -> None:
-        """Forget what was committed of a partition."""
+    def release(self, place: Place, shown: Position | None = None) -> None:
+        """Forget what was committed of a partition.
+
+        Args:
+            place: the partition.
+            shown: up to where this process has shown it, if that may not be committed: it must not count it again.
+        """
         self._acknowledged.pop(place, None)
+        if shown is not None:
+            self._shown[place] = shown
 
     def _held(self, places: list[Place]) -> dict[Place, Held]:
         held = {}
@@ -162,12 +180,12 @@ class Offsets:
             place = (found.topic, found.partition)
             bounds = functools.partial(self._consumer.get_watermark_offsets, TopicPartition(*place), timeout=_TIMEOUT_S)
             oldest, end = self._patiently(bounds)
-            held[place] = Held(
-                oldest=oldest,
-                end=end,
-                committed=found.offset if found.offset >= 0 else None,
-                committed_at_ms=int(found.metadata) if (found.metadata or "").isdecimal() else None,
-            )
+            committed: int | None = found.offset if found.offset >= 0 else None
+            at_ms = int(found.metadata) if (found.metadata or "").isdecimal() else None
+            shown = self._shown.pop(place, None)
+            if shown is not None and (committed or 0) < shown.offset <= end:
+                committed, at_ms = shown.offset, shown.appended_ms
+            held[place] = Held(oldest=oldest, end=end, committed=committed, committed_at_ms=at_ms)
         return held
 
     def _at(self, place: Place, end: int, time_ms: int) -> int:

@@ -133,11 +133,11 @@ class State:
             self._totals.settle(place)
             self._forget(place)
 
-    def discard(self, place: Place) -> None:
-        """Let go of a partition that somebody reads from its committed offset on."""
+    def discard(self, place: Place) -> Position | None:
+        """Let go of a partition that somebody reads from its committed offset on; see `Totals.discard`."""
         with self._lock:
-            self._totals.discard(place)
             self._forget(place)
+            return self._totals.discard(place)
 
     def show(self) -> Shown:
         """Return what to show now."""
@@ -160,4 +160,5 @@ class State:
 
     def _forget(self, place: Place) -> None:
         self._intakes[place[0]].unassign(place)
-        del self._next[place], self._starts[place]
+        self._next.pop(place, None)
+        self._starts.pop(place, None)

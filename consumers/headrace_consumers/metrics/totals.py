@@ -87,11 +87,15 @@ class Totals:
                 _add(left.grown, batch.grown.items())
         self.positions.pop(place, None)
 
-    def discard(self, place: Place) -> None:
-        """Let go of a partition that another process reads from its committed offset: what was not shown is its."""
+    def discard(self, place: Place) -> Position | None:
+        """Let go of a partition that is read from its committed offset on: what was not shown is the next owner's.
+
+        Returns:
+            Up to where it was shown here, committed or not; None: nothing was.
+        """
         self._waiting.pop(place, None)
         self._read.pop(place, None)
-        self.positions.pop(place, None)
+        return self.positions.pop(place, None)
 
     def drop(self, key: Key) -> None:
         """Show a series no more; if it comes again it begins at zero."""

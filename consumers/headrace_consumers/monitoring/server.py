@@ -5,6 +5,8 @@ Its own threads answer, so that a loop that hangs is told of. Reads only; nothin
 
 import contextlib
 import json
+import select
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,11 +29,13 @@ class Answer:
         code: the HTTP status.
         body: its bytes.
         content_type: what they are.
+        on_sending: called before it is sent, unless whoever asked has hung up meanwhile.
     """
 
     code: int
     body: bytes
     content_type: str = JSON
+    on_sending: Callable[[], object] | None = None
 
 
 Answering: TypeAlias = Callable[[str, str], Answer]
@@ -65,6 +69,10 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
             given = answer(self.path.partition("?")[0], self.headers.get("Accept", ""))
             # Whoever asked may be gone, and nothing is wrong then.
             with contextlib.suppress(OSError):
+                if given.on_sending is not None:
+                    if _has_hung_up(self.connection):
+                        return
+                    given.on_sending()
                 self.send_response(given.code)
                 self.send_header("Content-Type", given.content_type)
                 self.send_header("Content-Length", str(len(given.body)))
@@ -89,3 +97,9 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    """Tell whether the other side has closed: it has no patience left, say, and will not see the answer."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable) and not connection.recv(1, socket.MSG_PEEK)

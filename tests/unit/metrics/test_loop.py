@@ -11,10 +11,12 @@ from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.loop import Loop
 from headrace_consumers.metrics.offsets import Offsets
+from headrace_consumers.metrics.place import Position
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_schemas import statistics_codec
 from tests.support.statistics import NOW_MS, Program
+from tests.support.waiting import wait_until
 from tests.unit.metrics.fake_kafka import FakeConsumer, FakeMessage, end_of
 
 TOPIC = "statistics"
@@ -52,7 +54,8 @@ class _World:
         self.loop.run(self.stop)
 
     def scrape(self) -> None:
-        self.offsets.ask(self.state.show().positions)
+        """Ask as a scrape does; its thread would wait for the loop's turn."""
+        self.offsets._asked.append((self.state.show().positions, threading.Event()))
 
     def shown(self) -> list[float] | None:
         self.state.show()
@@ -109,6 +112,28 @@ def test_what_the_next_owner_will_count_is_not_shown_here(how: str) -> None:
     world.play(lambda: world.consumer.give(TOPIC, 0), [world.message(5)], take_away)
     assert world.consumer.commits == []
     assert world.shown() is None
+
+
+def test_what_was_shown_and_could_not_be_committed_is_not_counted_again_here() -> None:
+    """Kafka was away for longer than the session: the partition comes back from an offset before what was shown."""
+    world = _World()
+
+    def away() -> None:
+        world.consumer.fails_to_commit = True
+
+    message = world.message(5)
+    world.play(
+        lambda: world.consumer.give(TOPIC, 0),
+        [message],
+        away,
+        world.scrape,
+        world.scrape,
+        lambda: world.consumer.take_away(TOPIC, 0, how="on_lost"),
+        lambda: world.consumer.give(TOPIC, 0),
+        [message, world.message(2)],
+    )
+    assert world.shown() == [7]
+    assert world.consumer.offsets == {}
 
 
 def test_a_scrape_before_a_rebalance_commits_nothing_after_it() -> None:
@@ -168,3 +193,16 @@ def test_a_missing_topic_is_the_end_and_a_passing_error_is_told() -> None:
     world = _World()
     with pytest.raises(MetricsError, match=f"{TOPIC}: no such topic; see `headrace topics check`"):
         world.play([missing])
+
+
+def test_a_scrape_that_waited_in_vain_is_not_committed_behind_its_back() -> None:
+    world = _World()
+    position = {(TOPIC, 0): Position(1, NOW_MS)}
+    assert not world.offsets.ask(position, 0.0)
+    world.offsets.commit_asked({(TOPIC, 0)})
+    assert world.consumer.commits == []
+    asking = threading.Thread(target=world.offsets.ask, args=(position, 60.0))
+    asking.start()
+    wait_until(lambda: world.offsets.commit_asked({(TOPIC, 0)}) or world.consumer.commits, "the commit")
+    asking.join()
+    assert world.consumer.commits == [(0, 1, True)]

@@ -1,6 +1,7 @@
 """A page in both formats, and the server that gives it out."""
 
 import socket
+import threading
 import urllib.request
 
 import pytest
@@ -80,3 +81,25 @@ def test_the_server_gives_what_it_is_told_and_minds_no_one_who_hangs_up() -> Non
             serve(answer, "127.0.0.1", port, setting="a.port", host_setting="a.host"),
         ):
             pass
+
+
+def test_nothing_happens_for_whoever_hangs_up_before_the_answer_is_ready() -> None:
+    is_asked, has_hung_up, sending = threading.Event(), threading.Event(), []
+
+    def answer(path: str, _accept: str) -> Answer:
+        if path == "/slow":
+            is_asked.set()
+            has_hung_up.wait(30)
+        return Answer(200, b"x", on_sending=lambda: sending.append(path))
+
+    with serve(answer, "127.0.0.1", 0, setting="a.port", host_setting="a.host") as port:
+        with socket.create_connection(("127.0.0.1", port)) as impatient:
+            impatient.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+            is_asked.wait(30)
+        has_hung_up.set()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/patient", timeout=10) as given:
+            assert given.read() == b"x"
+        running = [thread for thread in threading.enumerate() if "process_request" in thread.name]
+        for thread in running:
+            thread.join(30)
+    assert sending == ["/patient"]
