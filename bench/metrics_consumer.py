@@ -61,6 +61,7 @@ def statistics(instance: str, sequence: int, began_ms: int) -> dict[str, Any]:
         "spooled": 0,
         "in_flight": 0,
         "dropped": [],
+        "spool_bytes": 0,
         "calls": [
             {
                 "module_name": f"module{number}",

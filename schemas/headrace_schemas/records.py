@@ -130,6 +130,7 @@ class Statistics(TypedDict):
     spooled: int
     in_flight: int
     dropped: list[Count]
+    spool_bytes: int
     calls: list[CallStatistics]
 
 

@@ -34,6 +34,7 @@ def statistics(sequence, calls):
         "spooled": 0,
         "in_flight": 0,
         "dropped": [],
+        "spool_bytes": 0,
         "calls": [
             {
                 "module_name": "m",

@@ -47,6 +47,7 @@ def record(calls: list[dict[str, Any]] | None = None, **changes: Any) -> Statist
             "spooled": 0,
             "in_flight": 0,
             "dropped": [],
+            "spool_bytes": 0,
             "calls": calls or [],
             **changes,
         },

@@ -77,6 +77,7 @@ def _add_producers(page: Page, producers: Sequence[Producer]) -> None:
         latest.setdefault((each.service, each.environment, OTHER), []).append(each)
     for whose, several in latest.items():
         page.add(names.LAST_REPORT, max(each.appended_ms for each in several) / 1000, *whose)
+        page.add(names.SPOOL_BYTES, sum(each.spool_bytes for each in several), *whose)
         page.add(names.IMBALANCE, sum(each.imbalance for each in several), *whose)
         for term in several[0].terms:
             page.add(names.PRODUCER_RECORDS, sum(each.terms[term] for each in several), *whose, term)

@@ -65,6 +65,7 @@ class Producer:
         is_last: it said that it ends.
         terms: its loss ledger.
         series: all that it counted.
+        spool_bytes: what it has on disk.
     """
 
     instance: str
@@ -76,6 +77,7 @@ class Producer:
     is_last: bool
     terms: dict[str, int]
     series: Series
+    spool_bytes: int
 
     @property
     def imbalance(self) -> int:
@@ -159,6 +161,7 @@ class Producers:
             is_last=record["is_last"],
             terms=ledger_terms(record),
             series=series,
+            spool_bytes=record["spool_bytes"],
         )
         self._known.move_to_end(key)
         while len(self._known) > self._limit:

@@ -45,7 +45,7 @@ def series_of(record: Statistics) -> Series:
 def why_unusable(record: Statistics) -> str | None:
     """Return what is wrong with the figures of a record that could be decoded, or None."""
     terms = ledger_terms(record)
-    if record["sequence"] < 1 or record["started_at_ms"] < 0 or min(terms.values()) < 0:
+    if min(record["sequence"] - 1, record["started_at_ms"], record["spool_bytes"], *terms.values()) < 0:
         return "a count, a time or the sequence is negative"
     for each in record["calls"]:
         if len(each["latency_counts"]) not in {0, len(BOUNDS_S) + 1}:

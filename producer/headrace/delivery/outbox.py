@@ -121,6 +121,10 @@ class Outbox:
             self._spool.adopt()
         return sent
 
+    def spool_bytes(self) -> int:
+        """Return how much this process has on disk."""
+        return 0 if self._spool is None else self._spool.size_bytes()
+
     def pending(self) -> int:
         """Return how many records are with the sink."""
         return self._sink.pending()

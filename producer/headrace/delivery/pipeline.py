@@ -194,7 +194,13 @@ class Pipeline:
             self._outbox,
             Finishers(self._config, instance, Protection(self._config, self._keys, self._redactors)),
             self._ledger,
-            StatisticsPublisher(self.counters, self._ledger, self._config.telemetry, clock=self._clock),
+            StatisticsPublisher(
+                self.counters,
+                self._ledger,
+                self._config.telemetry,
+                clock=self._clock,
+                spool_bytes=self._outbox.spool_bytes,
+            ),
             complaints=self._complaints,
             clock=self._clock,
         )

@@ -31,6 +31,7 @@ class StatisticsPublisher:
         telemetry: how often, and the names in the records.
         clock: seconds, monotonic.
         time_ns: Unix time in nanoseconds.
+        spool_bytes: tells how much is on disk; asked only while something is.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class StatisticsPublisher:
         *,
         clock: Callable[[], float] = time.monotonic,
         time_ns: Callable[[], int] = time.time_ns,
+        spool_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
         self._counters = counters
         self._ledger = ledger
         self._telemetry = telemetry
         self._clock = clock
         self._time_ns = time_ns
+        self._spool_bytes = spool_bytes
         self._started_at_ms = time_ns() // 1_000_000
         self._sequence = 0
         self._due_s: float | None = None
@@ -118,6 +121,7 @@ class StatisticsPublisher:
             "spooled": ledger.spooled,
             "in_flight": ledger.in_flight,
             "dropped": [Count(name=reason, count=count) for reason, count in sorted(ledger.dropped.items())],
+            "spool_bytes": self._spool_bytes() if ledger.spooled else 0,
             "calls": self._counters.snapshot(seal=is_last),
         }
         return Outgoing("statistics", record)

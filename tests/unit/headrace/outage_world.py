@@ -68,6 +68,7 @@ def statistics_of(sequence: int, *, is_last: bool = False) -> Outgoing:
         "spooled": 0,
         "in_flight": 0,
         "dropped": [],
+        "spool_bytes": 0,
         "calls": [],
     }
     return Outgoing("statistics", record)  # type: ignore[arg-type]

@@ -197,6 +197,7 @@ def test_a_snapshot_is_what_the_contract_takes():
         "spooled": 0,
         "in_flight": 0,
         "dropped": [],
+        "spool_bytes": 0,
         "calls": counters.snapshot(),
     }
     codec = statistics_codec()

@@ -13,10 +13,11 @@ import pytest
 from headrace.config import load
 from headrace.config.telemetry import Rotation
 from headrace.delivery.outgoing import Outgoing
-from headrace.delivery.spool import Spool, spool_for
+from headrace.delivery.spool import Spool, lines, spool_for
 from headrace.delivery.spool.folder import Folder
 from headrace.delivery.spool.replay import Replay
 from headrace.ledger import Ledger
+from tests.support.statistics import record
 from tests.unit.headrace.outage_world import feedback_of
 from tests.unit.headrace.test_sinks import record_of
 
@@ -82,6 +83,22 @@ def test_what_is_appended_is_replayed_in_order_and_then_gone(root: Path, clock: 
     assert files(root) == []
     spool.close()
     assert list(root.iterdir()) == []
+
+
+def test_its_size_is_that_of_its_files_until_they_are_replayed(root: Path, clock: Clock) -> None:
+    spool = spool_of(root, clock)
+    assert spool.size_bytes() == 0
+    keep(spool, 1, 2, 3)
+    assert spool.size_bytes() == sum(file.stat().st_size for file in root.rglob("*") if file.is_file()) > 0
+    replayed(spool)
+    assert spool.size_bytes() == 0
+
+
+def test_a_statistics_record_that_a_release_before_spooled_can_still_be_sent() -> None:
+    now = record(spool_bytes=0)
+    before = {name: value for name, value in now.items() if name != "spool_bytes"}
+    line = lines.encode(Outgoing("statistics", before))  # type: ignore[arg-type]
+    assert lines.decode(line).record == now
 
 
 def test_a_record_comes_back_as_it_was(root: Path, clock: Clock) -> None:

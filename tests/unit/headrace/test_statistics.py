@@ -1,5 +1,6 @@
 """Statistics are cumulative: whatever is lost, repeated or reordered, the newest record of each instance tells all."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -71,10 +72,22 @@ def test_a_record_says_whose_it_is_and_what_the_ledger_knows():
         "spooled": 0,
         "in_flight": 1,
         "dropped": [{"name": "queue_full", "count": 1}],
+        "spool_bytes": 0,
         "calls": [],
     }
     assert record["release"]
     assert record["calls"][0]["calls"] == 1
+
+
+@pytest.mark.parametrize(("spooled", "said"), [(False, 0), (True, 4_096)])
+def test_a_record_says_how_much_is_on_disk_and_asks_the_disk_only_where_something_is(spooled, said):
+    asked, counters, ledger = [], Counters(), Ledger("host-1")
+    counters.add(KEY, 0.5)
+    if spooled:
+        ledger.open().spool()
+    statistics = StatisticsPublisher(counters, ledger, Telemetry(), spool_bytes=lambda: asked.append(1) or 4_096)
+    assert statistics.take_last().record["spool_bytes"] == said
+    assert bool(asked) == spooled
 
 
 def test_while_one_is_under_way_none_is_taken_and_the_next_is_the_newest():

@@ -25,9 +25,10 @@ from headrace_schemas import (
     names,
     topics,
 )
-from headrace_schemas.codec import MARKER, interaction_codec
+from headrace_schemas.codec import MARKER, interaction_codec, statistics_codec
 from headrace_schemas.registry import CURRENT, fingerprint_of
 from headrace_schemas.vectors import EXAMPLE
+from tests.support.statistics import record as statistics_record
 
 _PYTHON = {"string": str, "bytes": bytes, "long": int, "int": int, "double": float, "boolean": bool}
 _NESTED = {"Header": Header, "Count": Count, "CallStatistics": CallStatistics, "UsageStatistics": UsageStatistics}
@@ -114,6 +115,16 @@ def test_records_of_the_first_release_are_still_read() -> None:
     fastavro.schemaless_writer(buffer, fastavro.parse_schema(older), without, strict=True)
     message = MARKER + fingerprint_of(older) + buffer.getvalue()
     assert interaction_codec().decode(message) == EXAMPLE
+
+
+def test_statistics_of_the_first_release_are_still_read() -> None:
+    older = _schema("statistics.v1.0.avsc")
+    now = statistics_record(spooled=3, sampled=3, spool_bytes=0)
+    without = {name: value for name, value in now.items() if name != "spool_bytes"}
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(older), without, strict=True)
+    message = MARKER + fingerprint_of(older) + buffer.getvalue()
+    assert statistics_codec().decode(message) == now
 
 
 def test_the_interaction_is_flat_so_that_a_columnar_reader_can_decode_it() -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "RECORDS_DELIVERED",
     "RECORDS_DROPPED",
     "RECORDS_SAMPLED",
+    "SPOOL_BYTES",
 ]
 
 _SERVICE: Final = ("service", "environment")
@@ -72,6 +73,13 @@ PRODUCER_RECORDS: Final = _gauge(
     (*_PRODUCER, "term"),
     "Terms: sampled, adopted, delivered, spooled, in_flight, dropped. spooled is the size of the spool in records.",
 )
+SPOOL_BYTES: Final = _gauge(
+    "headrace_producer_spool_bytes",
+    "Size on disk of what a producer has spooled, as it last told it.",
+    "bytes",
+    _PRODUCER,
+    "With what it has taken over from a dead process. Producers older than this figure tell 0.",
+)
 IMBALANCE: Final = _gauge(
     "headrace_producer_ledger_imbalance_records",
     "sampled + adopted - delivered - spooled - in_flight - dropped; anything but 0 is a bug.",
@@ -87,5 +95,6 @@ PRODUCERS: Final = (
     PRODUCER_COUNT,
     LAST_REPORT,
     PRODUCER_RECORDS,
+    SPOOL_BYTES,
     IMBALANCE,
 )

@@ -75,6 +75,13 @@ class Folder:
             return None
         return cls(path, descriptor)
 
+    def size_bytes(self) -> int:
+        """Return the size of all files in it; of a folder that cannot be read, 0."""
+        try:
+            return sum(file.stat().st_size for file in self.path.iterdir())
+        except OSError:
+            return 0
+
     def segments(self) -> Iterator[Path]:
         """Yield the segments in it.
 

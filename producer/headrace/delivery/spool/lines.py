@@ -1,6 +1,7 @@
 """A spooled record as a line of JSON, and back."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
 from headrace.delivery.outgoing import Kind, Outgoing
@@ -8,6 +9,9 @@ from headrace.delivery.outgoing import Kind, Outgoing
 __all__ = ["KINDS", "decode", "encode"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+_ADDED: Final[Mapping[Kind, Mapping[str, Any]]] = {"statistics": {"spool_bytes": 0}}
+"""Kind -> fields that a release before did not write, with their defaults."""
 
 
 def encode(outgoing: Outgoing) -> bytes:
@@ -32,4 +36,4 @@ def decode(line: bytes) -> Outgoing:
     kind, record = (value.get("kind"), value.get("record")) if isinstance(value, dict) else (None, None)
     if kind not in KINDS or not isinstance(record, dict):
         raise ValueError("the line holds no record")
-    return Outgoing(kind, cast("Any", record))
+    return Outgoing(kind, cast("Any", {**_ADDED.get(kind, {}), **record}))

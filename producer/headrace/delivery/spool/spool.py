@@ -119,6 +119,10 @@ class Spool:
         """Tell whether records of a kind wait, of this process or of the one it has taken over."""
         return kind in self._writers or any(segment.kind == kind for segment in self._waiting)
 
+    def size_bytes(self) -> int:
+        """Return the size on disk of what is this process's own, and of what it has taken over."""
+        return sum(folder.size_bytes() for folder in (self._own, self._adopted) if folder is not None)
+
     def next_segment(self, kind: Kind) -> Segment | None:
         """Hand out the oldest segment of a kind for replay; give it back by `put_back` or `finish`."""
         if not any(segment.kind == kind for segment in self._waiting):
