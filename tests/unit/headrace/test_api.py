@@ -35,6 +35,7 @@ PUBLIC = {
 HEAVY = [
     "dspy",
     "duckdb",
+    "numba",
     "deltalake",
     "polars",
     "pyarrow",
