@@ -17,21 +17,22 @@ def flat(*phases: tuple[int, float | None]) -> list[float | None]:
     return list(chain.from_iterable([value] * minutes for minutes, value in phases))
 
 
-def test_a_prometheus_that_scrapes_nothing_says_so(scene: Scene) -> None:
+def test_a_prometheus_that_scrapes_no_metrics_consumer_says_so(scene: Scene) -> None:
     build = {"consumer": "metrics", "release": "1", "python": "3.12"}
+    scene.add("headrace_build_info", flat((50, 1)), **{**build, "consumer": "dataset"})  # no call is watched by it
     scene.add("headrace_build_info", flat((20, None), (20, 1), (10, None)), **build)
     scene.quiet("HeadraceNotWatched", 3, 20, 30, 39, 46)
-    scene.fires("HeadraceNotWatched", 10, CRITICAL)
+    scene.fires("HeadraceNotWatched", 10, {**CRITICAL, "consumer": "metrics"})
     scene.says(
         "HeadraceNotWatched",
         10,
-        CRITICAL,
+        {**CRITICAL, "consumer": "metrics"},
         {
-            "summary": "Prometheus sees no Headrace consumer, so no other alert can fire: 0 consumers",
-            "description": "Alert: Prometheus sees no Headrace consumer, so no other alert can fire\n"
+            "summary": "Prometheus sees no metrics consumer, so no call is watched: 0 consumers",
+            "description": "Alert: Prometheus sees no metrics consumer, so no call is watched\n"
             "Current: 0 consumers\n"
             "Threshold: 1\n"
-            "Action: Start the consumers, look at Prometheus' targets",
+            "Action: Start headrace consume metrics, look at Prometheus' targets",
             "runbook_url": "docs/operations.md#alert-headracenotwatched",
         },
     )
@@ -42,8 +43,8 @@ def test_a_kind_of_consumer_that_runs_nowhere_any_more_fires_until_one_is_back(s
     kept = {"release": "1", "python": "3.12"}
     scene.add("headrace_build_info", flat((20, 1), (30, None), (10, 1)), consumer="dataset", **kept)
     # Another takes its place with another address, as on Kubernetes: nothing fires.
-    scene.add("headrace_build_info", flat((20, 1), (40, None)), consumer="metrics", **kept)
-    scene.add("headrace_build_info", flat((20, None), (40, 1)), instance="two:9464", consumer="metrics", **kept)
+    scene.add("headrace_build_info", flat((20, 1), (40, None)), consumer="feedback", **kept)
+    scene.add("headrace_build_info", flat((20, None), (40, 1)), instance="two:9464", consumer="feedback", **kept)
     scene.quiet("HeadraceConsumerGone", 19, 22, 55)
     scene.fires("HeadraceConsumerGone", 40, {**CRITICAL, "consumer": "dataset"})
     scene.check()

@@ -4,7 +4,9 @@
     counted        calls and failures of each window, recorded
     quality        success rate, p99 latency, p99 cost: the document's thresholds
     burn_rate      failures that use up the error budget too fast
-    system         Headrace itself
+    consumers      do they run, keep up, read what comes, and have room
+    producers      do they report, and is every record accounted for
+    dataset        does it grow, and does one reason keep most out of it
     render         all of them -> one rule file
 
 A rule's section in docs/operations.md is "Alert <name>"; a test compares both.

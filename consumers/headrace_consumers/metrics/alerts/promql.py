@@ -6,7 +6,25 @@ from typing import Final
 from headrace_consumers.metrics.alerts.rule import duration
 from headrace_consumers.metrics.names import metric
 
-__all__ = ["at_most", "figure", "grown", "listed", "named", "number", "one_of", "percent", "total"]
+__all__ = [
+    "COUNT",
+    "LASTING",
+    "SHARE",
+    "at_most",
+    "figure",
+    "grown",
+    "listed",
+    "named",
+    "number",
+    "one_of",
+    "percent",
+    "total",
+]
+
+COUNT: Final = '{{ printf "%.0f" $value }}'
+SHARE: Final = "{{ $value | humanizePercentage }}"
+LASTING: Final = "{{ $value | humanizeDuration }}"
+"""Templates of an alert's value: a count, a share, seconds."""
 
 _DIGITS: Final = 10
 """More would be floating-point noise, as in 14.4 * (1 - 0.95)."""

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from headrace.config import Config, check_latency_thresholds
 from headrace_consumers.metrics.alerts.burn_rate import burn_rates, never_reached, windows
+from headrace_consumers.metrics.alerts.consumers import consumers
 from headrace_consumers.metrics.alerts.counted import counted
+from headrace_consumers.metrics.alerts.dataset import dataset
+from headrace_consumers.metrics.alerts.producers import producers
 from headrace_consumers.metrics.alerts.quality import quality
 from headrace_consumers.metrics.alerts.render import render
 from headrace_consumers.metrics.alerts.rule import Alert, Group
-from headrace_consumers.metrics.alerts.system import system
 
 __all__ = ["RuleFile", "alerts_of", "groups_of", "rule_file"]
 
@@ -60,7 +62,9 @@ def groups_of(config: Config) -> list[Group]:
         *counted({alerts.window_s, *windows(alerts)}),
         quality(thresholds, alerts),
         burn_rates(thresholds.min_success_rate, alerts),
-        system(alerts, config.filters.environments),
+        consumers(alerts),
+        producers(alerts),
+        dataset(alerts, config.filters.environments),
     ]
     return [group for group in groups if group.rules]
 

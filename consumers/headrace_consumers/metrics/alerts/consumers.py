@@ -1,0 +1,118 @@
+"""The consumers: do they run, keep up, read what comes, and have room?"""
+
+from typing import Final
+
+from headrace.config.alerts import Alerts
+from headrace_consumers.metrics.alerts.promql import COUNT, LASTING, SHARE, grown, named, number, percent
+from headrace_consumers.metrics.alerts.rule import Alert, Group, duration, spoken
+
+__all__ = ["consumers"]
+
+_MINUTE_S: Final = 60
+_RECENTLY_S: Final = 600
+_DAY_S: Final = 86_400
+"""What has been away for longer was taken away on purpose."""
+
+
+def consumers(alerts: Alerts) -> Group:
+    """Return the rules of the consumers' processes."""
+    return Group(
+        "headrace-consumers",
+        (_not_watched(), _consumer_gone(), _lag(alerts), _dead_letters(alerts), _circuit_open(), _disk(alerts)),
+    )
+
+
+def _not_watched() -> Alert:
+    return Alert(
+        name="HeadraceNotWatched",
+        expression=f'absent({named("headrace_build_info")}{{consumer="metrics"}})',
+        for_s=5 * _MINUTE_S,
+        severity="critical",
+        headline="Prometheus sees no metrics consumer, so no call is watched",
+        subject=(),
+        current="0 consumers",
+        threshold="1",
+        action="Start headrace consume metrics, look at Prometheus' targets",
+    )
+
+
+def _consumer_gone() -> Alert:
+    build = f'{named("headrace_build_info")}{{consumer!="metrics"}}'
+    return Alert(
+        name="HeadraceConsumerGone",
+        expression=(
+            f"group by (consumer) (present_over_time({build}[{duration(_DAY_S)}]))\n"
+            f"unless group by (consumer) ({build})"
+        ),
+        for_s=2 * _MINUTE_S,
+        severity="critical",
+        headline="A consumer runs nowhere any more",
+        subject=(("Consumer", "{{ $labels.consumer }}"),),
+        current="0",
+        threshold="1",
+        action="Read the last line of its log, mend what it names, start it again",
+    )
+
+
+def _lag(alerts: Alerts) -> Alert:
+    return Alert(
+        name="HeadraceConsumerLag",
+        expression=f"max by (job, topic) ({named('headrace_consumer_lag_seconds')}) > {alerts.max_lag_s}",
+        for_s=5 * _MINUTE_S,
+        severity="warning",
+        headline="A consumer is behind",
+        subject=(("Job", "{{ $labels.job }}"), ("Topic", "{{ $labels.topic }}")),
+        current=LASTING,
+        threshold=spoken(alerts.max_lag_s),
+        action="Look whether it is stuck or too slow, start more members up to the number of partitions",
+    )
+
+
+def _dead_letters(alerts: Alerts) -> Alert:
+    window_s = alerts.window_s
+    return Alert(
+        name="HeadraceDeadLetters",
+        expression=f"{grown('headrace_dead_letters_total', ('topic', 'reason'), window_s)} > {alerts.max_dead_letters}",
+        for_s=0,
+        severity="warning",
+        headline="Records cannot be read",
+        subject=(("Topic", "{{ $labels.topic }}"), ("Reason", "{{ $labels.reason }}")),
+        current=f"{COUNT} in {spoken(window_s)}",
+        threshold=str(alerts.max_dead_letters),
+        action="Run headrace deadletter ls",
+    )
+
+
+def _circuit_open() -> Alert:
+    opened = named("headrace_consumer_circuit_open")
+    # It says so and ends. A supervisor may start it again and again; or it is gone, and this was the last that it said.
+    return Alert(
+        name="HeadraceCircuitOpen",
+        expression=(
+            f"max by (consumer, topic) (max_over_time({opened}[{duration(_RECENTLY_S)}])) > 0\n"
+            f"or max by (consumer, topic) (last_over_time({opened}[{duration(_DAY_S)}])) > 0\n"
+            f"unless on (consumer, topic) {opened}"
+        ),
+        for_s=0,
+        severity="critical",
+        headline="A consumer has stopped, since nearly nothing can be read",
+        subject=(("Consumer", "{{ $labels.consumer }}"), ("Topic", "{{ $labels.topic }}")),
+        current="stopped by its circuit breaker",
+        threshold="dataset.dead_letter_limits",
+        action="Read the last line of its log, mend what it names, start it again; nothing is lost",
+    )
+
+
+def _disk(alerts: Alerts) -> Alert:
+    free = f"{named('headrace_disk_free_bytes')} / {named('headrace_disk_size_bytes')}"
+    return Alert(
+        name="HeadraceDiskNearlyFull",
+        expression=f"min by (job, instance, folder) ({free}) < {number(alerts.min_disk_free_share)}",
+        for_s=5 * _MINUTE_S,
+        severity="critical",
+        headline="A consumer's disk is nearly full",
+        subject=(("Instance", "{{ $labels.instance }}"), ("Folder", "{{ $labels.folder }}")),
+        current=f"{SHARE} free",
+        threshold=f"{percent(alerts.min_disk_free_share)} free",
+        action="Make room: once it is full, nothing is committed until there is some",
+    )
