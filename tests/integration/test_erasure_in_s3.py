@@ -1,8 +1,12 @@
 """Erased from tables in a real S3-compatible server: exactly the person's rows, whatever happens meanwhile."""
 
 import datetime as dt
+import itertools
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 
@@ -170,6 +174,29 @@ def test_killed_at_a_step_the_next_one_does_the_rest(with_sides, tmp_path, step,
     ]  # fmt: skip
 
 
+def test_processes_killed_at_each_step_in_turn(with_sides, tmp_path):
+    config = {"dataset": {"path": with_sides.uri, "storage_options": with_sides.s3.options()}}
+    (tmp_path / "headrace.json").write_text(json.dumps(config))
+
+    def erase(kill_at):
+        command = [sys.executable, "-m", "headrace_consumers.cli", "erase", "--pseudonym", person(1), "--apply"]
+        command += ["--config", str(tmp_path / "headrace.json"), "--certificate", str(tmp_path / f"{kill_at}.json")]
+        environment = {**os.environ, **({"HEADRACE_TEST_KILL_AT": kill_at} if kill_at else {})}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+    for step, edge in itertools.product(ErasureStep, ("before", "after")):
+        killed = erase(f"{edge}:{step}")
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        append(with_sides.table(), [of_person(1, f"{edge} {step}"), of_person(2, f"{edge} {step}")])
+    done = erase(None)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "None.json").read_text())
+    assert [sum(table["rows"].values()) for table in told["tables"]] == [2, 2, 2]  # one came before the suppression
+    assert offsets(with_sides, "-sightings") == offsets(with_sides, "-feedback") == [2]
+    assert with_sides.rows()["subject_id"].to_list() == [person(2)] * 11
+    assert with_sides.holding(1) == []
+
+
 def test_two_beside_appenders_and_a_maintainer_nothing_else_goes_and_nothing_slips_through(ground, tmp_path):
     ground.table()
     failures = []
@@ -276,12 +303,13 @@ def test_old_files_that_the_store_does_not_give_are_not_taken_for_damaged(ground
 def test_damaged_objects_of_nobody_are_told_and_one_of_the_table_is_no_success(ground, tmp_path):
     append(ground.table(), [of_person(1, "a"), of_person(2, "b")])
     store = store_at(ground.uri, ground.options())
-    for name, content in (("0", b""), ("1", b"rubbish" * 99)):
+    torn = b"PAR1" + b"\xff" * 99 + (80).to_bytes(4, "little") + b"PAR1"  # of this Arrow makes an OSError
+    for name, content in (("0", b""), ("1", b"rubbish" * 99), ("2", torn)):
         store.stage(f"ingest_date=2026-11-27/{name}.parquet").write(content)
         store.publish(f"ingest_date=2026-11-27/{name}.parquet")
     made = ground.erasure(1).run(tmp_path / "c.json")
-    assert made.tables[0].unreadable == [f"{ground.uri}/ingest_date=2026-11-27/{n}.parquet" for n in (0, 1)]
-    (named,) = [path for path in ground.folder.rglob("*.parquet") if path.stem not in {"0", "1"}]
+    assert made.tables[0].unreadable == [f"{ground.uri}/ingest_date=2026-11-27/{n}.parquet" for n in range(3)]
+    (named,) = [path for path in ground.folder.rglob("*.parquet") if path.stem not in {"0", "1", "2"}]
     named.write_bytes(b"rubbish" * 99)
     with pytest.raises(TableError, match="nobody knows whose rows"):
         ground.erasure(2).run(tmp_path / "d.json")

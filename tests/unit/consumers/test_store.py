@@ -57,6 +57,17 @@ def test_discard_removes_it_and_does_not_mind_that_it_is_gone(tmp_path):
     assert not (tmp_path / NAME).exists()
 
 
+def test_deleting_for_good_spares_all_others_and_does_not_mind_what_is_gone(tmp_path):
+    store = LocalStore(tmp_path)
+    names = [f"ingest_date=2026-11-2{day}/{name}.parquet" for day in range(2) for name in "ab"]
+    for name in names:
+        store.stage(name)
+    store.discard(names[0])
+    store.delete_for_good(names[:3])
+    assert [name for name, _ in store.files()] == names[3:]
+    assert store.keeps_deleted() is False
+
+
 @pytest.mark.parametrize("name", ["../a.parquet", "a/../../b", "/etc/a", ""])
 def test_nothing_is_written_outside_the_table(tmp_path, name):
     with pytest.raises(ValueError, match="no name inside the table"):
