@@ -15,7 +15,7 @@ import headrace
 from headrace_consumers.demo.program import DraftReply, OfflineLM, happening
 from headrace_consumers.demo.tickets import Mishap
 
-CALLERS, PAUSE_S, SLOW_S = 4, 0.05, 0.5
+CALLERS, PAUSE_S, SLOW_S = 4, 0.05, 2.0  # slower than what a busy machine does to the other calls
 
 
 class extract_requirements(dspy.Signature):  # noqa: N801  # the document's name
