@@ -8,7 +8,7 @@ from headrace_consumers.dataset.kafka.message import Message
 from headrace_schemas import Interaction, Registry, interaction_codec
 from tests.support.interactions import NOW_MS, interaction
 
-__all__ = ["mutants"]
+__all__ = ["mutants", "mutated"]
 
 _CODEC = interaction_codec()
 _FIELDS: dict[str, Any] = {
@@ -45,6 +45,11 @@ def mutants(count: int, seed: int, first_offset: int = 0) -> Iterator[Message]:
             value = None
         append_time_ms = None if chance.random() < 0.005 else NOW_MS
         yield Message(0, offset, key, value, append_time_ms)
+
+
+def mutated(value: bytes, chance: random.Random) -> bytes:
+    """Return bytes that one mutation made of others."""
+    return chance.choice(_BYTE_MUTATIONS)(value, chance)
 
 
 def _valid(chance: random.Random, number: str) -> Interaction:

@@ -4,7 +4,6 @@ Distributions of cost and tokens go into the totals; the newest hour of outcomes
 interval, and of each latency bucket the newest call, which an exemplar names.
 """
 
-import math
 from bisect import bisect_left
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import OTHER, Labels
 from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.producers import LATE_MS, Result
-from headrace_consumers.metrics.series import Key, Series, Vector
+from headrace_consumers.metrics.series import Key, Series, Vector, is_figure
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue import samples as names
 from headrace_consumers.monitoring.catalogue.calls import CALL, CALL_DURATION
@@ -34,6 +33,9 @@ MAX_CALLS: Final = 200
 """Modules, versions, signatures and environments that are estimated for."""
 _REMEMBERED: Final = 20_000
 """Record ids of a partition: a record that was sent twice comes within an outage of its producer."""
+
+_LEAST: Final = 1e-9
+"""Of the probabilities; a record that stands for more calls than this allows is none of ours."""
 
 _Whose: TypeAlias = tuple[str, ...]
 log = structlog.get_logger("headrace.metrics")
@@ -225,8 +227,8 @@ def _one(bounds: Sequence[float], value: float, weight: float) -> Vector:
 
 
 def _why_unusable(record: Interaction) -> str:
-    if not 0 < record["inclusion_probability"] <= 1:
-        return "the inclusion probability is not in (0, 1]"
+    if not _LEAST <= record["inclusion_probability"] <= 1:
+        return f"the inclusion probability is not from {_LEAST:g} to 1"
     figures = (
         record["latency_ms"],
         record["cost_usd"],
@@ -237,5 +239,5 @@ def _why_unusable(record: Interaction) -> str:
         record["cache_hits"],
         record["redactions"],
     )
-    is_good = all(figure is None or (math.isfinite(figure) and figure >= 0) for figure in figures)
-    return "" if is_good else "a figure is negative or not finite"
+    is_good = all(figure is None or is_figure(figure) for figure in figures)
+    return "" if is_good else "a figure is negative, not finite or beyond all reason"

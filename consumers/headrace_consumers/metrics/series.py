@@ -3,7 +3,6 @@
 The labels are the names in the record; how many are told apart is decided later, in `labels`.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
@@ -11,7 +10,7 @@ from headrace_consumers.monitoring.catalogue import calls, producers
 from headrace_schemas import CallStatistics, Statistics
 from headrace_schemas.latency import BOUNDS_S
 
-__all__ = ["LATE", "Key", "Series", "Vector", "ledger_terms", "series_of", "why_unusable"]
+__all__ = ["LATE", "Key", "Series", "Vector", "is_figure", "ledger_terms", "series_of", "why_unusable"]
 
 Key: TypeAlias = tuple[str, tuple[str, ...]]
 """A metric's name, and the values of its labels."""
@@ -19,6 +18,7 @@ Vector: TypeAlias = list[float]
 """A counter's value; or a histogram's counts by bucket, the last without a bound, not cumulative, and then the sum."""
 Series: TypeAlias = dict[Key, Vector]
 
+_MOST: Final = 1e15
 LATE: Final[Mapping[str, str | None]] = {
     calls.CALLS_TOTAL.name: calls.LATE_CALLS.name,
     calls.CALL_ERRORS.name: calls.LATE_CALL_ERRORS.name,
@@ -45,8 +45,10 @@ def series_of(record: Statistics) -> Series:
 def why_unusable(record: Statistics) -> str | None:
     """Return what is wrong with the figures of a record that could be decoded, or None."""
     terms = ledger_terms(record)
-    if min(record["sequence"] - 1, record["started_at_ms"], record["spool_bytes"], *terms.values()) < 0:
-        return "a count, a time or the sequence is negative"
+    if not all(
+        map(is_figure, (record["sequence"] - 1, record["started_at_ms"], record["spool_bytes"], *terms.values()))
+    ):
+        return "a count, a time or the sequence is negative or beyond all reason"
     for each in record["calls"]:
         if len(each["latency_counts"]) not in {0, len(BOUNDS_S) + 1}:
             return f"{len(each['latency_counts'])} latency counts instead of {len(BOUNDS_S) + 1}"
@@ -55,9 +57,14 @@ def why_unusable(record: Statistics) -> str | None:
         for use in each["usage"]:
             figures += [use["sampled"], use["weight"], use["tokens_input"], use["tokens_output"]]
             figures += [use["cost_usd"], use["unknown_cost"]]
-        if not all(math.isfinite(figure) and figure >= 0 for figure in figures):
-            return "a figure is negative or not finite"
+        if not all(map(is_figure, figures)):
+            return "a figure is negative, not finite or beyond all reason"
     return None
+
+
+def is_figure(value: float) -> bool:
+    """Tell whether something counted or measured may be so large; one that lies would outweigh all others for good."""
+    return 0 <= value <= _MOST
 
 
 def ledger_terms(record: Statistics) -> dict[str, int]:

@@ -69,14 +69,17 @@ class Page:
 
         Args:
             metric: of the list.
-            vector: the counts by bucket, not cumulative, the last without a bound; and then the sum.
+            vector: the counts by bucket, not cumulative, the last without a bound; and then the sum. Counts may be
+                weights, and are rounded.
             labels: see `add`.
             bounds: other bounds than the list's.
             exemplars: calls in the buckets.
         """
         ends = [*(str(float(bound)) for bound in (bounds or metric.bounds)), "+Inf"]
         buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-        for place, (end, count) in enumerate(zip(ends, accumulate(vector[:-1]), strict=True)):
+        # OpenMetrics has whole counts only; the sum up to each bound is rounded, so that errors do not add up.
+        counts = map(round, accumulate(vector[:-1]))
+        for place, (end, count) in enumerate(zip(ends, counts, strict=True)):
             seen = (exemplars or {}).get(place)
             if seen is None or not 0 < len(seen.request_id) <= _LONGEST_ID:
                 buckets.append((end, count))

@@ -55,6 +55,14 @@ def test_in_openmetrics_a_bucket_tells_a_request() -> None:
     assert (with_one["0.08"].labels, with_one["0.08"].value) == ({"request_id": "r-1"}, 0.06)
 
 
+def test_weights_are_rounded_as_openmetrics_wants_whole_counts() -> None:
+    page = Page()
+    counts = [3.4, 3.4, 3.4, *[0.0] * (len(CALL_DURATION.bounds) - 2)]
+    page.add_histogram(CALL_DURATION, [*counts, 0.3], *_CALL)
+    (duration,) = text_string_to_metric_families(page.render(_OPENMETRICS)[0].decode())
+    assert [each.value for each in duration.samples][:4] == [3, 7, 10, 10]
+
+
 @pytest.mark.parametrize("request_id", ["", "r" * 119])
 def test_a_request_id_that_openmetrics_forbids_is_left_out(request_id: str) -> None:
     assert b"request_id" not in _page(request_id).render(_OPENMETRICS)[0]

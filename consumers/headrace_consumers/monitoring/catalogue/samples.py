@@ -60,7 +60,7 @@ CALL_COST: Final = Metric(
     name="headrace_call_cost_usd",
     kind=Kind.histogram,
     help="Cost of a call, estimated for all calls from the sampled ones.",
-    comment="Counts are weights, so they need not be whole. `quality_thresholds.max_cost_p99_usd` is one of the "
+    comment="Counts are weights, rounded. `quality_thresholds.max_cost_p99_usd` is one of the "
     "bounds. Calls of unknown cost are not in it; a cache hit costs nothing.",
     unit="usd",
     labels=CALL,
@@ -72,7 +72,7 @@ TOKEN_USAGE: Final = Metric(
     name="gen_ai_client_token_usage",
     kind=Kind.histogram,
     help="Tokens of a call, estimated for all calls from the sampled ones.",
-    comment="OpenTelemetry's gen_ai.client.token.usage with its advised buckets. Counts are weights.",
+    comment="OpenTelemetry's gen_ai.client.token.usage with its advised buckets. Counts are weights, rounded.",
     unit="tokens",
     labels=(*CALL, "gen_ai_token_type"),
     bounds=_TOKEN_BOUNDS,
