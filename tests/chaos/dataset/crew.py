@@ -99,7 +99,8 @@ def complaint(member: Member) -> str:
     """Return what it said or how it ended, where a supervisor should not see it; empty where all is well.
 
     Allowed ends: 0; killed by us; SIGTERM before the first line of its log, when Python itself is still starting; 1
-    with one line `headrace: what, where, what to do`.
+    with one line `headrace: what, where, what to do`; SIGALRM at the bound of its end, on a machine so busy that not
+    even the thread that watches over it ran in time.
     """
     plain = [line.rstrip() for line in member.log if not line.startswith("{")]
     code = member.process.returncode
@@ -107,7 +108,7 @@ def complaint(member: Member) -> str:
         return f"ended with {code} and a fault: {plain[-1]}"
     if code == -signal.SIGTERM and not member.log:
         return ""
-    if code not in {0, 1, -signal.SIGKILL}:
+    if code not in {0, 1, -signal.SIGKILL, -signal.SIGALRM}:
         return f"ended with {code}: {plain[-1:]}"
     if code == 1 and not (len(plain) == 1 and plain[0].startswith("headrace: ")):
         return f"ended with 1 and not with one line: {plain}"

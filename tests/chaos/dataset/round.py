@@ -103,11 +103,11 @@ class Round:
         return Outcome(
             owed,
             rows_under_fire=rows_under_fire,
-            killed=sum(member.process.returncode == -signal.SIGKILL for member in self.crew.all),
+            killed=self._ended_by(signal.SIGKILL),
             stopped=sum(member.was_stopped for member in self.crew.all),
             restarts=self.crew.restarts,
             fenced=self._said("fenced"),
-            cut_short=self._said("left at once"),
+            cut_short=self._said("left at once") + self._ended_by(signal.SIGALRM),
             merges=merges,
             maintainers_struck=self.maintainers.struck,
             problems=problems,
@@ -121,6 +121,9 @@ class Round:
         self.crew.kill()
         self.maintainers.kill()
         self.disk.remove()
+
+    def _ended_by(self, number: signal.Signals) -> int:
+        return sum(member.process.returncode == -number for member in self.crew.all)
 
     def _said(self, words: str) -> int:
         return sum(words in line for member in self.crew.all for line in member.log)
