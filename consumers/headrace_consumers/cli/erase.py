@@ -1,6 +1,7 @@
 """`headrace erase`: a person's rows out of the tables, and a certificate of it."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -10,7 +11,10 @@ from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines, shares
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from headrace.config import Config
+    from headrace_consumers.dataset.steps import Hook
     from headrace_consumers.erasure.certificate import Certificate
     from headrace_consumers.erasure.choices import Wanted
     from headrace_consumers.erasure.run import Plan
@@ -18,6 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLE", "command"]
 
 EXAMPLE: Final = "Example: headrace erase --subject 4711 --config headrace.json, and then again with --apply"
+
+_LOOKING: Final = "looking through the tables"
+_DOING: Final = {
+    "suppress": "telling the tables whom to refuse",
+    "rewrite": "rewriting files without the rows",
+    "take-out": "taking the rows out",
+    "purge": "deleting old files; one that a consumer may be writing has a while to go by itself",
+}
 
 
 def command(
@@ -61,7 +73,7 @@ def command(
     from headrace.errors import UsageError
     from headrace_consumers import logs
     from headrace_consumers.dataset.steps import hook_from_environment
-    from headrace_consumers.erasure.run import Erasure
+    from headrace_consumers.erasure.run import Erasure, Plan
 
     config = load(config_path)
     wanted = _wanted(config, subjects or [], pseudonyms or [], requests or [])
@@ -75,13 +87,33 @@ def command(
     if apply and not path.parent.is_dir():
         raise UsageError(f"--certificate {path}: no such folder")
     logs.configure("auto", "warning")
-    erasure = Erasure(config, wanted, now=lambda: dt.datetime.now(dt.UTC), hook=hook_from_environment())
-    if apply:
-        made = erasure.run(path)
-        print_json({**made.as_dict(), "certificate": str(path)}) if as_json else print_lines(_certified(made, path))
+    with _shown(hook_from_environment()) as hook:
+        erasure = Erasure(config, wanted, now=lambda: dt.datetime.now(dt.UTC), hook=hook)
+        done = erasure.run(path) if apply else erasure.look()
+    if isinstance(done, Plan):
+        told = {"applied": False, "tables": _planned(done)}
+        print_json(told) if as_json else print_lines(_plan_lines(done, wanted))
+    else:
+        print_json({**done.as_dict(), "certificate": str(path)}) if as_json else print_lines(_certified(done, path))
+
+
+@contextmanager
+def _shown(hook: "Hook") -> "Iterator[Hook]":
+    """Yield the hook; on a terminal one that shows meanwhile what is done, for it may take minutes."""
+    if not sys.stderr.isatty():
+        yield hook
         return
-    plan = erasure.look()
-    print_json({"applied": False, "tables": _planned(plan)}) if as_json else print_lines(_plan_lines(plan, wanted))
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status(_LOOKING, console=Console(stderr=True)) as line:
+
+        def show(point: str) -> None:
+            edge, _, step = point.partition(":")
+            line.update(_DOING.get(step, _LOOKING) if edge == "before" else _LOOKING)
+            hook(point)
+
+        yield show
 
 
 def _wanted(config: "Config", subjects: list[str], pseudonyms: list[str], requests: list[str]) -> "Wanted":

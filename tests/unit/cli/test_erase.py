@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import os
+import subprocess
 import sys
 
 import polars as pl
@@ -59,6 +61,26 @@ def test_applied_the_rows_go_and_a_certificate_tells_it(command, config, path, t
     assert all(hold["gone_by"] is None and "bootstrap_servers" in hold["why"] for hold in made["kafka"])
     assert "jane" not in certificate.read_text()
     assert "jane" not in said.out
+
+
+def test_on_a_terminal_it_shows_meanwhile_what_it_does(config, path, tmp_path):
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "headrace_consumers.cli", "erase", "--request", "r None 3", "--apply"]
+    ended = subprocess.run(
+        [*command, "--config", str(config)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+    os.close(theirs)  # else reading nothing would wait
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert ended.returncode == 0, shown
+    assert left(path) == [0, 1, 2]
+    assert "looking through the tables" in shown
+    assert "looking through" not in ended.stdout.decode()
 
 
 def test_a_pseudonym_a_request_and_ids_from_stdin(command, config, path, monkeypatch):
