@@ -68,7 +68,7 @@ class Figures:
         """Take in that the breaker has opened: the process ends once that was told."""
         self._circuit_is_open = True
 
-    def page(self, status: Status, limits: HealthLimits, *, now: float, now_ms: int) -> Page:
+    def page(self, status: Status, limits: HealthLimits, *, now: float, now_ms: int, is_scrape: bool = True) -> Page:
         """Return the page.
 
         Args:
@@ -76,6 +76,7 @@ class Figures:
             limits: what is too much.
             now: seconds, monotonic.
             now_ms: Unix time.
+            is_scrape: false where a person looks, so nothing counts as told.
         """
         page = Page()
         add_build(page, self._consumer)
@@ -83,7 +84,7 @@ class Figures:
         page.add(consumers.HEALTHY, verdict.is_healthy, self._consumer)
         page.add(consumers.READY, verdict.is_ready, self._consumer)
         page.add(consumers.CIRCUIT_OPEN, self._circuit_is_open, self._consumer, self._topic)
-        self.circuit_was_shown = self._circuit_is_open
+        self.circuit_was_shown |= self._circuit_is_open and is_scrape
         for name, folder in self._disks.items():
             add_disk(page, name, folder)
         self._add_counts(page, self._tally)

@@ -13,7 +13,7 @@ import structlog
 from headrace.config import Config
 from headrace_consumers.dataset.figures import Figures
 from headrace_consumers.dataset.status import HealthLimits, Status, judge
-from headrace_consumers.monitoring.server import Answer, of_json, serve
+from headrace_consumers.monitoring.server import LOOK, Answer, of_json, serve
 
 __all__ = ["Health", "health_of", "serve_health"]
 
@@ -57,8 +57,10 @@ class Health:
 
     def respond(self, path: str, accept: str) -> Answer:
         """Return what is sent for a path."""
-        if path == "/metrics" and self._figures is not None:
-            page = self._figures.page(self._status, self._limits, now=self._clock(), now_ms=self._now_ms())
+        if path in {"/metrics", LOOK} and self._figures is not None:
+            page = self._figures.page(
+                self._status, self._limits, now=self._clock(), now_ms=self._now_ms(), is_scrape=path != LOOK
+            )
             return Answer(200, *page.render(accept))
         return of_json(*self.answer(path))
 

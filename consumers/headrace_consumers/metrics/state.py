@@ -140,23 +140,30 @@ class State:
             return self._totals.discard(place)
 
     def show(self) -> Shown:
-        """Return what to show now."""
+        """Return what to show to a scrape now."""
         with self._lock:
-            series = dict(self._totals.show())
-            samples = self._samples
-            return Shown(
-                series,
-                tuple(self._statistics.producers()),
-                dict(self._statistics.results),
-                {(t, why): n for t, each in self._intakes.items() for why, n in each.unreadable.items()},
-                dict(self._records),
-                dict(self._overflow),
-                self._statistics.forgotten,
-                dict(self._totals.positions),
-                {} if samples is None else dict(samples.results),
-                {} if samples is None else samples.observations(),
-                {} if samples is None else samples.exemplars(),
-            )
+            return self._with(dict(self._totals.show()))
+
+    def look(self) -> Shown:
+        """Return all that was read, for a person: scrapes are shown the same as if nobody had looked."""
+        with self._lock:
+            return self._with(self._totals.look())
+
+    def _with(self, series: Series) -> Shown:
+        samples = self._samples
+        return Shown(
+            series,
+            tuple(self._statistics.producers()),
+            dict(self._statistics.results),
+            {(t, why): n for t, each in self._intakes.items() for why, n in each.unreadable.items()},
+            dict(self._records),
+            dict(self._overflow),
+            self._statistics.forgotten,
+            dict(self._totals.positions),
+            {} if samples is None else dict(samples.results),
+            {} if samples is None else samples.observations(),
+            {} if samples is None else samples.exemplars(),
+        )
 
     def _forget(self, place: Place) -> None:
         self._intakes[place[0]].unassign(place)

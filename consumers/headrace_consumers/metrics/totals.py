@@ -78,6 +78,14 @@ class Totals:
         self._read = {}
         return self.shown
 
+    def look(self) -> Series:
+        """Return all that was read, and change nothing: no series counts as shown by it."""
+        looked = dict(self.shown)
+        for batches in (self._waiting, self._read):
+            for batch in batches.values():
+                _add(looked, batch.grown.items())
+        return looked
+
     def settle(self, place: Place) -> None:
         """Let go of a partition whose whole position was committed: what was read is still shown, by this process."""
         for batches in (self._waiting, self._read):

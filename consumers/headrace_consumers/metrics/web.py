@@ -8,7 +8,7 @@ from headrace_consumers.metrics.offsets import Offsets
 from headrace_consumers.metrics.standing import Standing, judge
 from headrace_consumers.metrics.state import State
 from headrace_consumers.monitoring.catalogue.samples import COST_BOUNDS_USD
-from headrace_consumers.monitoring.server import Answer, of_json
+from headrace_consumers.monitoring.server import LOOK, Answer, of_json
 
 __all__ = ["Web"]
 
@@ -48,10 +48,12 @@ class Web:
 
     def answer(self, path: str, accept: str) -> Answer:
         """Return what is sent for a path."""
-        if path == "/metrics":
-            shown = self._state.show()
+        if path in {"/metrics", LOOK}:
+            shown = self._state.look() if path == LOOK else self._state.show()
             page = page_of(shown, self._standing, now=self._clock(), now_ms=self._now_ms(), bounds_usd=self._bounds_usd)
             body, content_type = page.render(accept)
+            if path == LOOK:
+                return Answer(200, body, content_type)
             # Before it is sent: who is killed in between has lost a scrape rather than shown it twice.
             return Answer(200, body, content_type, lambda: self._offsets.ask(shown.positions, _COMMIT_S))
         if path not in {"/healthz", "/readyz"}:

@@ -15,9 +15,11 @@ from typing import Any, Final, TypeAlias
 
 from headrace.errors import ConfigError
 
-__all__ = ["JSON", "Answer", "Answering", "of_json", "serve"]
+__all__ = ["JSON", "LOOK", "Answer", "Answering", "of_json", "serve"]
 
 JSON: Final = "application/json"
+LOOK: Final = "/metrics?look"
+"""The page for a person, such as `headrace top`: it is no scrape, so nothing counts as shown by it."""
 _REQUEST_TIMEOUT_S: Final = 5.0
 
 
@@ -39,7 +41,7 @@ class Answer:
 
 
 Answering: TypeAlias = Callable[[str, str], Answer]
-"""Path without its query, and the Accept header -> answer. Called by several threads at once."""
+"""Path without its query (but `LOOK`), and the Accept header -> answer. Called by several threads at once."""
 
 
 def of_json(code: int, body: Mapping[str, Any]) -> Answer:
@@ -66,7 +68,8 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
         timeout = _REQUEST_TIMEOUT_S
 
         def do_GET(self) -> None:
-            given = answer(self.path.partition("?")[0], self.headers.get("Accept", ""))
+            path = self.path if self.path == LOOK else self.path.partition("?")[0]
+            given = answer(path, self.headers.get("Accept", ""))
             # Whoever asked may be gone, and nothing is wrong then.
             with contextlib.suppress(OSError):
                 if given.on_sending is not None:

@@ -13,6 +13,7 @@ from headrace_consumers.dataset.status import HealthLimits, PartitionStatus, Sta
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.metric import Server
+from headrace_consumers.monitoring.server import LOOK
 from tests.support.metrics_consumer import samples
 
 LIMITS = HealthLimits(stalled_s=60, failing_s=300, lag_records=100)
@@ -45,6 +46,10 @@ def page(figures, **changes):
         (name, *(value for _, value in labels)): value
         for (name, labels), value in samples(answer.body.decode()).items()
     }
+
+
+def looked(figures):
+    return health(figures).respond(LOOK, "").body
 
 
 def noted():
@@ -95,6 +100,7 @@ def test_that_the_breaker_has_opened_is_told_to_a_scrape_and_the_consumer_knows_
     assert page(figures)["headrace_consumer_circuit_open", "dataset", "interactions"] == 0
     assert not figures.circuit_was_shown
     figures.note_circuit_open()
+    assert b'headrace_consumer_circuit_open{consumer="dataset",topic="interactions"} 1.0' in looked(figures)
     assert not figures.circuit_was_shown
     assert page(figures)["headrace_consumer_circuit_open", "dataset", "interactions"] == 1
     assert figures.circuit_was_shown

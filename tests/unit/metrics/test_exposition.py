@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 from headrace_consumers.metrics.beginning import RECALL_MS, Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
@@ -13,8 +14,10 @@ from headrace_consumers.metrics.samples import SampleCounting
 from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, PartitionStanding, Standing, judge
 from headrace_consumers.metrics.state import Shown, State
 from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.metrics.web import Web
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.metric import Server
+from headrace_consumers.monitoring.server import LOOK
 from headrace_schemas import Count, Statistics, interaction_codec, statistics_codec
 from headrace_schemas.vectors import EXAMPLE
 from tests.support.metrics_consumer import Samples, samples
@@ -113,6 +116,19 @@ def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way
     state.show()
     page = page_of(state.show(), STANDING, now=1000.0, now_ms=NOW_MS)
     assert set(page._families) == {each.name for each in METRICS if Server.metrics in each.served_by}
+
+
+def test_a_scrape_commits_what_it_shows_and_a_look_does_not() -> None:
+    asked: list[object] = []
+    state = State(Totals(), StatisticsCounting(PLACE[0], Totals(), Labels(lambda: 0.0), lambda: NOW_MS))
+    offsets = SimpleNamespace(ask=lambda positions, _: asked.append(positions))
+    web = Web(state, offsets, lambda: 0.0, lambda: NOW_MS)  # type: ignore[arg-type]  # it only asks
+    looked, scraped = web.answer(LOOK, ""), web.answer("/metrics", "")
+    assert (looked.body, looked.content_type) == (scraped.body, scraped.content_type)
+    assert looked.on_sending is None
+    assert scraped.on_sending is not None
+    scraped.on_sending()
+    assert asked == [{}]
 
 
 def test_a_producer_that_ended_or_is_silent_for_long_is_gone_but_what_it_counted_stays() -> None:

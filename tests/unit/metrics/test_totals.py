@@ -170,6 +170,25 @@ def test_a_new_series_is_zero_before_it_has_a_value() -> None:
     assert member.totals.positions == {(_TOPIC, 0): Position(1, NOW_MS)}
 
 
+def test_who_looks_sees_all_that_was_read_and_scrapes_are_shown_the_same() -> None:
+    log = _Log()
+    member = _Member("a", log)
+    member.assign(0)
+    program = Program("a")
+    log.append(0, program.report(calls=5))
+    member.read()
+    calls = (_CALLS, ("support", "v1", "Triage", "production"))
+    assert member.totals.look()[calls] == [5]
+    assert member.totals.positions == {}
+    assert member.totals.show()[calls] == [0]
+    log.append(0, program.report(calls=1))
+    member.read()
+    assert member.totals.look()[calls] == [6]
+    assert member.totals.look()[calls] == [6]
+    assert member.totals.show()[calls] == [6]
+    assert member.totals.look()[calls] == [6]
+
+
 def test_new_series_again_and_again_do_not_hold_up_the_others() -> None:
     log = _Log()
     member = _Member("a", log)

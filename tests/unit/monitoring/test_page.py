@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from headrace.errors import ConfigError
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION, CALLS_TOTAL
 from headrace_consumers.monitoring.page import Page, Seen
-from headrace_consumers.monitoring.server import Answer, of_json, serve
+from headrace_consumers.monitoring.server import LOOK, Answer, of_json, serve
 from tests.support.metrics_consumer import samples
 
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -82,6 +82,8 @@ def test_the_server_gives_what_it_is_told_and_minds_no_one_who_hangs_up() -> Non
         with urllib.request.urlopen(request, timeout=10) as given:
             assert given.read() == b'{"ok": true}'
         assert ("/metrics", "a/b") in asked
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{LOOK}", timeout=10):
+            assert asked[-1][0] == LOOK
         with (
             pytest.raises(
                 ConfigError, match=rf"a\.port: cannot listen on 127\.0\.0\.1:{port} .*; give another port or a\.host"
