@@ -65,8 +65,15 @@ class Alertmanager:
     lifeline: Lifeline
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Return the alerts that it holds."""
+        """Return the alerts that it holds, those too that it tells nobody of."""
         return list(_answer(f"{self.url}/api/v2/alerts"))
+
+    def give(self, *labels: Mapping[str, str]) -> None:
+        """Let alerts fire, as Prometheus would."""
+        body = json.dumps([{"labels": dict(each)} for each in labels]).encode()
+        request = urllib.request.Request(f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"})
+        with _OPENER.open(request, timeout=30) as answer:
+            assert answer.status == 200
 
 
 def start_prometheus(
@@ -116,15 +123,20 @@ def start_prometheus(
     return Prometheus(*_start("prometheus", command))
 
 
-def start_alertmanager(programs: Programs, webhook_url: str) -> Alertmanager:
+def start_alertmanager(programs: Programs, webhook_url: str = "", config: str | None = None) -> Alertmanager:
     """Start an Alertmanager that sends every alert, and every resolve, to a webhook at once.
+
+    Args:
+        programs: where it is.
+        webhook_url: where to.
+        config: the text of another configuration.
 
     Raises:
         NoProgramsError: it did not start.
     """
 
     def command(folder: Path, address: str) -> list[str]:
-        config = {
+        at_once = {
             "route": {
                 "receiver": "webhook",
                 "group_by": ["..."],
@@ -134,7 +146,7 @@ def start_alertmanager(programs: Programs, webhook_url: str) -> Alertmanager:
             },
             "receivers": [{"name": "webhook", "webhook_configs": [{"url": webhook_url, "send_resolved": True}]}],
         }
-        (folder / "alertmanager.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        (folder / "alertmanager.yaml").write_text(config or yaml.safe_dump(at_once), encoding="utf-8")
         return [
             str(programs.alertmanager),
             f"--config.file={folder / 'alertmanager.yaml'}",

@@ -84,7 +84,8 @@ def incident(*, folder: Path, show: bool) -> Incident:
     lines: queue.Queue[Line] = queue.Queue()
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())
-        broker = stack.enter_context(EmbeddedBroker([Config().kafka.topics.statistics]))
+        topics = Config().kafka.topics
+        broker = stack.enter_context(EmbeddedBroker([topics.statistics, topics.interactions]))
         workspace.make_anew(_config(broker))
         rules = workspace.folder / "rules.yaml"
         rules.write_text(rule_file(load(workspace.config_path, environ={})).text, encoding="utf-8")

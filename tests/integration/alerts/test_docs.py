@@ -9,8 +9,9 @@ import pytest
 
 from headrace.config import Config
 from headrace_consumers.metrics.alerts import rule_file
-from tests.support.prometheus import run_tool
+from tests.support.prometheus import run_tool, start_alertmanager
 from tests.support.prometheus_programs import Programs
+from tests.support.waiting import wait_until
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
 
@@ -36,6 +37,35 @@ def test_alertmanager_takes_its_part(prometheus_tools: Programs, tmp_path: Path)
     checked = run_tool(prometheus_tools.amtool, "check-config", "alertmanager.yaml", folder=tmp_path)
     assert checked.returncode == 0, checked.stdout
     assert "1 inhibit rules" in checked.stdout
+
+
+def test_no_warning_is_sent_beside_a_critical_alert_of_the_same_module(prometheus_tools: Programs) -> None:
+    alertmanager = start_alertmanager(
+        prometheus_tools, config=_block("route:").replace("https://...", "http://127.0.0.1:9/")
+    )
+    try:
+        module = {"module": "reviewer", "signature": "Review", "environment": "production"}
+        other = {**module, "module": "optimizer"}
+        alertmanager.give(
+            {**module, "alertname": "HeadraceSuccessRateLow", "severity": "critical"},
+            {**module, "alertname": "HeadraceLatencyHigh", "severity": "warning"},
+            {**other, "alertname": "HeadraceLatencyHigh", "severity": "warning"},
+            {"alertname": "HeadraceDatasetStalled", "severity": "warning"},
+        )
+
+        def told() -> set[tuple[str, str]] | None:
+            held = [(each["labels"], each["status"]["state"]) for each in alertmanager.alerts()]
+            judged = len(held) == 4 and all(state != "unprocessed" for _, state in held)
+            sent = {(of["alertname"], of.get("module", "")) for of, state in held if state == "active"}
+            return sent if judged and len(sent) < 4 else None
+
+        assert wait_until(told, "alerts that were judged") == {
+            ("HeadraceSuccessRateLow", "reviewer"),
+            ("HeadraceLatencyHigh", "optimizer"),
+            ("HeadraceDatasetStalled", ""),
+        }
+    finally:
+        alertmanager.lifeline.cut()
 
 
 @pytest.mark.parametrize(
