@@ -96,7 +96,7 @@ def incident(*, folder: Path, show: bool) -> Incident:
             return stack.enter_context(Child(name, argv, environ_of(workspace), workspace.log_path(name), lines))
 
         consume = ("headrace_consumers.cli", "consume", "metrics", "--port", "0", "--log-format", "json")
-        metrics = start("metrics", *LEASH, sys.executable, "-m", *consume)
+        metrics = start("metrics-consumer", *LEASH, sys.executable, "-m", *consume)
         scraped = _address(metrics, lines)
         service = start("service", sys.executable, "-m", "headrace_consumers.demo.incident_service")
         alerting, alertmanager = start_alertmanager(
