@@ -51,7 +51,7 @@ class Service:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
