@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics reference clean
+.PHONY: help demo test test-compose unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics reference clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -17,6 +17,9 @@ test: .venv/ready ## all tests; ARGS="-k name" for some
 
 unit: .venv/ready ## the tests that need no Kafka
 	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit $(ARGS)
+
+test-compose: .venv/ready ## compose/ brought up for real, with traffic; needs Docker and docker compose
+	@HEADRACE_TEST_COMPOSE=1 $(BIN)/pytest tests/compose $(ARGS)
 
 matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3.0 3.4" for some
 	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)

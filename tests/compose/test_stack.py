@@ -1,0 +1,130 @@
+"""compose/: the stack comes up, traffic becomes rows of the dataset and metrics, and survives a restart of everything.
+
+`make test-compose` runs it, where a Docker engine with `docker compose` is and has the images or can pull them.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from confluent_kafka import Producer
+
+from headrace_schemas import interaction_codec
+from tests.support.interactions import interaction
+from tests.support.waiting import wait_until
+
+COMPOSE = Path(__file__).parents[2] / "compose"
+ENABLED = "HEADRACE_TEST_COMPOSE"
+EXAMPLES = 200
+_UP_S = 900  # the image is built first
+
+needs_docker = pytest.mark.skipif(not os.environ.get(ENABLED), reason="make test-compose runs it")
+
+
+class Stack:
+    """A project of its own, on free ports."""
+
+    def __init__(self) -> None:
+        self.ports = dict(zip(("KAFKA", "PROMETHEUS", "ALERTMANAGER"), _free_ports(3), strict=True))
+        self._environ = {**os.environ, **{f"HEADRACE_{name}_PORT": str(port) for name, port in self.ports.items()}}
+
+    def run(self, *arguments: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
+        command = ["docker", "compose", "--project-name", "headrace-test", "--file", str(COMPOSE / "compose.yaml")]
+        return subprocess.run(
+            [*command, *arguments], env=self._environ, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def compose(self, *arguments: str, timeout_s: float = 240) -> None:
+        done = self.run(*arguments, timeout_s=timeout_s)
+        assert done.returncode == 0, f"{arguments}: {done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+
+    def up(self) -> None:
+        self.compose("up", "--build", "--detach", "--wait", timeout_s=_UP_S)
+
+    def prometheus(self, path: str, **query: str) -> Any:
+        url = f"http://127.0.0.1:{self.ports['PROMETHEUS']}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return json.load(answer)["data"]
+
+    def write(self, questions: range) -> None:
+        producer = Producer({"bootstrap.servers": f"localhost:{self.ports['KAFKA']}", "partitioner": "murmur2_random"})
+        codec = interaction_codec()
+        for question in questions:
+            record = interaction(question, timestamp_ms=time.time_ns() // 1_000_000)
+            producer.produce("headrace.interactions.v1", codec.encode(record), record["dedup_key"].encode())
+        assert producer.flush(120) == 0
+
+    def rows(self) -> int:
+        done = self.run("exec", "--no-TTY", "dataset", "headrace", "dataset", "ls", "--json")
+        if done.returncode and "no Delta table here yet" in done.stderr:
+            return 0
+        assert done.returncode == 0, done.stderr
+        return sum(each["rows"] for each in json.loads(done.stdout))
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    stack = Stack()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.compose("down", "--volumes", "--timeout", "20")
+
+
+@needs_docker
+@pytest.mark.timeout(3600)
+def test_traffic_becomes_rows_and_metrics_and_survives_a_restart(stack: Stack) -> None:
+    stack.write(range(EXAMPLES))
+    stack.write(range(EXAMPLES // 2))  # repeats
+    wait_until(lambda: stack.rows() == EXAMPLES, "the rows", 240)
+
+    targets = {"headrace-metrics", "headrace-dataset", "headrace-feedback"}
+
+    def are_up() -> bool:
+        return {each["metric"]["job"] for each in stack.prometheus("query", query="up == 1")["result"]} == targets
+
+    wait_until(are_up, "all targets to be scraped", 240)
+    rules = [rule for group in stack.prometheus("rules")["groups"] for rule in group["rules"]]
+    assert len(rules) > 10
+    assert [rule["lastError"] for rule in rules if rule.get("lastError")] == []
+    (manager,) = wait_until(lambda: stack.prometheus("alertmanagers")["activeAlertmanagers"], "Alertmanager", 240)
+    assert "alertmanager:9093" in manager["url"]
+
+    stack.compose("down", "--timeout", "20")  # the volumes stay
+    stack.up()
+    stack.write(range(EXAMPLES // 2, EXAMPLES + 50))  # 50 are new
+    wait_until(lambda: stack.rows() == EXAMPLES + 50, "the new rows", 240)
+
+
+def test_every_container_is_bounded_pinned_and_without_rights() -> None:
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+    for name, service in services.items():
+        assert ":latest" not in service["image"], name
+        assert ":" in service["image"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["restart"] == ("on-failure" if name in {"topics", "rules"} else "unless-stopped"), name
+        assert ("healthcheck" in service) == (name not in {"topics", "rules"}), name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name}: nobody is asked for a password here"
