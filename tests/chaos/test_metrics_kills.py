@@ -1,6 +1,8 @@
-"""The metrics consumer is killed with SIGKILL under load, and a real Prometheus still counts the true calls."""
+"""The metrics consumer is killed under load, or its broker is, and Prometheus still counts the true calls."""
 
 import contextlib
+import json
+import os
 import random
 import threading
 import time
@@ -13,7 +15,8 @@ import pytest
 from tests.chaos.ground import rounds
 from tests.support.increase import Scraped
 from tests.support.kafka import Kafka
-from tests.support.metrics_consumer import MetricsConsumer, Reports
+from tests.support.kafka_unruly import UnrulyBroker
+from tests.support.metrics_consumer import MetricsConsumer, Reports, ask
 from tests.support.prometheus import Prometheus, start_prometheus
 from tests.support.statistics import Program
 from tests.support.waiting import wait_until
@@ -177,3 +180,56 @@ def test_two_members_killed_and_stopped_in_turn_count_each_call_once(
     seen = _wait_settled(prometheus, true)
     report(f"two members, {turns} kills and stops: {true[_CALLS]} calls, seen {seen[_CALLS]:.0f}")
     _insist(seen, true)
+
+
+def test_a_broker_that_is_away_for_longer_than_the_session_makes_nothing_count_twice(
+    tmp_path: Path, report: Callable[[str], None]
+) -> None:
+    """What was shown while no offset could be committed is read again when the broker is back."""
+    broker, times = UnrulyBroker(os.environ), rounds(5, few=1)
+    broker.start()
+    kafka, scraped, pause = Kafka(broker.broker()), Scraped(), threading.Event()
+    topic = kafka.create_topic(partitions=2)
+    values = {
+        "kafka": {
+            "bootstrap_servers": kafka.bootstrap_servers,
+            "topics": {"statistics": topic},
+            "consumer_options": {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 1_000},
+        },
+        "metrics": {"group_id": topic, "samples": False},
+    }
+    consumer = MetricsConsumer(tmp_path, values)
+    program = Program("p", time.time_ns() // 1_000_000)
+    expected = 0
+
+    def counted() -> bool:
+        scraped.scrape("a", {key: value for key, value in consumer.scrape().items() if key[0] == _CALLS})
+        return sum(scraped.increase().values()) >= expected
+
+    def read() -> int:
+        """Ask without a scrape, which would show it while it can be committed."""
+        partitions = json.loads(ask(consumer.port, "/healthz")[1])["partitions"]
+        return sum(each["next_offset"] for each in partitions.values())
+
+    try:
+        consumer.start()
+        consumer.wait_ready()
+        for _ in range(times):
+            reports = Reports(kafka.bootstrap_servers, topic)
+            reports.write(program.report(calls=5))
+            wait_until(lambda: read() == program.sequence, "it is read", 60)
+            broker.kill()
+            for _ in range(3):  # nothing of this can be committed
+                counted()
+            pause.wait(10)
+            broker.start()
+            reports.write(program.report(calls=2))
+            expected += 7
+            wait_until(counted, "all calls", 120)
+            pause.wait(2)
+            counted()
+            assert sum(scraped.increase().values()) == expected, consumer.log.read_text()
+    finally:
+        consumer.kill()
+        broker.remove()
+    report(f"{times} times without the broker for longer than the session: {expected} calls, each seen once")
