@@ -2,6 +2,9 @@
 
     catalogue/   the one list of all metrics, each with its type, labels, unit and meaning
     reference    docs/reference/metrics.md out of it
+    page         samples under these names, as text or OpenMetrics
+    server       /metrics, /healthz and /readyz over HTTP
+    about, disk  what any process can tell of itself and of its disks
 
 No room is imported here.
 """
