@@ -26,6 +26,7 @@ from headrace_consumers.cli import (
     import_,
     privacy,
     sampling,
+    top,
     topics,
 )
 from headrace_consumers.cli.options import EPILOG_WIDTH
@@ -56,6 +57,7 @@ app.command("import", epilog=import_.EXAMPLE)(import_.command)
 app.command("aggregate", epilog=aggregate.EXAMPLE)(aggregate.command)
 app.command("erase", epilog=erase.EXAMPLE)(erase.command)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.command)
+app.command("top", epilog=top.EXAMPLE)(top.command)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # Typer calls it with the option's value

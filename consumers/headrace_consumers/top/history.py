@@ -1,0 +1,96 @@
+"""Two readings of a consumer make increases, and the increases of the last seconds make rates. Pure.
+
+A process begins its counters at zero. That it is a new one shows in the records that it has dealt with: they are fewer
+than before. Then all that a counter says has been added since; a counter that falls by itself adds nothing.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from headrace_consumers.top.page import Key, Reading
+
+__all__ = ["History", "Window", "increases"]
+
+_GRACE_S: Final = 10.0
+"""For pages that are slow to come."""
+
+
+def increases(before: Reading, after: Reading) -> dict[Key, float]:
+    """Return by how much each counter has grown, those that have; a series that is new began at zero."""
+    is_new_process = after.records < before.records or after.consumer != before.consumer
+    old: Mapping[Key, float] = {} if is_new_process else before.counters
+    grown = ((key, value - old.get(key, 0.0)) for key, value in after.counters.items())
+    return {key: increase for key, increase in grown if increase > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was added of late.
+
+    Attributes:
+        lasted_s: how long it took, seconds; 0: that is too short, so nothing can be said.
+        grown: counter -> by how much.
+    """
+
+    lasted_s: float
+    grown: Mapping[Key, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    ended_at: float
+    lasted_s: float
+    grown: Mapping[Key, float]
+
+
+class History:
+    """The readings of one consumer.
+
+    Args:
+        over_s: how far the window reaches back, seconds.
+        least_s: of less time nothing is said: producers tell in intervals, so it would be nothing, or all at once.
+
+    Attributes:
+        reading: the newest one; None: there was none.
+    """
+
+    def __init__(self, over_s: float, least_s: float = 0.0) -> None:
+        self._over_s = over_s
+        self._least_s = least_s
+        self._steps: deque[_Step] = deque()
+        self._read_at = 0.0
+        self.reading: Reading | None = None
+
+    def add(self, reading: Reading, now: float) -> None:
+        """Take in a reading.
+
+        Args:
+            reading: what it said.
+            now: when, seconds, monotonic.
+        """
+        before, self.reading = self.reading, reading
+        lasted_s, self._read_at = now - self._read_at, now
+        if before is None or lasted_s > 2 * self._over_s + _GRACE_S:  # what was before the gap tells nothing of now
+            self._steps.clear()
+            return
+        self._steps.append(_Step(now, lasted_s, increases(before, reading)))
+        while now - self._steps[0].ended_at >= self._over_s:
+            self._steps.popleft()
+
+    @property
+    def newest(self) -> Mapping[Key, float]:
+        """What the newest reading added to the one before."""
+        return self._steps[-1].grown if self._steps else {}
+
+    def window(self) -> Window:
+        """Return what the steps that lie in the window add up to."""
+        lasted_s = sum(step.lasted_s for step in self._steps)
+        if lasted_s < self._least_s:
+            return Window(0.0, {})
+        grown: dict[Key, float] = {}
+        for step in self._steps:
+            for key, increase in step.grown.items():
+                grown[key] = grown.get(key, 0.0) + increase
+        return Window(lasted_s, grown)
