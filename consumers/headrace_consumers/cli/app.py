@@ -30,11 +30,17 @@ from headrace_consumers.cli import (
     topics,
 )
 from headrace_consumers.cli.options import EPILOG_WIDTH
+from headrace_consumers.cli.signals import BOUND_THREAD
 from headrace_consumers.kafka_clients import CLOSING_THREAD
 
 __all__ = ["app", "main"]
 
 TRACEBACK_VARIABLE: Final = "HEADRACE_TRACEBACK"
+
+_HURRIED: Final = (CLOSING_THREAD, BOUND_THREAD)
+"""With one of these threads the process ends without the interpreter's own end: a client that waits for a broker would
+hold it up, or be torn by it; and taking apart what the libraries made takes seconds of a signal's bound."""
+
 app = typer.Typer(
     name="headrace",
     add_completion=False,
@@ -93,8 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.umask(0o077)  # what libraries write is people's words, too
     arguments = list(sys.argv[1:] if argv is None else argv)
     code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
-    if argv is None and any(thread.name == CLOSING_THREAD for thread in threading.enumerate()):
-        # A client that waits for a broker that is away would hold up the end of the interpreter, or be torn by it.
+    if argv is None and any(thread.name in _HURRIED for thread in threading.enumerate()):
         sys.stderr.flush()
         os._exit(code)
     return code

@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["ENDS_WITHIN_S", "stop_on_signals"]
+__all__ = ["BOUND_THREAD", "ENDS_WITHIN_S", "stop_on_signals"]
 
 ENDS_WITHIN_S: Final = 9.0
 """A supervisor is told 10 s."""
+
+BOUND_THREAD: Final = "headrace-bound"
+"""It lives from a signal to the end of the process, which knows by it that somebody waits."""
 
 _ALARM_AFTER_S: Final = 0.9
 """Behind the bound, so that the alarm, which says nothing, is the last resort."""
@@ -90,6 +93,7 @@ class _Listener(threading.Thread):
     def run(self) -> None:
         numbers = self._signals()
         if numbers:
+            self.name = BOUND_THREAD
             self._alarm(self._within_s + _ALARM_AFTER_S)
             self._stop_work.set()
             if len(numbers) > 1:  # the second came with the first

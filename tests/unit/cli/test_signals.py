@@ -129,3 +129,30 @@ def test_the_kernel_ends_a_process_that_cannot_end_itself(program):
         assert hanging.stdout.readline() == "begun\n"
         hanging.send_signal(signal.SIGTERM)
         assert hanging.wait(60) == -signal.SIGALRM
+
+
+PROGRAM = """
+import atexit, os, signal, sys, threading
+from headrace_consumers.cli import app
+from headrace_consumers.cli.signals import stop_on_signals
+
+@app.app.command("work")
+def work(told: bool = False):
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        if told:
+            os.kill(os.getpid(), signal.SIGTERM)
+            stop.wait()
+    print("done")
+
+atexit.register(print, "taken apart")
+sys.exit(app.main())
+"""
+
+
+@pytest.mark.parametrize(("arguments", "said"), [([], "done\ntaken apart\n"), (["--told"], "done\n")])
+def test_after_a_signal_nobody_waits_for_the_end_of_the_interpreter(arguments, said):
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "work", *arguments], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, said, "")
