@@ -33,7 +33,7 @@ def fetch(target: Target, timeout_s: float) -> Reading:
     headers = {"Accept": "text/plain;version=0.0.4"}
     if target.authorization:
         headers["Authorization"] = target.authorization
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
     try:
         request = urllib.request.Request(target.url, headers=headers)  # noqa: S310  # http or https: `of_url` sees to it
         with opener.open(request, timeout=timeout_s) as answer:
@@ -49,6 +49,13 @@ def fetch(target: Target, timeout_s: float) -> Reading:
         raise UnreachableError(f"answers {error.code} {error.reason}".rstrip()) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(_why(error, timeout_s)) from None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Nobody who is not named is sent the password."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
 def _why(error: Exception, timeout_s: float) -> str:

@@ -50,7 +50,7 @@ class History:
 
     Args:
         over_s: how far the window reaches back, seconds.
-        least_s: of less time nothing is said: producers tell in intervals, so it would be nothing, or all at once.
+        least_s: how often a producer tells; of less time nothing is said, for it would be nothing, or all at once.
 
     Attributes:
         reading: the newest one; None: there was none.
@@ -85,12 +85,20 @@ class History:
         return self._steps[-1].grown if self._steps else {}
 
     def window(self) -> Window:
-        """Return what the steps that lie in the window add up to."""
+        """Return what the newest steps add up to.
+
+        Of each producer they hold as many reports as of any other, and no half one: they last a multiple of `least_s`.
+        """
         lasted_s = sum(step.lasted_s for step in self._steps)
         if lasted_s < self._least_s:
             return Window(0.0, {})
+        whole_s = lasted_s // self._least_s * self._least_s if self._least_s else lasted_s
         grown: dict[Key, float] = {}
-        for step in self._steps:
+        lasted_s = 0.0
+        for step in reversed(self._steps):
+            if lasted_s >= whole_s:
+                break
+            lasted_s += step.lasted_s
             for key, increase in step.grown.items():
                 grown[key] = grown.get(key, 0.0) + increase
         return Window(lasted_s, grown)

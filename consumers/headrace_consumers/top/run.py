@@ -66,7 +66,7 @@ def watch(config: Config, targets: Sequence[Target], *, interval_s: float, over_
                 sys.stdout.flush()
         for watcher in watchers:
             watcher.start(interval_s)
-        live(console, partial(_lines, config, watchers, notes), lambda: (_looks(watchers), int(time.time())))
+        live(console, partial(_lines, config, watchers, notes), lambda: _looks(watchers))
 
 
 def _first_look(config: Config, targets: Sequence[Target], over_s: float) -> list[Watcher]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from headrace_consumers.top.fetch import UnreachableError
 from headrace_consumers.top.history import History
@@ -14,6 +14,7 @@ __all__ = ["Fetch", "Watcher", "look_at_all"]
 
 Fetch: TypeAlias = Callable[[Target], Reading]
 """Returns a page, or raises `UnreachableError`."""
+_REST: Final = 3
 
 
 class Watcher:
@@ -61,11 +62,17 @@ class Watcher:
             return self._watched.source(self._clock())
 
     def start(self, interval_s: float) -> None:
-        """Look again each `interval_s` seconds, as long as the process lives."""
+        """Look again each `interval_s` seconds, or less often, as long as the process lives.
+
+        A page of many modules takes a while to write and to read: three times as long is left to others.
+        """
 
         def go_on() -> None:
-            while not never.wait(interval_s):
+            took_s = 0.0
+            while not never.wait(max(interval_s, _REST * took_s)):
+                began = self._clock()
                 self.look()
+                took_s = self._clock() - began
 
         never = threading.Event()
         threading.Thread(target=go_on, name=f"headrace-top-{self.address}", daemon=True).start()

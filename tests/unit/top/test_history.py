@@ -81,6 +81,18 @@ def test_of_less_time_than_producers_take_to_tell_nothing_is_said():
     assert (history.window().lasted_s, history.window().grown[A]) == (10, 10)
 
 
+def test_a_rate_does_not_depend_on_when_the_producer_tells():
+    """It makes a call a second, and tells of them each 10 s."""
+    for phase in range(10):
+        history = History(over_s=60.0, least_s=10.0)
+        for now in range(0, 100, 2):
+            told = (now + phase) // 10 * 10
+            history.add(reading(told, a=told), float(now))
+            window = history.window()
+            assert window.lasted_s == min(now // 10 * 10, 60)
+            assert window.grown.get(A, 0) == window.lasted_s
+
+
 def test_after_a_long_gap_rates_begin_anew():
     history = History(over_s=5.0)
     history.add(reading(1, a=1), 0.0)

@@ -1,6 +1,8 @@
 """Looking at consumers: over HTTP, and what becomes of it when they go and come back."""
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -48,6 +50,27 @@ def test_why_there_is_no_page_is_told_in_few_words(answering):
             fetch(of_url(f"https://127.0.0.1:{silent.getsockname()[1]}"), 0.05)
     with pytest.raises(UnreachableError, match=r"^cannot be reached \(.+\)$"):
         fetch(of_url("nowhere.invalid:1"), 10)
+
+
+def test_nobody_who_was_not_named_is_sent_the_password(answering):
+    address, asked = answering
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", f"http://{address}{LOOK}")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        with pytest.raises(UnreachableError, match=r"^answers 302 Found$"):
+            fetch(of_url(f"http://ops:secret@127.0.0.1:{server.server_port}"), 10)
+        thread.join(10)
+    assert asked == []
 
 
 class _World:
