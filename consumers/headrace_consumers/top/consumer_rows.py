@@ -40,6 +40,9 @@ def lag_rows(sources: Sequence[Source], alerts: Alerts) -> Iterator[Row]:
         figures = Figures(of_consumer(sources, name))
         records = figures.values(consumers.LAG_RECORDS, "topic")
         seconds = figures.largest(consumers.LAG_SECONDS, "topic")
+        if not records:
+            says = f"{name}: not known; it owns no partition, or Kafka does not answer"
+            yield Row("lag", says, is_bad=True)
         for (topic,), waiting in sorted(records.items()):
             lag_s = seconds.get((topic,), 0.0)
             waits = f"{counted(waiting, 'record')}, the oldest {age(lag_s)}" if waiting else "nothing waits"

@@ -2,6 +2,9 @@
 
 A process begins its counters at zero. That it is a new one shows in the records that it has dealt with: they are fewer
 than before. Then all that a counter says has been added since; a counter that falls by itself adds nothing.
+
+A metrics consumer that begins, or is not ready, counts calls of minutes within seconds: what was written while it was
+away, and the last minutes again where no Prometheus saw to commits. That is no rate, so rates begin anew after it.
 """
 
 from collections import deque
@@ -19,10 +22,18 @@ _GRACE_S: Final = 10.0
 
 def increases(before: Reading, after: Reading) -> dict[Key, float]:
     """Return by how much each counter has grown, those that have; a series that is new began at zero."""
-    is_new_process = after.records < before.records or after.consumer != before.consumer
-    old: Mapping[Key, float] = {} if is_new_process else before.counters
+    old: Mapping[Key, float] = {} if _has_begun_again(before, after) else before.counters
     grown = ((key, value - old.get(key, 0.0)) for key, value in after.counters.items())
     return {key: increase for key, increase in grown if increase > 0}
+
+
+def _has_begun_again(before: Reading, after: Reading) -> bool:
+    return after.records < before.records or after.consumer != before.consumer
+
+
+def _catches_up(before: Reading, after: Reading) -> bool:
+    is_of_calls = after.consumer == "metrics"
+    return is_of_calls and (_has_begun_again(before, after) or not (before.is_ready and after.is_ready))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,8 @@ class History:
         """
         before, self.reading = self.reading, reading
         lasted_s, self._read_at = now - self._read_at, now
-        if before is None or lasted_s > 2 * self._over_s + _GRACE_S:  # what was before the gap tells nothing of now
+        # What was before a long gap tells nothing of now.
+        if before is None or lasted_s > 2 * self._over_s + _GRACE_S or _catches_up(before, reading):
             self._steps.clear()
             return
         self._steps.append(_Step(now, lasted_s, increases(before, reading)))

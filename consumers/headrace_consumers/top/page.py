@@ -54,6 +54,11 @@ class Reading:
     gauges: Mapping[Key, float]
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it has caught up with what was written while it was away."""
+        return any(value for (name, _), value in self.gauges.items() if name == consumers.READY.name)
+
+    @property
     def records(self) -> float:
         """How many records the process has dealt with; never falls while it lives."""
         return sum(value for (name, _), value in self.counters.items() if name == consumers.RECORDS.name)

@@ -11,9 +11,9 @@ A, B = (calls.CALLS_TOTAL.name, ("a",)), (calls.CALLS_TOTAL.name, ("b",))
 RECORDS = (consumers.RECORDS.name, ("topic",))
 
 
-def reading(records, consumer="metrics", **counters):
+def reading(records, consumer="dataset", is_ready=True, **counters):
     named = {{"a": A, "b": B}[name]: value for name, value in counters.items()}
-    return Reading(consumer, "0.1.0", {RECORDS: records, **named}, {})
+    return Reading(consumer, "0.1.0", {RECORDS: records, **named}, {(consumers.READY.name, (consumer,)): is_ready})
 
 
 def test_a_counter_adds_what_it_grew_and_a_new_one_all_of_it():
@@ -29,7 +29,7 @@ def test_a_counter_that_falls_by_itself_adds_nothing():
 
 
 def test_another_consumer_at_the_same_address_is_another_process():
-    assert increases(reading(5, a=3), reading(9, "dataset", a=4)) == {A: 4, RECORDS: 9}
+    assert increases(reading(5, a=3), reading(9, "metrics", a=4)) == {A: 4, RECORDS: 9}
 
 
 @given(
@@ -71,6 +71,24 @@ def test_one_reading_tells_no_rate():
     assert (history.reading, history.window().lasted_s, history.newest) == (None, 0.0, {})
     history.add(reading(1, a=1), 100.0)
     assert (history.window().lasted_s, history.window().grown) == (0.0, {})
+
+
+def test_what_a_metrics_consumer_counts_as_it_catches_up_is_no_rate():
+    history = History(over_s=60.0)
+    grown = []
+    for now, (records, is_ready, calls_) in enumerate(
+        [
+            (100, True, 100),
+            (101, True, 110),
+            (40, True, 9_000),
+            (50, False, 9_500),
+            (60, True, 9_900),
+            (61, True, 9_910),
+        ]
+    ):
+        history.add(reading(records, "metrics", is_ready=is_ready, a=calls_), float(now))
+        grown.append(history.window().grown.get(A))
+    assert grown == [None, 10, None, None, None, 10]
 
 
 def test_of_less_time_than_producers_take_to_tell_nothing_is_said():

@@ -59,6 +59,12 @@ def test_lag_is_added_up_over_partitions_and_is_bad_beyond_the_threshold():
     ]
 
 
+def test_a_consumer_that_tells_no_lag_reads_nothing():
+    assert rows(source(reading({})), what="lag") == [
+        ("metrics: not known; it owns no partition, or Kafka does not answer", True)
+    ]
+
+
 def test_disks_that_are_the_same_have_one_row():
     free = {
         (metric, (folder,)): size

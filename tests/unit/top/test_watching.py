@@ -93,6 +93,7 @@ def test_a_consumer_that_goes_shows_no_old_figures_and_comes_back():
         (4, "cannot be reached (x)"),
         (6, "cannot be reached (y)"),
         (8, reading({(calls.CALLS_TOTAL, WHOSE): 3}, records=2)),  # it has begun again
+        (10, reading({(calls.CALLS_TOTAL, WHOSE): 7}, records=3)),
     ):
         world.now, world.answer = now, answer
         watcher.look()
@@ -105,10 +106,11 @@ def test_a_consumer_that_goes_shows_no_old_figures_and_comes_back():
         (True, 2, 4, ""),
         (False, 0, None, "cannot be reached (x)"),
         (False, 0, None, "cannot be reached (y)"),
-        (True, 8, 7, ""),
+        (True, 0, None, ""),
+        (True, 2, 4, ""),
     ]
     assert [each[4] for each in seen[2:4]] == [1, 3]
-    assert watcher.looks == 5
+    assert watcher.looks == 6
     world.answer = "cannot be reached (z)"
     watcher.look()
     assert watcher.source().consumer == "metrics"  # it said so while it was there
