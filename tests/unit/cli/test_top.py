@@ -46,6 +46,15 @@ def test_one_consumer_that_is_away_is_a_line_of_the_view(command, consumer):
     assert "nowhere.invalid:1 cannot be reached (" in ended.out
 
 
+def test_the_environment_may_name_several(command, monkeypatch):
+    monkeypatch.setenv("HEADRACE_TOP_URL", "ops:secret@nowhere.invalid:1 nowhere.invalid:2")
+    ended = command("top")
+    assert ended.code == 1
+    assert ended.error.startswith("no consumer to look at: nowhere.invalid:1 cannot be reached (")
+    assert "; nowhere.invalid:2 cannot be reached (" in ended.error
+    assert "secret" not in ended.error
+
+
 def test_without_any_consumer_it_says_what_to_start(command):
     ended = command("top", "--url", "nowhere.invalid:1")
     assert (ended.code, ended.out) == (1, "")

@@ -122,6 +122,7 @@ def test_environment_variables_set_keys(name: str, text: str, key: str, value: A
 def test_variables_of_others_are_left_alone() -> None:
     names = [
         "HEADRACE_TEST_KAFKA",
+        "HEADRACE_TOP_URL",
         "HEADRACE_TRACEBACK",
         "HEADRACE_LOG_LEVEL",
         "HEADRACE_DISABLED",
