@@ -70,6 +70,7 @@ def test_on_a_terminal_it_shows_meanwhile_what_it_does(config, path, tmp_path):
         [*command, "--config", str(config)],
         stdout=subprocess.PIPE,
         stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
         cwd=tmp_path,
         timeout=120,
         check=False,

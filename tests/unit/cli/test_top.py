@@ -7,6 +7,12 @@ from headrace_consumers.monitoring.server import Answer, serve
 from tests.unit.top.pages import WHOSE, page
 
 
+@pytest.fixture(autouse=True)
+def no_terminal_from_outside(monkeypatch):
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def consumer():
     """Serve the pages of a metrics consumer, whose calls grow with each look; yield its port."""
