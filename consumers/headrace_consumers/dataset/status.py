@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace_consumers.monitoring.lag import lag_s
+
 __all__ = ["HealthLimits", "PartitionStatus", "Status", "Verdict", "judge"]
 
 
@@ -35,9 +37,7 @@ class PartitionStatus:
 
     def lag_s(self, now_ms: int) -> float | None:
         """Return how old what waits is, in seconds; None: not known."""
-        if self.lag == 0:
-            return 0.0
-        return None if self.waits_since_ms is None else max(0.0, (now_ms - self.waits_since_ms) / 1000)
+        return lag_s(self.lag, self.waits_since_ms, now_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from headrace_consumers.metrics.place import Place
+from headrace_consumers.monitoring.lag import lag_s
 
 __all__ = ["LAG_RECORDS", "STALLED_S", "PartitionStanding", "Standing", "judge"]
 
@@ -33,9 +34,7 @@ class PartitionStanding:
 
     def lag_s(self, now_ms: int) -> float | None:
         """Return how old what it shows is, in seconds; None: not known."""
-        if self.lag == 0:
-            return 0.0
-        return None if self.read_at_ms is None else max(0.0, (now_ms - self.read_at_ms) / 1000)
+        return lag_s(self.lag, self.read_at_ms, now_ms)
 
 
 @dataclass(frozen=True, slots=True)

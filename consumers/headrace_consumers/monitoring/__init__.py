@@ -4,6 +4,7 @@
     reference    docs/reference/metrics.md out of it
     page         samples under these names, as text or OpenMetrics
     server       /metrics, /healthz and /readyz over HTTP
+    lag          what lag in seconds means
     about, disk  what any process can tell of itself and of its disks
 
 No room is imported here.
