@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headrace.client_options import client_options, open_secrets
 from headrace.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,16 +17,17 @@ _OUR_GROUP = "group.id"
 
 
 def check_client_options(kafka: "Kafka") -> list[str]:
-    """Return librdkafka's remarks on the options, one line each.
+    """Return librdkafka's remarks on the options, and ours on the secrets' files, one line each.
 
     Raises:
-        ConfigError: an option does not exist, or its value is impossible.
+        ConfigError: an option does not exist, its value is impossible, or a secret is not where it should be.
     """
     from confluent_kafka import Consumer, Producer
 
-    notes = _make(Producer, {}, kafka.options, kafka.producer_options, "producer_options")
-    notes += _make(Consumer, {_OUR_GROUP: "check"}, kafka.options, kafka.consumer_options, "consumer_options")
-    return notes
+    shared = client_options(kafka)
+    notes = _make(Producer, {}, shared, kafka.producer_options, "producer_options")
+    notes += _make(Consumer, {_OUR_GROUP: "check"}, shared, kafka.consumer_options, "consumer_options")
+    return [*notes, *open_secrets(kafka)]
 
 
 def _make(

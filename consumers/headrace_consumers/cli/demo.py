@@ -38,7 +38,7 @@ def command(
     """Run a sample DSPy program, capture its calls, and make a dataset of them.
 
     The program (with an offline language model) and the consumer are processes of their own, as in production.
-    Of --config only kafka.options, producer_options and consumer_options are used, for brokers with security.
+    Of --config only the options of the kafka section are used, for brokers with security.
     """
     from headrace_consumers import demo
 

@@ -58,7 +58,7 @@ def run(*, kafka: str | None, calls: int, folder: Path, config_path: Path | None
     workspace = Workspace.at(folder)
     configured = load(config_path).kafka
     check_client_options(configured)
-    options = configured.model_dump(include={"options", "producer_options", "consumer_options"})
+    options = configured.model_dump(include={"options", "secret_options", "producer_options", "consumer_options"})
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())
         broker = stack.enter_context(_embedded(options) if kafka is None else _real(kafka, options))

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from headrace.client_options import client_options
 from headrace.config import Config
 from headrace_consumers.kafka_clients import QUIET
 from headrace_consumers.metrics.beginning import Beginning, Held, beginning
@@ -38,7 +39,7 @@ def make_consumer(config: Config, **callbacks: Any) -> Consumer:
         "fetch.queue.backoff.ms": 20,
         "queued.max.messages.kbytes": 16_384,
         **QUIET,
-        **config.kafka.options,
+        **client_options(config.kafka),
         **config.kafka.consumer_options,
         "bootstrap.servers": config.kafka.bootstrap_servers,
         "group.id": config.metrics.group_id,

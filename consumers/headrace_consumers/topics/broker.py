@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     NewTopic,
 )
 
+from headrace.client_options import client_options
 from headrace.config import Config
 from headrace.errors import ConfigError
 from headrace_consumers.topics.copies import COPIES
@@ -67,7 +68,7 @@ class Broker:
         self._last_error: str | None = None
         self._all_down = False
         options: dict[str, Any] = {
-            **config.kafka.options,
+            **client_options(config.kafka),
             "bootstrap.servers": self.bootstrap_servers,
             "error_cb": self._remember,
             "log_level": 2,

@@ -22,6 +22,8 @@ _SECRET: Final = re.compile(
 )
 _BY_REFERENCE: Final = frozenset({"encryption", "redaction"})
 """Sections that name keys and hold none."""
+_REFERENCES: Final = "secret_options"
+"""Likewise a part of a section."""
 _USER_OF_URL: Final = re.compile(r"(?<=//)[^/?#\s]*@")
 _OPTION_PATH: Final = 4  # kafka, options, the option, the branch of the union that did not fit
 _KINDS: Final[dict[Any, str]] = {dict: "an object", list: "an array", str: "a string"}
@@ -114,7 +116,7 @@ def _keys_at(path: tuple[str, ...]) -> list[str]:
 
 def _mask(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _mask(item, name) for name, item in value.items()}
+        return {name: item if name == _REFERENCES else _mask(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_mask(item, key) for item in value]
     if value is not None and _SECRET.search(key):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from headrace.client_options import client_options
 from headrace.config import Config
 from headrace.control.overrides import ALL_MODULES, Orders, Override
 from headrace.control.sampling_orders import OrderError, read_order
@@ -47,8 +48,12 @@ _NO_CONCERN: Final = frozenset({"GROUP_AUTHORIZATION_FAILED", "_ALL_BROKERS_DOWN
 
 
 def consumer_options(config: Config) -> dict[str, Any]:
-    """Return librdkafka's options for the follower."""
-    given = {**config.kafka.options, **config.kafka.consumer_options}
+    """Return librdkafka's options for the follower.
+
+    Raises:
+        ConfigError: a secret cannot be read.
+    """
+    given = {**client_options(config.kafka), **config.kafka.consumer_options}
     given = {name: value for name, value in given.items() if not name.startswith("group.")}
     return {**_OPTIONS, **given, "bootstrap.servers": config.kafka.bootstrap_servers, **_PINNED}
 

@@ -10,6 +10,7 @@ import structlog
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, but not in __all__
 
+from headrace.client_options import client_options
 from headrace.config import Config
 from headrace_consumers.dataset.errors import NoAnswerError, SourceError, Stopped
 from headrace_consumers.dataset.kafka.source import Source
@@ -59,7 +60,7 @@ class TopicAdmin:
         self._topic: str = getattr(config.kafka.topics, purpose)
         self._embedded_id = config.kafka.embedded_id
         try:
-            options = {**QUIET, **config.kafka.options, "bootstrap.servers": servers}
+            options = {**QUIET, **client_options(config.kafka), "bootstrap.servers": servers}
             self._admin = AdminClient(options, logger=_LOGGER)
         except (KafkaException, ValueError, TypeError) as error:
             raise SourceError(f"kafka.options: {' '.join(str(error).split())}") from None

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
+from headrace.client_options import client_options
 from headrace.config import Config
 from headrace_consumers.dataset.errors import SourceError
 from headrace_consumers.kafka_clients import QUIET
@@ -36,7 +37,7 @@ def consumer_options(config: Config) -> dict[str, Any]:
         "fetch.queue.backoff.ms": 20,  # at the default of 1 s a backlog is read in bursts
         "queued.max.messages.kbytes": 65_536,
         **QUIET,
-        **config.kafka.options,
+        **client_options(config.kafka),
         **config.kafka.consumer_options,
         "bootstrap.servers": config.kafka.bootstrap_servers,
         "group.id": config.dataset.group_id,
@@ -73,7 +74,7 @@ def make_dead_letter_producer(config: Config) -> Producer:
     options: dict[str, Any] = {
         **QUIET,
         "message.max.bytes": 16_000_000,  # a message and its circumstances; the topic's own limit decides
-        **config.kafka.options,
+        **client_options(config.kafka),
         **config.kafka.producer_options,
         "bootstrap.servers": config.kafka.bootstrap_servers,
         "enable.idempotence": True,

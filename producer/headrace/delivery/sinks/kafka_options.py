@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from headrace.client_options import client_options
 from headrace.config import Config
 from headrace.errors import ConfigError
 
@@ -44,10 +45,13 @@ def producer_options(config: Config) -> dict[str, Any]:
     """Return the options.
 
     Raises:
-        ConfigError: the user's options contradict a pinned one.
+        ConfigError: the user's options contradict a pinned one, or a secret cannot be read.
     """
     given: dict[str, Any] = {}
-    for section, options in (("options", config.kafka.options), ("producer_options", config.kafka.producer_options)):
+    for section, options in (
+        ("options", client_options(config.kafka)),
+        ("producer_options", config.kafka.producer_options),
+    ):
         for name, value in options.items():
             _check(f"kafka.{section}.{name}", name, value)
             given[name] = value
