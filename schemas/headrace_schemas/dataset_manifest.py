@@ -1,0 +1,152 @@
+"""What stands in a version's manifest.json and metadata.json, as far as its readers look; the cut writes more.
+
+    manifest.json    for `dataset replay` and for checking: what it was made from, and the hash of every other file
+    metadata.json    figures for people; nothing here is needed to read the examples
+
+Names of the files and their lines: `dataset_files`.
+"""
+
+from typing import Final, NotRequired, TypedDict
+
+from headrace_schemas.dataset_files import Split
+
+__all__ = [
+    "MANIFEST",
+    "METADATA",
+    "Erased",
+    "FileFacts",
+    "GateVerdict",
+    "Manifest",
+    "Metadata",
+    "OffsetRange",
+    "SplitFigures",
+]
+
+MANIFEST: Final = "manifest.json"
+METADATA: Final = "metadata.json"
+
+
+class FileFacts(TypedDict):
+    """One file of a version.
+
+    Attributes:
+        sha256: of its bytes, 64 hex digits.
+        size_bytes: how many.
+    """
+
+    sha256: str
+    size_bytes: int
+
+
+class GateVerdict(TypedDict):
+    """What a gate said.
+
+    Attributes:
+        gate: its name.
+        threshold: what was asked for; None where it has none.
+        figure: what was found; None where it could not be told.
+        is_passed: whether that is enough.
+        set_aside: how many examples it took out.
+    """
+
+    gate: str
+    threshold: float | None
+    figure: float | None
+    is_passed: bool
+    set_aside: int
+
+
+class OffsetRange(TypedDict):
+    """What was read of a topic's partition.
+
+    Attributes:
+        topic: its name.
+        topic_id: its id in Kafka.
+        partition: its number.
+        first: the least offset of a row of the signature.
+        last: the greatest.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    first: int
+    last: int
+
+
+class Erased(TypedDict):
+    """An erasure that rewrote the version.
+
+    Attributes:
+        erasure_id: as its certificate has it.
+        at: when, ISO 8601 in UTC with a Z.
+        examples: how many were taken out.
+        previous_manifest_sha256: of the manifest before it.
+    """
+
+    erasure_id: str
+    at: str
+    examples: int
+    previous_manifest_sha256: str
+
+
+class Manifest(TypedDict):
+    """manifest.json.
+
+    Attributes:
+        format: of the files; 1.
+        signature: its name.
+        version: its folder's name, e.g. v3.
+        fields_hash: the identity of the signature's fields (`keys.fields_hash`).
+        environment: whose calls were read.
+        offsets: what was read of Kafka's partitions, through the table.
+        gates: the gates' verdicts.
+        files: of the version, all but manifest.json itself; by name.
+        erased: the erasures that rewrote it, the oldest first; absent where there was none.
+    """
+
+    format: int
+    signature: str
+    version: str
+    fields_hash: str
+    environment: str
+    offsets: list[OffsetRange]
+    gates: list[GateVerdict]
+    files: dict[str, FileFacts]
+    erased: NotRequired[list[Erased]]
+
+
+class SplitFigures(TypedDict):
+    """The examples of one split, counted.
+
+    Attributes:
+        examples: all.
+        sources: by source; what is not there is absent, here and below.
+        labels: by label.
+        difficulties: by difficulty.
+        categories: by category, "" for those without.
+    """
+
+    examples: int
+    sources: dict[str, int]
+    labels: dict[str, int]
+    difficulties: dict[str, int]
+    categories: dict[str, int]
+
+
+class Metadata(TypedDict):
+    """metadata.json.
+
+    Attributes:
+        signature: its name.
+        version: its folder's name.
+        made_at: when it was cut, ISO 8601 in UTC with a Z.
+        examples: in all splits.
+        splits: by split.
+    """
+
+    signature: str
+    version: str
+    made_at: str
+    examples: int
+    splits: dict[Split, SplitFigures]
