@@ -8,6 +8,8 @@
     with headrace.request(request_id, subject_id=user_id):
         program(question="...")
 
+    trainset = headrace.load_dataset(MySignature)                 # what was captured and cut, as dspy.Examples
+
 Flow: capture/ (the caller's thread) -> captured.CapturedCall -> delivery/ (one background thread) -> Kafka or a file.
 """
 
@@ -22,11 +24,13 @@ from headrace.api.modules import (
 )
 from headrace.api.process import configure, flush, set_sampling, shutdown, stats
 from headrace.api.requests import feedback, pseudonym, request, suppress
-from headrace.errors import ConfigError, DSPyMissingError, HeadraceError, UsageError
+from headrace.datasets.loading import load_dataset
+from headrace.errors import ConfigError, DatasetError, DSPyMissingError, HeadraceError, UsageError
 
 __all__ = [
     "ConfigError",
     "DSPyMissingError",
+    "DatasetError",
     "HeadraceError",
     "UsageError",
     "acall_agent_module",
@@ -39,6 +43,7 @@ __all__ = [
     "flush",
     "instrument",
     "instrument_all",
+    "load_dataset",
     "pseudonym",
     "request",
     "set_sampling",

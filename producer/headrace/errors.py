@@ -2,17 +2,22 @@
 
 HeadraceError                 headrace_schemas.errors: one line that says what, where, what to do
   ConfigError                 a key, value or file of the configuration
+  DatasetError                a dataset version that is not there, was changed, or is not what was asked for
   DSPyMissingError            instrumenting without dspy installed
   UsageError                  an argument that cannot be used
 """
 
 from headrace_schemas.errors import HeadraceError
 
-__all__ = ["ConfigError", "DSPyMissingError", "HeadraceError", "UsageError"]
+__all__ = ["ConfigError", "DSPyMissingError", "DatasetError", "HeadraceError", "UsageError"]
 
 
 class ConfigError(HeadraceError):
     """The configuration cannot be used."""
+
+
+class DatasetError(HeadraceError):
+    """A dataset version is not there, was changed, or is not what was asked for."""
 
 
 class DSPyMissingError(HeadraceError):

@@ -9,6 +9,8 @@
     README.md report.html                 the card; the gates' report
 <root>/<signature>/latest                 one line, the name of a version; replaced by rename
 <root>/<signature>/sources/<source>.jsonl    examples that are no telemetry, appended (`SourceLine`)
+<root>/<signature>/deleted/v<N>.json      a version that was deleted: who, when, why; its number is not used again
+<root>/<signature>/used_by/<name>.json    a run or a rollout that uses a version (`Use`), which is not deleted meanwhile
 """
 
 import re
@@ -16,12 +18,14 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import quote, unquote
 
 __all__ = [
+    "DELETED_FOLDER",
     "DIFFICULTIES",
     "LABELS",
     "LATEST",
     "SOURCES",
     "SOURCES_FOLDER",
     "SPLITS",
+    "USED_BY_FOLDER",
     "Difficulty",
     "ExampleLine",
     "Label",
@@ -29,6 +33,7 @@ __all__ = [
     "Source",
     "SourceLine",
     "Split",
+    "Use",
     "folder_name",
     "signature_of",
     "version_name",
@@ -48,6 +53,8 @@ DIFFICULTIES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
 LABELS: Final[tuple[Label, ...]] = get_args(Label)
 LATEST: Final = "latest"
 SOURCES_FOLDER: Final = "sources"
+DELETED_FOLDER: Final = "deleted"
+USED_BY_FOLDER: Final = "used_by"
 
 _VERSION: Final = re.compile(r"v([1-9][0-9]{0,8})")
 _LONGEST_FOLDER: Final = 200
@@ -121,6 +128,20 @@ class SourceLine(TypedDict):
     difficulty: Difficulty | None
     timestamp_ms: int
     metadata: dict[str, Any]
+
+
+class Use(TypedDict):
+    """A run or a rollout that uses a version; whoever uses it writes the file, and removes it at the end.
+
+    Attributes:
+        version: the version's name, e.g. v3.
+        what: a run, a rollout, in words for people.
+        since_ms: since when, since the epoch.
+    """
+
+    version: str
+    what: str
+    since_ms: int
 
 
 def folder_name(signature: str) -> str:

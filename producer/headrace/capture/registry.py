@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from headrace.errors import UsageError
 
-__all__ = ["add", "find"]
+__all__ = ["add", "find", "living"]
 
 _modules: Final[dict[tuple[str, str], weakref.ref[Any]]] = {}
 """In the order of instrumentation; the newest is last."""
@@ -43,12 +43,21 @@ def find(name: str, version: str | None = None) -> Any:
     Raises:
         UsageError: there is none; the message names the nearest.
     """
-    with _guard.lock:
-        living = {key: module for key, reference in _modules.items() if (module := reference()) is not None}
-    for key in reversed(living):
+    known = _living()
+    for key in reversed(known):
         if key[0] == name and version in (None, key[1]):
-            return living[key]
-    raise UsageError(_unknown(name, version, list(living)))
+            return known[key]
+    raise UsageError(_unknown(name, version, list(known)))
+
+
+def living() -> list[Any]:
+    """Return the instrumented modules, the newest first."""
+    return list(_living().values())[::-1]
+
+
+def _living() -> dict[tuple[str, str], Any]:
+    with _guard.lock:
+        return {key: module for key, reference in _modules.items() if (module := reference()) is not None}
 
 
 def _unknown(name: str, version: str | None, known: list[tuple[str, str]]) -> str:

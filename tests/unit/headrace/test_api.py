@@ -13,6 +13,7 @@ import headrace.errors
 PUBLIC = {
     "ConfigError",
     "DSPyMissingError",
+    "DatasetError",
     "HeadraceError",
     "UsageError",
     "acall_agent_module",
@@ -25,6 +26,7 @@ PUBLIC = {
     "flush",
     "instrument",
     "instrument_all",
+    "load_dataset",
     "pseudonym",
     "request",
     "set_sampling",
