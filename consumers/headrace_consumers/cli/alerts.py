@@ -1,20 +1,16 @@
 """`headrace alerts render`: the configuration's thresholds as rules for Prometheus."""
 
-import os
 import sys
-import tempfile
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from headrace_consumers.cli.options import ConfigPath
 from headrace_consumers.cli.present import print_lines
+from headrace_consumers.cli.rendered_files import write_rendered
 
 __all__ = ["app"]
-
-_READABLE: Final = 0o644
-"""Rules hold no secrets, and Prometheus runs as another user."""
 
 app = typer.Typer(help="Alerts from Prometheus.", rich_markup_mode=None)
 
@@ -48,25 +44,14 @@ def render(
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all: Prometheus may be told to reload at any moment.
+    """Write the rules whole or not at all: Prometheus may be told to reload at any moment.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: they cannot be written.
     """
     from headrace.errors import UsageError
 
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            part.chmod(_READABLE)
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        write_rendered(path, text)
     except OSError as error:
         raise UsageError(f"--output {path}: cannot write the rules ({error.strerror}); give another file") from None

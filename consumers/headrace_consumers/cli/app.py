@@ -18,6 +18,7 @@ from headrace_consumers.cli import (
     alerts,
     config,
     consume,
+    dashboards,
     dataset,
     deadletter,
     demo,
@@ -58,6 +59,7 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(dashboards.app, name="dashboards")
 app.command("demo", epilog=demo.EXAMPLE)(demo.command)
 app.command("import", epilog=import_.EXAMPLE)(import_.command)
 app.command("aggregate", epilog=aggregate.EXAMPLE)(aggregate.command)

@@ -24,6 +24,7 @@ COMMANDS = [
     ["deadletter", "replay"],
     ["privacy", "pseudonym"],
     ["alerts", "render"],
+    ["dashboards", "render"],
     ["demo"],
 ]
 
