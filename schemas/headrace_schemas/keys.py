@@ -23,6 +23,7 @@ __all__ = [
     "sampling_hash",
     "sampling_threshold",
     "secret_id",
+    "split_hash",
 ]
 
 _HASH_RANGE: Final = 2.0**64
@@ -48,6 +49,14 @@ def sampling_threshold(rate: float) -> bytes:
 def arm_hash(rollout_id: str, request_id: str) -> int:
     """Return the 64-bit hash that decides a request's arm in a rollout."""
     return _first_64_bits(b"hr-arm", rollout_id, request_id)
+
+
+def split_hash(key: str) -> int:
+    """Return the 64-bit hash that decides the split of an example, by its deduplication key.
+
+    It depends on nothing else: an example stands on the same side in each version that is cut with the same shares.
+    """
+    return _first_64_bits(b"hr-split", key)
 
 
 def is_below_rate(hash64: int, rate: float) -> bool:

@@ -108,6 +108,7 @@ def generate() -> dict[str, Any]:
             ),
             "partition_of_8": keys.partition_of(key.encode(), 8),
             "event_key_of_event_1": keys.event_key("event-1"),
+            "split_hash": str(keys.split_hash(key)),
         },
         "encoding": {"record": EXAMPLE, "message_hex": interaction_codec().encode(EXAMPLE).hex()},
     }

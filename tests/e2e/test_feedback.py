@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from confluent_kafka import Producer
 
-from headrace_consumers.dataset.joins import copies_of, feedback_on
 from headrace_consumers.dataset.steps import Step
+from headrace_consumers.joins import copies_of, feedback_on
 from headrace_schemas import feedback_codec, keys
 from tests.support.dataset_job import DatasetJob
 from tests.unit.consumers.feedback.records import feedback

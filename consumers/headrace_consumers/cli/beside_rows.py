@@ -31,8 +31,8 @@ def add_what_stands_beside(dataset: "Dataset", rows: list[dict[str, Any]]) -> No
     """
     import polars as pl
 
-    from headrace_consumers.dataset.joins import copies_of, feedback_on
     from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+    from headrace_consumers.joins import copies_of, feedback_on
 
     keys = [row.get("dedup_key") for row in rows]
     sightings = _some(dataset, sightings_path(dataset.path), pl.col("dedup_key").is_in(keys))

@@ -12,9 +12,9 @@ import polars as pl
 from deltalake import DeltaTable
 
 from headrace_consumers.cli.table_access import needs_pyarrow, scan_of
-from headrace_consumers.dataset.joins import feedback_on
 from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
 from headrace_consumers.demo.summary import EMAIL, FeedbackFacts, TableFacts
+from headrace_consumers.joins import feedback_on
 
 __all__ = ["feedback_facts", "listing_line", "query_line", "table_facts"]
 

@@ -5,9 +5,9 @@ from deltalake import DeltaTable
 
 from headrace.config import Config
 from headrace_consumers.cli.table_access import opened, scan_of
-from headrace_consumers.dataset.joins import copies_of
 from headrace_consumers.dataset.side_tables import sightings_path
 from headrace_consumers.fates.loss import Repeated
+from headrace_consumers.joins import copies_of
 
 __all__ = ["INPUT_CHARACTERS", "MOST_REPEATED", "most_repeated"]
 

@@ -1,7 +1,7 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
 Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
-metrics.py, alerts.py.
+metrics.py, alerts.py, versions.py.
 """
 
 from typing import Final
@@ -16,6 +16,7 @@ from headrace.config.privacy import Encryption, Redaction
 from headrace.config.section import Section
 from headrace.config.spool import Spool
 from headrace.config.telemetry import Telemetry
+from headrace.config.versions import Versions
 
 __all__ = ["NO_EFFECT_YET", "Config"]
 
@@ -35,6 +36,7 @@ class Config(Section):
     filters: Filters = Field(default_factory=Filters)
     dedup: Dedup = Field(default_factory=Dedup)
     dataset: Dataset = Field(default_factory=Dataset)
+    versions: Versions = Field(default_factory=Versions)
     metrics: Metrics = Field(default_factory=Metrics)
     redaction: Redaction = Field(default_factory=Redaction)
     encryption: Encryption = Field(default_factory=Encryption)

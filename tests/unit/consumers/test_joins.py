@@ -3,10 +3,10 @@
 import polars as pl
 
 from headrace_consumers.dataset.feedback.rows import feedback_rows
-from headrace_consumers.dataset.joins import copies_of, feedback_on
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.sightings import sighting_rows
+from headrace_consumers.joins import copies_of, feedback_on
 from headrace_schemas import keys
 from headrace_schemas.topics import REQUEST_HEADER
 from tests.unit.consumers.feedback.records import NOW_MS, feedback, message_of
