@@ -101,7 +101,7 @@ class Manifest(TypedDict):
         environment: whose calls were read.
         offsets: what was read of Kafka's partitions, through the table.
         gates: the gates' verdicts.
-        files: of the version, all but manifest.json itself; by name.
+        files: of the version by name, but for manifest.json itself and README.md, which can be made anew.
         erased: the erasures that rewrote it, the oldest first; absent where there was none.
     """
 
