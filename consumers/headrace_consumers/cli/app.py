@@ -29,6 +29,7 @@ from headrace_consumers.cli import (
     sampling,
     top,
     topics,
+    versions,
 )
 from headrace_consumers.cli.options import EPILOG_WIDTH
 from headrace_consumers.cli.signals import BOUND_THREAD
@@ -55,6 +56,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(consume.app, name="consume")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(versions.app, name="versions")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(privacy.app, name="privacy")

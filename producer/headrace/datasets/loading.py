@@ -50,7 +50,8 @@ def load_dataset(
         version: latest, or one like v3 or 3.
         split: train, val, test, or all.
         types: the class by which to validate, where `signature` is a name: of an inline signature, say.
-        root: the folder of all versions; else `versions.path` of the configuration.
+        root: the folder of all versions; else `versions.path` of what is configured, or of the file that
+            HEADRACE_CONFIG names.
         labels: only examples with these labels (corrected, judged, given, generated, unverified).
         min_trusted_share: from 0 to 1, how much of what is returned must be corrected, judged or given; an answer of
             the serving program that nobody looked at is neither.
@@ -63,6 +64,7 @@ def load_dataset(
     Raises:
         DatasetError: there is no such version; a file was changed; an example does not fit; too few are trusted.
         UsageError: an argument that cannot be used.
+        ConfigError: the configuration cannot be used.
         DSPyMissingError: dspy is not installed.
     """
     require_dspy()
@@ -147,7 +149,13 @@ def _meant(signature: Any, types: Any) -> tuple[str, Any]:
 
 
 def _root(root: str | os.PathLike[str] | None) -> Path:
-    return Path("training_data" if root is None else root)
+    if root is not None:
+        return Path(root)
+    from headrace.config import load
+    from headrace.runtime import slot
+
+    config = load() if slot.active is None else slot.active.config
+    return Path(config.versions.path)
 
 
 def _insist_on_fields(meant: Version, types: Any, split: str) -> None:

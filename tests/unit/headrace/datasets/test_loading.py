@@ -227,3 +227,10 @@ def test_a_file_that_is_missing_or_not_named_is_told(root):
 def test_arguments_that_cannot_be_used_are_refused(root, options, told):
     with pytest.raises(UsageError, match=told):
         load_dataset(**{"signature": "Triage", "root": root, **options})
+
+
+def test_without_a_root_it_is_the_configurations(root, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert "training_data: no versions" in error_of("Triage")
+    monkeypatch.setenv("HEADRACE_VERSIONS__PATH", str(root))
+    assert load_dataset("Triage").version == "v1"
