@@ -73,7 +73,7 @@ def without_effect(in_file: Mapping[str, Any]) -> list[str]:
     """Return the keys set in a file that nothing in this release acts on, sorted."""
     from headrace.config import NO_EFFECT_YET
 
-    return sorted(key for section in NO_EFFECT_YET & in_file.keys() for key, _ in _leaves({section: in_file[section]}))
+    return sorted(NO_EFFECT_YET.intersection(key for key, _ in _leaves(in_file)))
 
 
 def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:

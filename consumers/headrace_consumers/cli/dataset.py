@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from headrace_consumers.cli import dataset_maintain, dataset_query, dataset_trace, dataset_verify, dataset_why
+from headrace_consumers.cli import (
+    dataset_maintain,
+    dataset_mine_git,
+    dataset_query,
+    dataset_trace,
+    dataset_verify,
+    dataset_why,
+)
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines
 from headrace_consumers.cli.row_lines import minute, row_lines
@@ -71,3 +78,4 @@ app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)
 app.command("maintain", epilog=dataset_maintain.EXAMPLE)(dataset_maintain.maintain)
+app.command("mine-git", epilog=dataset_mine_git.EXAMPLE)(dataset_mine_git.mine_git)

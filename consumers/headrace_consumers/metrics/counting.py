@@ -4,19 +4,23 @@ before the partition's start    remembered: another process, or this one before,
 from there on                   taken: what they add goes into the totals
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+import structlog
 
 from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
 from headrace_consumers.metrics.series import LATE, Series, series_of, why_unusable
-from headrace_consumers.metrics.topic_counting import TopicCounting
 from headrace_consumers.metrics.totals import Totals
-from headrace_schemas import Registry, Statistics, statistics_codec
+from headrace_schemas import DecodeError, Registry, Statistics, statistics_codec
 
 __all__ = ["StatisticsCounting"]
+
+log = structlog.get_logger("headrace.metrics")
 
 
 @dataclass(slots=True)
@@ -25,16 +29,21 @@ class _Partition:
     producers: Producers
 
 
-class StatisticsCounting(TopicCounting[Statistics]):
+class StatisticsCounting:
     """Counts what statistics records add.
 
     Args:
         topic: the topic of statistics.
-        totals: see `TopicCounting`; so are the next two.
+        totals: where increases go.
         labels: under which names.
         now_ms: Unix time.
         registry: the schemas that it may meet.
         max_producers: how many are remembered for each partition.
+
+    Attributes:
+        topic: as given.
+        results: what became of records, by `Result`.
+        unreadable: reason -> records that could not be read.
     """
 
     def __init__(
@@ -47,7 +56,13 @@ class StatisticsCounting(TopicCounting[Statistics]):
         registry: Registry | None = None,
         max_producers: int = MAX_PRODUCERS,
     ) -> None:
-        super().__init__(topic, totals, labels, now_ms, codec=statistics_codec(registry))
+        self.results: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
+        self.topic = topic
+        self._totals = totals
+        self._labels = labels
+        self._now_ms = now_ms
+        self._codec = statistics_codec(registry)
         self._max_producers = max_producers
         self._partitions: dict[Place, _Partition] = {}
         self._forgotten = 0
@@ -63,17 +78,17 @@ class StatisticsCounting(TopicCounting[Statistics]):
             yield from partition.producers
 
     def assign(self, place: Place, begins: Beginning) -> None:
-        """See `TopicCounting.assign`."""
+        """Begin with a partition."""
         self._partitions[place] = _Partition(begins.start, Producers(begins.complete_since_ms, self._max_producers))
 
     def unassign(self, place: Place) -> None:
-        """See `TopicCounting.unassign`."""
+        """Forget a partition; whether what was read of it counts is for the totals to be told."""
         partition = self._partitions.pop(place, None)
         if partition is not None:
             self._forgotten += partition.producers.forgotten
 
     def take(self, reading: Reading) -> None:
-        """See `TopicCounting.take`."""
+        """Take in a message of a partition that is assigned; never raises for what is in it."""
         partition = self._partitions[reading.place]
         is_new = reading.offset >= partition.start
         record = self._decoded(reading, is_told=is_new)
@@ -88,8 +103,23 @@ class StatisticsCounting(TopicCounting[Statistics]):
             grown = self._placed(increase)
         self._totals.add(reading.place, grown, reading.after)
 
-    def _why_unusable(self, record: Statistics) -> str | None:
-        return why_unusable(record)
+    def _decoded(self, reading: Reading, *, is_told: bool) -> Statistics | None:
+        reason, detail = "tombstone", "the message has no value"
+        if reading.value is not None:
+            try:
+                record = self._codec.decode(reading.value)
+            except DecodeError as error:
+                reason, detail = error.reason, str(error)
+            else:
+                detail = why_unusable(record) or ""
+                if not detail:
+                    return record
+                reason = "invalid_number"
+        if is_told:
+            if not self.unreadable[reason]:
+                log.warning("a statistics record cannot be read", reason=reason, detail=detail, **reading.where())
+            self.unreadable[reason] += 1
+        return None
 
     def _placed(self, increase: Increase) -> Series:
         placed: Series = {}

@@ -20,8 +20,8 @@ from headrace.config.versions import Versions
 
 __all__ = ["NO_EFFECT_YET", "Config"]
 
-NO_EFFECT_YET: Final = frozenset({"optimization"})
-"""Sections that are accepted and checked, but that nothing in this release acts on."""
+NO_EFFECT_YET: Final = frozenset({"optimization.schedule"})
+"""Keys that are accepted and checked, but that nothing in this release acts on."""
 
 
 class Config(Section):

@@ -17,15 +17,14 @@ def test_check_names_each_key_that_has_no_effect_yet(command, config_file):
         {
             "telemetry": {"enabled": True},
             "quality_thresholds": {"min_success_rate": 0.96},
-            "optimization": {"git_target": 5, "synthetic_target": 7},
+            "optimization": {"schedule": "monthly", "git_target": 5},
         }
     )
     ended = command("config", "check", "--config", path)
     assert ended.code == 0
     assert ended.out.splitlines() == [
         f"ok: {path}",
-        "optimization.git_target: accepted, has no effect yet",
-        "optimization.synthetic_target: accepted, has no effect yet",
+        "optimization.schedule: accepted, has no effect yet",
     ]
 
 
@@ -44,10 +43,10 @@ def test_keys_of_working_sections_are_not_named():
 
 
 def test_check_finds_the_file_that_the_environment_names(command, config_file, monkeypatch):
-    path = config_file({"optimization": {"git_target": 5}})
+    path = config_file({"optimization": {"schedule": "monthly"}})
     monkeypatch.setenv("HEADRACE_CONFIG", str(path))
     ended = command("config", "check", "--json")
-    assert ended.json == {"ok": True, "file": str(path), "no_effect_yet": ["optimization.git_target"], "notes": []}
+    assert ended.json == {"ok": True, "file": str(path), "no_effect_yet": ["optimization.schedule"], "notes": []}
 
 
 @pytest.mark.parametrize("bound_s", latency.BOUNDS_S)
