@@ -3,6 +3,7 @@
 The loop notes, the threads of scrapes read: each figure is one reference, replaced at once.
 """
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,15 +32,24 @@ class Figures:
         consumer: its name, dataset or feedback.
         topic: what it reads.
         disks: a folder's name -> where it is, of those whose disk may fill up.
+        now_ms: Unix time.
 
     Attributes:
         circuit_was_shown: whether a scrape has been told that the breaker has opened.
     """
 
-    def __init__(self, consumer: str, topic: str, disks: Mapping[str, Path] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        consumer: str,
+        topic: str,
+        disks: Mapping[str, Path] = MappingProxyType({}),
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._disks = disks
+        self._now_ms = now_ms
+        self._committed_at_ms: int | None = None
         self._circuit_is_open = False
         self.circuit_was_shown = False
         self._tally = Tally()
@@ -63,6 +73,7 @@ class Figures:
         counts[bisect_left(names.COMMIT_DURATION.bounds, duration_s)] += 1
         counts[-1] += duration_s
         self._durations = tuple(counts)
+        self._committed_at_ms = self._now_ms()
 
     def note_circuit_open(self) -> None:
         """Take in that the breaker has opened: the process ends once that was told."""
@@ -83,6 +94,9 @@ class Figures:
         verdict = judge(status, now, limits)
         page.add(consumers.HEALTHY, verdict.is_healthy, self._consumer)
         page.add(consumers.READY, verdict.is_ready, self._consumer)
+        page.add(consumers.KAFKA_SILENT, status.kafka_silent_s, self._consumer)
+        if self._committed_at_ms is not None:
+            page.add(consumers.LAST_COMMIT, self._committed_at_ms / 1000, self._consumer)
         page.add(consumers.CIRCUIT_OPEN, self._circuit_is_open, self._consumer, self._topic)
         self.circuit_was_shown |= self._circuit_is_open and is_scrape
         for name, folder in self._disks.items():
@@ -93,7 +107,7 @@ class Figures:
         if self._seen:
             page.add(names.SEEN_SET_KEYS, self._seen["keys"])
             page.add(names.SEEN_SET_BYTES, self._seen["mb"] * _MB)
-        for partition, each in sorted(status.partitions.items()):
+        for partition, each in () if status.is_cut_off else sorted(status.partitions.items()):
             if each.lag is not None:
                 page.add(consumers.LAG_RECORDS, each.lag, self._topic, str(partition))
             if (lag_s := each.lag_s(now_ms)) is not None:

@@ -45,6 +45,7 @@ from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.dataset.upkeep.upkeep import Forgetful, Upkeep, maintenances_of
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
 from headrace_consumers.kafka_clients import close_consumer
+from headrace_consumers.monitoring.broker_silence import BrokerSilence
 
 __all__ = ["Control", "Intake"]
 
@@ -191,7 +192,8 @@ class Intake:
             is_hurried=self._control.stop.is_set,
         )
         client_errors = ClientErrors()
-        consumer = make_consumer(config, error_cb=client_errors, on_commit=_on_commit)
+        silence = BrokerSilence()
+        consumer = make_consumer(config, error_cb=client_errors, on_commit=_on_commit, **silence.options)
         topic_watch = TopicWatch(self._topic, self._known, self.table.path, clock=time.monotonic)
 
         def landing(report_offsets: Callable[[Mapping[int, int]], None]) -> BatchCommitter:
@@ -229,6 +231,7 @@ class Intake:
             on_progress=self._control.on_progress or (lambda _: None),
             on_status=on_status,
             upkeep=upkeep,
+            kafka_silent_s=lambda: silence.seconds,
         )
         try:
             yield loop

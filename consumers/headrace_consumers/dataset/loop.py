@@ -56,6 +56,7 @@ class Loop:
         on_progress: called with the tally so far after each poll.
         on_status: called with how the loop stands, about twice a second.
         upkeep: given a turn after each poll.
+        kafka_silent_s: how long ago a broker last answered, seconds.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Loop:
         on_progress: Callable[[Tally], None],
         on_status: Callable[[Status], None],
         upkeep: Upkeep | None = None,
+        kafka_silent_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._consumer = consumer
         self._source = source
@@ -88,6 +90,7 @@ class Loop:
         self._clock = clock
         self._on_progress = on_progress
         self._upkeep = upkeep
+        self._kafka_silent_s = kafka_silent_s
         self._pace = Pace()
         self._on_status = on_status
         self._batches = Batches(
@@ -201,6 +204,7 @@ class Loop:
                     self._batches.failing_since,
                     assignment.is_paused,
                     self._last_error,
+                    self._kafka_silent_s(),
                 )
             )
 

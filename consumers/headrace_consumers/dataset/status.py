@@ -1,12 +1,14 @@
 """How the consumer stands, as a value: for its health endpoint, its status line and its log; and what that means.
 
-healthy: the loop turns, and commits do not fail for long. ready: it has its partitions and has caught up.
+healthy: the loop turns, and commits do not fail for long. ready: it has its partitions and has caught up, and Kafka
+answers; that it does not is no reason to be started again.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace_consumers.monitoring.broker_silence import SILENT_S
 from headrace_consumers.monitoring.lag import lag_s
 
 __all__ = ["HealthLimits", "PartitionStatus", "Status", "Verdict", "judge"]
@@ -51,6 +53,7 @@ class Status:
         failing_since: when commits began to fail, seconds, monotonic; None: they do not.
         is_paused: whether reading waits for a commit.
         last_error: the last that went wrong, in one line; it may be over.
+        kafka_silent_s: how long ago a broker last answered.
     """
 
     turned_at: float
@@ -59,10 +62,18 @@ class Status:
     failing_since: float | None = None
     is_paused: bool = False
     last_error: str | None = None
+    kafka_silent_s: float = 0.0
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether Kafka is away, so that nobody knows what waits there."""
+        return self.kafka_silent_s > SILENT_S
 
     @property
     def lag(self) -> int | None:
         """Records in Kafka that are not in the table; None while a partition's is not known."""
+        if self.is_cut_off:
+            return None
         lags = [partition.lag for partition in self.partitions.values()]
         return None if any(lag is None for lag in lags) else sum(lag for lag in lags if lag is not None)
 
@@ -100,11 +111,13 @@ def judge(status: Status, now: float, limits: HealthLimits) -> Verdict:
     failing_s = None if status.failing_since is None else now - status.failing_since
     if failing_s is not None and failing_s > limits.failing_s:
         unhealthy.append(f"commits have failed for {failing_s:.0f} s")
+    if status.is_cut_off:
+        unready.append(f"no broker has answered for {status.kafka_silent_s:.0f} s")
     if not status.has_joined:
         unready.append("no assignment yet")
     if behind := sorted(p for p, each in status.partitions.items() if not (each.is_ready and each.has_caught_up)):
         unready.append(f"not caught up since the assignment: {behind}")
-    elif status.lag is None or status.lag > limits.lag_records:
+    elif not status.is_cut_off and (status.lag is None or status.lag > limits.lag_records):
         unready.append(f"lag above {limits.lag_records}")
     is_healthy = not unhealthy
     return Verdict(
@@ -114,7 +127,11 @@ def judge(status: Status, now: float, limits: HealthLimits) -> Verdict:
             "problems": [*unhealthy, *unready],
             "lag": status.lag,
             "partitions": {
-                str(p): {"position": each.position, "next_offset": each.next_offset, "lag": each.lag}
+                str(p): {
+                    "position": each.position,
+                    "next_offset": each.next_offset,
+                    "lag": None if status.is_cut_off else each.lag,
+                }
                 for p, each in sorted(status.partitions.items())
             },
             "paused": status.is_paused,

@@ -2,17 +2,19 @@
 
     read_from ... remembered ... start ... counted ...
 
+timely: of records that are of no use when they are late, the old ones are passed over, however long nobody was there.
+
 What lies before `start` was shown by somebody. It is read again for a quarter of an hour back, since a producer that is
 alive has written a record there, and only with that is the next one's increase known.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace_consumers.metrics.producers import LATE_MS
 
-__all__ = ["RECALL_MS", "Beginning", "Held", "beginning"]
+__all__ = ["RECALL_MS", "Beginning", "Held", "beginning", "timely"]
 
 RECALL_MS: Final = 15 * 60_000
 
@@ -43,12 +45,14 @@ class Beginning:
         start: the first that counts.
         complete_since_ms: of a producer that began later, every record is read; None: later than the first record read.
         skipped: records that nobody has shown and Kafka no longer holds.
+        passed_over: records that nobody has shown and that are too old to be of use.
     """
 
     read_from: int
     start: int
     complete_since_ms: int | None
     skipped: int = 0
+    passed_over: int = 0
 
 
 def beginning(held: Held, offset_at: Callable[[int], int], now_ms: int) -> Beginning:
@@ -76,3 +80,15 @@ def beginning(held: Held, offset_at: Callable[[int], int], now_ms: int) -> Begin
         complete_since_ms=None if read_from == held.oldest else since_ms,
         skipped=0 if committed is None else max(0, held.oldest - committed),
     )
+
+
+def timely(begins: Beginning, offset_at: Callable[[int], int], now_ms: int) -> Beginning:
+    """Return how a partition begins of which nothing late counts and nothing before the start is needed.
+
+    Args:
+        begins: how it would.
+        offset_at: see `beginning`.
+        now_ms: Unix time.
+    """
+    start = max(begins.start, offset_at(now_ms - LATE_MS))
+    return replace(begins, read_from=start, start=start, passed_over=start - begins.start)

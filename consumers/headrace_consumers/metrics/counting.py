@@ -4,23 +4,19 @@ before the partition's start    remembered: another process, or this one before,
 from there on                   taken: what they add goes into the totals
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-import structlog
 
 from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
 from headrace_consumers.metrics.series import LATE, Series, series_of, why_unusable
+from headrace_consumers.metrics.topic_counting import TopicCounting
 from headrace_consumers.metrics.totals import Totals
-from headrace_schemas import DecodeError, Registry, Statistics, statistics_codec
+from headrace_schemas import Registry, Statistics, statistics_codec
 
 __all__ = ["StatisticsCounting"]
-
-log = structlog.get_logger("headrace.metrics")
 
 
 @dataclass(slots=True)
@@ -29,21 +25,16 @@ class _Partition:
     producers: Producers
 
 
-class StatisticsCounting:
+class StatisticsCounting(TopicCounting[Statistics]):
     """Counts what statistics records add.
 
     Args:
         topic: the topic of statistics.
-        totals: where increases go.
+        totals: see `TopicCounting`; so are the next two.
         labels: under which names.
         now_ms: Unix time.
         registry: the schemas that it may meet.
         max_producers: how many are remembered for each partition.
-
-    Attributes:
-        topic: as given.
-        results: what became of records, by `Result`.
-        unreadable: reason -> records that could not be read.
     """
 
     def __init__(
@@ -56,13 +47,7 @@ class StatisticsCounting:
         registry: Registry | None = None,
         max_producers: int = MAX_PRODUCERS,
     ) -> None:
-        self.results: Counter[str] = Counter()
-        self.unreadable: Counter[str] = Counter()
-        self.topic = topic
-        self._totals = totals
-        self._labels = labels
-        self._now_ms = now_ms
-        self._codec = statistics_codec(registry)
+        super().__init__(topic, totals, labels, now_ms, codec=statistics_codec(registry))
         self._max_producers = max_producers
         self._partitions: dict[Place, _Partition] = {}
         self._forgotten = 0
@@ -78,17 +63,17 @@ class StatisticsCounting:
             yield from partition.producers
 
     def assign(self, place: Place, begins: Beginning) -> None:
-        """Begin with a partition."""
+        """See `TopicCounting.assign`."""
         self._partitions[place] = _Partition(begins.start, Producers(begins.complete_since_ms, self._max_producers))
 
     def unassign(self, place: Place) -> None:
-        """Forget a partition; whether what was read of it counts is for the totals to be told."""
+        """See `TopicCounting.unassign`."""
         partition = self._partitions.pop(place, None)
         if partition is not None:
             self._forgotten += partition.producers.forgotten
 
     def take(self, reading: Reading) -> None:
-        """Take in a message of a partition that is assigned; never raises for what is in it."""
+        """See `TopicCounting.take`."""
         partition = self._partitions[reading.place]
         is_new = reading.offset >= partition.start
         record = self._decoded(reading, is_told=is_new)
@@ -103,23 +88,8 @@ class StatisticsCounting:
             grown = self._placed(increase)
         self._totals.add(reading.place, grown, reading.after)
 
-    def _decoded(self, reading: Reading, *, is_told: bool) -> Statistics | None:
-        reason, detail = "tombstone", "the message has no value"
-        if reading.value is not None:
-            try:
-                record = self._codec.decode(reading.value)
-            except DecodeError as error:
-                reason, detail = error.reason, str(error)
-            else:
-                detail = why_unusable(record) or ""
-                if not detail:
-                    return record
-                reason = "invalid_number"
-        if is_told:
-            if not self.unreadable[reason]:
-                log.warning("a statistics record cannot be read", reason=reason, detail=detail, **reading.where())
-            self.unreadable[reason] += 1
-        return None
+    def _why_unusable(self, record: Statistics) -> str | None:
+        return why_unusable(record)
 
     def _placed(self, increase: Increase) -> Series:
         placed: Series = {}

@@ -123,6 +123,15 @@ def _add_standing(page: Page, standing: Standing, now: float, now_ms: int) -> No
     add_build(page, _NAME)
     page.add(consumers.HEALTHY, is_healthy, _NAME)
     page.add(consumers.READY, is_ready, _NAME)
+    page.add(consumers.KAFKA_SILENT, standing.kafka_silent_s, _NAME)
+    for metric_, at_ms in (
+        (consumers.LAST_COMMIT, standing.committed_at_ms),
+        (consumers.LAST_SCRAPE, standing.scraped_at_ms),
+    ):
+        if at_ms is not None:
+            page.add(metric_, at_ms / 1000, _NAME)
+    if standing.is_cut_off:  # and nobody knows what waits in Kafka
+        return
     for (topic, partition), each in sorted(standing.partitions.items()):
         if each.lag is not None:
             page.add(consumers.LAG_RECORDS, each.lag, topic, str(partition))

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.offsets import Offsets
 from headrace_consumers.metrics.place import Place, Reading
-from headrace_consumers.metrics.standing import PartitionStanding, Standing
+from headrace_consumers.metrics.standing import UNSCRAPED_S, PartitionStanding, Standing
 from headrace_consumers.metrics.state import State
 
 __all__ = ["Loop"]
@@ -47,6 +47,7 @@ class Loop:
         offsets: the group's.
         clock: seconds, monotonic.
         on_standing: told how the loop stands, after each poll.
+        kafka_silent_s: how long ago a broker last answered, seconds.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Loop:
         offsets: Offsets,
         clock: Callable[[], float],
         on_standing: Callable[[Standing], None],
+        kafka_silent_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._consumer = consumer
         self._topics = topics
@@ -67,6 +69,8 @@ class Loop:
         self._offsets = offsets
         self._clock = clock
         self._on_standing = on_standing
+        self._kafka_silent_s = kafka_silent_s
+        self._is_unscraped = False
         self._at_end: dict[Place, bool] = {}
         self._caught_up: dict[Place, bool] = {}
         self._has_joined = False
@@ -110,8 +114,17 @@ class Loop:
         for message in errors:
             self._on_message_error(message)
         self._offsets.commit_asked(self._at_end)
+        self._tell_of_scrapes()
         self._on_standing(self._standing())
         return bool(readings)
+
+    def _tell_of_scrapes(self) -> None:
+        unscraped_s = self._offsets.unasked_s
+        if unscraped_s > UNSCRAPED_S and not self._is_unscraped:
+            log.warning("nobody scrapes /metrics, so no offset is committed", for_s=round(unscraped_s))
+        elif self._is_unscraped and unscraped_s <= UNSCRAPED_S:
+            log.info("scraped again")
+        self._is_unscraped = unscraped_s > UNSCRAPED_S
 
     def _standing(self) -> Standing:
         partitions = {}
@@ -120,7 +133,16 @@ class Loop:
             if position is not None:
                 lag = 0 if self._at_end[place] else self._lag(place, position.offset)
                 partitions[place] = PartitionStanding(position.offset, lag, position.appended_ms or None, has_caught_up)
-        return Standing(self._clock(), self._has_joined, partitions, self._last_error)
+        return Standing(
+            self._clock(),
+            self._has_joined,
+            partitions,
+            self._last_error,
+            self._kafka_silent_s(),
+            self._offsets.asked_at_ms,
+            self._offsets.unasked_s,
+            self._offsets.acknowledged_at_ms,
+        )
 
     def _lag(self, place: Place, next_offset: int) -> int | None:
         try:
@@ -138,6 +160,8 @@ class Loop:
             self._at_end[place] = self._caught_up[place] = False
             if each.skipped:
                 log.warning("Kafka no longer holds records that were not counted", place=place, records=each.skipped)
+            if each.passed_over:
+                log.info("passed over: over 5 minutes old", place=place, records=each.passed_over)
         self._consumer.incremental_assign([TopicPartition(*place, each.read_from) for place, each in begins.items()])
         self._has_joined = True
         log.info("assigned", partitions=_names(begins), starts=[each.start for each in begins.values()])

@@ -4,7 +4,6 @@ The time stands in the commit's metadata, so that the next process knows how far
 """
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import threading
@@ -17,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from headrace.client_options import client_options
 from headrace.config import Config
 from headrace_consumers.kafka_clients import QUIET
-from headrace_consumers.metrics.beginning import Beginning, Held, beginning
+from headrace_consumers.metrics.beginning import Beginning, Held, beginning, timely
 from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.place import Place, Position
 
@@ -64,15 +63,28 @@ class Offsets:
     Args:
         consumer: a `confluent_kafka.Consumer`.
         now_ms: Unix time.
+
+    Attributes:
+        asked_at_ms: when a scrape last asked, Unix time; None: never.
+        acknowledged_at_ms: when Kafka last acknowledged a commit, Unix time; None: never.
     """
 
     def __init__(self, consumer: Any, now_ms: Callable[[], int]) -> None:
+        self.asked_at_ms: int | None = None
+        self.acknowledged_at_ms: int | None = None
+        self._began_ms = now_ms()
         self._consumer = consumer
         self._now_ms = now_ms
         self._acknowledged: dict[Place, int] = {}
         self._shown: dict[Place, Position] = {}
         self._lock = threading.Lock()
         self._asked: list[tuple[Mapping[Place, Position], threading.Event]] = []
+
+    @property
+    def unasked_s(self) -> float:
+        """For how long no scrape has asked, since this is there."""
+        since_ms = self._began_ms if self.asked_at_ms is None else self.asked_at_ms
+        return max(0.0, (self._now_ms() - since_ms) / 1000)
 
     def beginnings(self, places: Iterable[Place], recalling: Callable[[str], bool]) -> dict[Place, Beginning]:
         """Return where partitions begin.
@@ -88,9 +100,7 @@ class Offsets:
         for place, held in self._held(list(places)).items():
             offset_at = functools.partial(self._at, place, held.end)
             begins = beginning(held, offset_at, self._now_ms())
-            if not recalling(place[0]):
-                begins = dataclasses.replace(begins, read_from=begins.start)
-            found[place] = begins
+            found[place] = begins if recalling(place[0]) else timely(begins, offset_at, self._now_ms())
         return found
 
     def ask(self, positions: Mapping[Place, Position], timeout_s: float) -> bool:
@@ -101,6 +111,7 @@ class Offsets:
             timeout_s: how long to wait for the loop's turn. If it does not come, the next scrape asks again.
         """
         asked = (positions, threading.Event())
+        self.asked_at_ms = self._now_ms()
         with self._lock:
             self._asked.append(asked)
         if asked[1].wait(timeout_s):
@@ -155,6 +166,7 @@ class Offsets:
         if error is not None:
             log.warning("offsets not committed", reason=error.str())
             return
+        self.acknowledged_at_ms = self._now_ms()
         for place in places:
             if place.error is None:
                 self._acknowledged[place.topic, place.partition] = place.offset

@@ -19,6 +19,7 @@ from headrace_consumers.metrics.series import Key
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
+from headrace_consumers.monitoring.broker_silence import BrokerSilence
 from headrace_consumers.monitoring.server import serve
 from headrace_schemas import Registry
 
@@ -68,8 +69,10 @@ def run(
     loop: Loop | None = None
     offsets: Offsets | None = None
 
+    silence = BrokerSilence()
     consumer = make_consumer(
         config,
+        **silence.options,
         error_cb=lambda error: loop.on_error(error) if loop is not None else None,
         on_commit=lambda error, places: offsets.on_commit(error, places) if offsets is not None else None,
     )
@@ -84,6 +87,7 @@ def run(
         offsets=offsets,
         clock=time.monotonic,
         on_standing=web.tell,
+        kafka_silent_s=lambda: silence.seconds,
     )
     metrics = config.metrics
     with serve(web.answer, metrics.host, metrics.port, setting="metrics.port", host_setting="metrics.host") as port:

@@ -5,23 +5,22 @@ interval, and of each latency bucket the newest call, which an exemplar names.
 """
 
 from bisect import bisect_left
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
-
-import structlog
 
 from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import OTHER, Labels
 from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.producers import LATE_MS, Result
 from headrace_consumers.metrics.series import Key, Series, Vector, is_figure
+from headrace_consumers.metrics.topic_counting import TopicCounting
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue import samples as names
 from headrace_consumers.monitoring.catalogue.calls import CALL, CALL_DURATION
 from headrace_consumers.monitoring.page import Seen
-from headrace_schemas import DecodeError, Interaction, Registry, interaction_codec
+from headrace_schemas import Interaction, Registry, interaction_codec
 from headrace_schemas.latency import bucket_of
 
 __all__ = ["MAX_CALLS", "MAX_OBSERVATIONS", "WINDOW_MS", "Observation", "SampleCounting", "cost_bounds"]
@@ -38,7 +37,6 @@ _LEAST: Final = 1e-9
 """Of the probabilities; a record that stands for more calls than this allows is none of ours."""
 
 _Whose: TypeAlias = tuple[str, ...]
-log = structlog.get_logger("headrace.metrics")
 
 
 def cost_bounds(max_cost_p99_usd: float) -> tuple[float, ...]:
@@ -69,21 +67,16 @@ class Observation:
     tokens: int | None
 
 
-class SampleCounting:
-    """Counts what sampled records add; see `Intake`.
+class SampleCounting(TopicCounting[Interaction]):
+    """Counts what sampled records add.
 
     Args:
         topic: the topic of interactions.
-        totals: where increases go.
+        totals: see `TopicCounting`; so are the next two.
         labels: under which names.
         now_ms: Unix time.
         bounds_usd: of the cost histogram.
         registry: the schemas that it may meet.
-
-    Attributes:
-        topic: as given.
-        unreadable: reason -> records that could not be read.
-        results: what became of records, by `Result`.
     """
 
     def __init__(
@@ -96,29 +89,24 @@ class SampleCounting:
         bounds_usd: Sequence[float] = names.COST_BOUNDS_USD,
         registry: Registry | None = None,
     ) -> None:
-        self.topic = topic
-        self.unreadable: Counter[str] = Counter()
-        self.results: Counter[str] = Counter()
-        self._totals = totals
-        self._labels = labels
-        self._now_ms = now_ms
+        super().__init__(topic, totals, labels, now_ms, codec=interaction_codec(registry))
         self._bounds_usd = bounds_usd
-        self._codec = interaction_codec(registry)
         self._known: dict[Place, OrderedDict[str, None]] = {}
         self._observed: dict[_Whose, deque[Observation]] = {}
         self._seen: dict[_Whose, dict[int, Seen]] = {}
 
     def assign(self, place: Place, begins: Beginning) -> None:
-        """See `Intake.assign`."""
-        del begins
+        """See `TopicCounting.assign`."""
+        if begins.passed_over:
+            self.results[Result.late] += begins.passed_over
         self._known[place] = OrderedDict()
 
     def unassign(self, place: Place) -> None:
-        """See `Intake.unassign`."""
+        """See `TopicCounting.unassign`."""
         self._known.pop(place, None)
 
     def take(self, reading: Reading) -> None:
-        """See `Intake.take`."""
+        """See `TopicCounting.take`."""
         record = self._decoded(reading)
         grown: Series = {}
         if record is not None:
@@ -147,21 +135,8 @@ class SampleCounting:
         """Return the newest call of each latency bucket, by the labels of the call."""
         return {whose: dict(seen) for whose, seen in self._seen.items()}
 
-    def _decoded(self, reading: Reading) -> Interaction | None:
-        reason, detail = "tombstone", "the message has no value"
-        if reading.value is not None:
-            try:
-                record = self._codec.decode(reading.value)
-            except DecodeError as error:
-                reason, detail = error.reason, str(error)
-            else:
-                if not (detail := _why_unusable(record)):
-                    return record
-                reason = "invalid_number"
-        if not self.unreadable[reason]:
-            log.warning("a sampled record cannot be read", reason=reason, detail=detail, **reading.where())
-        self.unreadable[reason] += 1
-        return None
+    def _why_unusable(self, record: Interaction) -> str | None:
+        return _why_unusable(record)
 
     def _result(self, record: Interaction, reading: Reading) -> Result:
         known, event_id = self._known[reading.place], record["event_id"]
@@ -226,7 +201,7 @@ def _one(bounds: Sequence[float], value: float, weight: float) -> Vector:
     return vector
 
 
-def _why_unusable(record: Interaction) -> str:
+def _why_unusable(record: Interaction) -> str | None:
     if not _LEAST <= record["inclusion_probability"] <= 1:
         return f"the inclusion probability is not from {_LEAST:g} to 1"
     figures = (
@@ -240,4 +215,4 @@ def _why_unusable(record: Interaction) -> str:
         record["redactions"],
     )
     is_good = all(figure is None or is_figure(figure) for figure in figures)
-    return "" if is_good else "a figure is negative, not finite or beyond all reason"
+    return None if is_good else "a figure is negative, not finite or beyond all reason"

@@ -1,6 +1,6 @@
 """How the consumer stands, as a value, and what that means for a probe. Pure.
 
-healthy: the loop turns. ready: it has its partitions and has caught up.
+healthy: the loop turns. ready: it has its partitions and has caught up, and Kafka answers.
 """
 
 from collections.abc import Mapping
@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from headrace_consumers.metrics.place import Place
+from headrace_consumers.metrics.producers import LATE_MS
+from headrace_consumers.monitoring.broker_silence import SILENT_S
 from headrace_consumers.monitoring.lag import lag_s
 
-__all__ = ["LAG_RECORDS", "STALLED_S", "PartitionStanding", "Standing", "judge"]
+__all__ = ["LAG_RECORDS", "STALLED_S", "UNSCRAPED_S", "PartitionStanding", "Standing", "judge"]
 
 STALLED_S: Final = 120.0
 LAG_RECORDS: Final = 10_000
+UNSCRAPED_S: Final = LATE_MS / 1000
+"""For so long without a scrape, what is counted comes too late for any alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,25 @@ class Standing:
         has_joined: whether the group has given it an assignment, maybe an empty one.
         partitions: what it owns.
         last_error: the last that went wrong, in one line; it may be over.
+        kafka_silent_s: how long ago a broker last answered.
+        scraped_at_ms: when a page was last sent to a scrape, Unix time; None: never.
+        unscraped_s: for how long none was.
+        committed_at_ms: when Kafka last acknowledged offsets, Unix time; None: never.
     """
 
     turned_at: float
     has_joined: bool = False
     partitions: Mapping[Place, PartitionStanding] = field(default_factory=dict)
     last_error: str | None = None
+    kafka_silent_s: float = 0.0
+    scraped_at_ms: int | None = None
+    unscraped_s: float = 0.0
+    committed_at_ms: int | None = None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether Kafka is away, so that nobody knows what waits there."""
+        return self.kafka_silent_s > SILENT_S
 
 
 def judge(standing: Standing, now: float) -> tuple[bool, bool, dict[str, Any]]:
@@ -66,19 +83,33 @@ def judge(standing: Standing, now: float) -> tuple[bool, bool, dict[str, Any]]:
     is_healthy = turned_s <= STALLED_S
     if not is_healthy:
         problems.append(f"the loop has not turned for {turned_s:.0f} s")
+    if standing.is_cut_off:
+        problems.append(f"no broker has answered for {standing.kafka_silent_s:.0f} s")
     if not standing.has_joined:
         problems.append("no assignment yet")
     partitions = sorted(standing.partitions.items())
     if behind := [_name(place) for place, each in partitions if not each.has_caught_up]:
         problems.append(f"not caught up since the assignment: {', '.join(behind)}")
-    elif any(each.lag is None or each.lag > LAG_RECORDS for _, each in partitions):
+    elif not standing.is_cut_off and any(each.lag is None or each.lag > LAG_RECORDS for _, each in partitions):
         problems.append(f"lag above {LAG_RECORDS}")
     body = {
         "problems": problems,
-        "partitions": {_name(place): {"next_offset": each.next_offset, "lag": each.lag} for place, each in partitions},
+        "notes": _notes(standing),
+        "partitions": {
+            _name(place): {"next_offset": each.next_offset, "lag": None if standing.is_cut_off else each.lag}
+            for place, each in partitions
+        },
         "last_error": standing.last_error,
     }
     return is_healthy, not problems, body
+
+
+def _notes(standing: Standing) -> list[str]:
+    """Return what is told and makes nothing unready: who is not ready might not be scraped either."""
+    if standing.unscraped_s <= UNSCRAPED_S:
+        return []
+    since = f"not scraped for {standing.unscraped_s:.0f} s"
+    return [f"{since}: scrapes commit the offsets, so a restart reads again what was read since"]
 
 
 def _name(place: Place) -> str:

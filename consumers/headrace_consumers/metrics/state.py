@@ -1,11 +1,10 @@
 """What the loop fills and scrapes read, under one lock; and which offsets what has been shown allows to commit."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
 from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
@@ -16,7 +15,10 @@ from headrace_consumers.metrics.series import Series
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.page import Seen
 
-__all__ = ["Intake", "Shown", "State"]
+if TYPE_CHECKING:
+    from headrace_consumers.metrics.topic_counting import TopicCounting
+
+__all__ = ["Shown", "State"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +52,6 @@ class Shown:
     exemplars: Mapping[tuple[str, ...], Mapping[int, Seen]]
 
 
-class Intake(Protocol):
-    """Counts what the messages of one topic add to the totals."""
-
-    topic: str
-    unreadable: Counter[str]
-
-    def assign(self, place: Place, begins: Beginning) -> None:
-        """Begin with a partition."""
-        ...
-
-    def unassign(self, place: Place) -> None:
-        """Forget a partition."""
-        ...
-
-    def take(self, reading: Reading) -> None:
-        """Take in a message of a partition that is assigned; never raises for what is in it."""
-        ...
-
-
 class State:
     """The whole of it; thread-safe.
 
@@ -90,7 +73,7 @@ class State:
         self._totals = totals
         self._statistics = statistics
         self._samples = samples
-        self._intakes: dict[str, Intake] = {statistics.topic: statistics}
+        self._intakes: dict[str, TopicCounting[Any]] = {statistics.topic: statistics}
         if samples is not None:
             self._intakes[samples.topic] = samples
         self._overflow = overflow

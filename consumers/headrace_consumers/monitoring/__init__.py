@@ -5,6 +5,7 @@
     page         samples under these names, as text or OpenMetrics
     server       /metrics, /healthz and /readyz over HTTP
     lag          what lag in seconds means
+    broker_silence  for how long no broker has answered
     about, disk  what any process can tell of itself and of its disks
 
 No room is imported here.

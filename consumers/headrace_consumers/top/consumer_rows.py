@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.config.alerts import Alerts
+from headrace_consumers.monitoring.broker_silence import SILENT_S
 from headrace_consumers.monitoring.catalogue import consumers
 from headrace_consumers.top.figures import Figures
 from headrace_consumers.top.rows import Row
@@ -24,6 +25,8 @@ def consumer_rows(sources: Sequence[Source]) -> Iterator[Row]:
             yield Row("consumer", f"{name} is stopping: nearly nothing can be read; see its log", is_bad=True)
         elif not figures.total(consumers.HEALTHY):
             yield Row("consumer", f"{name} is not well: /healthz says why", is_bad=True)
+        elif (silent_s := max(figures.values(consumers.KAFKA_SILENT).values(), default=0.0)) > SILENT_S:
+            yield Row("consumer", f"{name} has had no answer from Kafka for {age(silent_s)}", is_bad=True)
         elif not figures.total(consumers.READY):
             yield Row("consumer", f"{name} is well and not ready yet: /readyz says why")
         else:

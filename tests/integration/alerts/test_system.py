@@ -50,6 +50,32 @@ def test_a_kind_of_consumer_that_runs_nowhere_any_more_fires_until_one_is_back(s
     scene.check()
 
 
+def test_a_consumer_without_kafka_for_two_minutes_fires_until_it_answers(scene: Scene) -> None:
+    scene.add(
+        "headrace_kafka_silent_seconds", [*flat((10, 1)), *(60 * n for n in range(11)), *flat((5, 1))], consumer="x"
+    )
+    scene.add("headrace_kafka_silent_seconds", flat((26, 3)), consumer="x", instance="two:9464")
+    scene.quiet("HeadraceKafkaSilent", 9, 12, 21, 24)
+    scene.fires("HeadraceKafkaSilent", 13, {**CRITICAL, "consumer": "x", "job": TARGET["job"]})
+    scene.fires("HeadraceKafkaSilent", 20, {**CRITICAL, "consumer": "x", "job": TARGET["job"]})
+    scene.check()
+
+
+def test_a_metrics_consumer_that_counts_and_cannot_commit_fires_and_an_idle_one_does_not(scene: Scene) -> None:
+    name, own = "headrace_consumer_last_commit_timestamp_seconds", {"consumer": "metrics"}
+    scene.add(name, flat((40, 0), (20, 2400)), **own)
+    scene.add("headrace_consumer_records_total", counter((60, 30)), topic="headrace.stats.v1")
+    idle = {"instance": "idle:9464"}
+    scene.add(name, flat((60, 0)), **own, **idle)
+    scene.add("headrace_consumer_records_total", flat((60, 7)), topic="headrace.stats.v1", **idle)
+    scene.add(name, flat((60, 0)), consumer="dataset", instance="dataset:8103")
+    scene.add("headrace_consumer_records_total", counter((60, 30)), topic="x", instance="dataset:8103")
+    scene.quiet("HeadraceOffsetsNotCommitted", 10, 15, 41, 54)
+    scene.fires("HeadraceOffsetsNotCommitted", 16, {**WARNING, **TARGET})
+    scene.fires("HeadraceOffsetsNotCommitted", 39, {**WARNING, **TARGET})
+    scene.check()
+
+
 def test_a_consumer_that_is_behind_for_five_minutes_fires(scene: Scene) -> None:
     place = {"topic": "headrace.interactions.v1"}
     scene.add("headrace_consumer_lag_seconds", flat((10, 1), (20, 400), (10, 2)), partition="0", **place)

@@ -53,7 +53,7 @@ def looked(figures):
 
 
 def noted():
-    figures = Figures("dataset", "interactions", {"dataset": Path(__file__).parent})
+    figures = Figures("dataset", "interactions", {"dataset": Path(__file__).parent}, lambda: NOW_MS - 2_000)
     figures.note_tally(TALLY)
     figures.note_seen({"keys": 12, "mb": 1.5})
     figures.note_commit(0.3)
@@ -64,6 +64,7 @@ def noted():
 def test_the_page_tells_of_the_tally_the_commits_the_seen_set_and_the_lag():
     found = page(noted(), failing_since=1004.0)
     assert found["headrace_consumer_records_total", "interactions"] == 20
+    assert found["headrace_consumer_last_commit_timestamp_seconds", "dataset"] == NOW_MS / 1000 - 2
     assert found["headrace_dataset_examples_total", "Triage"] == 5
     assert found["headrace_dataset_duplicates_total",] == 6
     assert found["headrace_dataset_outcomes_total", "Triage"] == 1
@@ -81,6 +82,14 @@ def test_the_page_tells_of_the_tally_the_commits_the_seen_set_and_the_lag():
     }
     assert [buckets[le] for le in ("0.2", "0.5", "+Inf")] == [0, 2, 2]
     assert found["headrace_table_commit_duration_seconds_sum",] == 0.8
+
+
+def test_while_kafka_is_away_the_page_has_no_lag():
+    found = page(noted(), kafka_silent_s=45.0)
+    assert found["headrace_kafka_silent_seconds", "dataset"] == 45
+    assert found["headrace_consumer_ready", "dataset"] == 0
+    assert found["headrace_consumer_healthy", "dataset"] == 1
+    assert not [name for name, *_ in found if name.startswith("headrace_consumer_lag")]
 
 
 def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way_round():

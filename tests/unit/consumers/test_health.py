@@ -36,6 +36,8 @@ def behind(**changes):
         (behind(lag=99), True, False, "lag above 100"),
         (status(failing_since=800.0), True, True, None),
         (status(failing_since=650.0), False, False, "commits have failed for 360 s"),
+        (status(kafka_silent_s=30.0), True, True, None),
+        (status(kafka_silent_s=31.0), True, False, "no broker has answered for 31 s"),
         (status(turned_at=949.0), False, False, "not turned for 61 s"),
     ],
 )
@@ -46,6 +48,12 @@ def test_the_verdict(said, healthy, ready, problem):
     if problem is not None:
         with pytest.raises(AssertionError, match=problem):
             raise AssertionError(verdict.body["problems"])
+
+
+def test_while_kafka_is_away_the_lag_is_not_known():
+    body = judge(status(kafka_silent_s=45.0), 1010.0, LIMITS).body
+    assert body["problems"] == ["no broker has answered for 45 s"]
+    assert (body["lag"], body["partitions"]["0"]) == (None, {"position": 7, "next_offset": 9, "lag": None})
 
 
 def ask(port, path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.metrics.beginning import RECALL_MS, Beginning, Held, beginning
+from headrace_consumers.metrics.beginning import RECALL_MS, Beginning, Held, beginning, timely
 from headrace_consumers.metrics.producers import LATE_MS
 
 NOW_MS = 1_795_000_000_000
@@ -51,6 +51,20 @@ def test_what_kafka_no_longer_holds_is_told_of() -> None:
 def test_an_offset_of_a_topic_that_was_made_anew_means_nothing() -> None:
     held = Held(oldest=0, end=3, committed=500, committed_at_ms=NOW_MS - _S)
     assert beginning(held, _minutely(3), NOW_MS) == Beginning(read_from=0, start=0, complete_since_ms=None)
+
+
+def test_of_samples_what_is_too_old_is_passed_over_however_long_nobody_was_there() -> None:
+    held = Held(oldest=100, end=160, committed=110, committed_at_ms=NOW_MS - 51 * 60 * _S)
+    offset_at = _minutely(60, oldest=100)
+    found = timely(beginning(held, offset_at, NOW_MS), offset_at, NOW_MS)
+    assert (found.read_from, found.start, found.passed_over) == (155, 155, 45)
+
+
+def test_of_samples_nothing_is_passed_over_after_a_short_while() -> None:
+    held = Held(oldest=100, end=160, committed=158, committed_at_ms=NOW_MS - 3 * 60 * _S)
+    offset_at = _minutely(60, oldest=100)
+    found = timely(beginning(held, offset_at, NOW_MS), offset_at, NOW_MS)
+    assert (found.read_from, found.start, found.passed_over) == (158, 158, 0)
 
 
 def test_of_a_group_that_does_not_say_when_the_present_is_looked_back_from() -> None:

@@ -11,7 +11,7 @@ from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.place import Reading
 from headrace_consumers.metrics.producers import LATE_MS
 from headrace_consumers.metrics.samples import SampleCounting
-from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, PartitionStanding, Standing, judge
+from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, UNSCRAPED_S, PartitionStanding, Standing, judge
 from headrace_consumers.metrics.state import Shown, State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
@@ -25,7 +25,14 @@ from tests.support.statistics import NOW_MS, call_statistics, record
 
 PLACE = ("statistics", 0)
 CAUGHT_UP = PartitionStanding(8, 0, NOW_MS - 4_000, has_caught_up=True)
-STANDING = Standing(1000.0, has_joined=True, partitions={PLACE: CAUGHT_UP})
+STANDING = Standing(
+    1000.0,
+    has_joined=True,
+    partitions={PLACE: CAUGHT_UP},
+    kafka_silent_s=0.5,
+    scraped_at_ms=NOW_MS - 15_000,
+    committed_at_ms=NOW_MS - 14_000,
+)
 USAGE = {
     "model": "gpt",
     "sampled": 1,
@@ -86,6 +93,17 @@ def test_the_page_has_the_totals_the_producers_and_itself() -> None:
     assert _of(page, "headrace_consumer_lag_records", topic="statistics", partition="0") == 0
     assert _of(page, "headrace_consumer_lag_seconds", topic="statistics", partition="0") == 0
     assert _of(page, "headrace_consumer_healthy", consumer="metrics") == 1
+    own = {"consumer": "metrics"}
+    assert _of(page, "headrace_kafka_silent_seconds", **own) == 0.5
+    assert _of(page, "headrace_consumer_last_scrape_timestamp_seconds", **own) == NOW_MS / 1000 - 15
+    assert _of(page, "headrace_consumer_last_commit_timestamp_seconds", **own) == NOW_MS / 1000 - 14
+
+
+def test_no_series_says_when_another_began() -> None:
+    page = page_of(_shown(record([CALLS], **LEDGER)), STANDING, now=1000.0, now_ms=NOW_MS)
+    text = page.render("application/openmetrics-text; version=1.0.0")[0].decode()
+    assert "headrace_calls_total{" in text
+    assert "_created" not in text
 
 
 def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way_round() -> None:
@@ -177,3 +195,23 @@ def test_a_probe_is_told_what_is_wrong() -> None:
     assert problems(partitions={PLACE: late}) == (True, False, "not caught up since the assignment: statistics/0")
     for lag in (None, LAG_RECORDS + 1):
         assert problems(partitions={PLACE: dataclasses.replace(CAUGHT_UP, lag=lag)})[2] == f"lag above {LAG_RECORDS}"
+
+
+def test_while_kafka_is_away_it_is_healthy_and_not_ready_and_its_lag_is_not_known() -> None:
+    cut_off = dataclasses.replace(STANDING, kafka_silent_s=45.0)
+    is_healthy, is_ready, body = judge(cut_off, 1000.0)
+    assert (is_healthy, is_ready) == (True, False)
+    assert body["problems"] == ["no broker has answered for 45 s"]
+    assert body["partitions"]["statistics/0"] == {"next_offset": 8, "lag": None}
+    page = _page(_shown(record([CALLS])), cut_off)
+    assert not [name for name, _ in page if name.startswith("headrace_consumer_lag")]
+    assert _of(page, "headrace_consumer_ready", consumer="metrics") == 0
+    assert _of(page, "headrace_kafka_silent_seconds", consumer="metrics") == 45
+
+
+def test_who_is_not_scraped_is_ready_and_says_so() -> None:
+    assert judge(STANDING, 1000.0)[2]["notes"] == []
+    _, is_ready, body = judge(dataclasses.replace(STANDING, unscraped_s=UNSCRAPED_S + 1), 1000.0)
+    assert is_ready
+    (note,) = body["notes"]
+    assert note.startswith("not scraped for 301 s")

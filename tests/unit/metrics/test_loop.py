@@ -27,9 +27,11 @@ class _World:
     def __init__(self, **consumer: Any) -> None:
         self.consumer = FakeConsumer(**consumer)
         totals = Totals()
+        self.now_ms = NOW_MS
+        self.silent_s = 0.0
         statistics = StatisticsCounting(TOPIC, totals, Labels(lambda: 0.0), lambda: NOW_MS)
         self.state = State(totals, statistics)
-        self.offsets = Offsets(self.consumer, lambda: NOW_MS)
+        self.offsets = Offsets(self.consumer, lambda: self.now_ms)
         self.standings: list[Any] = []
         self.stop = threading.Event()
         self.program = Program("p", NOW_MS - 10_000)
@@ -42,6 +44,7 @@ class _World:
             offsets=self.offsets,
             clock=lambda: 0.0,
             on_standing=self.standings.append,
+            kafka_silent_s=lambda: self.silent_s,
         )
 
     def message(self, calls: int, partition: int = 0) -> FakeMessage:
@@ -134,6 +137,25 @@ def test_what_was_shown_and_could_not_be_committed_is_not_counted_again_here() -
     )
     assert world.shown() == [7]
     assert world.consumer.offsets == {}
+
+
+def test_it_tells_for_how_long_nobody_scraped_and_when_kafka_acknowledged() -> None:
+    world = _World()
+
+    def later() -> None:
+        world.now_ms += 400_000
+        world.silent_s = 45.0
+
+    def scraped() -> None:
+        world.scrape()
+        world.offsets.asked_at_ms = world.now_ms  # its thread does
+        world.offsets.on_commit(None, [TopicPartition(TOPIC, 0, 1)])
+
+    world.play(lambda: world.consumer.give(TOPIC, 0), [world.message(5)], later, scraped)
+    before, after = world.standings[-3], world.standings[-2]
+    assert (before.unscraped_s, before.scraped_at_ms, before.committed_at_ms) == (400, None, None)
+    assert before.kafka_silent_s == 45
+    assert (after.unscraped_s, after.scraped_at_ms, after.committed_at_ms) == (0, world.now_ms, world.now_ms)
 
 
 def test_a_scrape_before_a_rebalance_commits_nothing_after_it() -> None:

@@ -28,11 +28,17 @@ def test_each_consumer_has_a_row_and_one_that_is_away_says_why_and_for_how_long(
     unwell = reading({(consumers.HEALTHY, ("metrics",)): 0})
     unready = reading({(consumers.READY, ("metrics",)): 0})
     stopping = reading({(consumers.CIRCUIT_OPEN, ("dataset", "t")): 1}, consumer="dataset")
-    found = rows(source(reading({})), source(unwell), source(unready), source(stopping), away(), what="consumer")
+    cut_off = reading({(consumers.READY, ("metrics",)): 0, (consumers.KAFKA_SILENT, ("metrics",)): 300})
+    found = rows(
+        *map(source, (reading({}), unwell, unready, cut_off, stopping)),
+        away(),
+        what="consumer",
+    )
     assert found == [
         ("metrics at host:1 is well", False),
         ("metrics at host:1 is not well: /healthz says why", True),
         ("metrics at host:1 is well and not ready yet: /readyz says why", False),
+        ("metrics at host:1 has had no answer from Kafka for 5 min", True),
         ("dataset at host:1 is stopping: nearly nothing can be read; see its log", True),
         ("metrics at host:2 cannot be reached (Connection refused), for 12 s", True),
     ]

@@ -10,6 +10,8 @@ __all__ = ["consumers"]
 
 _MINUTE_S: Final = 60
 _RECENTLY_S: Final = 600
+_SILENT_S: Final = 120
+_UNCOMMITTED_S: Final = 900
 _DAY_S: Final = 86_400
 """What has been away for longer was taken away on purpose."""
 
@@ -18,7 +20,16 @@ def consumers(alerts: Alerts) -> Group:
     """Return the rules of the consumers' processes."""
     return Group(
         "headrace-consumers",
-        (_not_watched(), _consumer_gone(), _lag(alerts), _dead_letters(alerts), _circuit_open(), _disk(alerts)),
+        (
+            _not_watched(),
+            _consumer_gone(),
+            _kafka_silent(),
+            _lag(alerts),
+            _not_committed(),
+            _dead_letters(alerts),
+            _circuit_open(),
+            _disk(alerts),
+        ),
     )
 
 
@@ -54,6 +65,20 @@ def _consumer_gone() -> Alert:
     )
 
 
+def _kafka_silent() -> Alert:
+    return Alert(
+        name="HeadraceKafkaSilent",
+        expression=f"max by (job, consumer) ({named('headrace_kafka_silent_seconds')}) > {_SILENT_S}",
+        for_s=0,
+        severity="critical",
+        headline="A consumer has no answer from Kafka",
+        subject=(("Consumer", "{{ $labels.consumer }}"), ("Job", "{{ $labels.job }}")),
+        current=LASTING,
+        threshold=spoken(_SILENT_S),
+        action="Look at the brokers, the network between, and the client's password and certificates",
+    )
+
+
 def _lag(alerts: Alerts) -> Alert:
     return Alert(
         name="HeadraceConsumerLag",
@@ -65,6 +90,26 @@ def _lag(alerts: Alerts) -> Alert:
         current=LASTING,
         threshold=spoken(alerts.max_lag_s),
         action="Look whether it is stuck or too slow, start more members up to the number of partitions",
+    )
+
+
+def _not_committed() -> Alert:
+    last, records = named("headrace_consumer_last_commit_timestamp_seconds"), named("headrace_consumer_records_total")
+    window = duration(_UNCOMMITTED_S)
+    # A table's consumer counts what it has committed, and one that fails to is behind: HeadraceConsumerLag.
+    return Alert(
+        name="HeadraceOffsetsNotCommitted",
+        expression=(
+            f'max by (job, instance) (time() - {last}{{consumer="metrics"}}) > {_UNCOMMITTED_S}\n'
+            f"and on (job, instance) sum by (job, instance) (increase({records}[{window}])) > 0"
+        ),
+        for_s=0,
+        severity="warning",
+        headline="The metrics consumer counts and cannot commit",
+        subject=(("Instance", "{{ $labels.instance }}"),),
+        current=LASTING,
+        threshold=spoken(_UNCOMMITTED_S),
+        action="Read its log for `offsets not committed`, look at the group's access rights and at its coordinator",
     )
 
 

@@ -13,8 +13,11 @@ __all__ = [
     "DISK_SIZE",
     "FORGOTTEN",
     "HEALTHY",
+    "KAFKA_SILENT",
     "LAG_RECORDS",
     "LAG_SECONDS",
+    "LAST_COMMIT",
+    "LAST_SCRAPE",
     "OVERFLOW",
     "READY",
     "RECORDS",
@@ -48,6 +51,14 @@ BUILD: Final = _metric(
 )
 HEALTHY: Final = _metric("headrace_consumer_healthy", Kind.gauge, "Whether /healthz says ok: 1 or 0.", "1", "consumer")
 READY: Final = _metric("headrace_consumer_ready", Kind.gauge, "Whether /readyz says ok: 1 or 0.", "1", "consumer")
+KAFKA_SILENT: Final = _metric(
+    "headrace_kafka_silent_seconds",
+    Kind.gauge,
+    "How long ago a broker last answered this consumer.",
+    "seconds",
+    "consumer",
+    comment="A few seconds at most while Kafka is there. Above 30 s the consumer is not ready, and its lag not known.",
+)
 RECORDS: Final = _metric(
     "headrace_consumer_records_total", Kind.counter, "Records that were dealt with.", "records", "topic"
 )
@@ -57,7 +68,7 @@ LAG_RECORDS: Final = _metric(
     "Records in Kafka that were not dealt with.",
     "records",
     *_PLACE,
-    comment="Only of the partitions that the member owns at the scrape; absent while it is not known.",
+    comment="Of the partitions that the member owns at the scrape; absent while it is not known, or Kafka is away.",
 )
 LAG_SECONDS: Final = _metric(
     "headrace_consumer_lag_seconds",
@@ -65,7 +76,24 @@ LAG_SECONDS: Final = _metric(
     "Age of the oldest record that was read and not dealt with, or of the last one where more waits; 0: none waits.",
     "seconds",
     *_PLACE,
-    comment="By Kafka's time stamps and this host's clock.",
+    comment="By Kafka's time stamps and this host's clock; absent while Kafka is away.",
+)
+LAST_COMMIT: Final = _metric(
+    "headrace_consumer_last_commit_timestamp_seconds",
+    Kind.gauge,
+    "When it last committed, Unix time: to the table, or, the metrics consumer, its offsets to Kafka.",
+    "seconds",
+    "consumer",
+    comment="Absent before the process's first. Where nothing comes, nothing is committed.",
+)
+LAST_SCRAPE: Final = _metric(
+    "headrace_consumer_last_scrape_timestamp_seconds",
+    Kind.gauge,
+    "When the scrape before this one was answered, Unix time.",
+    "seconds",
+    "consumer",
+    served_by=(Server.metrics,),
+    comment="A scrape is what lets the metrics consumer commit. `/metrics?look` is none.",
 )
 DEAD_LETTERS: Final = _metric(
     "headrace_dead_letters_total",
@@ -148,9 +176,12 @@ CONSUMERS: Final = (
     BUILD,
     HEALTHY,
     READY,
+    KAFKA_SILENT,
     RECORDS,
     LAG_RECORDS,
     LAG_SECONDS,
+    LAST_COMMIT,
+    LAST_SCRAPE,
     DEAD_LETTERS,
     CIRCUIT_OPEN,
     DISK_FREE,
