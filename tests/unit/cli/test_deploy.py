@@ -15,9 +15,15 @@ from headrace_consumers.cli.signals import ENDS_WITHIN_S
 from headrace_consumers.dataset.feedback.run import configured
 from headrace_consumers.dataset.health import Health
 from headrace_consumers.dataset.status import HealthLimits
+from headrace_consumers.metrics.counting import StatisticsCounting
+from headrace_consumers.metrics.labels import Labels
+from headrace_consumers.metrics.state import State
+from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.metrics.web import Web
 
 DEPLOY = Path(__file__).parents[3] / "docs" / "deploy"
 UNIT = DEPLOY / "headrace-consumer@.service"
+METRICS = DEPLOY / "headrace-metrics.service"
 
 
 class _Repeated(dict):
@@ -92,20 +98,38 @@ def test_the_unit_waits_for_longer_than_the_end_takes(service):
     assert service["Restart"] == ["always"]
 
 
+def test_the_unit_of_metrics_configures_it_and_holds_it_as_tightly(service):
+    metrics = service_of(METRICS)
+    variables = variables_of(metrics, "")
+    assert variables.pop("HEADRACE_CONFIG") == variables_of(service, "0")["HEADRACE_CONFIG"]
+    config = load(None, {}, variables)
+    found = (config.metrics.host, config.metrics.port, config.metrics.group_instance_id)
+    assert found == ("127.0.0.1", 9464, "host-metrics")
+    own = {"Environment", "ExecStart", "MemoryMax", "StateDirectory", "StateDirectoryMode"}
+    assert {key: value for key, value in metrics.items() if key not in own} == {
+        key: value for key, value in service.items() if key not in own
+    }
+    assert METRICS.name in (DEPLOY / "README.md").read_text()
+
+
 def test_systemd_takes_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     there = str(shutil.which("true"))
-    for source, name in ((UNIT, UNIT.name), (DEPLOY / "feedback.conf", f"{UNIT.stem}feedback.service.d/feedback.conf")):
+    for source, name in (
+        (UNIT, UNIT.name),
+        (DEPLOY / "feedback.conf", f"{UNIT.stem}feedback.service.d/feedback.conf"),
+        (METRICS, METRICS.name),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(source.read_text().replace("/opt/headrace/bin/headrace", there))
-    units = [UNIT.name.replace("@", f"@{instance}") for instance in ("0", "feedback")]
+    units = [*(UNIT.name.replace("@", f"@{instance}") for instance in ("0", "feedback")), METRICS.name]
     ended = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units],
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    said = [line for line in ended.stderr.splitlines() if UNIT.stem in line]
+    said = [line for line in ended.stderr.splitlines() if UNIT.stem in line or METRICS.stem in line]
     assert said == []
 
 
@@ -147,8 +171,57 @@ def test_the_pod_has_time_to_end_and_the_names_agree(objects):
     assert stateful["spec"]["serviceName"] == objects["Service"]["metadata"]["name"]
 
 
-def test_the_commands_exist(command, service, feedback, container):
-    for words in (service["ExecStart"][0].split(), feedback["ExecStart"][1].split(), container["args"]):
+@pytest.fixture(scope="module")
+def beside():
+    text = (DEPLOY / "kubernetes-metrics.yaml").read_text()
+    return {each["kind"]: each for each in yaml.safe_load_all(text)}
+
+
+@pytest.fixture(scope="module")
+def metrics_container(beside):
+    (container,) = beside["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def test_the_metrics_pod_is_configured_by_the_same_file_and_held_as_tightly(
+    objects, container, beside, metrics_container, tmp_path
+):
+    variables = {each["name"]: each.get("value", "headrace-metrics-0") for each in metrics_container["env"]}
+    (volume,) = [each for each in beside["StatefulSet"]["spec"]["template"]["spec"]["volumes"] if "configMap" in each]
+    assert volume["configMap"]["name"] == objects["ConfigMap"]["metadata"]["name"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in metrics_container["volumeMounts"]}
+    assert mounts[str(Path(variables["HEADRACE_CONFIG"]).parent)] == volume["name"]
+    (tmp_path / "headrace.json").write_text(objects["ConfigMap"]["data"]["headrace.json"])
+    variables["HEADRACE_CONFIG"] = str(tmp_path / "headrace.json")
+    config = load(None, {}, variables)
+    (port,) = metrics_container["ports"]
+    assert (config.metrics.host, config.metrics.port) == ("0.0.0.0", port["containerPort"])
+    assert config.metrics.group_instance_id == "headrace-metrics-0"
+    for key in ("securityContext", "envFrom", "image"):
+        assert metrics_container[key] == container[key]
+
+
+def test_metrics_probes_ask_for_what_is_answered_and_the_names_agree(beside, metrics_container):
+    counting = StatisticsCounting("statistics", Totals(), Labels(lambda: 0.0), lambda: 0)
+    web = Web(State(Totals(), counting), None, lambda: 0.0, lambda: 0)
+    for name, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+        probe = metrics_container[name]["httpGet"]
+        assert (probe["path"], probe["port"]) == (path, metrics_container["ports"][0]["name"])
+        assert web.answer(probe["path"], "").code != 404
+    spec = beside["StatefulSet"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"] == labels == beside["Service"]["spec"]["selector"]
+    assert spec["serviceName"] == beside["Service"]["metadata"]["name"]
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > ENDS_WITHIN_S
+    # Prometheus has to reach each member by itself, one that is not ready too.
+    assert beside["Service"]["spec"]["clusterIP"] == "None"
+    assert beside["Service"]["spec"]["publishNotReadyAddresses"] is True
+    assert beside["Service"]["spec"]["ports"][0]["port"] == metrics_container["ports"][0]["containerPort"]
+
+
+def test_the_commands_exist(command, service, feedback, container, metrics_container):
+    units = (service["ExecStart"][0], feedback["ExecStart"][1], service_of(METRICS)["ExecStart"][0])
+    for words in (*(each.split() for each in units), container["args"], metrics_container["args"]):
         assert Path(words[0]).name == "headrace"
         ended = command(*words[1:], "--help")
         assert ended.code == 0, json.dumps(words)
