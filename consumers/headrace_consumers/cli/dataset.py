@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from headrace_consumers.cli import (
+    dataset_cut,
     dataset_maintain,
     dataset_mine_git,
     dataset_query,
@@ -74,6 +75,7 @@ def show(
 
 app.command("sample", epilog=dataset_query.SAMPLE_EXAMPLE)(dataset_query.sample)
 app.command("query", epilog=dataset_query.QUERY_EXAMPLE)(dataset_query.query)
+app.command("cut", epilog=dataset_cut.CUT_EXAMPLE)(dataset_cut.cut)
 app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)

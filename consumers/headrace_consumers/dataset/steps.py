@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -70,7 +70,9 @@ def no_hook(point: str) -> None:
 
 
 def hook_from_environment(
-    environ: Mapping[str, str] = os.environ, sleep: Callable[[float], object] = time.sleep
+    environ: Mapping[str, str] = os.environ,
+    sleep: Callable[[float], object] = time.sleep,
+    steps: Iterable[str] = _STEPS,
 ) -> Hook:
     """Return a hook that kills, stops or slows this process at a point, for tests.
 
@@ -81,11 +83,15 @@ def hook_from_environment(
     Args:
         environ: the environment.
         sleep: waits for so many seconds.
+        steps: those of the work at hand.
 
     Raises:
         ConfigError: a variable names no point, or no number of seconds.
     """
-    hooks = [_signal_at(variable, environ[variable], number) for variable, number in _SIGNALS if environ.get(variable)]
+    names = tuple(steps)
+    hooks = [
+        _signal_at(variable, environ[variable], number, names) for variable, number in _SIGNALS if environ.get(variable)
+    ]
     if slow := environ.get(SLOW_VARIABLE):
         hooks.append(_slow(slow, sleep))
     if not hooks:
@@ -98,11 +104,11 @@ def hook_from_environment(
     return hook
 
 
-def _signal_at(variable: str, wanted: str, number: signal.Signals) -> Hook:
+def _signal_at(variable: str, wanted: str, number: signal.Signals, steps: tuple[str, ...]) -> Hook:
     edge, _, rest = wanted.partition(":")
     step, _, count = rest.partition(":")
-    if edge not in {"before", "after"} or step not in _STEPS or not (count or "1").isdigit():
-        raise ConfigError(f"{variable}={wanted}: expected (before|after):({'|'.join(_STEPS)})[:COUNT]")
+    if edge not in {"before", "after"} or step not in steps or not (count or "1").isdigit():
+        raise ConfigError(f"{variable}={wanted}: expected (before|after):({'|'.join(steps)})[:COUNT]")
     remaining = int(count or "1")
 
     def send(point: str) -> None:

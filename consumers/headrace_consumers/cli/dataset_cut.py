@@ -1,0 +1,220 @@
+"""`headrace dataset cut|replay`: a version of a signature's dataset, made, and made again."""
+
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.present import columns, count, figures, print_json, print_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from headrace.config import Config
+    from headrace_consumers.versions.assembling import Progress
+    from headrace_consumers.versions.cut import Done
+    from headrace_consumers.versions.tables import Tables
+
+__all__ = ["CUT_EXAMPLE", "cut"]
+
+CUT_EXAMPLE: Final = "Example: headrace dataset cut -s ClassifyTicket --config headrace.json"
+
+_MOST_OFFENDERS: Final = 20
+
+
+def cut(
+    *,
+    signature: Annotated[str, typer.Option("--signature", "-s", help="As `headrace dataset ls` names it.")],
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="Only calls of this environment (telemetry.environment).")
+    ] = "production",
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH", show_default=False, help="Which fields, or the newest call's; its beginning is enough."
+        ),
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(min=1, show_default=False, help="Draw so many, by difficulty and category; else all stay."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Make nothing where a gate is not passed.")] = False,
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cut a version: train, val and test with metadata, provenance and a manifest, in versions.path/<signature>/v<N>.
+
+    What a gate finds is set aside, with the reason. The same examples give the same bytes; headrace dataset replay.
+    """
+    import datetime as dt
+
+    from headrace.config import load
+    from headrace_consumers.dataset.steps import hook_from_environment
+    from headrace_consumers.versions.cut import Asked
+    from headrace_consumers.versions.cut import cut as make
+    from headrace_consumers.versions.publishing import CutStep
+
+    config = load(config_path)
+    with opened_tables(config) as tables, shown_progress() as progress:
+        done = make(
+            config,
+            Asked(signature, environment, fields, most, is_strict=strict),
+            tables,
+            now=lambda: dt.datetime.now(dt.UTC),
+            hook=hook_from_environment(steps=tuple(CutStep)),
+            progress=progress,
+        )
+    print_json(_told(done)) if as_json else print_lines(_lines(done, signature))
+    if done.path is None:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def opened_tables(config: "Config") -> "Iterator[Tables]":
+    """Yield the tables of a dataset, those that there are, each at its newest version.
+
+    Raises:
+        TableReadError: one is there and cannot be read.
+    """
+    from deltalake import DeltaTable
+
+    from headrace_consumers.cli.table_access import opened
+    from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+    from headrace_consumers.versions.tables import Table, Tables
+
+    dataset = config.dataset
+    places = {
+        "interactions": dataset.path,
+        "sightings": sightings_path(dataset.path),
+        "feedback": feedback_path(dataset.path),
+    }
+    found: dict[str, Table] = {}
+    suppressed: dict[str, Any] = {}
+    with ExitStack() as stack:
+        for name, path in places.items():
+            if DeltaTable.is_deltatable(path, dict(dataset.storage_options) or None):
+                at = dataset.model_copy(update={"path": path})
+                found[name], suppressed[name] = stack.enter_context(
+                    opened(at, lambda table: (Table.of(table), _suppression(table)))
+                )
+    if not found and not _anything_waits(config):
+        with opened(dataset, lambda _: None):  # says that there is no table
+            pass
+    yield Tables(
+        found.get("interactions"),
+        found.get("sightings"),
+        found.get("feedback"),
+        suppressed.get("interactions", _nobody),
+        suppressed.get("feedback", _nobody),
+    )
+
+
+@contextmanager
+def shown_progress() -> "Iterator[Progress]":
+    """Yield what is told of the progress: on a terminal it is shown."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _count: None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("opening the tables", console=Console(stderr=True)) as line:
+        yield lambda what, number: line.update(f"{what} {count(number)}" if number else what)
+
+
+def _suppression(table: Any) -> Any:
+    from headrace_consumers.cli.table_access import TableReadError
+    from headrace_consumers.dataset.judging.suppression import Suppression
+
+    try:
+        known = Suppression.of(table.metadata().configuration)
+    except ValueError as error:
+        raise TableReadError(f"{table.table_uri}: the table's property {error}") from None
+    return known.holds if known.entries else _nobody
+
+
+def _nobody(_: "pl.DataFrame") -> "pl.Series | None":
+    return None
+
+
+def _anything_waits(config: "Config") -> bool:
+    from pathlib import Path
+
+    from headrace_schemas.dataset_files import SOURCES_FOLDER
+
+    return any(Path(config.versions.path).glob(f"*/{SOURCES_FOLDER}/*.jsonl"))
+
+
+def _told(done: "Done") -> dict[str, Any]:
+    return {
+        **done.metadata,
+        "path": None if done.path is None else str(done.path),
+        "offenders": {verdict.gate: verdict.offenders.to_dicts() for verdict in done.verdicts if not verdict.is_passed},
+        "targets": [target.as_dict() for target in done.targets],
+        "notes": done.notes,
+    }
+
+
+def _lines(done: "Done", signature: str) -> list[str]:
+    told = done.metadata
+    made = f"{signature} {told['version']}" if done.path else f"{signature}: nothing was made"
+    lines = [f"{made}: {count(told['examples'])} examples", ""]
+    lines += columns(_split_rows(told), right=frozenset(range(1, 10)))
+    if done.set_aside:
+        lines += [
+            "",
+            "set aside",
+            *figures([(f"  {gate}", count(number), "") for gate, number in done.set_aside.items()]),
+        ]
+    lines += [
+        "",
+        "gates",
+        *columns([(f"  {'passed' if v.is_passed else 'FAILED'}", v.gate, v.what) for v in done.verdicts]),
+    ]
+    if done.path is None:
+        lines += _offender_lines(done)
+    short = [target for target in done.targets if target.to_do]
+    if short:
+        lines += ["", "targets"]
+        for target in short:
+            lines.append(f"  {target.source}: {count(target.found)} of {count(target.wanted)}")
+            lines += [f"    -> {line}" for line in target.to_do]
+    lines += [""] * bool(done.notes) + [f"note: {note}" for note in done.notes]
+    return [*lines, "", str(done.path)] if done.path else lines
+
+
+def _split_rows(told: Any) -> list[tuple[str, ...]]:
+    from headrace_schemas.dataset_files import LABELS, SOURCES
+
+    splits = told["splits"]
+    sources = [source for source in SOURCES if any(each["sources"].get(source) for each in splits.values())]
+    labels = [label for label in LABELS if any(each["labels"].get(label) for each in splits.values())]
+    header = ("split", "examples", *sources, *(f"{label} labels" for label in labels))
+    return [
+        header,
+        *(
+            (
+                split,
+                count(each["examples"]),
+                *(count(each["sources"].get(source, 0)) for source in sources),
+                *(f"{told['label_shares'][split][label]:.0%}" for label in labels),
+            )
+            for split, each in splits.items()
+        ),
+    ]
+
+
+def _offender_lines(done: "Done") -> list[str]:
+    lines: list[str] = []
+    for verdict in done.verdicts:
+        if verdict.is_passed or verdict.offenders.is_empty():
+            continue
+        rows = verdict.offenders.head(_MOST_OFFENDERS).rows()
+        lines += ["", f"{verdict.gate}:", *columns([(f"  {example}", reason) for example, reason in rows])]
+        if (more := len(verdict.offenders) - len(rows)) > 0:
+            lines.append(f"  and {count(more)} more; --json lists all")
+    return lines

@@ -1,0 +1,19 @@
+"""Gates: what a dataset must meet, each with a threshold per signature, a verdict, and the examples that offend.
+
+    examples --gates of examples--> set aside what offends --draw--> the version's --gates of the whole--> verdicts
+
+A gate is pure: a frame in, a verdict out. One file a gate, and a place in GATES.
+"""
+
+from typing import Final
+
+from headrace_consumers.versions.gates.balance import SOURCE_BALANCE
+from headrace_consumers.versions.gates.gate import Context, Gate, Verdict, no_offenders
+from headrace_consumers.versions.gates.leakage import LEAKAGE
+from headrace_consumers.versions.gates.size import MINIMUM_SIZE
+from headrace_consumers.versions.gates.stratification import CATEGORIES, STRATIFICATION
+
+__all__ = ["GATES", "Context", "Gate", "Verdict", "no_offenders"]
+
+GATES: Final[tuple[Gate, ...]] = (MINIMUM_SIZE, SOURCE_BALANCE, STRATIFICATION, CATEGORIES, LEAKAGE)
+"""In the order in which they judge; what offends one is not shown to the next."""

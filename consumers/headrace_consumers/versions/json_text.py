@@ -1,0 +1,106 @@
+"""Canonical JSON by columns: what `canonical.dumps` writes of each row, without an object for each row.
+
+A member's value is written once for each different value; texts that are JSON already are taken as they are. The names
+of a line's members must be sorted, as RFC 8785 wants them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+import polars as pl
+
+from headrace_schemas import CanonicalizationError, canonical
+
+__all__ = ["integer", "iso_time", "lines", "number", "object_text", "on_one_line", "plain", "raw", "text"]
+
+_NULL: Final = "null"
+
+
+def plain(column: str) -> pl.Expr:
+    """Return a text that needs no escape: hex digits, a word of ours."""
+    return pl.concat_str(pl.lit('"'), pl.col(column), pl.lit('"')).fill_null(_NULL)
+
+
+def raw(column: str) -> pl.Expr:
+    """Return a text that is canonical JSON."""
+    return pl.col(column)
+
+
+def integer(column: str) -> pl.Expr:
+    """Return a whole number below 2^53."""
+    return pl.col(column).cast(pl.String).fill_null(_NULL)
+
+
+def text(column: str) -> pl.Expr:
+    """Return any text, escaped."""
+    return pl.col(column).map_batches(_written, return_dtype=pl.String)
+
+
+def number(column: str) -> pl.Expr:
+    """Return a floating-point number as ECMAScript writes it."""
+    return pl.col(column).map_batches(_written, return_dtype=pl.String)
+
+
+def iso_time(column: str) -> pl.Expr:
+    """Return milliseconds since the epoch as ISO 8601 in UTC with a Z."""
+    return pl.from_epoch(pl.col(column), "ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+
+
+def object_text(members: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Return an object's canonical JSON.
+
+    Args:
+        members: name -> its value's; sorted by name.
+    """
+    parts: list[pl.Expr] = []
+    for at, (name, value) in enumerate(members.items()):
+        parts += [pl.lit(f'{"," if at else "{"}"{name}":'), value]
+    return pl.concat_str([*parts, pl.lit("}")])
+
+
+def lines(frame: pl.DataFrame, members: Mapping[str, pl.Expr]) -> bytes:
+    """Return a line a row, each with its newline."""
+    if frame.is_empty():
+        return b""
+    written = frame.select(object_text(members).alias("line"))["line"]
+    return ("\n".join(written) + "\n").encode()
+
+
+def on_one_line(texts: pl.Series) -> pl.Series:
+    """Return JSON texts on one line each: another producer may have laid them out.
+
+    A line break in JSON is never part of a value, so only such texts are read and written anew.
+    """
+    broken = texts.str.contains("[\r\n]")
+    if not broken.any():
+        return texts
+    mended = pl.Series(
+        [_canonical(each) if is_broken else each for each, is_broken in zip(texts, broken, strict=True)],
+        dtype=pl.String,
+    )
+    return mended.alias(texts.name)
+
+
+def _canonical(broken: str) -> str:
+    try:
+        return canonical.dumps(canonical.loads(broken)).decode()
+    except CanonicalizationError:
+        return json.dumps(json.loads(broken), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _written(column: pl.Series) -> pl.Series:
+    write = _number if column.dtype == pl.Float64 else _text
+    different = column.unique()
+    if 2 * len(different) > len(column):
+        return pl.Series(column.name, [*map(write, column)], dtype=pl.String)
+    found = pl.Series([*map(write, different)], dtype=pl.String)
+    return column.replace_strict(different, found, return_dtype=pl.String)
+
+
+def _number(value: float | None) -> str:
+    return _NULL if value is None else canonical.dumps(value).decode()
+
+
+def _text(value: str | None) -> str:
+    return _NULL if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,86 @@
+"""Rows on disk by the beginning of their key, so that they come back in its order a part at a time.
+
+batches in any order -> one file a bucket -> buckets in order, each of bounded size -> sorted by key
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+import polars as pl
+import pyarrow as pa
+
+__all__ = ["MOST_BUCKETS", "Spill", "bucket_of", "buckets_for"]
+
+MOST_BUCKETS: Final = 256
+_BUCKET_ROWS: Final = 32_768
+
+
+def buckets_for(rows: int) -> int:
+    """Return how many buckets keep each at some ten thousand rows."""
+    return max(1, min(MOST_BUCKETS, -(-rows // _BUCKET_ROWS)))
+
+
+def bucket_of(key: str, buckets: int) -> pl.Expr:
+    """Return the bucket of a column of keys, 64 hex digits each: its order is theirs."""
+    return pl.col(key).str.slice(0, 2).str.to_integer(base=16) * buckets // MOST_BUCKETS
+
+
+class Spill:
+    """Rows of one kind.
+
+    Args:
+        folder: for its files; made here.
+        key: the column of keys.
+        buckets: how many.
+    """
+
+    def __init__(self, folder: Path, key: str, buckets: int) -> None:
+        folder.mkdir(mode=0o700)
+        self._folder = folder
+        self._key = key
+        self._buckets = buckets
+        self._writers: dict[int, tuple[pa.ipc.RecordBatchStreamWriter, IO[bytes]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take rows; all have the same columns."""
+        parts = rows.with_columns(_bucket=bucket_of(self._key, self._buckets)).partition_by(
+            "_bucket", as_dict=True, include_key=False
+        )
+        for (bucket,), part in parts.items():
+            table = part.to_arrow()
+            if bucket not in self._writers:
+                file = (self._folder / f"{bucket:03d}.arrows").open("wb")
+                options = pa.ipc.IpcWriteOptions(compression="lz4")
+                self._writers[int(bucket)] = pa.ipc.new_stream(file, table.schema, options=options), file
+            self._writers[int(bucket)][0].write_table(table)
+
+    def close(self) -> None:
+        """Finish the files."""
+        for writer, file in self._writers.values():
+            writer.close()
+            file.close()
+        self._writers.clear()
+
+    def read(self, bucket: int) -> pl.DataFrame | None:
+        """Return the rows of a bucket, and remove its file; None: there are none."""
+        path = self._folder / f"{bucket:03d}.arrows"
+        if not path.exists():
+            return None
+        with path.open("rb") as file, pa.ipc.open_stream(file) as reader:
+            found = pl.DataFrame(reader.read_all())
+        path.unlink()
+        return found
+
+    def __iter__(self) -> Iterator[pl.DataFrame | None]:
+        for bucket in range(self._buckets):
+            yield self.read(bucket)

@@ -1,0 +1,82 @@
+"""How far each source is from its target, and what to change where it is short; pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.config import Config
+from headrace_schemas.dataset_files import Source, Split
+from headrace_schemas.dataset_manifest import SplitFigures
+
+__all__ = ["Target", "targets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One source's target.
+
+    Attributes:
+        source: which.
+        wanted: so many examples; 0: none is wanted.
+        found: so many there are.
+        to_do: what to change, a line each; empty where it is met.
+    """
+
+    source: Source
+    wanted: int
+    found: int
+    to_do: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"source": self.source, "target": self.wanted, "found": self.found, "to_do": list(self.to_do)}
+
+
+def targets(
+    config: Config, signature: str, splits: Mapping[Split, SplitFigures], times_seen: int, set_aside: Mapping[str, int]
+) -> list[Target]:
+    """Return the targets of `optimization`, met or not.
+
+    Args:
+        config: the configuration.
+        signature: whose examples.
+        splits: what the version holds.
+        times_seen: how often the keys of its telemetry came, together.
+        set_aside: gate -> how many.
+    """
+    wanted: dict[Source, int] = {
+        "telemetry": config.optimization.telemetry_target,
+        "git": config.optimization.git_target,
+        "synthetic": config.optimization.synthetic_target,
+    }
+    found = {source: sum(each["sources"].get(source, 0) for each in splits.values()) for source in wanted}
+    to_do = {
+        "telemetry": [*_more_telemetry(config, signature, found["telemetry"], times_seen, set_aside)],
+        "git": [f"headrace dataset mine-git --signature {signature}"],
+        "synthetic": [f"headrace dataset synthesize --signature {signature}"],
+    }
+    return [
+        Target(source, number, found[source], tuple(to_do[source]) if found[source] < number else ())
+        for source, number in wanted.items()
+    ]
+
+
+def _more_telemetry(
+    config: Config, signature: str, found: int, times_seen: int, set_aside: Mapping[str, int]
+) -> Iterator[str]:
+    rate = config.telemetry.sampling_rate_pct
+    thresholds = config.filters.for_signature(signature)
+    if rate < 100:  # noqa: PLR2004  # percent
+        yield f"sample more: telemetry.sampling_rate_pct is {rate:g}"
+    yield f"collect for longer: rows are kept {config.dataset.retention_days} days (dataset.retention_days)"
+    yield (
+        f"look whether filters are too strict: min_quality_score {thresholds.min_quality_score:g}, max_latency_ms "
+        f"{thresholds.max_latency_ms:g}, max_cost_usd {thresholds.max_cost_usd:g}; headrace dataset why -s {signature}"
+    )
+    if times_seen > 2 * found:
+        yield (
+            f"each input came {times_seen / found:.1f} times: usage repeats itself; count more input fields "
+            "(dedup.signatures), or make examples (headrace dataset synthesize)"
+        )
+    if taken := sum(set_aside.values()):
+        yield f"{taken:,} were set aside; set_aside.jsonl says why"
