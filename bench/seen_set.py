@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headrace_consumers.dataset.seen.fingerprints import Fingerprints
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of
 from headrace_consumers.dataset.seen.seen_file import Origin
 from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 
@@ -82,7 +82,7 @@ def measure(folder: Path, keys: int, batches: int) -> dict[str, float]:
         draw.shuffle(batch)
         messages = [b"%016x" % value + b"0" * 48 for value in batch.tolist()]
         with check:
-            is_new = seen.is_new(messages, partitions)
+            is_new = seen.is_new(fingerprints_of(messages), partitions)
         assert is_new.sum() == BATCH - KNOWN
         with add:
             seen.add(0, {DAY: batch[is_new]}, keys + number)

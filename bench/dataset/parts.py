@@ -25,7 +25,6 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     from headrace_consumers.dataset.kafka.messages import Messages
     from headrace_consumers.dataset.records import columnar
     from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
-    from headrace_consumers.dataset.seen.fingerprints import fingerprints_of
 
     consumer = Consumer({"bootstrap.servers": job["servers"], "group.id": uuid.uuid4().hex})
     consumer.assign([TopicPartition(job["topic"], partition, 0) for partition in range(job["partitions"])])
@@ -37,9 +36,9 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
     batch = Messages.polled(raw)
     decoder, filter_ = columnar.ColumnarDecoder(), Filter(load(None, {}, {}).filters)
     latest = batch.append_times_ms + columnar.MAX_AHEAD_MS
-    datums, columns = columnar.walked(decoder._shape, batch.values, batch.keys, latest), decoder.decode(batch)
+    datums, columns = columnar.walked(decoder._shape, batch, latest), decoder.decode(batch)
     seen, everything = FingerprintTable(), [True] * len(batch)
-    seen.add(fingerprints_of(batch.keys)[0])
+    seen.add(batch.fingerprints)
     kept = select.select(batch, everything, decoder, filter_).kept
     table = rows.to_rows(kept, "topic", "id")
     with tempfile.TemporaryDirectory() as folder:
@@ -47,14 +46,14 @@ def parts(job: Mapping[str, Any]) -> list[tuple[str, float]]:
         timed: list[tuple[str, Callable[[], object]]] = [
             ("messages to columns", lambda: Messages.polled(raw)),
             ("key in its partition", lambda: placement.misplaced(batch, 4)),
-            ("key in the table", lambda: seen.contains(fingerprints_of(batch.keys)[0])),
+            ("key in the table", lambda: seen.contains(batch.fingerprints)),
             (
                 "* datums walked, JSON scanned",
-                lambda: columnar.walked(decoder._shape, batch.values, batch.keys, latest),
+                lambda: columnar.walked(decoder._shape, batch, latest),
             ),
             ("* columns of views", lambda: columnar.frame_of_datums(decoder._shape, datums)),
             ("* filter and quality", lambda: filter_.judge_all(columns.records, columns.filled)),
-            ("* copies within the batch", lambda: select._behind_a_passing_copy(batch.keys, columns.at)),
+            ("* copies within the batch", lambda: select._behind_a_passing_copy(batch.fingerprints, columns.at)),
             ("* rows, sorted, as Arrow", lambda: rows.to_rows(kept, "topic", "id")),
             ("* Parquet, zstd, fsync", lambda: files.write_files(store, table, rows.INTERACTIONS)),
         ]

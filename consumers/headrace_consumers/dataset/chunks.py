@@ -7,6 +7,7 @@ What comes out does not depend on where chunks end, but for the order of the fil
 offset order, and a key that passed in one chunk is known in the next.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.records.decode import UNWRITABLE, Unreadable
+from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.tally import Tally
 
@@ -87,14 +89,14 @@ def take(
         TableError: what `append` raised. No thread is left.
     """
     taken = Taken()
-    passed: set[bytes] = set()
+    passed = FingerprintTable()
     duplicates = [taken.duplicates]
-    with _RowGroups(append, source, chunk_records // _GROUP_SHARE) as groups:
+    with contextlib.closing(passed), _RowGroups(append, source, chunk_records // _GROUP_SHARE) as groups:
         for first, last in _chunks(messages.sizes_bytes, chunk_records):
             chunk = messages if last - first == len(messages) else messages.part(first, last)
-            selection = judge(chunk, _among(passed, chunk))
+            selection = judge(chunk, passed.contains(chunk.fingerprints) & (chunk.fingerprints != 0))
             if last < len(messages):
-                passed.update(selection.kept["dedup_key"].cast(pl.Binary).to_list())
+                passed.add(selection.fingerprints)
             duplicates.append(first + selection.duplicates)
             selection.kept, culprits = dated(selection.kept)
             if culprits:
@@ -198,10 +200,6 @@ def _chunks(sizes_bytes: npt.NDArray[np.int64], most_records: int) -> Iterator[t
         last = max(first + 1, min(first + even, fits))
         yield first, last
         first = last
-
-
-def _among(keys: set[bytes], messages: Messages) -> npt.NDArray[np.bool_]:
-    return np.fromiter(map(keys.__contains__, messages.keys), np.bool_, len(messages))
 
 
 def _to_dead_letters(selection: Selection, culprits: Sequence[tuple[int, int]], messages: Sequence[Message]) -> None:

@@ -91,7 +91,7 @@ class Committer:
         suppression = landing.suppression()
 
         def judge(chunk: Messages, is_known: npt.NDArray[np.bool_]) -> Selection:
-            is_new = self._seen.is_new(chunk.keys, chunk.partitions) & ~is_known
+            is_new = self._seen.is_new(chunk.fingerprints, chunk.partitions) & ~is_known
             strays = misplaced(chunk, self._source.partition_count)
             return select(chunk, is_new, self._decoder, self._filter, suppression, strays=strays)
 

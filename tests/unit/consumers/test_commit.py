@@ -18,6 +18,7 @@ from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.judging.filter import Filter
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.landing import Landing
 from headrace_consumers.dataset.records.columnar import ColumnarDecoder
@@ -70,6 +71,11 @@ class Ground:
         return [key for rows in self.table.key_rows() for key in rows.keys]
 
 
+def is_new(ground):
+    messages = Messages.of(BATCH)
+    return ground.seen.is_new(messages.fingerprints, messages.partitions)
+
+
 @pytest.fixture
 def ground(tmp_path):
     ground = Ground(tmp_path)
@@ -92,7 +98,7 @@ def test_the_steps_come_in_their_order(ground):
     assert ground.table.position("id/0") == 16
     assert ground.seen.watermark(0) == 16
     assert ground.reported == [{0: 16}]
-    assert ground.seen.is_new([message.key for message in BATCH], [0] * 4).tolist() == [False, True, False, False]
+    assert is_new(ground).tolist() == [False, True, False, False]
 
 
 def test_a_dead_letter_holds_the_original_and_where_it_was(ground):
@@ -192,7 +198,7 @@ def test_the_chunks_of_a_batch_are_row_groups_of_one_file(in_chunks):
     assert in_chunks.sighted() == [(interaction("a")["dedup_key"], 12)]
     (file,) = pa.table(in_chunks.table._table.get_add_actions(flatten=True)).to_pylist()
     assert (file["num_records"], file["min.offset"], file["max.offset"]) == (2, 10, 15)
-    assert in_chunks.seen.is_new([message.key for message in BATCH], [0] * 4).tolist() == [False, True, False, False]
+    assert is_new(in_chunks).tolist() == [False, True, False, False]
 
 
 class SmallDisk(io.BytesIO):

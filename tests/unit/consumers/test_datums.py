@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.records.datums import shape_of, walked
+from headrace_consumers.dataset.records.plan import Rule
 from headrace_consumers.dataset.records.views import frame_of_datums
-from headrace_consumers.dataset.records.walk import Rule, walk
+from headrace_consumers.dataset.records.walk import walk
 
 KINDS = ["string", "long", "double", "boolean"]
 SCHEMA = {
@@ -69,9 +72,13 @@ def read(value):
     return record if not buffer.read() else None
 
 
+def messages(values, keys):
+    return Messages.of([Message(0, n, key, value, 0) for n, (value, key) in enumerate(zip(values, keys, strict=True))])
+
+
 def found(values, shape=SHAPE):
     """The rows, and whose they are."""
-    datums = walked(shape, values, [b""] * len(values), np.zeros(len(values), np.int64))
+    datums = walked(shape, messages(values, [b""] * len(values)), np.zeros(len(values), np.int64))
     frame, is_taken = frame_of_datums(shape, datums)
     return frame.rows(named=True), datums.rows.places[: datums.count][is_taken].tolist()
 
@@ -212,7 +219,7 @@ def test_rules(rule, kind, right, wrong):
         fastavro.schemaless_writer(buffer, fastavro.parse_schema(dict(schema)), {"f": value})
         values.append(buffer.getvalue())
         keys.append(value.encode() if isinstance(value, str) and value != "other" else b"another")
-    datums = walked(shape, values, keys, np.full(len(values), 2_000))
+    datums = walked(shape, messages(values, keys), np.full(len(values), 2_000))
     assert datums.rows.places[: datums.count].tolist() == [*range(len(right)), len(values) - 1]
 
 
@@ -226,7 +233,7 @@ def test_a_key_need_be_no_digits_where_the_level_is_outcome():
             buffer = io.BytesIO()
             fastavro.schemaless_writer(buffer, fastavro.parse_schema(dict(schema)), {"level": level, "key": "event-1"})
             values.append(buffer.getvalue())
-        datums = walked(shape, values, [b"event-1"] * 2, np.zeros(2, np.int64))
+        datums = walked(shape, messages(values, [b"event-1"] * 2), np.zeros(2, np.int64))
         assert datums.rows.places[: datums.count].tolist() == [1]
 
 

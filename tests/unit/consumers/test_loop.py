@@ -28,8 +28,20 @@ class Record:
     def __init__(self, offset, partition=0, *, error=None, value=b"x" * 10):
         self._values = {"offset": offset, "partition": partition, "error": error, "value": value}
 
-    def __getattr__(self, name):
-        return lambda: self._values[name]
+    def offset(self):
+        return self._values["offset"]
+
+    def partition(self):
+        return self._values["partition"]
+
+    def error(self):
+        return self._values["error"]
+
+    def value(self):
+        return self._values["value"]
+
+    def set_value(self, value):
+        self._values["value"] = value
 
     def key(self):
         return None

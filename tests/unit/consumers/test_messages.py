@@ -18,7 +18,7 @@ class Polled:
     """What confluent-kafka returns."""
 
     def __init__(self, message):
-        self._message = message
+        self._message, self._value = message, message.value
 
     def partition(self):
         return self._message.partition
@@ -30,7 +30,11 @@ class Polled:
         return self._message.key
 
     def value(self):
-        return self._message.value
+        return self._value
+
+    def set_value(self, value):
+        assert value is None
+        self._value = None
 
     def headers(self):
         return list(self._message.headers) or None

@@ -24,6 +24,7 @@ from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.records.columnar import Columns
 from headrace_consumers.dataset.records.decode import Unreadable
 from headrace_consumers.dataset.records.frame import FRAME_SCHEMA
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints
 from headrace_consumers.dataset.tally import Tally
 
 __all__ = ["KEPT_SCHEMA", "FrameDecoder", "Selection", "counted", "kept_of", "select"]
@@ -51,12 +52,14 @@ class Selection:
 
     Attributes:
         kept: the rows, KEPT_SCHEMA, in the order of the messages.
+        fingerprints: of their keys.
         unreadable: the dead letters.
         duplicates: where in the batch the copies of keys stand that the table or the batch holds, ascending.
         tally: the counts; they balance.
     """
 
     kept: pl.DataFrame
+    fingerprints: Fingerprints = field(default_factory=lambda: np.empty(0, np.uint64))
     unreadable: list[tuple[Message, Unreadable]] = field(default_factory=list)
     duplicates: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     tally: Tally = field(default_factory=Tally)
@@ -92,11 +95,12 @@ def select(
     verdicts = filter_.judge_all(columns.records, columns.filled, suppression.holds(columns.records))
     is_outcome = (columns.records["capture_level"] == "outcome").to_numpy()
     passes = verdicts["reason"].is_null().to_numpy() & ~is_outcome
-    is_copy = _behind_a_passing_copy(candidates.keys, columns.at[passes])
+    is_copy = _behind_a_passing_copy(candidates.fingerprints, columns.at[passes])
     counts = ~is_copy[columns.at]
     wins = passes & counts
     selection = Selection(
         kept_of(columns.records.filter(wins), verdicts["quality"].filter(wins), candidates, columns.at[wins]),
+        candidates.fingerprints[columns.at[wins]],
         [
             *((messages[place], why) for place, why in strays.items()),
             *((candidates[place], why) for place, why in columns.unreadable.items() if not is_copy[place]),
@@ -144,17 +148,20 @@ def counted(signatures: pl.Series) -> Counter[str]:
     return Counter(dict(signatures.value_counts().iter_rows()))
 
 
-def _behind_a_passing_copy(keys: Sequence[bytes | None], passing: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Tell which places stand behind a passing one of their key."""
-    numbers = dict.fromkeys(keys)
-    if len(numbers) == len(keys):
-        return np.zeros(len(keys), np.bool_)
-    number_of = dict(zip(numbers, range(len(numbers)), strict=True))
-    number = np.fromiter(map(number_of.__getitem__, keys), np.int64, len(keys))
-    first = np.full(len(numbers), len(keys))
+def _behind_a_passing_copy(fingerprints: Fingerprints, passing: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell which places stand behind a passing one of their key; what has no key has no copies."""
+    places = np.arange(len(fingerprints))
+    order = np.argsort(fingerprints)
+    ordered = fingerprints[order]
+    is_again = np.concatenate(([False], (ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)))[: len(order)]
+    if not is_again.any():
+        return np.zeros(len(fingerprints), np.bool_)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(~is_again) - 1
+    first = np.full(len(order), len(order))
     backwards = np.sort(passing)[::-1]
     first[number[backwards]] = backwards  # the last that is written stays
-    is_behind: npt.NDArray[np.bool_] = np.arange(len(keys)) > first[number]
+    is_behind: npt.NDArray[np.bool_] = places > first[number]
     return is_behind
 
 

@@ -29,14 +29,19 @@ class Message:
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
     @classmethod
-    def from_kafka(cls, message: Any) -> "Message":
-        """Return the value of a `confluent_kafka.Message`."""
+    def from_kafka(cls, message: Any, value: bytes | None = None) -> "Message":
+        """Return the value of a `confluent_kafka.Message`.
+
+        Args:
+            message: it.
+            value: its bytes, where they were taken out of it.
+        """
         kind, time_ms = message.timestamp()
         return cls(
             message.partition(),
             message.offset(),
             message.key(),
-            message.value(),
+            message.value() if value is None else value,
             None if kind == TIMESTAMP_NOT_AVAILABLE else time_ms,
             tuple(message.headers() or ()),
         )

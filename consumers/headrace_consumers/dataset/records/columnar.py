@@ -31,8 +31,8 @@ from headrace_consumers.dataset.records.decode import (
 from headrace_consumers.dataset.records.filled import filled_share
 from headrace_consumers.dataset.records.frame import NO_RECORDS, frame_of
 from headrace_consumers.dataset.records.json_scan import FILLED, PARTLY
+from headrace_consumers.dataset.records.plan import Rule
 from headrace_consumers.dataset.records.views import frame_of_datums
-from headrace_consumers.dataset.records.walk import Rule
 from headrace_schemas import Registry
 from headrace_schemas.codec import MARKER
 from headrace_schemas.registry import fingerprint_of
@@ -86,14 +86,14 @@ class ColumnarDecoder:
         self._shape = shape_of(schema, MARKER + fingerprint_of(schema), _RULES, EARLIEST_MS)
         self._output = [name for name in self._shape.names if _RULES.get(name, Rule.NONE) >= Rule.TEXT].index("output")
         if is_compiled:  # now, before a message waits for it
-            walked(self._shape, [b""], [b""], np.zeros(1, np.int64))
+            walked(self._shape, Messages.of([Message(0, 0, b"", b"", 0)]), np.zeros(1, np.int64))
 
     def decode(self, messages: Sequence[Message]) -> Columns:
         """Return what the messages decode to; never raises for what is in a message."""
         messages = Messages.of(messages)
         if not self._is_compiled:
             return self._with_reference(messages, Columns(NO_RECORDS, np.empty(0, np.int64), np.empty(0), {}))
-        datums = walked(self._shape, messages.values, messages.keys, messages.append_times_ms + MAX_AHEAD_MS)
+        datums = walked(self._shape, messages, messages.append_times_ms + MAX_AHEAD_MS)
         records, is_taken = frame_of_datums(self._shape, datums)
         fast = Columns(
             records,

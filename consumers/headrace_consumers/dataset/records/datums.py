@@ -6,23 +6,22 @@ itself, by compiled code, and must end precisely where the next begins. Strings 
 views of the bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.records.json_scan import scan
-from headrace_consumers.dataset.records.walk import PADDING, Kind, Plan, Rows, Rule, Scratch, Slice, walk
+from headrace_consumers.dataset.records.plan import Kind, Plan, Rows, Rule, Scratch, Slice
+from headrace_consumers.dataset.records.walk import walk
 from headrace_schemas.registry import AvroSchema
 
 __all__ = ["Shape", "Walked", "shape_of", "walked"]
 
 _KINDS: Final = {"string": Kind.STRING, "long": Kind.LONG, "double": Kind.DOUBLE, "boolean": Kind.BOOLEAN}
-_SLICE_RECORDS: Final = 2_000
-_SLICE_BYTES: Final = 8_000_000
-"""What is walked at once stays in the processor's caches, and a place in it always fits into a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,39 +95,35 @@ class Walked:
     texts: npt.NDArray[np.int8]
 
 
-def walked(
-    shape: Shape, values: Sequence[bytes | None], keys: Sequence[bytes | None], latest_ms: npt.NDArray[np.int64]
-) -> Walked:
-    """Step through values; see `walk` for what is plainly right.
+def walked(shape: Shape, messages: Messages, latest_ms: npt.NDArray[np.int64]) -> Walked:
+    """Step through the values of messages; see `walk` for what is plainly right.
 
     Args:
         shape: what each should be.
-        values: n of them.
-        keys: their messages' keys.
+        messages: n of them.
         latest_ms: shape (n,), of each the last time that is not too late.
     """
-    rows, scratch = _empty(shape.plan, len(values))
+    rows, scratch = _empty(shape.plan, len(messages))
     found = np.empty(rows.text_starts.shape, np.int8)
+    texts = messages.texts
     bodies: list[bytes] = []
+    number_of: dict[int, int] = {}
     count = 0
-    values, value_bytes = _sized(values)
-    keys, key_bytes = _sized(keys)
-    for first, last in _slices(value_bytes):
-        body = b"".join([*values[first:last], bytes(PADDING)])
+    for first, last, body in messages.stretches():
+        if id(body) not in number_of:
+            number_of[id(body)] = len(bodies)
+            bodies.append(body)
         part = Slice(
             np.frombuffer(body, np.uint8),
             _words(body),
-            np.cumsum(value_bytes[first:last]),
-            _words(b"".join([*keys[first:last], bytes(PADDING)])),
-            np.cumsum(key_bytes[first:last]),
+            texts[first:last],
             latest_ms[first:last],
             first,
-            len(bodies),
+            number_of[id(body)],
         )
         before, count = count, walk(shape.plan, part, rows, count, scratch)
         for starts, ends, is_what in zip(rows.text_starts, rows.text_ends, found, strict=True):
             scan(part.body, part.words, starts[before:count], ends[before:count], is_what[before:count])
-        bodies.append(body)
     return Walked(rows, count, bodies, found[:, :count])
 
 
@@ -147,27 +142,6 @@ def _empty(plan: Plan, capacity: int) -> tuple[Rows, Scratch]:
         np.empty((texts, capacity), np.int64),
     )
     return rows, Scratch(np.zeros(fields, np.int64), np.zeros(fields, np.int64), np.zeros(fields, np.bool_))
-
-
-def _slices(sizes_bytes: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return (first, last) of stretches that are bounded by number and by bytes."""
-    ends = np.cumsum(sizes_bytes)
-    slices, first = [], 0
-    while first < len(ends):
-        before = int(ends[first - 1]) if first else 0
-        fits = int(np.searchsorted(ends, before + _SLICE_BYTES, "right"))
-        last = max(first + 1, min(first + _SLICE_RECORDS, fits))
-        slices.append((first, last))
-        first = last
-    return slices
-
-
-def _sized(texts: Sequence[bytes | None]) -> tuple[Sequence[bytes], npt.NDArray[np.int64]]:
-    """Return texts and their lengths; nothing for None."""
-    try:
-        return texts, np.fromiter(map(len, texts), np.int64, len(texts))  # type: ignore[arg-type,return-value]
-    except TypeError:  # None has no length
-        return _sized([text or b"" for text in texts])
 
 
 def _words(body: bytes) -> npt.NDArray[np.uint64]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from headrace_consumers.dataset.records.datums import Shape, Walked
 from headrace_consumers.dataset.records.json_scan import UNSURE
-from headrace_consumers.dataset.records.walk import Kind
+from headrace_consumers.dataset.records.plan import Kind
 
 __all__ = ["frame_of_datums"]
 

@@ -12,41 +12,22 @@ https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
 """
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from headrace_consumers.dataset.records.compiling import Entry, inner
+from headrace_consumers.dataset.records.plan import Plan, Rows, Scratch, Slice
 
-__all__ = ["PADDING", "Kind", "Plan", "Rows", "Rule", "Slice", "walk"]
+__all__ = ["walk"]
 
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 _Integers: TypeAlias = npt.NDArray[np.int64]
 _Booleans: TypeAlias = npt.NDArray[np.bool_]
 _Words: TypeAlias = npt.NDArray[np.uint64]
 
-PADDING: Final = 16
-"""Bytes behind the last datum and the last key: reads of 8 bytes may reach so far."""
-
-
-class Kind:
-    """What a field is."""
-
-    STRING, LONG, DOUBLE, BOOLEAN = range(4)
-
-
-class Rule:
-    """What `decode.check` asks of a field that is not null.
-
-    NAME: a valid name. TIME: neither too early nor too late. COUNT: a long, not negative. MEASURE: a double, finite
-    and not negative. SHARE: a double above 0, at most 1. LEVEL: full or outcome. KEY: the message's key, and 64 hex
-    digits where the level is full. TEXT: JSON, whose place is kept. SEALABLE: the same, and not encrypted.
-    """
-
-    NONE, NAME, TIME, COUNT, MEASURE, SHARE, LEVEL, KEY, TEXT, SEALABLE = range(10)
-
-
+# As in plan.py: what is compiled looks for changes in its own file only.
 _STRING, _LONG, _DOUBLE, _BOOLEAN = range(4)
 _NONE, _NAME, _TIME, _COUNT, _MEASURE, _SHARE, _LEVEL, _KEY, _TEXT, _SEALABLE = range(10)
 
@@ -80,83 +61,6 @@ _INFINITY: Final = np.uint64(0x7FF0000000000000)  # doubles that are not negativ
 _ONE: Final = np.uint64(0x3FF0000000000000)
 _MINUS_ZERO: Final = np.uint64(0x8000000000000000)
 _HALF: Final = np.uint64(32)
-
-
-class Plan(NamedTuple):
-    """What each field is, and what is asked of it.
-
-    Attributes:
-        header: the bytes before each datum.
-        kinds: shape (fields,), of `Kind`.
-        is_optional: shape (fields,), whether it is [null, T].
-        rules: shape (fields,), of `Rule`.
-        slots: shape (fields,), the field's number among those of its kind.
-        earliest_ms: of a field with the rule TIME.
-    """
-
-    header: _Bytes
-    kinds: _Integers
-    is_optional: _Booleans
-    rules: _Integers
-    slots: _Integers
-    earliest_ms: int
-
-
-class Slice(NamedTuple):
-    """Some messages.
-
-    Attributes:
-        body: their values behind one another, and PADDING more.
-        words: the 8 bytes from each place of the body on.
-        ends: where each value ends.
-        keys: the 8 bytes from each place on of their keys, which stand behind one another.
-        key_ends: where each key ends.
-        latest_ms: of each, the last time that is not too late.
-        first: the place of the first among all messages.
-        buffer: the number of this body among the views' buffers.
-    """
-
-    body: _Bytes
-    words: _Words
-    ends: _Integers
-    keys: _Words
-    key_ends: _Integers
-    latest_ms: _Integers
-    first: int
-    buffer: int
-
-
-class Rows(NamedTuple):
-    """What is filled row by row, zero before; bits are counted from a byte's lowest, as Arrow does.
-
-    Attributes:
-        views: shape (strings, capacity, 2).
-        longs: shape (longs, capacity).
-        doubles: shape (doubles, capacity), their bits.
-        booleans: shape (booleans, capacity / 8), bits.
-        is_there: shape (fields, capacity / 8), bits; of optional fields only.
-        places: shape (capacity,), of the messages.
-        is_ascii: shape (capacity,), whether all strings are.
-        text_starts, text_ends: shape (texts, capacity), where JSON stands in the slice's body.
-    """
-
-    views: _Words
-    longs: _Integers
-    doubles: _Words
-    booleans: _Bytes
-    is_there: _Bytes
-    places: _Integers
-    is_ascii: _Booleans
-    text_starts: _Integers
-    text_ends: _Integers
-
-
-class Scratch(NamedTuple):
-    """One datum's values, an entry a field: where it begins, a long or a string's length, whether it is not null."""
-
-    starts: _Integers
-    numbers: _Integers
-    is_there: _Booleans
 
 
 @inner
@@ -257,14 +161,14 @@ def _is_key(words: _Words, at: int, size: int) -> bool:
 
 
 @inner
-def _are_equal(words: _Words, at: int, others: _Words, other_at: int, size: int) -> bool:
+def _are_equal(words: _Words, at: int, other_at: int, size: int) -> bool:
     while size >= _WORD_BYTES:
-        if words[at] != others[other_at]:
+        if words[at] != words[other_at]:
             return False
         at += _WORD_BYTES
         other_at += _WORD_BYTES
         size -= _WORD_BYTES
-    return bool((words[at] ^ others[other_at]) & _LOW_BYTES[size] == _NO)
+    return bool((words[at] ^ words[other_at]) & _LOW_BYTES[size] == _NO)
 
 
 @inner
@@ -285,9 +189,8 @@ def _is_right(  # noqa: PLR0917
     latest_ms: int,
     body: _Bytes,
     words: _Words,
-    keys: _Words,
     key_at: int,
-    key_end: int,
+    key_bytes: int,
     starts: _Integers,
     numbers: _Integers,
     is_there: _Booleans,
@@ -315,8 +218,8 @@ def _is_right(  # noqa: PLR0917
             is_right &= is_full or (number == _OUTCOME.size and _begins(body, start, end, _OUTCOME))
         elif rule == _KEY:
             has_key_form = _is_key(words, start, number)
-            is_right &= number > 0 and number == key_end - key_at
-            is_right = is_right and _are_equal(words, start, keys, key_at, number)
+            is_right &= number > 0 and number == key_bytes
+            is_right = is_right and _are_equal(words, start, key_at, number)
         elif rule == _SEALABLE:
             is_right &= not _begins(body, start, end, _SEALED)
     return is_right and (has_key_form or not is_full)
@@ -327,15 +230,14 @@ def walk(plan: Plan, part: Slice, rows: Rows, row: int, scratch: Scratch) -> int
     """Write a row for each datum of the slice that is plainly right, from `row` on; return the next row's number."""
     # Taken out of the tuples once: in a loop this is not free.
     header, kinds, is_optional, rules, slots, earliest_ms = plan
-    body, words, ends, keys, key_ends, latest_ms, first, buffer = part
+    body, words, texts, latest_ms, first, buffer = part
     views, longs, doubles, booleans, bits, places, is_ascii, text_starts, text_ends = rows
     starts, numbers, is_there = scratch
-    at = key_at = 0
-    for datum in range(ends.size):
-        begin, key_begin = at, key_at
-        at, key_at = ends[datum], key_ends[datum]
-        if not _is_exact(header, kinds, is_optional, body, begin, at, starts, numbers, is_there) or not _is_right(
-            rules, earliest_ms, latest_ms[datum], body, words, keys, key_begin, key_at, starts, numbers, is_there
+    for datum in range(texts.shape[0]):
+        begin, end = texts[datum, 0], texts[datum, 0] + texts[datum, 1]
+        key_at, key_bytes = texts[datum, 2], texts[datum, 3]
+        if not _is_exact(header, kinds, is_optional, body, begin, end, starts, numbers, is_there) or not _is_right(
+            rules, earliest_ms, latest_ms[datum], body, words, key_at, key_bytes, starts, numbers, is_there
         ):
             continue
         byte, bit = row >> 3, np.uint8(1 << (row & 7))

@@ -3,7 +3,6 @@
 A key is a SHA-256, so with n keys in a set a new one is mistaken for a copy with probability n / 2^64.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -12,34 +11,45 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["KEY_LENGTH", "Fingerprints", "fingerprints_of", "fingerprints_of_digits", "to_digits"]
+__all__ = [
+    "KEY_LENGTH",
+    "Fingerprints",
+    "fingerprints_of",
+    "fingerprints_of_characters",
+    "fingerprints_of_digits",
+    "to_digits",
+]
 
 Fingerprints: TypeAlias = npt.NDArray[np.uint64]
-"""Shape (n,); never 0."""
+"""Shape (n,); never 0, which stands for a key that has none."""
 
 Digits: TypeAlias = npt.NDArray[np.uint8]
 """The characters of keys, shape (n, KEY_LENGTH or more)."""
 
 KEY_LENGTH: Final = 64
 _USED: Final = 16
-_KEY: Final = re.compile(rb"[0-9a-f]{64}")
 
 
-def fingerprints_of(keys: Sequence[bytes | None]) -> tuple[Fingerprints, npt.NDArray[np.bool_]]:
-    """Return the fingerprints of those message keys that are 64 lower-case hex digits, and which these are.
+def fingerprints_of(keys: Sequence[bytes | None]) -> Fingerprints:
+    """Return the fingerprints of message keys, shape (n,); 0 of one that is not 64 lower-case hex digits.
 
     Args:
         keys: n message keys, of any length.
-
-    Returns:
-        The fingerprints, shape (number of True), and the mask, shape (n,).
     """
-    lines = _lines(keys)
-    if lines is not None:
-        return fingerprints_of_digits(lines), np.ones(len(keys), np.bool_)
-    is_key = np.fromiter((key is not None and _KEY.fullmatch(key) is not None for key in keys), np.bool_, len(keys))
-    chosen = [key for key, is_right in zip(keys, is_key.tolist(), strict=True) if key is not None and is_right]
-    return fingerprints_of_digits(np.frombuffer(b"".join(chosen), np.uint8).reshape(-1, KEY_LENGTH)), is_key
+    found = np.zeros(len(keys), np.uint64)
+    chosen = [place for place, key in enumerate(keys) if key is not None and len(key) == KEY_LENGTH]
+    joined = b"".join(keys[place] or b"" for place in chosen)
+    found[chosen] = fingerprints_of_characters(np.frombuffer(joined, np.uint8).reshape(-1, KEY_LENGTH))
+    return found
+
+
+def fingerprints_of_characters(characters: Digits) -> Fingerprints:
+    """Return the fingerprints of texts of `KEY_LENGTH` bytes, shape (n, KEY_LENGTH); 0 of one that is no key."""
+    is_hex = (characters - np.uint8(ord("0")) < 10) | (characters - np.uint8(ord("a")) < 6)  # noqa: PLR2004
+    fingerprints = fingerprints_of_digits(characters)
+    if np.count_nonzero(is_hex) != is_hex.size:
+        fingerprints[~is_hex.all(axis=1)] = 0
+    return fingerprints
 
 
 def fingerprints_of_digits(digits: Digits) -> Fingerprints:
@@ -67,25 +77,6 @@ def to_digits(keys: pa.Array) -> Digits:
     _, offsets, data = text.buffers()
     first = int(np.frombuffer(offsets, np.int64)[text.offset])
     return np.frombuffer(data, np.uint8)[first : first + len(text) * KEY_LENGTH].reshape(-1, KEY_LENGTH)
-
-
-def _lines(keys: Sequence[bytes | None]) -> Digits | None:
-    """Return the keys' characters, each with a line break, shape (n, KEY_LENGTH + 1); None if one is no key.
-
-    Joined by line breaks and all else hex digits, so nothing of one key can be taken for another's.
-    """
-    try:
-        joined = b"\n".join((*keys, b""))  # type: ignore[arg-type]
-    except TypeError:  # None
-        return None
-    if len(joined) != len(keys) * (KEY_LENGTH + 1):
-        return None
-    characters = np.frombuffer(joined, np.uint8)
-    is_hex = (characters - np.uint8(ord("0")) < 10) | (characters - np.uint8(ord("a")) < 6)  # noqa: PLR2004
-    if np.count_nonzero(is_hex) != len(keys) * KEY_LENGTH:
-        return None
-    lines = characters.reshape(-1, KEY_LENGTH + 1)
-    return lines if (lines[:, KEY_LENGTH] == ord("\n")).all() else None
 
 
 def _word(pattern: str) -> np.uint64:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["partitions_of"]
+__all__ = ["hashes_of", "partitions_of"]
 
 _M = np.uint32(0x5BD1E995)
 _SEED = 0x9747B28C
@@ -15,6 +15,18 @@ def partitions_of(keys: npt.NDArray[np.uint8], partitions: int) -> npt.NDArray[n
     Args:
         keys: shape (n, length), the keys' bytes; length a multiple of 4.
         partitions: the topic's number of partitions.
+
+    Returns:
+        shape (n,).
+    """
+    return hashes_of(keys) % partitions
+
+
+def hashes_of(keys: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return the hash of each key, of which Kafka takes the remainder by the number of partitions; never negative.
+
+    Args:
+        keys: shape (n, length), the keys' bytes; length a multiple of 4.
 
     Returns:
         shape (n,).
@@ -31,4 +43,4 @@ def partitions_of(keys: npt.NDArray[np.uint8], partitions: int) -> npt.NDArray[n
     h ^= h >> np.uint32(13)
     h *= _M
     h ^= h >> np.uint32(15)
-    return (h & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
+    return (h & np.uint32(0x7FFFFFFF)).astype(np.int64)

@@ -8,7 +8,7 @@ additions or 245,760 keys: the file may lag the table, and is then brought forwa
 With n keys in a partition, a new key is mistaken for a copy with probability n / 2^64: 5e-12 at 10^8 keys.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of
+from headrace_consumers.dataset.seen.fingerprints import Fingerprints
 from headrace_consumers.dataset.seen.memory import MemoryWatch, Size
 from headrace_consumers.dataset.seen.partition_set import PartitionSet
 from headrace_consumers.dataset.seen.seen_file import Origin, SeenFile, connect
@@ -36,10 +36,13 @@ class SeenSet(Protocol):
         """Return the next offset that the partition's keys cover, or None when they must be rebuilt."""
         ...
 
-    def is_new(
-        self, keys: Sequence[bytes | None], partitions: Sequence[int] | npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
-        """Tell for each message key, read from its partition, whether the table lacks it."""
+    def is_new(self, fingerprints: Fingerprints, partitions: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Tell for each message key, read from its partition, whether the table lacks it.
+
+        Args:
+            fingerprints: of the keys; one that is 0 is of no key that a table holds, and so is new.
+            partitions: where each was read.
+        """
         ...
 
     def add(self, partition: int, keys: Mapping[int, Fingerprints], next_offset: int | None = None) -> None:
@@ -111,20 +114,14 @@ class DuckDbSeenSet:
         """See `SeenSet.watermark`."""
         return self._set(partition).next_offset
 
-    def is_new(
-        self, keys: Sequence[bytes | None], partitions: Sequence[int] | npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
-        """See `SeenSet.is_new`. A key that is not 64 hex digits is in no table, and so is new."""
-        fingerprints, is_key = fingerprints_of(keys)
-        owners = np.asarray(partitions, np.int64)[is_key]
-        known = np.empty(len(owners), np.bool_)
-        borders = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
+    def is_new(self, fingerprints: Fingerprints, partitions: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """See `SeenSet.is_new`."""
+        is_new: npt.NDArray[np.bool_] = fingerprints == 0
+        borders = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)]
         for first, last in pairwise(borders):  # a batch holds one partition after the other
             if first < last:
-                table = self._set(int(owners[first])).table
-                known[first:last] = table.contains(fingerprints[first:last])
-        is_new = ~is_key
-        is_new[is_key] = ~known
+                table = self._set(int(partitions[first])).table
+                is_new[first:last] |= ~table.contains(fingerprints[first:last])
         return is_new
 
     def add(self, partition: int, keys: Mapping[int, Fingerprints], next_offset: int | None = None) -> None:
