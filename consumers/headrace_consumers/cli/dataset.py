@@ -8,6 +8,7 @@ import typer
 
 from headrace_consumers.cli import (
     dataset_cut,
+    dataset_import_examples,
     dataset_maintain,
     dataset_mine_git,
     dataset_query,
@@ -80,4 +81,5 @@ app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)
 app.command("maintain", epilog=dataset_maintain.EXAMPLE)(dataset_maintain.maintain)
+app.command("import-examples", epilog=dataset_import_examples.EXAMPLE)(dataset_import_examples.import_examples)
 app.command("mine-git", epilog=dataset_mine_git.EXAMPLE)(dataset_mine_git.mine_git)

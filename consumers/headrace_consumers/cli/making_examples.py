@@ -149,7 +149,7 @@ def asker_of(
 
 
 @contextmanager
-def progress(what: str, total: int) -> "Iterator[Callable[[int, str], None]]":
+def progress(what: str, total: int | None) -> "Iterator[Callable[[int, str], None]]":
     """Yield what is told how far the work is, and a remark; a bar on a terminal, else nothing."""
     if not sys.stderr.isatty():
         yield lambda _done, _remark: None

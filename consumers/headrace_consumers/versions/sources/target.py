@@ -6,8 +6,11 @@ Values are checked as `headrace.load_dataset` will read them, by pydantic agains
 the JSON that a captured call would have.
 """
 
+import contextlib
 import importlib
+import json
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -23,9 +26,6 @@ __all__ = ["ExampleError", "Target", "TargetField", "inferred", "load_object", "
 
 _UNDECLARED: Final = "StringSignature"
 """How DSPy calls every signature that is no class of the user's."""
-
-_ENOUGH: Final = 200
-"""So many examples show what types their fields have."""
 
 
 class ExampleError(ValueError):
@@ -82,6 +82,21 @@ class Target:
         """
         return self._role("input", self.inputs, inputs), self._role("output", self.outputs, outputs)
 
+    def from_text(self, role: str, name: str, value: Any) -> Any:
+        """Return what a text, e.g. a cell of CSV, stands for: itself where the field takes it, else JSON or nothing."""
+        each = (self.inputs if role == "input" else self.outputs).get(name)
+        if each is None or not isinstance(value, str):
+            return value
+        with contextlib.suppress(ValueError):  # pydantic's errors are
+            self._adapter(role, name, each.annotation).validate_python(value)
+            return value
+        if not value.strip():
+            return None
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
     def described(self) -> str:
         """Return the signature as text for an LM: what it is for and its fields."""
         lines = [f"Program: {self.name}", *([self.instructions.strip()] if self.instructions.strip() else [])]
@@ -99,9 +114,7 @@ class Target:
         return {name: self._value(role, name, annotation, values[name]) for name, annotation in there.items()}
 
     def _value(self, role: str, name: str, annotation: Any, value: Any) -> Any:
-        adapter = self._adapters.get((role, name))
-        if adapter is None:
-            adapter = self._adapters[role, name] = _adapter(annotation)
+        adapter = self._adapter(role, name, annotation)
         try:
             return to_json(adapter.validate_python(to_json(value)))
         except ValidationError as error:
@@ -110,6 +123,12 @@ class Target:
             raise ExampleError("wrong_type", f"{role} {place}: {first['type']}") from None
         except Exception as error:  # a validator of the signature's author
             raise ExampleError("wrong_type", f"{role} {name}: {type(error).__name__} in the type's own check") from None
+
+    def _adapter(self, role: str, name: str, annotation: Any) -> TypeAdapter[Any]:
+        adapter = self._adapters.get((role, name))
+        if adapter is None:
+            adapter = self._adapters[role, name] = _adapter(annotation)
+        return adapter
 
 
 def target_of(name: str | None, found: Any) -> Target:
@@ -147,23 +166,25 @@ def target_of(name: str | None, found: Any) -> Target:
 def inferred(name: str, examples: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Target:
     """Return the target that examples, inputs and outputs in JSON, are of; their types are those of JSON.
 
+    A field that less than half of them have may be left out.
+
     Raises:
         UsageError: there are none.
     """
-    inputs: dict[str, set[Any]] = {}
-    outputs: dict[str, set[Any]] = {}
-    for number, (given, made) in enumerate(examples):
-        if number == _ENOUGH:
-            break
+    inputs: dict[str, Counter[Any]] = {}
+    outputs: dict[str, Counter[Any]] = {}
+    total = 0
+    for given, made in examples:
+        total += 1
         for kinds, values in ((inputs, given), (outputs, made)):
             for field_name, value in values.items():
-                kinds.setdefault(field_name, set()).add(type(value))
+                kinds.setdefault(field_name, Counter())[type(value)] += 1
     if not inputs or not outputs:
         raise UsageError(
             f"--signature {name}: its fields are not known, as there is no example of it yet; "
             "give --signature-class package.module:Class"
         )
-    return Target(name, "", _inferred(inputs), _inferred(outputs))
+    return Target(name, "", _inferred(inputs, total), _inferred(outputs, total))
 
 
 def load_object(option: str, path: str) -> Any:
@@ -206,12 +227,13 @@ def _said(each: TargetField) -> str:
     return f": {' '.join(each.description.split())}" if each.description else ""
 
 
-def _inferred(kinds: Mapping[str, set[Any]]) -> dict[str, TargetField]:
+def _inferred(kinds: Mapping[str, Counter[Any]], total: int) -> dict[str, TargetField]:
     json_types = {type(None): None, dict: dict[str, Any], list: list[Any]}
-    return {
-        name: TargetField(Union[tuple(json_types.get(kind, kind) for kind in sorted(found, key=str))])  # noqa: UP007  # of as many as there are
-        for name, found in kinds.items()
-    }
+    fields = {}
+    for name, found in kinds.items():
+        annotations = tuple(json_types.get(kind, kind) for kind in sorted(found, key=str))
+        fields[name] = TargetField(Union[annotations], "", 2 * found.total() >= total)  # noqa: UP007  # as many as there are
+    return fields
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
