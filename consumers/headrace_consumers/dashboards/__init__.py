@@ -2,11 +2,11 @@
 
     panel          a dashboard, its panels and their queries as values
     scope, units   PromQL over metrics of the catalogue, cut down to what is chosen; and Grafana's units
-    traffic        calls, failures, latency, quality of each module, signature and version
+    traffic        calls and failures of each module, signature and version; latency; quality
     cost           cost and tokens, estimated from the sample
-    pipeline       do consumers and producers keep up, and is each record accounted for
+    pipeline       is all well: readers, the consumers; services, the producers and their loss ledger
     dataset        does it grow, and what is kept out of it
-    grafana        a value -> the JSON, by Grafana's own types; render: all of them -> files
+    grafana        a value -> the JSON, by Grafana's own types (visualization: a panel); render: all -> files
 
 A query takes names and labels from the catalogue, so that it cannot ask for a series that nobody serves.
 """

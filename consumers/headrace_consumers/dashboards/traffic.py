@@ -7,7 +7,6 @@ from headrace.config import Config
 from headrace.config.telemetry import Telemetry
 from headrace_consumers.dashboards.calls import (
     COLUMNS,
-    INTERVAL,
     LEGEND,
     MODULE,
     SCOPE,
@@ -15,9 +14,11 @@ from headrace_consumers.dashboards.calls import (
     sampled_share,
     success_rate,
 )
+from headrace_consumers.dashboards.latency import SLOW, latency
 from headrace_consumers.dashboards.panel import Dashboard, Limit, Panel, Query, Row, Show
-from headrace_consumers.dashboards.scope import OVERALL, POINT, quantile, share
-from headrace_consumers.dashboards.units import COUNT, SECONDS, SHARE, a_second, unit_of
+from headrace_consumers.dashboards.quality import quality
+from headrace_consumers.dashboards.scope import OVERALL, POINT, quantile
+from headrace_consumers.dashboards.units import COUNT, SECONDS, SHARE, a_second
 from headrace_consumers.metrics.alerts.promql import number, percent
 from headrace_consumers.monitoring.catalogue.calls import (
     CALL_DURATION,
@@ -28,18 +29,13 @@ from headrace_consumers.monitoring.catalogue.calls import (
     LATE_CALLS,
 )
 from headrace_consumers.monitoring.catalogue.samples import (
-    QUALITY_LATENCY,
-    QUALITY_REQUESTS,
-    QUALITY_SUCCESS,
     REDACTIONS,
 )
 
 __all__ = ["traffic"]
 
 _MS: Final = 1000.0
-_BEYOND_P99: Final = 0.01
 _BURNING: Final = ("HeadraceSuccessRateLow", "HeadraceErrorBudgetBurn")
-_SLOW: Final = ("HeadraceLatencyHigh",)
 
 
 def traffic(config: Config) -> Dashboard:
@@ -59,8 +55,8 @@ def traffic(config: Config) -> Dashboard:
         rows=(
             Row("At a glance", (*_glance(least, slow), _each(least, slow))),
             Row("Calls and failures", tuple(_calls(least))),
-            Row("Latency, exact: of all calls", tuple(_latency(slow))),
-            Row("Quality, estimated from the sample", tuple(_quality(least))),
+            Row("Latency, exact: of all calls", tuple(latency(slow))),
+            Row("Quality, estimated from the sample", tuple(quality(least))),
             Row("The sample", tuple(_sample(config.telemetry))),
         ),
         alerts='module=~"$module", signature=~"$signature", environment=~"$environment"',
@@ -99,7 +95,7 @@ def _glance(least: Limit, slow: Limit) -> Iterator[Panel]:
         width=6,
         height=4,
         limit=slow,
-        alerts=_SLOW,
+        alerts=SLOW,
     )
     yield Panel(
         title="Sampled",
@@ -130,7 +126,7 @@ def _each(least: Limit, slow: Limit) -> Panel:
         unit=COUNT,
         width=24,
         height=7,
-        alerts=(*_BURNING, *_SLOW),
+        alerts=(*_BURNING, *SLOW),
     )
 
 
@@ -179,101 +175,6 @@ def _calls(least: Limit) -> Iterator[Panel]:
         width=12,
         when_empty="none was cancelled",
     )
-
-
-def _latency(slow: Limit) -> Iterator[Panel]:
-    limit = number(slow.value)
-    whose = ("module", "signature", "version")
-    within = share(SCOPE.within(CALL_DURATION, slow.value, whose), SCOPE.observations(CALL_DURATION, whose))
-    yield Panel(
-        title="How long calls take",
-        description="All calls that are chosen, by duration: the darker, the more of them.",
-        show=Show.heatmap,
-        queries=(Query(SCOPE.buckets(CALL_DURATION), "{{le}}"),),
-        unit=SECONDS,
-        width=12,
-    )
-    yield Panel(
-        title="Latency: p50, p95, p99",
-        description="Half of the calls, 5 in 100 and 1 in 100 took longer, of all that are chosen. A dot is a sampled "
-        "call: its request_id is what headrace dataset trace finds it by. The line is the threshold of p99.",
-        show=Show.lines,
-        queries=tuple(Query(quantile(q, SCOPE.buckets(CALL_DURATION)), f"p{100 * q:g}") for q in (0.5, 0.95, 0.99)),
-        unit=SECONDS,
-        width=12,
-        limit=slow,
-        alerts=_SLOW,
-        exemplars=True,
-    )
-    yield Panel(
-        title="p99 latency by module",
-        description="One call in a hundred took longer. Interpolated between two bounds of the histogram; the share "
-        "beside it is exact.",
-        show=Show.lines,
-        queries=(Query(quantile(0.99, SCOPE.buckets(CALL_DURATION, MODULE)), LEGEND),),
-        unit=SECONDS,
-        width=12,
-        limit=slow,
-        alerts=_SLOW,
-    )
-    yield Panel(
-        title=f"Calls slower than {limit} s",
-        description=f"Share of the calls that took longer than the threshold of {limit} s: exact, for that is a bound "
-        "of the histogram. Over 1% of them, and p99 is beyond the threshold.",
-        show=Show.lines,
-        queries=(Query(f"1 - {within}", "{{module}} {{signature}} {{version}}"),),
-        unit=SHARE,
-        width=12,
-        limit=Limit(_BEYOND_P99),
-        alerts=_SLOW,
-    )
-
-
-def _quality(least: Limit) -> Iterator[Panel]:
-    of = SCOPE.of
-    yield Panel(
-        title="Success and latency with their intervals",
-        description=INTERVAL + " The mean of a module's own calls, not of those inside them, which have lines of "
-        "their own.",
-        show=Show.table,
-        columns=COLUMNS,
-        queries=(
-            *(
-                Query(SCOPE.most(QUALITY_SUCCESS, MODULE, f'bound="{bound}"'), heading, SHARE, limit)
-                for bound, heading, limit in (
-                    ("lower", "Success from", None),
-                    ("estimate", "Success", least),
-                    ("upper", "Success to", None),
-                )
-            ),
-            *(
-                Query(SCOPE.most(QUALITY_LATENCY, MODULE, f'bound="{bound}"'), heading, SECONDS)
-                for bound, heading in (
-                    ("lower", "Mean latency from"),
-                    ("estimate", "Mean latency"),
-                    ("upper", "Mean latency to"),
-                )
-            ),
-            Query(SCOPE.total(QUALITY_REQUESTS, MODULE), "Sampled requests", COUNT),
-        ),
-        unit=COUNT,
-        width=24,
-        height=7,
-    )
-    for metric, title in (
-        (QUALITY_SUCCESS, "Success rate with its interval"),
-        (QUALITY_LATENCY, "Mean latency with its interval"),
-    ):
-        yield Panel(
-            title=title,
-            description=INTERVAL + " Choose a module and a version to see one.",
-            show=Show.lines,
-            queries=(Query(of(metric), "{{module}} {{version}} {{bound}}"),),
-            unit=SHARE if metric is QUALITY_SUCCESS else unit_of(metric),
-            width=12,
-            limit=least if metric is QUALITY_SUCCESS else None,
-            faint=".* (lower|upper)",
-        )
 
 
 def _sample(telemetry: Telemetry) -> Iterator[Panel]:

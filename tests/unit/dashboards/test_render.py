@@ -146,7 +146,14 @@ def test_only_metrics_that_a_consumer_serves_are_asked_for(board: dict[str, Any]
         }
 
 
-def test_every_alert_but_what_no_panel_can_show_is_linked_from_one() -> None:
+def test_every_metric_of_the_consumers_is_shown_somewhere() -> None:
+    asked = " ".join(expression for board in BOARDS.values() for expression in _expressions(board))
+    consumers = [each.name for each in METRICS if Server.service not in each.served_by]
+    unseen = [name for name in consumers if not re.search(rf"\b{name}(_bucket|_count)?\b", asked)]
+    assert unseen == [], "give each a panel in headrace_consumers/dashboards/, or a place in one"
+
+
+def test_every_alert_has_a_panel_that_links_its_runbook() -> None:
     config = Config(alerts=Alerts(runbook_url=RUNBOOK))
     links = {
         link["url"]

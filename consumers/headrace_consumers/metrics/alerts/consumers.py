@@ -6,12 +6,12 @@ from headrace.config.alerts import Alerts
 from headrace_consumers.metrics.alerts.promql import COUNT, LASTING, SHARE, grown, named, number, percent
 from headrace_consumers.metrics.alerts.rule import Alert, Group, duration, spoken
 
-__all__ = ["consumers"]
+__all__ = ["KAFKA_SILENT_S", "UNCOMMITTED_S", "consumers"]
 
 _MINUTE_S: Final = 60
 _RECENTLY_S: Final = 600
-_SILENT_S: Final = 120
-_UNCOMMITTED_S: Final = 900
+KAFKA_SILENT_S: Final = 120
+UNCOMMITTED_S: Final = 900
 _DAY_S: Final = 86_400
 """What has been away for longer was taken away on purpose."""
 
@@ -68,13 +68,13 @@ def _consumer_gone() -> Alert:
 def _kafka_silent() -> Alert:
     return Alert(
         name="HeadraceKafkaSilent",
-        expression=f"max by (job, consumer) ({named('headrace_kafka_silent_seconds')}) > {_SILENT_S}",
+        expression=f"max by (job, consumer) ({named('headrace_kafka_silent_seconds')}) > {KAFKA_SILENT_S}",
         for_s=0,
         severity="critical",
         headline="A consumer has no answer from Kafka",
         subject=(("Consumer", "{{ $labels.consumer }}"), ("Job", "{{ $labels.job }}")),
         current=LASTING,
-        threshold=spoken(_SILENT_S),
+        threshold=spoken(KAFKA_SILENT_S),
         action="Look at the brokers, the network between, and the client's password and certificates",
     )
 
@@ -95,12 +95,12 @@ def _lag(alerts: Alerts) -> Alert:
 
 def _not_committed() -> Alert:
     last, records = named("headrace_consumer_last_commit_timestamp_seconds"), named("headrace_consumer_records_total")
-    window = duration(_UNCOMMITTED_S)
+    window = duration(UNCOMMITTED_S)
     # A table's consumer counts what it has committed, and one that fails to is behind: HeadraceConsumerLag.
     return Alert(
         name="HeadraceOffsetsNotCommitted",
         expression=(
-            f'max by (job, instance) (time() - {last}{{consumer="metrics"}}) > {_UNCOMMITTED_S}\n'
+            f'max by (job, instance) (time() - {last}{{consumer="metrics"}}) > {UNCOMMITTED_S}\n'
             f"and on (job, instance) sum by (job, instance) (increase({records}[{window}])) > 0"
         ),
         for_s=0,
@@ -108,7 +108,7 @@ def _not_committed() -> Alert:
         headline="The metrics consumer counts and cannot commit",
         subject=(("Instance", "{{ $labels.instance }}"),),
         current=LASTING,
-        threshold=spoken(_UNCOMMITTED_S),
+        threshold=spoken(UNCOMMITTED_S),
         action="Read its log for `offsets not committed`, look at the group's access rights and at its coordinator",
     )
 
