@@ -12,6 +12,7 @@ from headrace_consumers.cli import (
     dataset_maintain,
     dataset_mine_git,
     dataset_query,
+    dataset_synthesize,
     dataset_trace,
     dataset_verify,
     dataset_why,
@@ -83,3 +84,4 @@ app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)
 app.command("maintain", epilog=dataset_maintain.EXAMPLE)(dataset_maintain.maintain)
 app.command("import-examples", epilog=dataset_import_examples.EXAMPLE)(dataset_import_examples.import_examples)
 app.command("mine-git", epilog=dataset_mine_git.EXAMPLE)(dataset_mine_git.mine_git)
+app.command("synthesize", epilog=dataset_synthesize.EXAMPLE)(dataset_synthesize.synthesize)

@@ -75,6 +75,16 @@ class OwnMiner(dspy.Module):
         return dspy.Prediction(examples=[dspy.Example(ticket=made.ticket, queue=made.queue, category="own")])
 
 
+class OwnEdgeCases(dspy.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.guess = dspy.Predict("edge_case -> ticket, queue: str")
+
+    def forward(self, edge_case: str) -> dspy.Prediction:
+        made = self.guess(edge_case=edge_case)
+        return dspy.Prediction(examples=[dspy.Example(ticket=made.ticket, queue=made.queue)])
+
+
 class Broken(dspy.Module):
     def forward(self, **_: Any) -> None:
         raise KeyError("the payload is not to be shown")
