@@ -5,6 +5,7 @@ from typing import Protocol
 
 import structlog
 
+from headrace_consumers.dataset.chunks import CHUNK_BYTES, chunk_records_of
 from headrace_consumers.dataset.errors import NoAnswerError, TableError
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.partitions import OwnedPartitions
@@ -22,6 +23,14 @@ class BatchCommitter(Protocol):
 
     def commit(self, messages: Messages, starts: Mapping[int, int | None]) -> Tally:
         """See `Committer.commit`."""
+        ...
+
+    def begin(self, messages: Messages) -> None:
+        """Do what can be done with messages of the next batch before it is due; never raises for what is in them."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what was begun of the next batch."""
         ...
 
 
@@ -104,6 +113,10 @@ class Batches:
             return False
         if self._began_at is None:
             self._began_at = self._clock()
+        if self._retrying.since is None:
+            limits = self._limits
+            while chunk := self._owned.chunk(chunk_records_of(limits.max_records), min(CHUNK_BYTES, limits.max_bytes)):
+                self._committer.begin(chunk)
         return True
 
     def commit(self, *, is_last: bool = False) -> bool:
@@ -139,7 +152,13 @@ class Batches:
         self._owned.committed(batch)
         return True
 
+    def forget(self) -> None:
+        """Drop what was begun of the next batch: a file, and a thread."""
+        self._committer.forget()
+        self._owned.begin_anew()
+
     def dropped(self) -> None:
         """Take in that partitions were taken away: with them may have gone what could not be committed."""
+        self.forget()
         if not self._owned.buffered_records:
             self._retrying.succeeded()

@@ -7,7 +7,6 @@ What comes out does not depend on where chunks end, but for the order of the fil
 offset order, and a key that passed in one chunk is known in the next.
 """
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +30,7 @@ from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.tally import Tally
 
-__all__ = ["CHUNK_RECORDS", "Judge", "Taken", "chunk_records_of", "take"]
+__all__ = ["CHUNK_BYTES", "CHUNK_RECORDS", "Judge", "Taken", "Taking", "chunk_records_of", "take"]
 
 CHUNK_RECORDS: Final = 10_000
 CHUNK_BYTES: Final = 16_000_000
@@ -57,13 +56,13 @@ class Taken:
 
     Attributes:
         unreadable: the dead letters.
-        duplicates: where in the batch the copies of keys stand that the table or the batch holds, ascending.
+        copies: those of keys that the table or the batch holds, each partition's in offset order.
         tally: the counts; they balance.
         fingerprints: of the rows, by partition and by ingest date, days since 1970.
     """
 
     unreadable: list[tuple[Message, Unreadable]] = field(default_factory=list)
-    duplicates: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    copies: Messages = field(default_factory=lambda: Messages.of([]))
     tally: Tally = field(default_factory=Tally)
     fingerprints: Mapping[int, Mapping[int, Fingerprints]] = field(default_factory=dict)
 
@@ -76,37 +75,72 @@ def chunk_records_of(max_batch_records: int) -> int:
 def take(
     messages: Messages, judge: Judge, append: Append, source: Source, *, chunk_records: int = CHUNK_RECORDS
 ) -> Taken:
-    """Stage the rows of a batch, and return all else that it comes to.
+    """Stage the rows of a batch at once, and return all else that it comes to; see `Taking`."""
+    with Taking(judge, append, source, chunk_records=chunk_records) as taking:
+        taking.add(messages)
+        return taking.finish()
+
+
+class Taking:
+    """Takes a batch as it comes; to be left as a context, then no thread is left.
 
     Args:
-        messages: the batch; each partition's messages in offset order.
         judge: see there.
         append: takes rows, in the order of the layout.
         source: the topic.
         chunk_records: read at once.
-
-    Raises:
-        TableError: what `append` raised. No thread is left.
     """
-    taken = Taken()
-    passed = FingerprintTable()
-    duplicates = [taken.duplicates]
-    with contextlib.closing(passed), _RowGroups(append, source, chunk_records // _GROUP_SHARE) as groups:
-        for first, last in _chunks(messages.sizes_bytes, chunk_records):
-            chunk = messages if last - first == len(messages) else messages.part(first, last)
-            selection = judge(chunk, passed.contains(chunk.fingerprints) & (chunk.fingerprints != 0))
-            if last < len(messages):
-                passed.add(selection.fingerprints)
-            duplicates.append(first + selection.duplicates)
-            selection.kept, culprits = dated(selection.kept)
-            if culprits:
-                _to_dead_letters(selection, culprits, chunk)
-            taken.unreadable += selection.unreadable
-            taken.tally.add(selection.tally)
-            groups.add(selection.kept)
-        taken.fingerprints = groups.finish()
-    taken.duplicates = np.concatenate(duplicates)
-    return taken
+
+    def __init__(self, judge: Judge, append: Append, source: Source, *, chunk_records: int = CHUNK_RECORDS) -> None:
+        self._judge = judge
+        self._chunk_records = chunk_records
+        self._taken = Taken()
+        self._copies: list[Messages] = []
+        self._passed = FingerprintTable()
+        self._groups = _RowGroups(append, source, chunk_records // _GROUP_SHARE)
+
+    def add(self, messages: Messages) -> None:
+        """Judge messages, and begin to stage their rows.
+
+        Args:
+            messages: each partition's in offset order, behind those that were added before.
+
+        Raises:
+            TableError: what `append` raised.
+        """
+        for first, last in _chunks(messages.sizes_bytes, self._chunk_records):
+            self._add(messages if last - first == len(messages) else messages.part(first, last))
+
+    def finish(self) -> Taken:
+        """Return what the batch comes to, when all rows are staged.
+
+        Raises:
+            TableError: what `append` raised.
+        """
+        self._taken.copies = Messages.together(self._copies)
+        self._taken.fingerprints = self._groups.finish()
+        return self._taken
+
+    def _add(self, chunk: Messages) -> None:
+        fingerprints = chunk.fingerprints
+        selection = self._judge(chunk, self._passed.contains(fingerprints) & (fingerprints != 0))
+        self._passed.add(selection.fingerprints)
+        self._copies.append(chunk.chosen(selection.duplicates))
+        selection.kept, culprits = dated(selection.kept)
+        if culprits:
+            _to_dead_letters(selection, culprits, chunk)
+        self._taken.unreadable += selection.unreadable
+        self._taken.tally.add(selection.tally)
+        self._groups.add(selection.kept)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._groups.close()
+        self._passed.close()
 
 
 class _RowGroups:
@@ -152,12 +186,8 @@ class _RowGroups:
         self._append(rows)
         self._keys.add(rows)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Leave no thread; what is not begun is not written."""
         self._pool.shutdown(cancel_futures=True)
 
 

@@ -3,16 +3,18 @@
     rows staged -> dead letters acknowledged -> copies to the sightings -> files on disk
       -> one commit of rows and offsets -> seen-set -> Kafka offset
 
-`take` reads the batch and stages its rows; `Landing` has what is common to all topics.
+Rows are staged before all of the batch is read (`begun.py`); `Landing` has what is common to all topics.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
-from headrace_consumers.dataset.chunks import CHUNK_RECORDS, take
+from headrace_consumers.dataset.begun import Begun
+from headrace_consumers.dataset.chunks import CHUNK_RECORDS, Taking
 from headrace_consumers.dataset.errors import SuppressionChanged
 from headrace_consumers.dataset.judging.advice import what_to_do
 from headrace_consumers.dataset.judging.filter import Filter
@@ -27,6 +29,7 @@ from headrace_consumers.dataset.seen.seen_set import SeenSet
 from headrace_consumers.dataset.sightings_table import SightingsTable
 from headrace_consumers.dataset.steps import Step
 from headrace_consumers.dataset.tally import Tally
+from headrace_schemas import HeadraceError
 
 __all__ = ["Committer"]
 
@@ -44,7 +47,7 @@ class Committer:
         filter_: decides which records become rows.
         sightings: takes the copies; None: they are only counted.
         watch: notices when one reason rejects most of a signature's records; None: nothing does.
-        chunk_records: of a batch, read at once.
+        chunk_records: of a batch, judged at once.
     """
 
     def __init__(
@@ -67,6 +70,27 @@ class Committer:
         self._watch = watch
         self._landing = landing
         self._chunk_records = chunk_records
+        self._begun: Begun | None = None
+        self._is_begun_in_vain = False
+
+    def begin(self, messages: Messages) -> None:
+        """Judge messages of the next batch, and stage their rows; what is wrong with them is told by `commit`."""
+        if self._is_begun_in_vain:
+            return
+        try:
+            if self._begun is None:
+                self._begun = self._begin()
+            self._begun.add(messages)
+        except HeadraceError:  # the commit begins anew, and raises it if it is still so
+            self.forget()
+            self._is_begun_in_vain = True
+
+    def forget(self) -> None:
+        """Drop what was begun of the next batch; its messages are still to be committed, or read again."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.close()
+        self._is_begun_in_vain = False
 
     def commit(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> Tally:
         """Commit a batch and return what became of it.
@@ -88,21 +112,15 @@ class Committer:
 
     def _commit(self, messages: Messages, starts: Mapping[int, int | None]) -> Tally:
         landing = self._landing
-        suppression = landing.suppression()
-
-        def judge(chunk: Messages, is_known: npt.NDArray[np.bool_]) -> Selection:
-            is_new = self._seen.is_new(chunk.fingerprints, chunk.partitions) & ~is_known
-            strays = misplaced(chunk, self._source.partition_count)
-            return select(chunk, is_new, self._decoder, self._filter, suppression, strays=strays)
-
-        with landing.staging() as staged:
-            taken = take(messages, judge, staged.append, self._source, chunk_records=self._chunk_records)
+        begun, rest = self._begun_of(messages)
+        with contextlib.closing(begun):
+            taken = begun.finish(rest)
             landing.set_aside(taken.unreadable, taken.tally)
             targets = messages.next_offsets
             with landing.step(Step.SIGHTINGS):
                 if self._sightings is not None:
-                    self._sightings.add(messages.chosen(taken.duplicates), targets)
-            version = landing.commit(staged, taken.tally, targets, starts, suppression)
+                    self._sightings.add(taken.copies, targets)
+            version = landing.commit(begun.staged, taken.tally, targets, starts, begun.suppression)
         self._warn_of_rejections(taken.tally)
         with landing.step(Step.SEEN_SET):
             for partition, target in targets.items():
@@ -120,6 +138,28 @@ class Committer:
             seen_mb=size.memory_mb,
         )
         return taken.tally
+
+    def _begun_of(self, messages: Messages) -> tuple[Begun, Messages]:
+        """Return what is begun of a batch, judged as it would be now, and the rest of it."""
+        begun, self._begun = self._begun, None
+        self._is_begun_in_vain = False
+        if begun is not None:
+            rest = begun.rest_of(messages)
+            if rest is not None and begun.suppression == self._landing.suppression():
+                return begun, rest
+            begun.close()
+        return self._begin(), messages
+
+    def _begin(self) -> Begun:
+        suppression = self._landing.suppression()
+
+        def judge(chunk: Messages, is_known: npt.NDArray[np.bool_]) -> Selection:
+            is_new = self._seen.is_new(chunk.fingerprints, chunk.partitions) & ~is_known
+            strays = misplaced(chunk, self._source.partition_count)
+            return select(chunk, is_new, self._decoder, self._filter, suppression, strays=strays)
+
+        staged = self._landing.staging()
+        return Begun(suppression, staged, Taking(judge, staged.append, self._source, chunk_records=self._chunk_records))
 
     def _warn_of_rejections(self, tally: Tally) -> None:
         for alarm in self._watch.note(tally) if self._watch is not None else ():

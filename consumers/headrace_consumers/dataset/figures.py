@@ -146,6 +146,14 @@ class TimedCommitter:
         self._clock = clock
         self._note = note
 
+    def begin(self, messages: Messages) -> None:
+        """See `BatchCommitter.begin`."""
+        self._committer.begin(messages)
+
+    def forget(self) -> None:
+        """See `BatchCommitter.forget`."""
+        self._committer.forget()
+
     def commit(self, messages: Messages, starts: Mapping[int, int | None]) -> Tally:
         """See `BatchCommitter.commit`."""
         began = self._clock()

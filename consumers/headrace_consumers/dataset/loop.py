@@ -136,6 +136,7 @@ class Loop:
             self._commit(is_last=True)
         finally:
             self._owned.drop(list(self._owned))  # or leaving the group would try the same batch again
+            self._batches.forget()
         self._on_progress(self.tally)
 
     def _poll(self, wait_s: float) -> None:

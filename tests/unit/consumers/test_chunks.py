@@ -52,7 +52,14 @@ def as_values(result, tables):
         for partition, of_partition in result.fingerprints.items()
         for day, found in of_partition.items()
     }
-    return rows, places, result.duplicates.tolist(), result.tally, fingerprints
+    copies = result.copies
+    return (
+        rows,
+        places,
+        [*zip(copies.partitions.tolist(), copies.offsets.tolist(), strict=True)],
+        result.tally,
+        fingerprints,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +104,7 @@ def test_a_copy_whose_first_passing_one_stands_in_a_chunk_before_is_a_copy():
     messages = [message_of(interaction("a", success=False), 0), *(message_of(interaction("a"), n) for n in range(1, 7))]
     result, tables = taken(messages, 2)
     assert [row["offset"] for table in tables for row in table.to_pylist()] == [1]
-    assert result.duplicates.tolist() == [2, 3, 4, 5, 6]
+    assert result.copies.offsets.tolist() == [2, 3, 4, 5, 6]
 
 
 def test_chunks_are_even_and_bounded_by_bytes(monkeypatch):
@@ -160,4 +167,4 @@ def test_what_goes_wrong_on_this_thread_ends_the_other(at):
 
 def test_an_empty_batch_comes_to_nothing():
     result, tables = taken([], 10)
-    assert (result.unreadable, result.duplicates.tolist(), result.fingerprints, tables) == ([], [], {}, [])
+    assert (result.unreadable, list(result.copies), result.fingerprints, tables) == ([], [], {}, [])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace_consumers.dataset.batches import BatchCommitter
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.figures import Figures, TimedCommitter
 from headrace_consumers.dataset.health import Health
@@ -141,7 +142,7 @@ def test_what_is_not_known_is_absent():
 
 
 def test_commits_that_landed_are_timed():
-    class Committer:
+    class Committer(BatchCommitter):
         def commit(self, _messages, starts):
             now[0] += 2.5
             if starts:

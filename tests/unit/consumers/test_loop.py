@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from headrace_consumers.dataset.batches import BatchLimits
+from headrace_consumers.dataset.batches import BatchCommitter, BatchLimits
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
 from headrace_consumers.dataset.errors import NoAnswerError, OffsetsGoneError, SourceError, TableError
 from headrace_consumers.dataset.kafka.assignment import Assignment
@@ -115,7 +115,7 @@ class Table:
         return self.positions.get(app_id)
 
 
-class Committing:
+class Committing(BatchCommitter):
     """A committer whose store is away `failures` times."""
 
     def __init__(self, failures=0):

@@ -44,6 +44,12 @@ class FeedbackCommitter:
         self._source = source
         self._decoder = decoder
 
+    def begin(self, messages: Messages) -> None:
+        """Do nothing: there is less of it than of interactions."""
+
+    def forget(self) -> None:
+        """Do nothing: nothing is begun."""
+
     def commit(self, messages: Sequence[Message], starts: Mapping[int, int | None]) -> Tally:
         """Commit a batch and return what became of it; arguments and errors are those of `Committer.commit`."""
         messages = Messages.of(messages)

@@ -22,6 +22,7 @@ class Owned:
         has_caught_up: whether that has been so since it was assigned.
         read_ms: when the record read last was written to Kafka, Unix time; NO_TIME_MS where it does not say.
         buffer: what was read and is not committed.
+        begun: so many parts of it are begun.
     """
 
     start: int | None
@@ -31,6 +32,7 @@ class Owned:
     has_caught_up: bool = False
     read_ms: int = NO_TIME_MS
     buffer: list[Messages] = field(default_factory=list)
+    begun: int = 0
 
     @property
     def buffered(self) -> int:
@@ -87,13 +89,39 @@ class OwnedPartitions:
         messages = Messages.together([part for owned in filled.values() for part in owned.buffer])
         return Batch(messages, {partition: owned.start for partition, owned in filled.items()})
 
+    def chunk(self, most_records: int, most_bytes: int) -> Messages | None:
+        """Return what is to be begun of the next batch, each message once; None: it is not worth it yet.
+
+        Args:
+            most_records: it is worth it from so many on, and it is no more of them ...
+            most_bytes: ... or from so many bytes on.
+        """
+        waiting = [(p, owned) for p, owned in sorted(self._owned.items()) if owned.is_ready]
+        records = sum(len(part) for _, owned in waiting for part in owned.buffer[owned.begun :])
+        size_bytes = sum(int(part.sizes_bytes.sum()) for _, owned in waiting for part in owned.buffer[owned.begun :])
+        if records < most_records and size_bytes < most_bytes:
+            return None
+        chosen: list[Messages] = []
+        for _, owned in waiting:
+            for part in owned.buffer[owned.begun :]:
+                if chosen and sum(map(len, chosen)) + len(part) > most_records:
+                    break
+                chosen.append(part)
+                owned.begun += 1
+        return Messages.together(chosen)
+
+    def begin_anew(self) -> None:
+        """Nothing of the next batch is begun."""
+        for owned in self._owned.values():
+            owned.begun = 0
+
     def committed(self, batch: Batch) -> None:
         """The batch is in the table: move the partitions on and forget its messages."""
         for partition in batch.starts:
             owned = self._owned[partition]
             owned.start = owned.next_offset
             self._count(owned.buffer, -1)
-            owned.buffer = []
+            owned.buffer, owned.begun = [], 0
 
     def not_ready(self) -> list[int]:
         """Return the partitions whose seen-set has to be brought forward."""
