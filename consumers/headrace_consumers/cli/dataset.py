@@ -12,6 +12,7 @@ from headrace_consumers.cli import (
     dataset_maintain,
     dataset_mine_git,
     dataset_query,
+    dataset_replay,
     dataset_synthesize,
     dataset_trace,
     dataset_verify,
@@ -77,7 +78,8 @@ def show(
 
 app.command("sample", epilog=dataset_query.SAMPLE_EXAMPLE)(dataset_query.sample)
 app.command("query", epilog=dataset_query.QUERY_EXAMPLE)(dataset_query.query)
-app.command("cut", epilog=dataset_cut.CUT_EXAMPLE)(dataset_cut.cut)
+app.command("cut", epilog=dataset_cut.EXAMPLE)(dataset_cut.cut)
+app.command("replay", epilog=dataset_replay.EXAMPLE)(dataset_replay.replay)
 app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)

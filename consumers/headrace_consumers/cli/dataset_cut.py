@@ -1,27 +1,21 @@
-"""`headrace dataset cut|replay`: a version of a signature's dataset, made, and made again."""
+"""`headrace dataset cut`: a version of a signature's dataset."""
 
-import sys
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, figures, print_json, print_lines
+from headrace_consumers.cli.versions_place import Root
+from headrace_consumers.cli.versions_tables import in_root, opened_tables, shown_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import polars as pl
-
-    from headrace.config import Config
-    from headrace_consumers.versions.assembling import Progress
     from headrace_consumers.versions.cut import Done
-    from headrace_consumers.versions.tables import Tables
 
-__all__ = ["CUT_EXAMPLE", "cut"]
 
-CUT_EXAMPLE: Final = "Example: headrace dataset cut -s ClassifyTicket --config headrace.json"
+__all__ = ["EXAMPLE", "cut"]
+
+EXAMPLE: Final = "Example: headrace dataset cut -s ClassifyTicket --config headrace.json"
 
 _MOST_OFFENDERS: Final = 20
 
@@ -43,6 +37,7 @@ def cut(
         typer.Option(min=1, show_default=False, help="Draw so many, by difficulty and category; else all stay."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Make nothing where a gate is not passed.")] = False,
+    root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +53,7 @@ def cut(
     from headrace_consumers.versions.cut import cut as make
     from headrace_consumers.versions.publishing import CutStep
 
-    config = load(config_path)
+    config = in_root(load(config_path), root)
     with opened_tables(config) as tables, shown_progress() as progress:
         done = make(
             config,
@@ -71,82 +66,6 @@ def cut(
     print_json(_told(done)) if as_json else print_lines(_lines(done, signature))
     if done.path is None:
         raise typer.Exit(1)
-
-
-@contextmanager
-def opened_tables(config: "Config") -> "Iterator[Tables]":
-    """Yield the tables of a dataset, those that there are, each at its newest version.
-
-    Raises:
-        TableReadError: one is there and cannot be read.
-    """
-    from deltalake import DeltaTable
-
-    from headrace_consumers.cli.table_access import opened
-    from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
-    from headrace_consumers.versions.tables import Table, Tables
-
-    dataset = config.dataset
-    places = {
-        "interactions": dataset.path,
-        "sightings": sightings_path(dataset.path),
-        "feedback": feedback_path(dataset.path),
-    }
-    found: dict[str, Table] = {}
-    suppressed: dict[str, Any] = {}
-    with ExitStack() as stack:
-        for name, path in places.items():
-            if DeltaTable.is_deltatable(path, dict(dataset.storage_options) or None):
-                at = dataset.model_copy(update={"path": path})
-                found[name], suppressed[name] = stack.enter_context(
-                    opened(at, lambda table: (Table.of(table), _suppression(table)))
-                )
-    if not found and not _anything_waits(config):
-        with opened(dataset, lambda _: None):  # says that there is no table
-            pass
-    yield Tables(
-        found.get("interactions"),
-        found.get("sightings"),
-        found.get("feedback"),
-        suppressed.get("interactions", _nobody),
-        suppressed.get("feedback", _nobody),
-    )
-
-
-@contextmanager
-def shown_progress() -> "Iterator[Progress]":
-    """Yield what is told of the progress: on a terminal it is shown."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _count: None
-        return
-    from rich.console import Console
-    from rich.status import Status
-
-    with Status("opening the tables", console=Console(stderr=True)) as line:
-        yield lambda what, number: line.update(f"{what} {count(number)}" if number else what)
-
-
-def _suppression(table: Any) -> Any:
-    from headrace_consumers.cli.table_access import TableReadError
-    from headrace_consumers.dataset.judging.suppression import Suppression
-
-    try:
-        known = Suppression.of(table.metadata().configuration)
-    except ValueError as error:
-        raise TableReadError(f"{table.table_uri}: the table's property {error}") from None
-    return known.holds if known.entries else _nobody
-
-
-def _nobody(_: "pl.DataFrame") -> "pl.Series | None":
-    return None
-
-
-def _anything_waits(config: "Config") -> bool:
-    from pathlib import Path
-
-    from headrace_schemas.dataset_files import SOURCES_FOLDER
-
-    return any(Path(config.versions.path).glob(f"*/{SOURCES_FOLDER}/*.jsonl"))
 
 
 def _told(done: "Done") -> dict[str, Any]:

@@ -176,9 +176,7 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
             examples, recipe.most, recipe.difficulties.model_dump(), recipe.thresholds.max_share_per_source
         )
         examples = examples.filter(is_drawn)
-    for gate in gates:
-        if gate.judges == "whole":
-            examples = _past(gate, examples, context, asides, verdicts)
+    verdicts += [gate.judge(examples, context) for gate in gates if gate.judges == "whole"]
     return Assembled(examples, pl.concat(asides), recipe, found.read, found.waiting, found.edits, verdicts)
 
 

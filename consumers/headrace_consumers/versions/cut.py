@@ -4,10 +4,8 @@ survey -> recipe -> assemble -> gates -> files in a private folder -> manifest, 
 """
 
 import datetime as dt
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +14,14 @@ import polars as pl
 
 from headrace.config import Config
 from headrace.config.consumers import Dedup
-from headrace.errors import ConfigError, UsageError
-from headrace_consumers.versions import difficulty
+from headrace.errors import UsageError
 from headrace_consumers.versions.assembling import Assembled, Progress, Sources, assemble, judged
+from headrace_consumers.versions.card import CARD, card
+from headrace_consumers.versions.disk import write_file
 from headrace_consumers.versions.figures import label_shares, set_aside_counts, split_figures
 from headrace_consumers.versions.files import facts_of, write_examples, write_json, write_set_aside
 from headrace_consumers.versions.gates import GATES, Gate, Verdict
+from headrace_consumers.versions.loading import load_scorer
 from headrace_consumers.versions.publishing import Hook, no_hook, workplace
 from headrace_consumers.versions.recipe import Recipe
 from headrace_consumers.versions.survey import Fields, baseline_versions, chosen_fields, survey
@@ -30,7 +30,7 @@ from headrace_consumers.versions.targets import Target, targets
 from headrace_schemas.dataset_files import folder_name, version_name
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
-__all__ = ["FORMAT", "Asked", "Done", "cut", "load_scorer", "signature_folder"]
+__all__ = ["FORMAT", "Asked", "Done", "cut", "signature_folder"]
 
 FORMAT: Final = 1
 _UNKNOWN_FIELDS: Final = ""
@@ -165,30 +165,6 @@ def signature_folder(config: Config, signature: str) -> Path:
         raise UsageError(f"--signature: {error}; give its class a shorter name") from None
 
 
-def load_scorer(path: str | None) -> difficulty.Scorer | None:
-    """Import the user's own scorer of difficulty.
-
-    Raises:
-        ConfigError: it cannot be imported, or cannot be called.
-    """
-    if path is None:
-        return None
-    module_name, _, name = path.partition(":")
-    try:
-        found: Any = reduce(getattr, name.split("."), importlib.import_module(module_name))
-    except Exception as error:  # whatever a module does while it is imported
-        raise ConfigError(
-            f"versions.difficulty_scorer: {path}: cannot be imported "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); "
-            "install its package, or name its folder in PYTHONPATH"
-        ) from error
-    if not callable(found):
-        raise ConfigError(
-            f"versions.difficulty_scorer: {path}: found {type(found).__name__}, expected something that can be called"
-        )
-    return found  # type: ignore[no-any-return]
-
-
 def _recipe(config: Config, asked: Asked, chosen: Fields | None) -> Recipe:
     versions = config.versions
     policies = config.dedup.signatures
@@ -276,11 +252,14 @@ def _manifest(found: Assembled, tables: Tables) -> dict[str, Any]:
 
 def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
     """Write the files that carry the version's number, over those of an earlier try."""
-    for name in (METADATA, MANIFEST):
+    for name in (METADATA, MANIFEST, CARD):
         (folder / name).unlink(missing_ok=True)
-    write_json(folder / METADATA, {**told, "version": version_name(number)})
+    figures: Any = {**told, "version": version_name(number)}
+    write_json(folder / METADATA, figures)
     files = {path.name: facts_of(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
-    write_json(folder / MANIFEST, {**manifest, "version": version_name(number), "files": files})
+    complete: Any = {**manifest, "version": version_name(number), "files": files}
+    write_json(folder / MANIFEST, complete)
+    write_file(folder / CARD, card(figures, complete).encode())
 
 
 def _notes(fields: list[Fields], chosen: Fields | None, found: Assembled, asked: Asked) -> list[str]:

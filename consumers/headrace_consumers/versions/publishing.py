@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from headrace.datasets.place import deleted_in
 from headrace_consumers.versions.disk import FILE_MODE, fsync_folder, make_folder, write_over
 from headrace_consumers.versions.errors import VersionsError
 from headrace_schemas.dataset_files import LATEST, version_name, version_number
@@ -154,6 +155,7 @@ def workplace(signature_folder: Path, hook: Hook = no_hook) -> Iterator[Workplac
 def highest(signature_folder: Path) -> int:
     """Return the largest number that any version ever had; 0: there was none. OSError passes through."""
     names = [version_number(path.name) or 0 for path in signature_folder.iterdir()]
+    names += [number for number in deleted_in(signature_folder) if number is not None]
     with contextlib.suppress(FileNotFoundError, ValueError):
         names.append(int((signature_folder / HIGHEST).read_text()))
     return max(names, default=0)

@@ -80,7 +80,8 @@ class Gate:
 
     Attributes:
         name: in verdicts and as the reason of what is set aside.
-        judges: "examples": each by itself or beside others, before any are drawn; "whole": what the version holds.
+        judges: "examples": each by itself or beside others, before any are drawn; "whole": what the version then holds,
+            of which nothing is set aside any more.
         judge: given EXAMPLES, sorted by key, and the context. The frame may be larger than memory, mapped from disk:
             take the columns that are needed, and texts a slice at a time (`iter_slices`).
     """
