@@ -193,7 +193,7 @@ def test_processes_killed_at_each_step_in_turn(with_sides, tmp_path):
     told = json.loads((tmp_path / "None.json").read_text())
     assert [sum(table["rows"].values()) for table in told["tables"]] == [2, 2, 2]  # one came before the suppression
     assert offsets(with_sides, "-sightings") == offsets(with_sides, "-feedback") == [2]
-    assert with_sides.rows()["subject_id"].to_list() == [person(2)] * 11
+    assert with_sides.rows()["subject_id"].to_list() == [person(2)] * (1 + 2 * len(ErasureStep))
     assert with_sides.holding(1) == []
 
 

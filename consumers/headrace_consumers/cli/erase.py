@@ -1,4 +1,4 @@
-"""`headrace erase`: a person's rows out of the tables, and a certificate of it."""
+"""`headrace erase`: a person's rows out of the tables, their examples out of versions, and a certificate of it."""
 
 import sys
 from contextlib import contextmanager
@@ -25,6 +25,7 @@ EXAMPLE: Final = "Example: headrace erase --subject 4711 --config headrace.json,
 
 _LOOKING: Final = "looking through the tables"
 _DOING: Final = {
+    "versions": "rewriting dataset versions without the examples",
     "suppress": "telling the tables whom to refuse",
     "rewrite": "rewriting files without the rows",
     "take-out": "taking the rows out",
@@ -54,6 +55,12 @@ def command(
             "--table", metavar="PLACE", show_default=False, help="Another table than dataset.path, local or s3://..."
         ),
     ] = None,
+    versions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--versions", metavar="FOLDER", show_default=False, help="Folders of dataset versions; else versions.path."
+        ),
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; else only say what would be done.")] = False,
     certificate: Annotated[
         Path | None,
@@ -62,7 +69,7 @@ def command(
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a person from the tables, and refuse what Kafka still holds; without --apply nothing is changed.
+    """Remove a person from tables and dataset versions, and refuse what Kafka holds; without --apply only say it.
 
     Who: repeat the options for several. Consumers may run on. Killed, or run again, it does what is left to do, and the
     certificate tells all.
@@ -86,12 +93,15 @@ def command(
         raise UsageError(f"--certificate {path}: is there already; give another")
     if apply and not path.parent.is_dir():
         raise UsageError(f"--certificate {path}: no such folder")
+    for folder in versions or []:
+        if not folder.is_dir():
+            raise UsageError(f"--versions {folder}: no such folder")
     logs.configure("auto", "warning")
     with _shown(hook_from_environment()) as hook:
-        erasure = Erasure(config, wanted, now=lambda: dt.datetime.now(dt.UTC), hook=hook)
+        erasure = Erasure(config, wanted, versions=versions, now=lambda: dt.datetime.now(dt.UTC), hook=hook)
         done = erasure.run(path) if apply else erasure.look()
     if isinstance(done, Plan):
-        told = {"applied": False, "tables": _planned(done)}
+        told = {"applied": False, "tables": _planned(done), "versions": _planned_versions(done)}
         print_json(told) if as_json else print_lines(_plan_lines(done, wanted))
     else:
         print_json({**done.as_dict(), "certificate": str(path)}) if as_json else print_lines(_certified(done, path))
@@ -146,6 +156,13 @@ def _planned(plan: "Plan") -> list[dict[str, Any]]:
     ]
 
 
+def _planned_versions(plan: "Plan") -> list[dict[str, Any]]:
+    return [
+        {"path": str(found.version.path), "examples": len(found.example_ids), "set_aside": found.lines}
+        for found in plan.versions
+    ]
+
+
 def _plan_lines(plan: "Plan", wanted: "Wanted") -> list[str]:
     rows = [
         (
@@ -159,6 +176,10 @@ def _plan_lines(plan: "Plan", wanted: "Wanted") -> list[str]:
     return [
         f"would be removed, for {', '.join(sorted((*(wanted.subjects - wanted.untold), *wanted.requests)))}:",
         *columns(rows, right=frozenset({1})),
+        *(
+            f"{found.version.path}: {count(len(found.example_ids))} examples, {count(found.lines)} set aside"
+            for found in plan.versions
+        ),
         "nothing was changed; --apply does it",
     ]
 
@@ -175,6 +196,10 @@ def _certified(made: "Certificate", path: Path) -> list[str]:
                 f"  {count(len(table.unreadable))} files that nobody names cannot be read; maintenance deletes them by "
                 f"{made.unreadable_gone_by}"
             )
+    lines += [
+        f"{version.path}: {count(version.examples)} examples removed; its manifest is another now"
+        for version in made.versions
+    ]
     if any(table.keeps_deleted for table in made.tables):
         lines.append("the bucket keeps OLD VERSIONS of what was deleted: see below, not touched")
     lines += [

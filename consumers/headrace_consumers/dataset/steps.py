@@ -52,6 +52,7 @@ class ErasureStep(StrEnum):
     """What an erasure goes through; killed anywhere, the next one does the rest."""
 
     SUPPRESS = "suppress"
+    VERSIONS = "versions"
     REWRITE = "rewrite"
     TAKE_OUT = "take-out"
     PURGE = "purge"

@@ -1,6 +1,7 @@
 """Erasing a person: out of the tables now, out of the rest by a date that the certificate tells.
 
     suppressed in the tables' properties    no commit after it takes the person's records
+    -> dataset versions that have the person's examples rewritten without them
     -> side tables, dataset: files rewritten without the rows, each replacement one fenced commit
     -> old files that hold the rows deleted
     -> certificate

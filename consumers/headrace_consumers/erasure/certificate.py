@@ -11,6 +11,7 @@ from typing import Any
 from headrace.errors import HeadraceError
 from headrace_consumers.dataset.delta.store import FILE_MODE, fsync_file, fsync_folder
 from headrace_consumers.erasure.kafka_holds import Hold
+from headrace_consumers.versions.erasing import VersionReport
 
 __all__ = ["Certificate", "CertificateError", "TableReport", "write"]
 
@@ -57,6 +58,7 @@ class Certificate:
         requests: that were named.
         suppressed_since: no commit takes the person's records since then; ISO 8601, UTC.
         tables: what was removed.
+        versions: dataset versions that were rewritten, and what was removed from them.
         members_forget_by: until when running consumers hold fingerprints of removed keys in memory; ISO 8601, UTC.
         unreadable_gone_by: until when maintenance deletes the tables' unreadable files; ISO 8601, UTC.
         kafka: what expires.
@@ -69,6 +71,7 @@ class Certificate:
     requests: list[str]
     suppressed_since: str
     tables: list[TableReport]
+    versions: list[VersionReport]
     members_forget_by: str
     unreadable_gone_by: str
     kafka: list[Hold]

@@ -13,7 +13,8 @@ def not_touched(config: Config) -> list[str]:
     return [
         f"services' logs ({path}): rotated ones go after {log.max_age_days:g} days; if that is too late, delete them",
         f"services' spools: what waits is dropped after {spool.max_age_days:g} days; once sent, the tables refuse it",
-        "datasets that were cut or exported: make them anew from the table, and delete the old ones",
+        "dataset versions in other folders: headrace erase --versions FOLDER; what was exported: export it anew",
+        "examples that were imported, mined or added by hand: they name nobody; headrace dataset exclude takes one out",
         "other tables (headrace aggregate, a table of before): headrace erase --table PLACE for each",
         "backups and snapshots of disks: delete the person from what you restore, by this command again",
         "models and prompts that were optimized with these examples; your own logs; your model provider's",

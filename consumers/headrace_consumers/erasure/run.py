@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib import metadata
@@ -35,6 +35,9 @@ from headrace_consumers.erasure.kafka_holds import holds, states
 from headrace_consumers.erasure.left_to_people import left_in, not_touched
 from headrace_consumers.erasure.table_erasure import TableErasure
 from headrace_consumers.erasure.table_files import Found
+from headrace_consumers.versions import erasing
+from headrace_consumers.versions.erasing import VersionFound, Whose
+from headrace_schemas import keys
 
 __all__ = ["Erasure", "Plan"]
 
@@ -48,9 +51,15 @@ _CLEANING_S: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be removed: what the table holds -> its place and rows."""
+    """What would be removed.
+
+    Attributes:
+        tables: what the table holds -> its place and rows.
+        versions: dataset versions that have examples that go.
+    """
 
     tables: dict[str, tuple[Path | str, Found]]
+    versions: list[VersionFound]
 
 
 class Erasure:
@@ -59,6 +68,7 @@ class Erasure:
     Args:
         config: `dataset.path` is the table, and the side tables lie beside it.
         wanted: who.
+        versions: folders of dataset versions; None: `versions.path`.
         now: UTC.
         sleep: waits for so many seconds.
         hook: called around the steps; tests kill the process there.
@@ -72,6 +82,7 @@ class Erasure:
         config: Config,
         wanted: Wanted,
         *,
+        versions: Sequence[Path] | None = None,
         now: Callable[[], dt.datetime],
         sleep: Callable[[float], object] = time.sleep,
         hook: Hook = no_hook,
@@ -82,6 +93,7 @@ class Erasure:
             raise TableError(f"{path}: no Delta table here; check dataset.path, or give --table")
         self._config = config
         self._wanted = wanted
+        self._roots = [Path(config.versions.path)] if versions is None else list(versions)
         self._now = now
         self._sleep = sleep
         self._hook = hook
@@ -95,15 +107,18 @@ class Erasure:
 
         Raises:
             TableError: a table cannot be read.
+            VersionsError: a dataset version cannot be read.
         """
         tables = self._tables()
         found = tables["interactions"].look(interaction_choice(self._wanted))
         choices = self._choices(found)
+        whose = self._whose(found)
         return Plan(
             {
                 name: (table.place, found if name == "interactions" else table.look(choices[name]))
                 for name, table in tables.items()
-            }
+            },
+            [each for root in self._roots for each in erasing.look(root, whose)],
         )
 
     def run(self, certificate_path: Path) -> Certificate:
@@ -111,6 +126,7 @@ class Erasure:
 
         Raises:
             TableError: a table cannot be read or written. What was removed stays removed; run it again.
+            VersionsError, DatasetError: a dataset version cannot be read or written; likewise.
             CertificateError: all is removed, and the certificate cannot be written.
         """
         began = self._now()
@@ -133,10 +149,15 @@ class Erasure:
             choices = self._choices(found)
             entries = sorted(self._entries(suppression))
             erasure_id = hashlib.sha256("\n".join(entries).encode()).hexdigest()[:32]
+            # Before the rows: these tell the keys of what the versions have set aside.
+            self._hook(f"before:{ErasureStep.VERSIONS}")
+            self._erase_versions(self._whose(found), erasure_id)
+            self._hook(f"after:{ErasureStep.VERSIONS}")
             reports = []
             for name in [*(name for name in tables if name != "interactions"), "interactions"]:
                 tables[name].run(choices[name], erasure_id)
                 reports.append(tables[name].report(name, choices[name], erasure_id))
+        self._erase_versions(self._whose(found), erasure_id)  # a cut that had begun before
         now = self._now()
         spare = dt.timedelta(hours=self._config.dataset.maintenance.keep_replaced_h, seconds=_CLEANING_S)
         certificate = Certificate(
@@ -146,10 +167,11 @@ class Erasure:
             requests=sorted(self._wanted.requests),
             suppressed_since=max(suppression.entries[entry] for entry in entries),
             tables=reports[::-1],
+            versions=[each for root in self._roots for each in erasing.reports(root, erasure_id)],
             members_forget_by=day(now + dt.timedelta(seconds=LOOK_S)),
             unreadable_gone_by=day(now + spare),
             kafka=holds(self._config, *states(self._config), now),
-            not_touched=[*not_touched(self._config), *left_in(self._stores["interactions"][0])],
+            not_touched=[*not_touched(self._config), *left_in(self._stores["interactions"][0]), *self._cuts()],
         )
         self._hook(f"before:{ErasureStep.CERTIFICATE}")
         write(certificate, certificate_path)
@@ -161,6 +183,22 @@ class Erasure:
             name: TableErasure(store, layout, now=self._now, sleep=self._sleep, hook=self._hook)
             for name, (store, layout) in self._stores.items()
         }
+
+    def _cuts(self) -> list[str]:
+        return [
+            f"{folder}: a cut that is under way, or was killed; once it is done, or another one, run this again"
+            for root in self._roots
+            for folder in erasing.under_way(root)
+        ]
+
+    def _erase_versions(self, whose: Whose, erasure_id: str) -> None:
+        for root in self._roots:
+            at = f"{self._now().astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+            erasing.erase(root, whose, erasure_id=erasure_id, at=at, hook=self._hook)
+
+    def _whose(self, found: Found) -> Whose:
+        hashes = frozenset(keys.request_id_hash(request).hex() for request in self._wanted.requests)
+        return Whose(self._wanted.subjects, hashes, frozenset(found.dedup_keys))
 
     def _choices(self, found: Found) -> dict[str, Choice]:
         return {

@@ -3,23 +3,24 @@
     append    under a lock; what a crash tore at the end gets its newline first, so that it spoils no line after it
     read      the whole lines among the first N bytes, with N and their SHA-256: what a replay asks for again
 
-Bytes that are there are never changed, so a hash of a beginning stays true.
+Bytes that are there are not changed, so a hash of a beginning stays true, until an erasure takes a line out.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace_consumers.versions.disk import FILE_MODE, fsync_folder, make_folder
+from headrace_consumers.versions.disk import FILE_MODE, fsync_folder, make_folder, write_over
 from headrace_consumers.versions.errors import VersionsError
 from headrace_schemas import canonical
 from headrace_schemas.errors import CanonicalizationError
 
-__all__ = ["Appended", "append", "read"]
+__all__ = ["Appended", "append", "read", "rewrite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +53,33 @@ def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> int:
     try:
         make_folder(path.parent)
         is_there = path.exists()
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
-        with os.fdopen(descriptor, "r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            size = file.seek(0, os.SEEK_END)
-            is_whole = size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n"
-            _write_all(file.fileno(), b"".join([*([] if is_whole else [b"\n"]), *encoded]))
-            os.fsync(file.fileno())
+        with _locked(path) as descriptor:
+            size = os.fstat(descriptor).st_size
+            is_whole = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+            _write_all(descriptor, b"".join([*([] if is_whole else [b"\n"]), *encoded]))
+            os.fsync(descriptor)
         if not is_there:
             fsync_folder(path.parent)
     except OSError as error:
         raise VersionsError(f"{path}: cannot be appended to ({error.strerror})") from error
     return len(encoded)
+
+
+def rewrite(path: Path, is_kept: Callable[[dict[str, Any]], bool]) -> int:
+    """Take lines out, as an erasure must, and return how many; others stay as they are, byte by byte.
+
+    Raises:
+        VersionsError: the file cannot be written; it is as before.
+    """
+    try:
+        with _locked(path):
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if (value := _object(line)) is None or is_kept(value)]
+            if len(kept) < len(lines):
+                write_over(path, b"".join(kept))
+            return len(lines) - len(kept)
+    except OSError as error:
+        raise VersionsError(f"{path}: cannot be rewritten ({error.strerror})") from error
 
 
 def read(path: Path, size_bytes: int | None = None) -> Appended:
@@ -95,6 +111,20 @@ def read(path: Path, size_bytes: int | None = None) -> Appended:
         elif text.strip():
             torn.append(number)
     return Appended(lines, torn, len(content), hashlib.sha256(content).hexdigest())
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Yield the file, locked: the one that has the path, for it may have been replaced meanwhile."""
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
 
 
 def _object(text: bytes) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ import pytest
 from headrace.redaction import subject_pseudonym
 from headrace_consumers.dataset.delta.table import InteractionTable
 from tests.support.erasing import append, of_person
+from tests.support.version_folders import example_line, provenance_line, write_version
 
 KEY = b"k" * 32
 
@@ -125,3 +126,17 @@ def test_without_the_key_nothing_is_done(command, config, path, monkeypatch):
     assert ended.code == 2
     assert "PSEUDONYMS" in ended.error
     assert left(path) == [0, 1, 2, 3]
+
+
+def test_dataset_versions_are_rewritten_too(command, config, tmp_path):
+    line, other = (example_line({"q": n}, {"a": n}) for n in range(2))
+    told = [provenance_line(line, subject_id=subject_pseudonym("jane", KEY)), provenance_line(other, subject_id=None)]
+    folder = write_version(tmp_path / "training_data", {"train": [line, other]}, provenance=told)
+    said = command("erase", "--subject", "jane", "-c", config).out
+    assert "training_data/S/v1: 1 examples, 0 set aside" in said
+    assert command("erase", "--subject", "jane", "-c", config, "--json").json["versions"][0]["examples"] == 1
+    assert (
+        "training_data/S/v1: 1 examples removed" in command("erase", "--subject", "jane", "-c", config, "--apply").out
+    )
+    assert (folder / "train.jsonl").read_text().count("\n") == 1
+    assert "no such folder" in command("erase", "--subject", "jane", "-c", config, "--versions", "none").error
