@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from headrace.config.consumers import OwnCallable
+from headrace.config.privacy import RedactionKind
 from headrace.config.section import Section, Share
 
 __all__ = ["Difficulties", "GateChanges", "GateThresholds", "Gates", "SplitShares", "Versions"]
@@ -48,6 +49,17 @@ class GateThresholds(Section):
         0.1, description="The share of each difficulty may be so far from the one that is wanted."
     )
     min_categories: int = Field(3, ge=1, description="So many categories, where examples have any.")
+    signature_class: OwnCallable | None = Field(
+        None, description="package.module:Class, the signature whose types all examples must have; null: not checked."
+    )
+    min_quality: Share = Field(0.5, description="Examples of a lower quality are set aside.")
+    max_likeness: Share = Field(
+        0.9, description="Examples whose inputs are more alike to another's are set aside, 0 to 1; 1: none."
+    )
+    personal_data_kinds: tuple[RedactionKind, ...] = Field(
+        ("email", "phone", "card", "iban", "ip", "secret", "private_key"),
+        description="Examples that hold such are set aside.",
+    )
 
 
 class GateChanges(Section):
@@ -57,6 +69,10 @@ class GateChanges(Section):
     max_share_per_source: Share | None = None
     max_difficulty_deviation: Share | None = None
     min_categories: int | None = Field(None, ge=1)
+    signature_class: OwnCallable | None = None
+    min_quality: Share | None = None
+    max_likeness: Share | None = None
+    personal_data_kinds: tuple[RedactionKind, ...] | None = None
 
 
 class Gates(Section):

@@ -93,8 +93,9 @@ def _table(frame: pl.DataFrame, version: int) -> Table:
 
 
 def config_of(folder: Path, **sections: Any) -> Config:
-    """The defaults, with the versions in a folder."""
-    versions = {"path": str(folder), **sections.pop("versions", {})}
+    """The defaults, with the versions in a folder; any quality will do."""
+    any_quality = {"gates": {"default": {"min_quality": 0}}}
+    versions = {"path": str(folder), **any_quality, **sections.pop("versions", {})}
     return load(None, {"versions": versions, **sections}, {})
 
 

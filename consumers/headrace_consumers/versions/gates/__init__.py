@@ -10,10 +10,24 @@ from typing import Final
 from headrace_consumers.versions.gates.balance import SOURCE_BALANCE
 from headrace_consumers.versions.gates.gate import Context, Gate, Verdict, no_offenders
 from headrace_consumers.versions.gates.leakage import LEAKAGE
+from headrace_consumers.versions.gates.near_duplicates import NEAR_DUPLICATES
+from headrace_consumers.versions.gates.personal_data import PERSONAL_DATA
+from headrace_consumers.versions.gates.quality import QUALITY
+from headrace_consumers.versions.gates.schema import SCHEMA
 from headrace_consumers.versions.gates.size import MINIMUM_SIZE
 from headrace_consumers.versions.gates.stratification import CATEGORIES, STRATIFICATION
 
 __all__ = ["GATES", "Context", "Gate", "Verdict", "no_offenders"]
 
-GATES: Final[tuple[Gate, ...]] = (MINIMUM_SIZE, SOURCE_BALANCE, STRATIFICATION, CATEGORIES, LEAKAGE)
+GATES: Final[tuple[Gate, ...]] = (
+    SCHEMA,
+    PERSONAL_DATA,
+    QUALITY,
+    NEAR_DUPLICATES,
+    MINIMUM_SIZE,
+    SOURCE_BALANCE,
+    STRATIFICATION,
+    CATEGORIES,
+    LEAKAGE,
+)
 """In the order in which they judge; what offends one is not shown to the next."""

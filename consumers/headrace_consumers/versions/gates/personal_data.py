@@ -1,0 +1,58 @@
+"""Personal data and secrets that are left: the redactor is run over the texts once more, and must find nothing.
+
+A call was redacted by its producer. Where the same rules are active here they have looked already; calls under other
+rules, or under fewer, corrected outputs and the examples of other sources are looked through.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from headrace.redaction import Redactor
+from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
+
+__all__ = ["PERSONAL_DATA"]
+
+_NAME: Final = "personal data"
+_SLICE: Final = 20_000
+_VERSION: Final = r'"redaction_version":"([^"+]*)'
+
+
+def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
+    redactor = Redactor(context.thresholds.personal_data_kinds)
+    kinds: Counter[str] = Counter()
+    found = list(_left(examples, redactor, kinds))
+    offenders = pl.DataFrame(found, schema=OFFENDERS, orient="row")
+    said = ", ".join(f"{kind} {number:,}" for kind, number in sorted(kinds.items()))
+    what = f"{len(found):,} examples hold personal data or secrets" + (f": {said}" if said else "")
+    details = {"kinds": dict(kinds), "redaction_version": redactor.version}
+    return Verdict(_NAME, 0, len(found), is_passed=not found, what=what, offenders=offenders, details=details)
+
+
+def _left(examples: pl.DataFrame, redactor: Redactor, kinds: Counter[str]) -> Iterator[tuple[str, str]]:
+    columns = ("example_id", "inputs", "outputs", "category")
+    for part in examples.select(*columns, "source", "label", "provenance").iter_slices(_SLICE):
+        by_the_same_rules = (pl.col("source") == "telemetry") & (
+            pl.col("provenance").str.extract(_VERSION) == redactor.version
+        )
+        unseen = part.filter(~by_the_same_rules.fill_null(value=False) | (pl.col("label") == "corrected"))
+        for example_id, inputs, outputs, category in unseen.select(*columns).iter_rows():
+            counts: Counter[str] = Counter()
+            where = []
+            for role, text in (("input", inputs), ("output", outputs)):
+                for name, value in json.loads(text).items():
+                    before = counts.total()
+                    redactor.value({name: value}, counts)  # by its name a value may be a secret
+                    if counts.total() > before:
+                        where.append(f"{role} {name[:80]}")
+            if category is not None and redactor.text(category, counts) != category:
+                where.append("category")
+            if where:
+                kinds.update(counts)
+                yield example_id, f"{', '.join(sorted(counts))} in {', '.join(where)}"
+
+
+PERSONAL_DATA: Final = Gate(_NAME, "examples", _judge)

@@ -1,0 +1,69 @@
+"""Examples that do not fit their signature offend, with the field and no value."""
+
+import pytest
+
+from headrace.errors import ConfigError
+from headrace_consumers.versions.gates.schema import SCHEMA
+from tests.unit.versions.gates.frames import example, judged
+
+ROUTE = "tests.unit.versions.sources.targets:Route"
+
+
+def offenders(verdict):
+    return dict(verdict.offenders.iter_rows())
+
+
+def test_types_of_the_class_are_checked_in_examples_of_every_source():
+    verdict = judged(
+        SCHEMA,
+        example(1, {"ticket": "a"}, {"queue": "bug"}),
+        example(2, {"ticket": "a"}, {"queue": "a secret that is shown to nobody"}),
+        example(3, {"ticket": 7}, {"queue": "bug"}, source="git"),
+        example(4, {}, {"queue": "bug"}),
+        example(5, {"ticket": "a"}, {}),
+        example(6, {"ticket": "a", "more": 1}, {"queue": "bug"}),
+        example(7, {"ticket": "a"}, {"queue": "bug", "reasoning": "because"}),
+        signature_class=ROUTE,
+    )
+    assert not verdict.is_passed
+    assert verdict.figure == 5
+    found = offenders(verdict)
+    assert found.keys() == {"id-2", "id-3", "id-4", "id-5", "id-6"}
+    assert found["id-4"] == "input ticket: is missing"
+    assert found["id-6"] == "input more: the signature has no such field"
+    assert "secret" not in str(found)
+
+
+def test_without_a_class_other_sources_must_have_the_fields_of_calls():
+    call = {"question": "a"}
+    verdict = judged(
+        SCHEMA,
+        *[example(n, call) for n in range(5)],
+        example(5, call, source="import"),
+        example(6, {"query": "a"}, source="import"),
+        example(7, call, {"answer": "a", "note": "b"}, source="git"),
+        example(8, call, {"answr": "a"}, label="corrected"),
+        example(9, {"question": 5}, source="synthetic"),
+    )
+    assert offenders(verdict) == {
+        "id-6": "input question: is missing",
+        "id-7": "output note: most examples have no such field",
+        "id-8": "output answer: is missing",
+    }
+    assert "types are not checked" in verdict.what
+
+
+def test_without_calls_most_examples_tell_the_fields():
+    rows = [example(n, {"question": "a"}, source="import") for n in range(3)]
+    assert offenders(judged(SCHEMA, *rows, example(4, {"query": "a"}, source="import"))).keys() == {"id-4"}
+
+
+def test_nothing_to_judge_passes():
+    assert judged(SCHEMA).is_passed
+    assert judged(SCHEMA, signature_class=ROUTE).is_passed
+
+
+@pytest.mark.parametrize("path", ["no.such.module:X", "json:dumps"])
+def test_a_class_that_is_none_is_one_line(path):
+    with pytest.raises(ConfigError, match=r"signature_class: .*(cannot be imported|expected a dspy.Signature)"):
+        judged(SCHEMA, signature_class=path)
