@@ -97,7 +97,7 @@ class Manifest(TypedDict):
         format: of the files; 1.
         signature: its name.
         version: its folder's name, e.g. v3.
-        fields_hash: the identity of the signature's fields (`keys.fields_hash`).
+        fields_hash: the identity of the signature's fields (`keys.fields_hash`); "": no call was captured yet.
         environment: whose calls were read.
         offsets: what was read of Kafka's partitions, through the table.
         gates: the gates' verdicts.

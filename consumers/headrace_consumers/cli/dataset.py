@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from headrace_consumers.cli import (
+    dataset_card,
     dataset_cut,
+    dataset_edit,
     dataset_import_examples,
     dataset_maintain,
     dataset_mine_git,
@@ -80,6 +82,11 @@ app.command("sample", epilog=dataset_query.SAMPLE_EXAMPLE)(dataset_query.sample)
 app.command("query", epilog=dataset_query.QUERY_EXAMPLE)(dataset_query.query)
 app.command("cut", epilog=dataset_cut.EXAMPLE)(dataset_cut.cut)
 app.command("replay", epilog=dataset_replay.EXAMPLE)(dataset_replay.replay)
+app.command("card", epilog=dataset_card.EXAMPLE)(dataset_card.write_card)
+app.command("add", epilog=dataset_edit.ADD_EXAMPLE)(dataset_edit.add)
+app.command("relabel", epilog=dataset_edit.RELABEL_EXAMPLE)(dataset_edit.relabel)
+app.command("exclude", epilog=dataset_edit.EXCLUDE_EXAMPLE)(dataset_edit.exclude)
+app.command("restore", epilog=dataset_edit.RESTORE_EXAMPLE)(dataset_edit.restore)
 app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)

@@ -15,6 +15,7 @@ from headrace_consumers.cli.versions_place import (
     Why,
     folder_of,
     login_name,
+    reason,
     root_of,
     version_of,
 )
@@ -134,7 +135,7 @@ def delete(
 
     folder = folder_of(root_of(root, config_path), signature)
     number = _number(version)
-    made = shelf.delete(folder, number, who=login_name(who), why=_reason(why), timestamp_ms=time.time_ns() // 10**6)
+    made = shelf.delete(folder, number, who=login_name(who), why=reason(why), timestamp_ms=time.time_ns() // 10**6)
     examples = None if made is None else made["examples"]
     if as_json:
         print_json({"signature": signature, "deleted": f"v{number}", "examples": examples})
@@ -154,14 +155,6 @@ def _number(version: str) -> int:
     if number is None:
         raise UsageError(f"{version[:40]}: no version; expected one like v3 or 3")
     return number
-
-
-def _reason(why: str) -> str:
-    from headrace.errors import UsageError
-
-    if not why.strip():
-        raise UsageError("--why: is empty; give the reason, it is kept")
-    return why.strip()
 
 
 def _lines(folder: "Path", versions: "list[Shelved]", latest: "Latest") -> list[str]:

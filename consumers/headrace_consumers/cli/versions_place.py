@@ -9,7 +9,18 @@ import typer
 if TYPE_CHECKING:
     from headrace.datasets.place import Version
 
-__all__ = ["Root", "Signature", "VersionName", "Who", "Why", "folder_of", "login_name", "root_of", "version_of"]
+__all__ = [
+    "Root",
+    "Signature",
+    "VersionName",
+    "Who",
+    "Why",
+    "folder_of",
+    "login_name",
+    "reason",
+    "root_of",
+    "version_of",
+]
 
 Root: TypeAlias = Annotated[
     Path | None,
@@ -77,3 +88,16 @@ def login_name(who: str | None) -> str:
     if not who.strip():
         raise UsageError("--who: is empty; give a name, it stands in the provenance")
     return who.strip()
+
+
+def reason(why: str) -> str:
+    """Return the reason, as provenance will give it.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    from headrace.errors import UsageError
+
+    if not why.strip():
+        raise UsageError("--why: is empty; give the reason, it is kept")
+    return why.strip()

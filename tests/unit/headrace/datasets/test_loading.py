@@ -234,3 +234,8 @@ def test_without_a_root_it_is_the_configurations(root, tmp_path_factory, monkeyp
     assert "training_data: no versions" in error_of("Triage")
     monkeypatch.setenv("HEADRACE_VERSIONS__PATH", str(root))
     assert load_dataset("Triage").version == "v1"
+
+
+def test_a_version_without_captured_calls_has_no_fields_to_compare(tmp_path):
+    write_version(tmp_path, {"train": [ticket(1, source="git")]}, signature="Triage", fields_hash="")
+    assert load_dataset(Triage, root=tmp_path)[0].ticket == "t 1"

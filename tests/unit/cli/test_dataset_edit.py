@@ -1,0 +1,131 @@
+"""`headrace dataset add|relabel|exclude|restore|card`: who, when and why is kept, and the next cut goes by it."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from headrace_consumers.versions import edits
+from headrace_consumers.versions.sources.pool import read_pool
+from tests.support.version_folders import example_line, write_version
+
+S = ("-s", "S")
+WHY = ("--why", "it was wrong", "--who", "ada")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    lines = [example_line({"q": n}, {"a": n, "b": "x"}) for n in range(3)]
+    return write_version(tmp_path / "training_data", {"train": lines}).parent
+
+
+def id_of(number):
+    return example_line({"q": number}, {})["example_id"]
+
+
+def pool(folder):
+    return read_pool(folder / "sources" / "hand.jsonl").lines
+
+
+def test_an_example_is_added_with_who_and_why(command, folder, tmp_path):
+    (tmp_path / "new.json").write_text(json.dumps({"inputs": {"q": 9}, "outputs": {"a": 1, "b": ""}, "category": "c"}))
+    said = command("dataset", "add", "new.json", *S, *WHY)
+    assert said.out == "S: 1 examples added by ada; the next cut takes them\n"
+    (line,) = pool(folder)
+    assert (line["inputs"], line["category"], line["difficulty"]) == ({"q": 9}, "c", None)
+    assert line["metadata"] == {"who": "ada", "why": "it was wrong", "when_ms": line["timestamp_ms"]}
+    again = command("dataset", "add", "new.json", *S, *WHY, "--json").json
+    assert (again["added"], again["known"]) == (0, 1)
+
+
+@pytest.mark.parametrize("form", ["array", "lines"])
+def test_several_are_added_from_stdin(command, folder, monkeypatch, form):
+    values = [{"inputs": {"q": n}, "outputs": {"a": 1, "b": ""}} for n in (7, 8)]
+    text = json.dumps(values) if form == "array" else "\n".join(map(json.dumps, values))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert command("dataset", "add", "-", *S, *WHY).code == 0
+    assert [line["inputs"]["q"] for line in pool(folder)] == [7, 8]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([], "0 examples added"),
+        ("{", "line 1: no JSON"),
+        ({"inputs": {}}, 'example 1: expected an object like {"inputs"'),
+        ([{"inputs": {"q": 1}, "outputs": {"a": 1}}], "its outputs are a; those of v1 are a, b"),
+        ({"inputs": {"q": 1}, "outputs": {"a": 1, "b": 2}, "label": "x"}, "has label; expected inputs"),
+        ({"inputs": {"q": 1}, "outputs": {"a": 1, "b": 2}, "category": 5}, "category is no text"),
+        ({"inputs": {"q": 1}, "outputs": {"a": 1, "b": 2}, "difficulty": "very"}, "difficulty is none of easy"),
+    ],
+)
+def test_what_is_no_example_adds_nothing(command, folder, tmp_path, value, told):
+    (tmp_path / "new.json").write_text(value if isinstance(value, str) else json.dumps(value))
+    ended = command("dataset", "add", "new.json", *S, *WHY)
+    assert told in (ended.out if ended.code == 0 else ended.error)
+    assert pool(folder) == []
+
+
+def test_the_first_examples_of_a_signature_may_have_any_fields(command, tmp_path):
+    (tmp_path / "new.json").write_text(json.dumps({"inputs": {"z": 1}, "outputs": {}}))
+    assert command("dataset", "add", "new.json", "-s", "New", *WHY).code == 0
+    assert (
+        command("dataset", "add", "none.json", *S, *WHY).error
+        == "none.json: cannot be read (No such file or directory)"
+    )
+
+
+def test_relabelling_keeps_the_outputs_that_are_not_named(command, folder):
+    said = command("dataset", "relabel", id_of(1)[:8], *S, "--outputs", '{"a": 5}', *WHY)
+    assert said.out == f"S: {id_of(1)} is relabelled by ada from the next cut on\n"
+    (edit,) = edits.read(folder).by_key.values()
+    assert (edit.outputs, edit.quality, edit.history[0]["who"]) == ({"a": 5, "b": "x"}, None, "ada")
+    command("dataset", "relabel", id_of(1), *S, "--quality", "0.25", *WHY)
+    assert edits.read(folder).by_key[example_line({"q": 1}, {})["key"]].quality == 0.25
+
+
+def test_excluding_and_restoring(command, folder):
+    assert command("dataset", "exclude", id_of(0), id_of(2), *S, *WHY, "--json").json == {
+        "exclude": [id_of(0), id_of(2)]
+    }
+    assert command("dataset", "restore", id_of(2), *S, *WHY).out.startswith(f"S: {id_of(2)} is as its source has it")
+    assert [key[:32] for key in edits.read(folder).by_key] == [id_of(0)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["relabel", "{id}"], "relabel: what is right? Give --outputs"),
+        (["relabel", "{id}", "--outputs", "[1]"], "--outputs: no JSON object"),
+        (["relabel", "{id}", "--outputs", '{{"c": 1}}'], "has no output c; it has a, b"),
+        (["relabel", "{id}", "--quality", "2"], "Invalid value for '--quality'"),
+        (["exclude", "abc"], "no example's id; expected 8 to 64 hex digits"),
+        (["exclude", "00000000"], "00000000: no such example in"),
+        (["exclude", "{id}", "00000000"], "00000000: no such example in"),
+        (["exclude", "{id}", "--version", "v7"], "no such version"),
+        (["restore", "{id}", "--who", " "], "--who: is empty"),
+        (["restore", "{id}", "--why", ""], "--why: is empty"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line_and_changes_nothing(command, folder, arguments, told):
+    given = [each.format(id=id_of(0)) for each in arguments]
+    ended = command("dataset", *given, *S, *([] if "--why" in given else ["--why", "w"]))
+    assert ended.code in (1, 2)
+    assert told in ended.error
+    assert edits.read(folder).by_key == {}
+
+
+def test_the_login_name_is_who_does_it(command, folder, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "grace")
+    command("dataset", "exclude", id_of(0), *S, "--why", "w")
+    (edit,) = edits.read(folder).by_key.values()
+    assert edit.history[0]["who"] == "grace"
+
+
+def test_the_card_is_written_or_printed(command, folder):
+    assert command("dataset", "card", *S, "--print").out.startswith("# S, v1")
+    assert not (folder / "v1" / "README.md").exists()
+    assert command("dataset", "card", *S).out == "training_data/S/v1/README.md\n"
+    assert (folder / "v1" / "README.md").read_text().startswith("# S, v1")
+    assert command("versions", "show", *S).code == 0
