@@ -56,7 +56,7 @@ def split_hash(key: str) -> int:
 
     It depends on nothing else: an example stands on the same side in each version that is cut with the same shares.
     """
-    return _first_64_bits(b"hr-split", key)
+    return int.from_bytes(sha256(b"hr-split\x00" + key.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 def is_below_rate(hash64: int, rate: float) -> bool:

@@ -1,8 +1,8 @@
 """Some of many examples, when a number is asked for: stratified, and the same ones from the same examples.
 
-Each difficulty has its share of the number, and inside it each category one in proportion, at least one each; what a
-stratum lacks the others give. No source gets more than its largest share while others have any left. Inside a stratum
-the least keys are drawn: a key is a hash, so that is by chance, and independent of the split.
+Each difficulty has its share of the number, and inside it each category in proportion, at least one each where there
+is room; what a stratum lacks the others give. No source gets more than its largest share while others have any left.
+Inside a stratum the least keys are drawn: a key is a hash, so that is by chance, and independent of the split.
 """
 
 from collections.abc import Mapping
@@ -23,33 +23,35 @@ def drawn(
         difficulties: the share of each that is wanted.
         max_share_per_source: of the number.
     """
-    if len(examples) <= most:
-        return pl.Series([True] * len(examples), dtype=pl.Boolean)
     slim = examples.select("key", "source", "difficulty", pl.col("category").fill_null("")).with_row_index("_at")
-    allowed = _within_sources(slim, most, max_share_per_source)
-    chosen: list[int] = []
-    quotas = _apportioned(
-        {name: share for name, share in difficulties.items() if share}, most, _counts(allowed, "difficulty")
-    )
-    for difficulty, quota in sorted(quotas.items()):
-        stratum = allowed.filter(pl.col("difficulty") == difficulty)
-        counts = _counts(stratum, "category")
-        for category, size in _apportioned(
-            {name: float(count) for name, count in counts.items()}, quota, counts
-        ).items():
-            chosen += stratum.filter(pl.col("category") == category).sort("key").head(size)["_at"].to_list()
-    return slim["_at"].is_in(chosen)
+    chosen = _stratified(slim, most, difficulties)
+    for source, count in sorted(_counts(chosen, "source").items()):
+        of_source = slim.filter(pl.col("source") == source)
+        others = slim.filter(pl.col("source") != source)
+        at_most = max(1, int(max_share_per_source * most), most - len(others))
+        if (
+            count > at_most
+        ):  # there can be but one, unless the share is below a half: then the others fill up as they can
+            chosen = pl.concat(
+                [
+                    _stratified(of_source, at_most, difficulties),
+                    _stratified(others, most - at_most, difficulties),
+                ]
+            )
+            break
+    return slim["_at"].is_in(chosen["_at"].to_list())
 
 
-def _within_sources(slim: pl.DataFrame, most: int, max_share: float) -> pl.DataFrame:
-    """Return the examples without those that would give a source more than its share, if the others can fill up."""
-    counts = _counts(slim, "source")
-    source, count = max(counts.items(), key=lambda item: (item[1], item[0]))
-    cap = max(int(max_share * most), most - (len(slim) - count))
-    if count <= cap:
+def _stratified(slim: pl.DataFrame, most: int, difficulties: Mapping[str, float]) -> pl.DataFrame:
+    if len(slim) <= most:
         return slim
-    kept = slim.filter(pl.col("source") == source).sort("key").head(cap)
-    return pl.concat([slim.filter(pl.col("source") != source), kept])
+    parts = [slim.clear()]
+    for difficulty, quota in sorted(_apportioned(difficulties, most, _counts(slim, "difficulty")).items()):
+        stratum = slim.filter(pl.col("difficulty") == difficulty)
+        counts = _counts(stratum, "category")
+        for category, size in sorted(_apportioned(counts, quota, counts).items()):
+            parts.append(stratum.filter(pl.col("category") == category).sort("key").head(size))
+    return pl.concat(parts)
 
 
 def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
@@ -59,20 +61,19 @@ def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
 def _apportioned(wanted: Mapping[str, float], total: int, there: Mapping[str, int]) -> dict[str, int]:
     """Return how many of each, in proportion to what is wanted, no more than there are, together as many as can be."""
     total = min(total, sum(there.values()))
-    found = dict.fromkeys(there, 0)
-    if total >= len(there):  # none is left out
-        found = dict.fromkeys(there, 1)
-    open_: dict[str, float] = {name: wanted.get(name, 0.0) for name in there}
+    found = dict.fromkeys(sorted(there), 1 if total >= len(there) else 0)
     while (left := total - sum(found.values())) > 0:
-        open_ = {name: weight for name, weight in open_.items() if found[name] < there[name]}
-        if not any(open_.values()):
-            open_ = dict.fromkeys(open_, 1.0)
+        # Whoever has not got what is wanted of the whole gets it first; what nobody can give, goes to those who can.
+        open_ = {name: wanted.get(name, 0.0) for name in found if found[name] < there[name]}
         whole = sum(open_.values())
-        aims = {name: min(there[name], found[name] + int(left * weight / whole)) for name, weight in open_.items()}
-        if all(aims[name] == found[name] for name in aims):  # less than one each: the largest remainders first
-            by_remainder = sorted(open_, key=lambda name: (-open_[name], name))
-            for name in by_remainder[:left]:
-                found[name] += 1
-            continue
-        found |= aims
+        if whole == 0:
+            open_, whole = dict.fromkeys(open_, 1.0), float(len(open_))
+        room = left + sum(found[name] for name in open_)
+        lacks = {name: min(there[name], room * weight / whole) - found[name] for name, weight in open_.items()}
+        gets = {name: int(lack) for name, lack in lacks.items() if lack >= 1}
+        if not gets:
+            name = max(sorted(lacks), key=lambda each: lacks[each])
+            gets = {name: 1}
+        for name, number in gets.items():
+            found[name] += min(number, total - sum(found.values()))
     return found

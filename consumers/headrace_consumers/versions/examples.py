@@ -73,7 +73,7 @@ def split_of(key: pl.Series, shares: tuple[float, float, float]) -> pl.Series:
         key: 64 hex digits each.
         shares: of train, val and test; together 1.
     """
-    hashes = np.fromiter((keys.split_hash(each) for each in key), dtype=np.uint64, count=len(key))
+    hashes = np.fromiter(map(keys.split_hash, key), dtype=np.uint64, count=len(key))
     train, val, _ = shares
     is_train = _below(hashes, train)
     is_val = _below(hashes, train + val)

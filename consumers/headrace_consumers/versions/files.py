@@ -19,6 +19,11 @@ from headrace_schemas.dataset_manifest import FileFacts
 __all__ = ["facts_of", "write_examples", "write_json", "write_set_aside"]
 
 _SLICE: Final = 16_384
+_PARQUET: Final[Mapping[str, Any]] = {
+    "compression": "zstd",
+    "use_dictionary": ["source", "label", "category", "difficulty"],
+    "write_statistics": ["key", "timestamp_ms"],
+}
 _CHUNK_BYTES: Final = 1_048_576
 
 
@@ -34,7 +39,7 @@ def write_examples(folder: Path, examples: pl.DataFrame) -> None:
         with (
             _new(folder / f"{split}.jsonl") as lines,
             _new(folder / f"{split}.parquet") as rows,
-            pq.ParquetWriter(rows, PARQUET_SCHEMA, compression="zstd") as writer,
+            pq.ParquetWriter(rows, PARQUET_SCHEMA, **_PARQUET) as writer,
         ):
             for part in some.iter_slices(_SLICE):
                 lines.write(example_lines(part))

@@ -4,8 +4,9 @@ A member's value is written once for each different value; texts that are JSON a
 of a line's members must be sorted, as RFC 8785 wants them.
 """
 
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import polars as pl
@@ -15,6 +16,8 @@ from headrace_schemas import CanonicalizationError, canonical
 __all__ = ["integer", "iso_time", "lines", "number", "object_text", "on_one_line", "plain", "raw", "text"]
 
 _NULL: Final = "null"
+_LEAST_PLAIN: Final = 1e-4
+_MOST_PLAIN: Final = 1e15
 
 
 def plain(column: str) -> pl.Expr:
@@ -47,15 +50,17 @@ def iso_time(column: str) -> pl.Expr:
     return pl.from_epoch(pl.col(column), "ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
 
 
-def object_text(members: Mapping[str, pl.Expr]) -> pl.Expr:
+def object_text(members: Mapping[str, pl.Expr], optional: Collection[str] = ()) -> pl.Expr:
     """Return an object's canonical JSON.
 
     Args:
         members: name -> its value's; sorted by name.
+        optional: of these, those that are left out where their value is null; not the first.
     """
     parts: list[pl.Expr] = []
     for at, (name, value) in enumerate(members.items()):
-        parts += [pl.lit(f'{"," if at else "{"}"{name}":'), value]
+        begin = pl.lit(f'{"," if at else "{"}"{name}":')
+        parts += [pl.concat_str(begin, value).fill_null("")] if name in optional else [begin, value]
     return pl.concat_str([*parts, pl.lit("}")])
 
 
@@ -63,8 +68,9 @@ def lines(frame: pl.DataFrame, members: Mapping[str, pl.Expr]) -> bytes:
     """Return a line a row, each with its newline."""
     if frame.is_empty():
         return b""
-    written = frame.select(object_text(members).alias("line"))["line"]
-    return ("\n".join(written) + "\n").encode()
+    written = io.BytesIO()  # as a file of one column, for it then never is texts of Python
+    frame.select(object_text(members)).write_csv(written, include_header=False, quote_style="never")
+    return written.getvalue()
 
 
 def on_one_line(texts: pl.Series) -> pl.Series:
@@ -99,7 +105,11 @@ def _written(column: pl.Series) -> pl.Series:
 
 
 def _number(value: float | None) -> str:
-    return _NULL if value is None else canonical.dumps(value).decode()
+    if value is None:
+        return _NULL
+    if _LEAST_PLAIN <= value < _MOST_PLAIN and not value.is_integer():  # there Python writes what ECMAScript does
+        return repr(value)
+    return canonical.dumps(value).decode()
 
 
 def _text(value: str | None) -> str:

@@ -247,7 +247,9 @@ def _examples(rows: pl.DataFrame, said: dict[str, Said], chosen: Chosen) -> tupl
     key = pl.col("dedup_key")
     is_corrected = key.is_in(list(mended.outputs))
     is_judged = key.is_in(list(scores))
-    examples = rows.with_columns(
+    told = {each: canonical.dumps(given.as_provenance()).decode() for each, given in said.items()}
+    nothing = pl.lit(None, dtype=pl.String)
+    examples = rows.with_columns(_feedback=_replaced(key, told, nothing)).with_columns(
         output=_replaced(key, mended.outputs, pl.col("output")),
         label=pl.when(is_corrected)
         .then(pl.lit("corrected"))
@@ -265,8 +267,6 @@ def _examples(rows: pl.DataFrame, said: dict[str, Said], chosen: Chosen) -> tupl
         provenance=_provenance(),
         is_candidate=~pl.col("module_version").is_in(list(chosen.baseline_versions)) & ~is_corrected,
     )
-    told = {each: said[each].as_provenance() for each in said}
-    examples = _with_feedback(examples, told)
     aside = pl.lit(None, dtype=pl.String)
     if mended.unfit:
         aside = key.replace_strict(mended.unfit, default=None, return_dtype=pl.String)
@@ -298,6 +298,7 @@ def _provenance() -> pl.Expr:
         {
             "cost_usd": json_text.number("cost_usd"),
             "dedup_policy": json_text.text("dedup_policy"),
+            "feedback": json_text.raw("_feedback"),
             "inclusion_probability": json_text.number("inclusion_probability"),
             "latency_ms": json_text.number("latency_ms"),
             "model": json_text.text("model"),
@@ -312,19 +313,9 @@ def _provenance() -> pl.Expr:
             "subject_id": json_text.text("subject_id"),
             "topic": json_text.text("topic"),
             "topic_id": json_text.text("topic_id"),
-        }
+        },
+        optional=("feedback",),
     )
-
-
-def _with_feedback(examples: pl.DataFrame, told: dict[str, dict[str, object]]) -> pl.DataFrame:
-    if not told:
-        return examples
-    some = examples.filter(pl.col("dedup_key").is_in(list(told))).select("dedup_key", "provenance")
-    texts = {
-        key: canonical.dumps({**canonical.loads(text), "feedback": told[key]}).decode()
-        for key, text in some.iter_rows()
-    }
-    return examples.with_columns(provenance=_replaced(pl.col("dedup_key"), texts, pl.col("provenance")))
 
 
 def _replaced(key: pl.Expr, values: dict[str, str], otherwise: pl.Expr) -> pl.Expr:
