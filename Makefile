@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-compose unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics reference clean
+.PHONY: help demo test test-compose unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-cut reference clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -60,6 +60,9 @@ bench-seen-set: .venv/ready ## the seen-set at 10^5 to 10^8 keys: 2 GB of memory
 
 bench-metrics: .venv/ready ## what the metrics consumer takes of a core, at 10,000 calls/s of 200 producers
 	@$(BIN)/python -m bench.metrics_consumer $(ARGS)
+
+bench-cut: .venv/ready ## a dataset version cut from a table of a million rows: 6 GB of disk
+	@$(BIN)/python -m bench.cut $(ARGS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || \

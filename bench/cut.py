@@ -1,0 +1,195 @@
+"""How long a cut takes and what memory: `python -m bench.cut [--rows 1000000]`.
+
+A Delta table of so many rows of one signature is made first (inputs and outputs of some 700 bytes, every third key seen
+again, feedback on one row in twenty), in files as the consumer writes them; that is not measured. Then a fresh process
+cuts a version of it, and another one replays it. Memory is what the process had at most: "own" (anonymous, the rest is
+files mapped into memory, which the system takes back when it needs it) and all of it.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from deltalake import write_deltalake
+
+from headrace_consumers.dataset.delta.rows import ROW_SCHEMA
+from headrace_consumers.dataset.feedback.rows import FEEDBACK_SCHEMA
+from headrace_consumers.dataset.sightings import SIGHTING_SCHEMA
+from headrace_schemas import keys
+from headrace_schemas.vectors import EXAMPLE
+
+SIGNATURE = "extract_requirements"
+CHUNK = 100_000
+PARTITIONS = 8
+SENTENCES = 4_000
+APPEND_MS = 1_790_000_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=lambda text: int(float(text)), default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="where the table is made and kept; else a temporary folder")
+    chosen = parser.parse_args()
+    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="bench-cut-"))
+    try:
+        if not (folder / "headrace.json").exists():
+            began = time.perf_counter()
+            make(folder, chosen.rows)
+            print(f"made a table of {chosen.rows:,} rows in {time.perf_counter() - began:.0f} s (not measured)")
+        for command in ("cut", "replay"):
+            measured = in_fresh_process(folder, command)
+            print(
+                f"{command:<7} {measured['examples']:,} examples: {measured['wall_s']:.1f} s "
+                f"({measured['cpu_s']:.1f} s of processor), {measured['own_mb']:,.0f} MB own memory at most, "
+                f"{measured['all_mb']:,.0f} MB with mapped files"
+            )
+        size = sum(path.stat().st_size for path in (folder / "training_data" / SIGNATURE / "v1").iterdir())
+        print(f"the version: {size / 1e6:,.0f} MB")
+    finally:
+        if chosen.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def make(folder: Path, rows: int) -> None:
+    """Make the three tables and a configuration."""
+    folder.mkdir(exist_ok=True)
+    chance = np.random.default_rng(1)
+    words = [f"{word:x}" for word in chance.integers(16, 2**24, 3_000)]
+    sentences = [" ".join(words[at] for at in chance.integers(0, len(words), 16)) for _ in range(SENTENCES)]
+    for first in range(0, rows, CHUNK):
+        size = min(CHUNK, rows - first)
+        numbers = range(first, first + size)
+        picked = chance.integers(0, SENTENCES, (size, 6))
+        inputs = [
+            f'{{"context":"{sentences[a]} {sentences[b]} {sentences[c]}","user_intent":"{number} {sentences[d]}"}}'
+            for number, (a, b, c, d, _, _) in zip(numbers, picked, strict=True)
+        ]
+        outputs = [f'{{"requirements":["{sentences[e]}","{sentences[f]}"]}}' for *_, e, f in picked]
+        dedup = [sha256(f"{SIGNATURE}\0fields\0{text}".encode()).hexdigest() for text in inputs]
+        columns = {
+            "dedup_key": dedup,
+            "input": inputs,
+            "output": outputs,
+            "request_id": [f"request-{number}" for number in numbers],
+            "event_id": [f"event-{number}" for number in numbers],
+            "latency_ms": chance.lognormal(6.5, 0.8, size),
+            "cost_usd": chance.random(size) / 100,
+            "lm_calls": chance.integers(1, 4, size),
+            "attributes": [f'{{"category":"c{number % 7}"}}' for number in numbers],
+            "timestamp_ms": np.array(numbers, dtype=np.int64) + APPEND_MS,
+            "quality": chance.random(size),
+            **_places(np.array(numbers), "interactions"),
+        }
+        write_deltalake(str(folder / "table"), _table(columns, ROW_SCHEMA, EXAMPLE, size), mode="append")
+        seen = [at for at in range(size) if at % 3 == 0]
+        sightings = {
+            "dedup_key": [dedup[at] for at in seen],
+            "request_hash": [keys.request_id_hash(f"copy-{first + at}").hex() for at in seen],
+            **_places(np.array(seen) + first + rows, "interactions"),
+        }
+        write_deltalake(
+            str(folder / "table-sightings"), _table(sightings, SIGHTING_SCHEMA, {}, len(seen)), mode="append"
+        )
+        said = [at for at in range(size) if at % 20 == 0]
+        feedback = {
+            "feedback_id": [f"feedback-{first + at}" for at in said],
+            "request_id": [f"request-{first + at}" for at in said],
+            "request_hash": [keys.request_id_hash(f"request-{first + at}").hex() for at in said],
+            "score": [None if at % 40 else 0.8 for at in said],
+            "correction": [outputs[at] if at % 40 else None for at in said],
+            **_places(np.array(said) + first, "feedback"),
+        }
+        write_deltalake(
+            str(folder / "table-feedback"), _table(feedback, FEEDBACK_SCHEMA, EXAMPLE, len(said)), mode="append"
+        )
+    dataset = {"path": str(folder / "table")}
+    versions = {"path": str(folder / "training_data")}
+    (folder / "headrace.json").write_text(json.dumps({"dataset": dataset, "versions": versions}))
+
+
+def _places(numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", topic: str) -> dict[str, object]:
+    return {
+        "topic": [topic] * len(numbers),
+        "topic_id": [f"{topic}-id"] * len(numbers),
+        "partition": numbers % PARTITIONS,
+        "offset": numbers // PARTITIONS,
+    }
+
+
+def _table(columns: dict[str, object], schema: pa.Schema, example: dict[str, object], size: int) -> pa.Table:
+    filled = []
+    for field in schema:
+        values = columns.get(field.name)
+        if values is None and pa.types.is_timestamp(field.type):
+            values = [APPEND_MS * 1000] * size
+        elif values is None and pa.types.is_date(field.type):
+            values = [APPEND_MS // 86_400_000] * size
+        elif values is None:
+            values = [None if field.nullable else example.get(field.name, _NOTHING.get(field.type, ""))] * size
+        filled.append(pa.array(values, type=field.type))
+    return pa.table(filled, schema=schema)
+
+
+_NOTHING = {pa.bool_(): False, pa.int64(): 0, pa.float64(): 0.0}
+
+
+def in_fresh_process(folder: Path, command: str) -> dict[str, float]:
+    """Run a command of the CLI, and return what it took."""
+    arguments = ["dataset", command, "-s", SIGNATURE, "--json", "--config", str(folder / "headrace.json")]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headrace_consumers.cli", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    watch = MemoryWatch(process.pid)
+    watch.start()
+    said, _ = process.communicate()
+    wall_s = time.perf_counter() - began
+    watch.join()
+    assert process.returncode == 0, said[-2000:]
+    return {
+        "wall_s": wall_s,
+        "cpu_s": watch.cpu_s,
+        "own_mb": watch.own_kb / 1000,
+        "all_mb": watch.all_kb / 1000,
+        "examples": json.loads(said)["examples"],
+    }
+
+
+class MemoryWatch(threading.Thread):
+    """Looks at a process's memory 50 times a second until it ends."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self.own_kb = self.all_kb = 0
+        self.cpu_s = 0.0
+
+    def run(self) -> None:
+        while True:
+            try:
+                status = Path(f"/proc/{self._pid}/status").read_text()
+                stat = Path(f"/proc/{self._pid}/stat").read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            found = {
+                line.split(":")[0]: line.split()[1] for line in status.splitlines() if line.startswith(("Rss", "VmHWM"))
+            }
+            if "RssAnon" not in found:
+                return
+            self.own_kb = max(self.own_kb, int(found["RssAnon"]))
+            self.all_kb = max(self.all_kb, int(found["VmHWM"]))
+            self.cpu_s = (int(stat[11]) + int(stat[12])) / 100
+            time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()
