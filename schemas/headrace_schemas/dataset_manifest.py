@@ -101,7 +101,8 @@ class Manifest(TypedDict):
         environment: whose calls were read.
         offsets: what was read of Kafka's partitions, through the table.
         gates: the gates' verdicts.
-        files: of the version by name, but for manifest.json itself and README.md, which can be made anew.
+        files: of the version by name, but for manifest.json itself, and README.md and report.html, which can be
+            made anew.
         erased: the erasures that rewrote it, the oldest first; absent where there was none.
     """
 

@@ -24,6 +24,7 @@ from headrace_consumers.versions.gates import GATES, Gate, Verdict
 from headrace_consumers.versions.loading import load_scorer
 from headrace_consumers.versions.publishing import Hook, no_hook, workplace
 from headrace_consumers.versions.recipe import Recipe
+from headrace_consumers.versions.report import REPORT, report
 from headrace_consumers.versions.survey import Fields, baseline_versions, chosen_fields, survey
 from headrace_consumers.versions.tables import Table, Tables
 from headrace_consumers.versions.targets import Target, targets
@@ -252,7 +253,7 @@ def _manifest(found: Assembled, tables: Tables) -> dict[str, Any]:
 
 def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
     """Write the files that carry the version's number, over those of an earlier try."""
-    for name in (METADATA, MANIFEST, CARD):
+    for name in (METADATA, MANIFEST, CARD, REPORT):
         (folder / name).unlink(missing_ok=True)
     figures: Any = {**told, "version": version_name(number)}
     write_json(folder / METADATA, figures)
@@ -260,6 +261,7 @@ def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapp
     complete: Any = {**manifest, "version": version_name(number), "files": files}
     write_json(folder / MANIFEST, complete)
     write_file(folder / CARD, card(figures, complete).encode())
+    write_file(folder / REPORT, report(folder).encode("utf-8", "replace"))
 
 
 def _notes(fields: list[Fields], chosen: Fields | None, found: Assembled, asked: Asked) -> list[str]:

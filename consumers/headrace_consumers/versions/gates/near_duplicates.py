@@ -93,8 +93,11 @@ def _alike(examples: pl.DataFrame, most: float) -> Iterator[tuple[str, str, floa
 
 
 def _pairs(text: str) -> list[str]:
-    """Return the pairs of words of an input's JSON; nothing where there are few words."""
-    words = _WORD.findall(text[:_LONGEST].casefold())
+    """Return the pairs of words of an input's JSON; nothing where there are few words.
+
+    Words are what blanks part, which takes a third of the time; what is found is compared by its letters and digits.
+    """
+    words = text[:_LONGEST].casefold().split()
     if len(words) < _FEWEST_WORDS:
         return []
     return [f"{one} {other}" for one, other in pairwise(words)]

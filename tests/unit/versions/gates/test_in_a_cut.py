@@ -8,7 +8,7 @@ from tests.unit.versions.rows import SIGNATURE, config_of, cut_of, lines, row
 LONG = " ".join(f"word{n % 23} of{n}" for n in range(40))
 
 
-def _with_offenders(folder, gates):
+def with_offenders(folder, gates):
     made = {"category": None, "difficulty": "easy", "timestamp_ms": 1, "metadata": {}}
     answer = {"answer": "yes"}
     Pool(pool_path(folder, SIGNATURE, "import")).append(
@@ -25,7 +25,7 @@ def _with_offenders(folder, gates):
 
 
 def test_what_offends_is_set_aside_with_gate_and_reason(tmp_path):
-    done = _with_offenders(tmp_path, {})
+    done = with_offenders(tmp_path, {})
     aside = {line["gate"]: line["reason"] for line in lines(done.path / "set_aside.jsonl")}
     assert aside.keys() == {"schema", "personal data", "quality", "near duplicates"}
     assert aside["personal data"] == "email in input question"
@@ -37,5 +37,5 @@ def test_what_offends_is_set_aside_with_gate_and_reason(tmp_path):
 
 def test_thresholds_of_one_signature(tmp_path):
     changes = {"max_likeness": 1, "min_quality": 0, "personal_data_kinds": ["secret"]}
-    done = _with_offenders(tmp_path, {"signatures": {SIGNATURE: changes}})
+    done = with_offenders(tmp_path, {"signatures": {SIGNATURE: changes}})
     assert dict(done.set_aside) == {"schema": 1}
