@@ -1,4 +1,4 @@
-"""compose/: the stack comes up, traffic becomes rows of the dataset and metrics, and survives a restart of everything.
+"""compose/: the stack comes up, traffic becomes rows and metrics, failures an alert, and a restart loses nothing.
 
 `make test-compose` runs it, where a Docker engine with `docker compose` is and has the images or can pull them.
 """
@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -22,7 +23,8 @@ from headrace_schemas import interaction_codec
 from tests.support.interactions import interaction
 from tests.support.waiting import wait_until
 
-COMPOSE = Path(__file__).parents[2] / "compose"
+HERE = Path(__file__).parent
+COMPOSE = HERE.parents[1] / "compose"
 ENABLED = "HEADRACE_TEST_COMPOSE"
 EXAMPLES = 200
 _UP_S = 900  # the image is built first
@@ -39,7 +41,8 @@ class Stack:
         self._environ = {**os.environ, **{f"HEADRACE_{name}_PORT": str(port) for name, port in self.ports.items()}}
 
     def run(self, *arguments: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
-        command = ["docker", "compose", "--project-name", "headrace-test", "--file", str(COMPOSE / "compose.yaml")]
+        command = ["docker", "compose", "--project-name", "headrace-test"]
+        command += ["--file", str(COMPOSE / "compose.yaml"), "--file", str(HERE / "webhook.yaml")]
         return subprocess.run(
             [*command, *arguments], env=self._environ, capture_output=True, text=True, timeout=timeout_s, check=False
         )
@@ -50,10 +53,16 @@ class Stack:
 
     def up(self) -> None:
         """Start all, but Grafana where its image is not to be had: Debian has no package to make a stand-in of."""
-        services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+        services = yaml.safe_load(self.run("config").stdout)["services"]
         self.has_grafana = self.run("pull", "--quiet", "grafana").returncode == 0
         wanted = [name for name in services if self.has_grafana or name != "grafana"]
         self.compose("up", "--build", "--detach", "--wait", *wanted, timeout_s=_UP_S)
+
+    def told(self, name: str) -> list[dict[str, Any]]:
+        """Return the alerts of a name that the webhook was sent."""
+        lines = self.run("logs", "--no-log-prefix", "webhook").stdout.splitlines()
+        alerts = [json.loads(line) for line in lines if line.startswith("{")]
+        return [each for each in alerts if each["labels"]["alertname"] == name]
 
     def prometheus(self, path: str, **query: str) -> Any:
         url = f"http://127.0.0.1:{self.ports['PROMETHEUS']}/api/v1/{path}?{urllib.parse.urlencode(query)}"
@@ -126,6 +135,46 @@ def test_traffic_becomes_rows_and_metrics_and_survives_a_restart(stack: Stack) -
     stack.up()
     stack.write(range(EXAMPLES // 2, EXAMPLES + 50))  # 50 are new
     wait_until(lambda: stack.rows() == EXAMPLES + 50, "the new rows", 240)
+
+
+@needs_docker
+@pytest.mark.timeout(3600)
+def test_failures_in_a_service_become_an_alert_at_a_webhook(stack: Stack, tmp_path: Path) -> None:
+    config = tmp_path / "service.json"
+    telemetry = {"enabled": True, "sampling_rate_pct": 100, "statistics_interval_s": 5}
+    servers = f"localhost:{stack.ports['KAFKA']}"
+    spool = {"path": str(tmp_path / "spool")}
+    config.write_text(json.dumps({"telemetry": telemetry, "kafka": {"bootstrap_servers": servers}, "spool": spool}))
+    command = [sys.executable, "-m", "tests.e2e.troubled_service", str(config)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as service:
+        assert service.stdin is not None
+        try:
+            service.stdin.write("bad\n")
+            service.stdin.flush()
+            (alert,) = wait_until(lambda: _of_reviewer(stack.told("HeadraceSuccessRateLow")), "the alert", 600)
+        finally:
+            service.kill()
+    assert alert["status"] == "firing"
+    assert alert["labels"]["severity"] == "critical"
+    lines = alert["annotations"]["description"].splitlines()
+    assert lines[:3] == [
+        "Alert: DSPy module success rate < 95%",
+        "Module: reviewer",
+        "Signature: extract_requirements",
+    ]
+    assert 70 < float(lines[3].removeprefix("Current: ").removesuffix("%")) < 95
+    assert not [each for each in stack.told("HeadraceSuccessRateLow") if each["labels"]["module"] == "healthy"]
+
+
+def _of_reviewer(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in alerts if each["labels"]["module"] == "reviewer"][:1]
+
+
+def test_the_webhooks_alertmanager_is_configured_as_the_stacks_is() -> None:
+    own, deployed = (yaml.safe_load((folder / "alertmanager.yml").read_text()) for folder in (HERE, COMPOSE))
+    (people,) = own["receivers"]
+    del people["webhook_configs"]
+    assert own == deployed
 
 
 def test_every_container_is_bounded_pinned_and_without_rights() -> None:
