@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-compose unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-cut reference clean
+.PHONY: help demo test test-compose unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-rules bench-cut reference clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -63,6 +63,9 @@ bench-metrics: .venv/ready ## what the metrics consumer takes of a core, at 10,0
 
 bench-cut: .venv/ready ## a dataset version cut from a table of a million rows: 6 GB of disk
 	@$(BIN)/python -m bench.cut $(ARGS)
+
+bench-rules: .venv/ready ## how long a real Prometheus takes for the alert rules at thousands of series, 20 minutes
+	@$(BIN)/python -m bench.rule_evaluation $(ARGS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || \

@@ -11,7 +11,10 @@ process, and custom collectors are not added up: use the metrics of the statisti
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from glob import escape
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from headrace.errors import UsageError
@@ -25,6 +28,7 @@ except ModuleNotFoundError as error:
     raise UsageError("headrace.prometheus: prometheus-client is missing: pip install 'headrace[prometheus]'") from error
 
 if TYPE_CHECKING:
+    from headrace.config import Config
     from headrace.ledger import Stats
     from headrace_schemas import CallStatistics
 
@@ -47,7 +51,7 @@ class ProducerCollector:
 
     def describe(self) -> list[Family]:
         """Return the metrics without figures, so that a name that is taken is found at registration."""
-        return [*_of_records(None), *_of_calls(())]
+        return [*_of_records(None), *_of_log(None), *_of_calls(())]
 
     def collect(self) -> list[Family]:
         """Return the metrics of this moment; empty ones where nothing was configured yet."""
@@ -55,7 +59,11 @@ class ProducerCollector:
             runtime = slot.runtime
             if runtime is None:
                 return self.describe()
-            return [*_of_records(runtime.pipeline.stats()), *_of_calls(runtime.pipeline.counters.snapshot())]
+            return [
+                *_of_records(runtime.pipeline.stats()),
+                *_of_log(runtime.config),
+                *_of_calls(runtime.pipeline.counters.snapshot()),
+            ]
         except Exception as error:
             if not self._has_failed:
                 self._has_failed = True
@@ -115,6 +123,19 @@ def _of_records(stats: "Stats | None") -> Iterator[Family]:
         CounterMetricFamily("headrace_producer_redactions", "Replaced substrings, by kind.", labels=["kind"]),
         "redactions",
     )
+
+
+def _of_log(config: "Config | None") -> Iterator[Family]:
+    """Yield the size of the JSON Lines log, with its rotated files and those beside it, where records go into one."""
+    family = GaugeMetricFamily("headrace_producer_log_bytes", "Size on disk of the JSON Lines log.")
+    if config is not None and config.kafka.bootstrap_servers is None:
+        log = Path(config.telemetry.log_file_path)
+        size = 0
+        for file in log.parent.glob(f"{escape(log.stem)}.*"):
+            with suppress(OSError):  # rotated meanwhile
+                size += file.stat().st_size
+        family.add_metric([], size)
+    yield family
 
 
 def _of_calls(calls: "Sequence[CallStatistics]") -> Iterator[Family]:

@@ -52,6 +52,30 @@ def test_a_scrape_tells_of_the_ledger(registry):
         assert value(registry, "redactions_total", kind="email") == 1
 
 
+def test_a_scrape_tells_how_large_the_log_is_with_its_rotated_files(registry, tmp_path):
+    log = tmp_path / "log[1].jsonl"
+    (tmp_path / "log[1].20261127T101500Z-7.jsonl.gz").write_bytes(b"x" * 100)
+    (tmp_path / "log1.jsonl").write_bytes(b"x" * 1000)  # another's
+    headrace.configure(telemetry={"enabled": True, "sampling_rate_pct": 100, "log_file_path": str(log)})
+    try:
+        runtime.current().pipeline.submit(captured_call(input={"question": "q"}))
+        assert headrace.flush(60)
+        files = [log, *tmp_path.glob("log[[]1[]].*.jsonl*")]
+        assert log.stat().st_size > 0
+        assert value(registry, "log_bytes") == sum(file.stat().st_size for file in set(files))
+    finally:
+        headrace.shutdown()
+
+
+def test_where_records_go_to_kafka_there_is_no_log(registry, tmp_path):
+    log = str(tmp_path / "log.jsonl")
+    headrace.configure(telemetry={"log_file_path": log}, kafka={"bootstrap_servers": "127.0.0.1:1"})
+    try:
+        assert value(registry, "log_bytes") is None
+    finally:
+        headrace.shutdown()
+
+
 def test_a_scrape_tells_of_every_call(registry):
     with capture(telemetry={"sampling_rate_pct": 0}):
         counters = runtime.current().pipeline.counters
@@ -80,6 +104,7 @@ def test_names_follow_the_conventions_and_parse(registry):
         "headrace_producer_records_dropped",
         "headrace_producer_records_spooled",
         "headrace_producer_records_in_flight",
+        "headrace_producer_log_bytes",
         "headrace_producer_redactions",
         "headrace_producer_call_errors",
         "headrace_producer_calls_cancelled",

@@ -41,6 +41,7 @@ SERVICE: Final = (
         "reason",
     ),
     _metric("headrace_producer_records_spooled", Kind.gauge, "Records that wait on disk.", "records"),
+    _metric("headrace_producer_log_bytes", Kind.gauge, "Size on disk of the JSON Lines log.", "bytes"),
     _metric("headrace_producer_records_in_flight", Kind.gauge, "Records in memory, not delivered yet.", "records"),
     _metric("headrace_producer_redactions_total", Kind.counter, "Replaced substrings, by kind.", "substrings", "kind"),
     _metric(
