@@ -86,6 +86,14 @@ class DatasetJob:
         self.config_path.write_text(json.dumps(self.config))
         self._started = 0
 
+    def delete_topics(self) -> None:
+        """Delete its topics, where many jobs share a broker.
+
+        Raises:
+            KafkaException: the broker does not answer or refuses.
+        """
+        self.kafka.delete_topics([self.topic, self.feedback_topic, self.dead_letter_topic])
+
     def reconfigure(self, **settings: Any) -> None:
         """Change keys of the configuration's dataset section, for the processes that are started next."""
         self.config["dataset"].update(settings)

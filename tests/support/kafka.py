@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -44,6 +44,16 @@ class Kafka:
         self._created.append(name)
         wait_until(lambda: self._is_led(name, partitions), f"leaders of topic {name}")
         return name
+
+    def delete_topics(self, topics: Sequence[str]) -> None:
+        """Delete topics that `create_topic` has made.
+
+        Raises:
+            KafkaException: the broker does not answer or refuses.
+        """
+        for deleted in self.admin.delete_topics(list(topics)).values():
+            deleted.result(_TIMEOUT_S)
+        self._created = [topic for topic in self._created if topic not in topics]
 
     def records(self, topic: str, *, timeout_s: float = _TIMEOUT_S) -> list[Message]:
         """Return the committed messages of a topic, by partition and offset.

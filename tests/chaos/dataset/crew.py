@@ -1,16 +1,14 @@
 """The members of a group as a supervisor runs them: started, struck, and started again when they end."""
 
 import itertools
-import os
 import resource
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.dataset.starts import Process, Start, cold
 from tests.support.waiting import wait_until
 
 __all__ = ["Crew", "Member", "all_ended", "complaint", "kill"]
@@ -30,7 +28,7 @@ class Member:
         was_stopped: it was seen in SIGSTOP.
     """
 
-    process: subprocess.Popen[str]
+    process: Process
     instance: int | None = None
     log: list[str] = field(default_factory=list)
     is_leaving: bool = False
@@ -93,6 +91,8 @@ def kill(members: Collection[Member]) -> None:
         member.send(signal.SIGKILL)
     for member in members:
         member.wait(60)
+        if member.process.stdout is not None:
+            member.process.stdout.close()
 
 
 def complaint(member: Member) -> str:
@@ -121,10 +121,12 @@ class Crew:
     Args:
         config_path: the configuration that they share.
         is_static: give each a static membership, and to one that is started again that of one that has ended.
+        start: how a process is started.
     """
 
-    def __init__(self, config_path: Path, *, is_static: bool = False) -> None:
+    def __init__(self, config_path: Path, *, is_static: bool = False, start: Start = cold) -> None:
         self._config_path = config_path
+        self._start_process = start
         self._is_static = is_static
         self.all: list[Member] = []
         self.restarts = 0
@@ -194,10 +196,7 @@ class Crew:
         )
 
     def _start(self, arguments: list[str], variables: dict[str, str], instance: int | None = None) -> Member:
-        command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset"]
-        command += ["--config", str(self._config_path), "--log-format", "json", *arguments]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
-        )
+        command = ["consume", "dataset", "--config", str(self._config_path), "--log-format", "json", *arguments]
+        process = self._start_process(command, variables)
         self.all.append(Member(process, instance))
         return self.all[-1]

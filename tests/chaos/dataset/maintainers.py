@@ -5,13 +5,13 @@ import datetime as dt
 import json
 import os
 import signal
-import subprocess
-import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.dataset.crew import Member, all_ended, complaint, kill
+from tests.chaos.dataset.starts import Start, cold
 from tests.support.waiting import wait_until
 
 __all__ = ["KEEP_REPLACED_H", "Maintainers"]
@@ -19,6 +19,7 @@ __all__ = ["KEEP_REPLACED_H", "Maintainers"]
 KEEP_REPLACED_H: Final = 2
 _EXPENDABLE: Final = ("ingest_date=2020-01-01/{}.parquet", "ingest_date=2020-01-01/{}.parquet#1")
 _PLANTED: Final = 5
+_REST_S: Final = 0.5
 
 
 class Maintainers:
@@ -28,13 +29,18 @@ class Maintainers:
         config_path: the members' configuration.
         table_path: the table.
         faults: the environment variables with which each of those that run at once is struck.
+        start: how a process is started.
     """
 
-    def __init__(self, config_path: Path, table_path: Path, faults: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self, config_path: Path, table_path: Path, faults: Sequence[Mapping[str, str]], *, start: Start = cold
+    ) -> None:
+        self._start_process = start
         self._config_path = config_path
         self._table_path = table_path
         self._faults = list(faults)
         self._at_work: list[Member | None] = [None] * len(faults)
+        self._not_before = [0.0] * len(faults)
         self._planted: list[Path] = []
         self.struck = 0
         self.all: list[Member] = []
@@ -50,15 +56,13 @@ class Maintainers:
             if member is not None and (member.is_stopped or member.process.poll() == -signal.SIGKILL):
                 self.struck += bool(self._faults[place])
                 self._faults[place] = {}
-            if member is None or not member.lives:
+            if (member is None or not member.lives) and time.monotonic() >= self._not_before[place]:
+                self._not_before[place] = time.monotonic() + _REST_S
                 self._at_work[place] = self.start(self._faults[place])
 
     def start(self, variables: Mapping[str, str]) -> Member:
-        command = [sys.executable, "-m", "headrace_consumers.cli", "dataset", "maintain", "--json"]
-        command += ["--config", str(self._config_path)]
-        environment = {**os.environ, **variables}
-        pipe = subprocess.PIPE
-        self.all.append(Member(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)))
+        command = ["dataset", "maintain", "--json", "--config", str(self._config_path)]
+        self.all.append(Member(self._start_process(command, variables)))
         return self.all[-1]
 
     def end(self, timeout_s: float) -> None:

@@ -17,6 +17,7 @@ POINTS: Final = tuple(f"{edge}:{step}" for step in Step for edge in _EDGES)
 MAINTENANCE_POINTS: Final = tuple(f"{edge}:{step}" for step in MaintenanceStep for edge in _EDGES)
 LOAD_S: Final = 5.0
 STATIC_SHARE: Final = 0.35
+COLD_SHARE: Final = 0.1
 SESSION_S: Final = 1.5
 """The group's session timeout; a stop longer than this makes a zombie."""
 
@@ -72,6 +73,7 @@ class Plan:
         faults: in the order of their moments.
         is_static: whether the members have static memberships, which a restart keeps.
         maintainers: how many `headrace dataset maintain` run beside the members at any time.
+        is_cold: whether each process starts in an interpreter of its own.
     """
 
     seed: int
@@ -84,6 +86,7 @@ class Plan:
     faults: tuple[Fault, ...]
     is_static: bool = False
     maintainers: int = 0
+    is_cold: bool = False
 
     @property
     def kinds(self) -> set[Kind]:
@@ -118,6 +121,7 @@ def draw(seed: int, number: int) -> Plan:
         faults=tuple(sorted((leading, *others), key=lambda fault: fault.at_s)),
         is_static=rng.random() < STATIC_SHARE,
         maintainers=rng.choice((1, 2) if is_maintained else (0, 0, 1)),
+        is_cold=rng.random() < COLD_SHARE,
     )
 
 

@@ -4,6 +4,7 @@ members, maintainers, load --+-- faults begin and end --+-- all by SIGTERM -- on
     -- one maintainer does what is left -- account again, and `headrace dataset verify`
 """
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import TopicCollection
+from confluent_kafka import KafkaException, TopicCollection
 from deltalake import DeltaTable
 
 from headrace.config import load
@@ -23,6 +24,7 @@ from tests.chaos.dataset.maintainers import KEEP_REPLACED_H, Maintainers
 from tests.chaos.dataset.outcome import Outcome
 from tests.chaos.dataset.plan import LOAD_S, MAINTENANCE_POINTS, SESSION_S, Fault, Kind, Plan
 from tests.chaos.dataset.small_disk import SmallDisk
+from tests.chaos.dataset.starts import cold, warm
 from tests.chaos.dataset.traffic import Traffic
 from tests.support.dataset_job import DatasetJob
 from tests.support.kafka import Kafka
@@ -32,9 +34,9 @@ from tests.support.waiting import wait_until
 __all__ = ["Round", "played"]
 
 _TICK_S: Final = 0.05
-_BEGUN_S: Final = 120
-_END_S: Final = 180  # a hang is longer; a member ends itself within 10 s, on a machine that has time for it
-_WRITTEN_S: Final = 180
+_BEGUN_S: Final = 300
+_END_S: Final = 600  # a hang is longer; a member ends itself within 10 s, on a machine that has time for it
+_WRITTEN_S: Final = 300
 
 
 class Round:
@@ -68,9 +70,10 @@ class Round:
         else:
             self.job.config["kafka"]["consumer_options"]["session.timeout.ms"] = int(SESSION_S * 1000)
         self.job.reconfigure()
-        self.crew = Crew(self.job.config_path, is_static=plan.is_static)
+        start = cold if plan.is_cold else warm
+        self.crew = Crew(self.job.config_path, is_static=plan.is_static, start=start)
         faults = [self._variables(number, of_maintainer=True) for number in range(plan.maintainers)]
-        self.maintainers = Maintainers(self.job.config_path, self.job.table_path, faults)
+        self.maintainers = Maintainers(self.job.config_path, self.job.table_path, faults, start=start)
         self._wanted = plan.members
         self._hurt: list[tuple[float, Callable[[], None]]] = []
 
@@ -121,6 +124,8 @@ class Round:
         self.crew.kill()
         self.maintainers.kill()
         self.disk.remove()
+        with contextlib.suppress(KafkaException):  # or the broker of a long run would hold the topics of all rounds
+            self.job.delete_topics()
 
     def _ended_by(self, number: signal.Signals) -> int:
         return sum(member.process.returncode == -number for member in self.crew.all)

@@ -1,27 +1,24 @@
 """Rounds of chaos for the dataset consumer: after each, nothing is missing and nothing is twice, row by row.
 
 HEADRACE_TEST_CHAOS_SEED and HEADRACE_TEST_CHAOS_FIRST repeat what a failure prints; HEADRACE_TEST_CHAOS_ROUNDS=all
-plays hundreds, =N so many.
+plays hundreds, =N so many; HEADRACE_TEST_CHAOS_AT_ONCE says how many side by side. With -s a line tells of each.
 """
 
 import os
-import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.chaos.dataset.figures import Figures
-from tests.chaos.dataset.plan import draw
-from tests.chaos.dataset.round import played
+from tests.chaos.dataset.lanes import Lanes
 from tests.chaos.ground import ROUNDS_ENV
-from tests.support.kafka import Kafka
 from tests.support.kafka_settings import UnavailableError
-from tests.support.kafka_unruly import UnrulyBroker
 
 SEED_ENV: Final = "HEADRACE_TEST_CHAOS_SEED"
 FIRST_ENV: Final = "HEADRACE_TEST_CHAOS_FIRST"
+AT_ONCE_ENV: Final = "HEADRACE_TEST_CHAOS_AT_ONCE"
 ALL: Final = 300
 FEW: Final = 4
 
@@ -33,36 +30,27 @@ def wanted_rounds() -> int:
     return ALL if text == "all" else int(text or FEW)
 
 
-@pytest.fixture
-def broker():
+def side_by_side() -> int:
+    return int(os.environ.get(AT_ONCE_ENV, "0")) or 2 * len(os.sched_getaffinity(0))
+
+
+def said(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def test_whatever_happens_each_example_is_there_once(tmp_path: Path, report: Callable[[str], None]) -> None:
+    seed, first = int(os.environ.get(SEED_ENV, "1")), int(os.environ.get(FIRST_ENV, "0"))
+    lanes = Lanes(seed, tmp_path, side_by_side=side_by_side(), say=said)
     reason = ""
     try:
-        broker = UnrulyBroker(os.environ)
-        broker.start()
+        lanes.play(range(first, first + wanted_rounds()))
     except UnavailableError as error:
         reason = f"These tests need a Kafka of their own, from its jars: {error}"
+    finally:  # also of a long run that is interrupted
+        report(str(lanes.figures))
     if reason:
         pytest.fail(reason, pytrace=False)
-    yield broker
-    broker.remove()
-
-
-def test_whatever_happens_each_example_is_there_once(
-    broker: UnrulyBroker, tmp_path: Path, report: Callable[[str], None]
-) -> None:
-    seed, first = int(os.environ.get(SEED_ENV, "1")), int(os.environ.get(FIRST_ENV, "0"))
-    kafka = Kafka(broker.broker())
-    figures = Figures(seed)
-    try:
-        for number in range(first, first + wanted_rounds()):
-            plan = draw(seed, number)
-            with played(broker, kafka, tmp_path / f"round-{number}", plan) as round_:
-                again = f"{SEED_ENV}={seed} {FIRST_ENV}={number} {ROUNDS_ENV}=1"
-                try:
-                    outcome = round_.play()
-                except (TimeoutError, subprocess.TimeoutExpired) as error:
-                    pytest.fail(f"{again} plays it again\n{plan}\n{error}\n{round_.logs()}", pytrace=False)
-                assert not outcome.problems, f"{again} plays it again\n{plan}\n{outcome.problems}\n{round_.logs()}"
-            figures.add(plan, outcome)
-    finally:  # also of a long run that is interrupted
-        report(str(figures))
+    again = f"{SEED_ENV}={seed} {FIRST_ENV}={{}} {ROUNDS_ENV}=1 plays it again"
+    wrong = [f"{again.format(number)}\n{what}" for number, what in sorted(lanes.failures.items())]
+    assert not wrong, "\n\n".join(wrong)
