@@ -19,7 +19,8 @@ h1{font-size:26px;margin:0 0 8px;overflow-wrap:anywhere}h2{font-size:19px;margin
 .good{color:var(--good);background:var(--good-back)}.bad{color:var(--bad);background:var(--bad-back)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--soft);font-weight:600}
-th,td{padding:6px 14px 6px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+th,td{padding:6px 18px 6px 0;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}
+td:last-child{white-space:normal;min-width:240px;width:100%;overflow-wrap:anywhere}
 details{border:1px solid var(--line);border-radius:6px;margin:8px 0;padding:8px 12px}summary{cursor:pointer}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:24px}
 figure{margin:0}figcaption{font-weight:600;margin-bottom:6px}
