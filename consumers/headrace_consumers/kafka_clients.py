@@ -4,13 +4,33 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["CLOSING_THREAD", "QUIET", "close_consumer"]
+__all__ = ["CLOSING_THREAD", "NO_GROUP", "QUIET", "close_consumer", "lacking"]
 
 QUIET: Final[Mapping[str, Any]] = {"log_level": 2, "client.id": "headrace"}
 """What goes wrong is told once, by exceptions and `error_cb`, and not at every attempt on standard error."""
 
+NO_GROUP: Final = frozenset({"GROUP_AUTHORIZATION_FAILED", "_ALL_BROKERS_DOWN"})
+"""What says nothing about a client that reads without a group: it needs no right to one, and librdkafka asks all the
+same; and what only follows the error that explains it."""
+
+_LACKS: Final[Mapping[str, str]] = {
+    "TOPIC_AUTHORIZATION_FAILED": "on this topic",
+    "GROUP_AUTHORIZATION_FAILED": "to its consumer group",
+    "CLUSTER_AUTHORIZATION_FAILED": "on the cluster",
+}
+
 CLOSING_THREAD: Final = "headrace-close"
 _CLOSE_S: Final = 3.0
+
+
+def lacking(error: Any) -> str:
+    """Return what to say behind an error that is about a right which this client's user does not have; else nothing.
+
+    Args:
+        error: a `confluent_kafka.KafkaError`.
+    """
+    where = _LACKS.get(error.name())
+    return f"; this user lacks a right {where}: an administrator's `headrace acls check` names it" if where else ""
 
 
 def close_consumer(consumer: Any, timeout_s: float = _CLOSE_S) -> None:

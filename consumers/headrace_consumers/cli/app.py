@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from headrace_consumers.cli import (
+    acls,
     aggregate,
     alerts,
     config,
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
+app.add_typer(acls.app, name="acls")
 app.add_typer(consume.app, name="consume")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(versions.app, name="versions")

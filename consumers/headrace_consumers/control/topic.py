@@ -13,6 +13,7 @@ from headrace.control import OrderError, Orders, SamplingOrder, read_order
 from headrace.control.follower import consumer_options
 from headrace.delivery.sinks.kafka_options import producer_options
 from headrace.errors import ConfigError
+from headrace_consumers.kafka_clients import NO_GROUP, lacking
 from headrace_consumers.topics import Broker, bootstrap_servers
 from headrace_schemas import HeadraceError
 
@@ -116,6 +117,8 @@ class ControlTopic:
         producer.flush(self._timeout_s + 1)
         error, message = outcome[0] if outcome else (None, None)
         if error is not None or message is None:
+            if error is not None and (lack := lacking(error)):
+                raise ControlError(f"topic {self.name}: {error.str().rstrip('.')}{lack}; nothing was ordered")
             said = f": {error.str()}" if error is not None else ""
             raise ControlError(
                 f"topic {self.name}: the broker did not acknowledge the order{said}{self._why()}; "
@@ -125,7 +128,10 @@ class ControlTopic:
 
     def _check_topic(self) -> None:
         if self.name not in Broker(self._config, self._timeout_s).existing():
-            raise ControlError(f"topic {self.name}: missing; `headrace topics create` makes it")
+            raise ControlError(
+                f"topic {self.name}: missing, or hidden from this user; `headrace topics create` makes it, "
+                "an administrator's `headrace acls check` names a missing right"
+            )
 
     def _take(self, message: Any, found: InForce) -> None:
         try:
@@ -144,7 +150,7 @@ class ControlTopic:
             raise ConfigError(f"kafka.options: librdkafka refuses them: {error.args[0].str()}") from error
 
     def _remember(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # it follows the error that explains it
+        if error.name() not in NO_GROUP:
             self._trouble = error.str()
 
     def _why(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from headrace_consumers.kafka_clients import lacking
 from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.offsets import Offsets
 from headrace_consumers.metrics.place import Place, Reading
@@ -198,7 +199,8 @@ class Loop:
                 self._at_end[place] = self._caught_up[place] = True
             return
         if error.fatal() or error.code() in _FINAL:
-            raise MetricsError(f"{place[0]}: {error.str()}; see `headrace topics check`")
+            advice = lacking(error) or "; see `headrace topics check`"
+            raise MetricsError(f"{place[0] or 'Kafka'}: {error.str().rstrip('.')}{advice}")
         self.on_error(error)
 
 

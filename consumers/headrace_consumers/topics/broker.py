@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 from headrace.client_options import client_options
 from headrace.config import Config
 from headrace.errors import ConfigError
+from headrace_consumers.kafka_clients import lacking
 from headrace_consumers.topics.copies import COPIES
 from headrace_consumers.topics.finding import TopicState
 from headrace_consumers.topics.findings import settings_of_new
@@ -73,6 +74,7 @@ class Broker:
             "error_cb": self._remember,
             "log_level": 2,
         }
+        self._protocol = options.get("security.protocol", "PLAINTEXT")
         try:
             self._admin = AdminClient(options, logger=_log)
         except KafkaException as error:
@@ -155,7 +157,12 @@ class Broker:
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:  # somebody was faster: the same to us
                     continue
-                raise TopicError(f"topic {name}: cannot be created: {self._reason(error)}") from error
+                lack = (
+                    "; this user lacks the right to create it: an administrator's `headrace acls check` names it"
+                    if "AUTHORIZATION_FAILED" in error.args[0].name()
+                    else ""
+                )
+                raise TopicError(f"topic {name}: cannot be created: {self._reason(error)}{lack}") from error
             created.append(name)
         return created
 
@@ -192,7 +199,7 @@ class Broker:
         try:
             return future.result()
         except KafkaException as error:
-            raise TopicError(f"{what}: {self._reason(error)}") from error
+            raise TopicError(f"{what}: {self._reason(error)}{lacking(error.args[0])}") from error
 
     def _remember(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # librdkafka's own codes are named so
@@ -201,5 +208,8 @@ class Broker:
             self._last_error = error.str()
 
     def _reason(self, error: KafkaException) -> str:
+        if self._all_down and self._last_error is None:  # connected, and hung up on without a word
+            protocol = self._protocol
+            return f"it hangs up on {protocol}: does that listener want another security.protocol, say SASL_SSL?"
         # librdkafka ends its lines with the state of its own connection.
-        return _CONNECTION_STATE.sub("", self._last_error or str(error.args[0].str()))
+        return _CONNECTION_STATE.sub("", self._last_error or str(error.args[0].str())).rstrip(".")

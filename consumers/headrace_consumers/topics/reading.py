@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from headrace.config import Config
 from headrace.control.follower import consumer_options
-from headrace_consumers.topics.broker import TopicError, bootstrap_servers
+from headrace_consumers.kafka_clients import NO_GROUP, lacking
+from headrace_consumers.topics.broker import Broker, TopicError, bootstrap_servers
 
 __all__ = ["TopicReader"]
 
@@ -32,6 +33,7 @@ class TopicReader:
     def __init__(self, config: Config, topic: str, timeout_s: float = _TIMEOUT_S) -> None:
         bootstrap_servers(config)  # raises where none is set
         self.topic = topic
+        self._config = config
         self._timeout_s = timeout_s
         self._trouble = ""
         quiet = {"log_level": 2, "logger": _log, "error_cb": self._remember}
@@ -98,19 +100,22 @@ class TopicReader:
         try:
             listed = consumer.list_topics(self.topic, timeout=self._timeout_s).topics[self.topic]
             if listed.error is not None:
-                raise TopicError(f"topic {self.topic}: {listed.error.str()}; `headrace topics create` makes it")
+                advice = lacking(listed.error) or "; `headrace topics create` makes it"
+                raise TopicError(f"topic {self.topic}: {listed.error.str().rstrip('.')}{advice}")
             return {
                 p: consumer.get_watermark_offsets(TopicPartition(self.topic, p), timeout=self._timeout_s)
                 for p in sorted(listed.partitions)
             }
         except KafkaException as error:
+            if error.args[0].name() in {"_TRANSPORT", "_TIMED_OUT"}:
+                Broker(self._config).brokers()  # where nobody answers, that says why
             raise TopicError(
                 f"topic {self.topic}: cannot be read: {error.args[0].str()}{self._why()}; "
                 "check kafka.bootstrap_servers and the topic's access rights"
             ) from error
 
     def _remember(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # it follows the error that explains it
+        if error.name() not in NO_GROUP:
             self._trouble = error.str()
 
     def _why(self) -> str:

@@ -127,7 +127,10 @@ def test_a_topic_that_is_missing_is_not_made_by_the_way(cluster, command, config
     for _ in range(2):
         ended = command("sampling", *arguments, "--config", path)
         assert ended.code == 1
-        assert ended.error == "topic no-such-topic: missing; `headrace topics create` makes it"
+        assert ended.error == (
+            "topic no-such-topic: missing, or hidden from this user; `headrace topics create` makes it, "
+            "an administrator's `headrace acls check` names a missing right"
+        )
 
 
 def test_without_a_broker_it_says_where_to_name_one(command):

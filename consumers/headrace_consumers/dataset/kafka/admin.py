@@ -14,7 +14,7 @@ from headrace.client_options import client_options
 from headrace.config import Config
 from headrace_consumers.dataset.errors import NoAnswerError, SourceError, Stopped
 from headrace_consumers.dataset.kafka.source import Source
-from headrace_consumers.kafka_clients import QUIET
+from headrace_consumers.kafka_clients import QUIET, lacking
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -30,6 +30,7 @@ _PATIENCE_S: Final = {
     "TOPIC_AUTHORIZATION_FAILED": 0.0,
     "CLUSTER_AUTHORIZATION_FAILED": 0.0,
     "_AUTHENTICATION": 0.0,
+    "_SSL": 0.0,
 }
 """Error name -> for how long, seconds, it may be one that passes; others: _LONGEST_S."""
 
@@ -59,8 +60,9 @@ class TopicAdmin:
         self._purpose = purpose
         self._topic: str = getattr(config.kafka.topics, purpose)
         self._embedded_id = config.kafka.embedded_id
+        self._not_let_in: Any = None
         try:
-            options = {**QUIET, **client_options(config.kafka), "bootstrap.servers": servers}
+            options = {**QUIET, **client_options(config.kafka), "bootstrap.servers": servers, "error_cb": self._hear}
             self._admin = AdminClient(options, logger=_LOGGER)
         except (KafkaException, ValueError, TypeError) as error:
             raise SourceError(f"kafka.options: {' '.join(str(error).split())}") from None
@@ -132,6 +134,7 @@ class TopicAdmin:
             try:
                 return ask()
             except KafkaException as error:
+                self._not_let_in = None
                 reason = error.args[0]
                 if time.monotonic() - began > _PATIENCE_S.get(reason.name(), _LONGEST_S):
                     raise self._refusal(error) from None
@@ -143,9 +146,16 @@ class TopicAdmin:
 
     def _waited_for(self, asked: "Future[Any]") -> Any:
         while not asked.done():  # it is, with an error, soon after the request's own time-out
+            self._admin.poll(0)  # hands over what `_hear` is to hear
+            if self._not_let_in is not None:  # the request itself would only say, much later, that nobody answered
+                raise KafkaException(self._not_let_in)
             if self._stop.wait(_LOOK_S):
                 raise Stopped("told to stop while Kafka was asked for the topic")
         return asked.result()
+
+    def _hear(self, error: Any) -> None:
+        if error.name() in {"_AUTHENTICATION", "_SSL"}:
+            self._not_let_in = error
 
     def _refusal(self, error: KafkaException) -> SourceError:
         reason = error.args[0]
@@ -153,4 +163,6 @@ class TopicAdmin:
             return SourceError(
                 f"{self._topic}: no such topic on {self._servers}; create it with `headrace topics create`"
             )
+        if lack := lacking(reason):
+            return SourceError(f"{self._topic}: {reason.str().rstrip('.')}{lack}")
         return NoAnswerError(f"{self._servers}: no answer from Kafka ({reason.str()})")

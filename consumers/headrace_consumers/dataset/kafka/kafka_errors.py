@@ -7,6 +7,7 @@ import structlog
 from confluent_kafka import KafkaError
 
 from headrace_consumers.dataset.errors import OffsetsGoneError, SourceError
+from headrace_consumers.kafka_clients import lacking
 
 __all__ = ["ClientErrors", "refusal"]
 
@@ -39,7 +40,8 @@ def refusal(error: Any, place: str) -> SourceError | None:
     if error.code() in _GONE:
         return OffsetsGoneError(f"{place}: {error.str()}")
     if _is_fatal(error) or error.code() in _FINAL:
-        return SourceError(f"{place}: {error.str()}{_ADVICE if _SAME_INSTANCE.search(error.str()) else ''}")
+        advice = _ADVICE if _SAME_INSTANCE.search(error.str()) else lacking(error)
+        return SourceError(f"{place}: {error.str().rstrip('.') if advice else error.str()}{advice}")
     return None
 
 

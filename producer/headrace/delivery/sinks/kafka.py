@@ -20,6 +20,8 @@ _PURGE_S: Final = 0.2
 _RETRY_S: Final = 10.0
 """How long after a client could not be made the next one is tried."""
 
+_NO_RIGHT: Final = ", so this user lacks the right to write: an administrator's `headrace acls check` names it"
+
 _OF_THE_RECORD: Final = frozenset(
     {
         "MSG_SIZE_TOO_LARGE",
@@ -111,12 +113,12 @@ class KafkaSink:
     def poll(self, timeout_s: float) -> None:
         """See `Sink.poll`."""
         if self._producer is not None:
-            self._producer.poll(timeout_s)
+            self._serve(lambda: self._producer.poll(timeout_s))
 
     def push(self, timeout_s: float) -> None:
         """See `Sink.push`."""
         if self._producer is not None:
-            self._producer.flush(timeout_s)  # while it flushes, librdkafka does not linger
+            self._serve(lambda: self._producer.flush(timeout_s))  # while it flushes, librdkafka does not linger
 
     def pending(self) -> int:
         """See `Sink.pending`."""
@@ -173,6 +175,17 @@ class KafkaSink:
                 )
         return self._producer
 
+    def _serve(self, serve: Callable[[], object]) -> None:
+        """Let the client tell; when it has failed for good it raises that, in place of calling back."""
+        from confluent_kafka import KafkaException
+
+        try:
+            serve()
+        except KafkaException as error:
+            if not error.args[0].fatal():
+                raise
+            self._on_error(error.args[0])
+
     def _refused(self, error: Any, done: Done, outgoing: Outgoing) -> bool:
         if error.fatal() or error.name() == "_FATAL":
             self._has_failed_for_good = True
@@ -184,6 +197,9 @@ class KafkaSink:
         if error.name() in _OF_THE_RECORD:
             self._complaints.warn(f"record {error.name()}", "headrace: a record was lost: %s", error.str())
             done(f"kafka:{error.name()}")
+        elif error.name() == "TOPIC_AUTHORIZATION_FAILED":
+            self._on_error(error)
+            done(f"kafka:{error.name()}", returned)
         elif error.name() == "_PURGE_QUEUE":
             done(TAKEN_BACK, returned)
         else:
@@ -213,9 +229,10 @@ class KafkaSink:
         self._is_down |= error.name() == "_ALL_BROKERS_DOWN"
         self._complaints.warn(
             error.name(),
-            "Kafka: %s (%s); calls go on, records wait on disk or are counted as dropped",
+            "Kafka: %s (%s)%s; calls go on, records wait on disk or are counted as dropped",
             error.str(),
             error.name(),
+            _NO_RIGHT if error.name().endswith("_AUTHORIZATION_FAILED") else "",
         )
 
 
