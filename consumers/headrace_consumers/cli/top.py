@@ -47,10 +47,11 @@ def command(
     Live in a terminal, q quits; elsewhere one snapshot after another. It takes nothing from Prometheus.
     """
     from headrace.config import load
+    from headrace_consumers.monitoring.guard import token
     from headrace_consumers.top import run, targets
 
     config = load(config_path)
-    found = [targets.of_url(each) for each in url] if url else targets.of_config(config)
+    found = [targets.of_url(each) for each in url] if url else targets.of_config(config, token(config))
     notes = [] if url else targets.unwatched(config)
     if is_once:
         # A producer tells in such intervals: in less time one has said nothing, or all at once.

@@ -13,6 +13,7 @@ import structlog
 from headrace.config import Config
 from headrace_consumers.dataset.figures import Figures
 from headrace_consumers.dataset.status import HealthLimits, Status, judge
+from headrace_consumers.monitoring.guard import Guard
 from headrace_consumers.monitoring.server import LOOK, Answer, of_json, serve
 
 __all__ = ["Health", "health_of", "serve_health"]
@@ -78,7 +79,7 @@ def health_of(
         setting: the port's name in the configuration, told where it cannot be had.
 
     Raises:
-        ConfigError: the address cannot be bound.
+        ConfigError: the address cannot be bound, or a token or certificate cannot be read.
     """
     dataset = config.dataset
     limits = HealthLimits(dataset.health_stalled_s, dataset.health_failing_s, dataset.max_batch_records)
@@ -86,12 +87,14 @@ def health_of(
     if dataset.health_port is None:
         yield health
         return
-    with serve_health(health, dataset.health_host, dataset.health_port, setting):
+    with serve_health(health, dataset.health_host, dataset.health_port, setting, Guard(config)):
         yield health
 
 
 @contextlib.contextmanager
-def serve_health(health: Health, host: str, port: int, setting: str = "health_port") -> Iterator[int]:
+def serve_health(
+    health: Health, host: str, port: int, setting: str = "health_port", guard: Guard | None = None
+) -> Iterator[int]:
     """Answer probes while the context is open; yield the port.
 
     Args:
@@ -99,10 +102,13 @@ def serve_health(health: Health, host: str, port: int, setting: str = "health_po
         host: the address to bind.
         port: 0 takes a free one.
         setting: its name in the configuration.
+        guard: says who may see what, and encrypts.
 
     Raises:
         ConfigError: the address cannot be bound.
     """
-    with serve(health.respond, host, port, setting=f"dataset.{setting}", host_setting="dataset.health_host") as bound:
-        log.info("health", address=f"http://{host}:{bound}/healthz")
+    names = {"setting": f"dataset.{setting}", "host_setting": "dataset.health_host"}
+    with serve(health.respond, host, port, **names, guard=guard) as bound:
+        scheme = "http" if guard is None or guard.context() is None else "https"
+        log.info("health", address=f"{scheme}://{host}:{bound}/healthz")
         yield bound

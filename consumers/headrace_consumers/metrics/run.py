@@ -20,6 +20,7 @@ from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
 from headrace_consumers.monitoring.broker_silence import BrokerSilence
+from headrace_consumers.monitoring.guard import Guard
 from headrace_consumers.monitoring.server import serve
 from headrace_schemas import Registry
 
@@ -48,6 +49,7 @@ def run(
     Raises:
         HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
     """
+    guard = Guard(config)
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
     topics = config.kafka.topics
     totals = Totals()
@@ -90,8 +92,10 @@ def run(
         kafka_silent_s=lambda: silence.seconds,
     )
     metrics = config.metrics
-    with serve(web.answer, metrics.host, metrics.port, setting="metrics.port", host_setting="metrics.host") as port:
-        log.info("serving", address=f"http://{metrics.host}:{port}/metrics", topics=read)
+    names = {"setting": "metrics.port", "host_setting": "metrics.host"}
+    with serve(web.answer, metrics.host, metrics.port, **names, guard=guard) as port:
+        scheme = "http" if config.web.certificate is None else "https"
+        log.info("serving", address=f"{scheme}://{metrics.host}:{port}/metrics", topics=read)
         on_listening(port)
         try:
             loop.run(stop, idle_exit_s)

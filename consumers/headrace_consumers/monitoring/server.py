@@ -1,12 +1,14 @@
 """HTTP for supervisors' probes and for Prometheus.
 
-Its own threads answer, so that a loop that hangs is told of. Reads only; nothing of a payload is in the answers.
+Its own threads answer, so that a loop that hangs is told of. Reads only; nothing of a payload is in the answers. Where
+a token is configured, /metrics is for those who have it, and probes are told yes or no; with a certificate all is TLS.
 """
 
 import contextlib
 import json
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, TypeAlias
 
 from headrace.errors import ConfigError
+from headrace_consumers.monitoring.guard import Guard
 
 __all__ = ["JSON", "LOOK", "Answer", "Answering", "of_json", "serve"]
 
@@ -21,6 +24,8 @@ JSON: Final = "application/json"
 LOOK: Final = "/metrics?look"
 """The page for a person, such as `headrace top`: it is no scrape, so nothing counts as shown by it."""
 _REQUEST_TIMEOUT_S: Final = 5.0
+_UNAUTHORIZED: Final = 401
+_PROBES: Final = frozenset({"/healthz", "/readyz"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ def of_json(code: int, body: Mapping[str, Any]) -> Answer:
 
 
 @contextlib.contextmanager
-def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting: str) -> Iterator[int]:
+def serve(
+    answer: Answering, host: str, port: int, *, setting: str, host_setting: str, guard: Guard | None = None
+) -> Iterator[int]:
     """Answer while the context is open; yield the port.
 
     Args:
@@ -59,6 +66,7 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
         port: 0 takes a free one.
         setting: the port's name in the configuration, told where it cannot be had.
         host_setting: the address' name.
+        guard: says who may see what, and encrypts; None: everybody may, and nothing is.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -69,7 +77,7 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
 
         def do_GET(self) -> None:
             path = self.path if self.path == LOOK else self.path.partition("?")[0]
-            given = answer(path, self.headers.get("Accept", ""))
+            given = self._allowed(path)
             # Whoever asked may be gone, and nothing is wrong then.
             with contextlib.suppress(OSError):
                 if given.on_sending is not None:
@@ -78,21 +86,31 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
                     given.on_sending()
                 self.send_response(given.code)
                 self.send_header("Content-Type", given.content_type)
+                if given.code == _UNAUTHORIZED:
+                    self.send_header("WWW-Authenticate", 'Basic realm="headrace", charset="UTF-8"')
                 self.send_header("Content-Length", str(len(given.body)))
                 self.end_headers()
                 self.wfile.write(given.body)
+
+        def _allowed(self, path: str) -> Answer:
+            if guard is None or guard.admits(self.headers.get("Authorization", "")):
+                return answer(path, self.headers.get("Accept", ""))
+            if path not in _PROBES:
+                return of_json(_UNAUTHORIZED, {"problems": ["this page needs the token of web.token"]})
+            is_well = (given := answer(path, "")).code == 200  # noqa: PLR2004  # HTTP's
+            return of_json(given.code, {"ok": is_well})
 
         def log_message(self, *_: object) -> None:
             """Probes come every few seconds: no line for each."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = _Server((host, port), Handler)
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"{setting}: cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); "
             f"give another port or {host_setting}"
         ) from None
-    server.daemon_threads = True
+    server.guard = guard
     thread = threading.Thread(target=server.serve_forever, name="headrace-health", daemon=True)
     thread.start()
     try:
@@ -102,7 +120,36 @@ def serve(answer: Answering, host: str, port: int, *, setting: str, host_setting
         server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    """Shakes hands in the request's own thread: who is slow with it holds up nobody."""
+
+    daemon_threads = True
+    guard: Guard | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        context = None if self.guard is None else self.guard.context()
+        if context is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_REQUEST_TIMEOUT_S)
+        try:
+            secured = context.wrap_socket(request, server_side=True)
+        except OSError:  # no TLS, or not the certificate that was hoped for: the other side says so to its user
+            return
+        try:
+            super().finish_request(secured, client_address)
+        finally:
+            with contextlib.suppress(OSError):
+                secured.unwrap()
+            secured.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked has gone, in the midst of it: no traceback for that."""
+
+
 def _has_hung_up(connection: socket.socket) -> bool:
     """Tell whether the other side has closed: it has no patience left, say, and will not see the answer."""
     readable, _, _ = select.select([connection], [], [], 0)
+    if isinstance(connection, ssl.SSLSocket):  # after a request there comes only the end of the connection
+        return bool(readable) and not connection.pending()
     return bool(readable) and not connection.recv(1, socket.MSG_PEEK)

@@ -31,16 +31,23 @@ class Target:
     consumer: str = ""
 
 
-def of_config(config: Config) -> list[Target]:
-    """Return the pages of the consumers that a configuration gives a port, on this host or where it says."""
+def of_config(config: Config, token: str = "") -> list[Target]:
+    """Return the pages of the consumers that a configuration gives a port, on this host or where it says.
+
+    Args:
+        config: its ports, and whether they are encrypted.
+        token: what to ask with.
+    """
+    authorization = f"Bearer {token}" if token else ""
     dataset = config.dataset
     places = [
         ("metrics", config.metrics.host, config.metrics.port),
         ("dataset", dataset.health_host, dataset.health_port),
         ("feedback", dataset.health_host, dataset.feedback_health_port),
     ]
+    scheme = "http" if config.web.certificate is None else "https"
     return [
-        replace(_of_place(_EVERYWHERE.get(host, host), port), consumer=name)
+        replace(_of_place(scheme, _EVERYWHERE.get(host, host), port), consumer=name, authorization=authorization)
         for name, host, port in places
         if port is not None
     ]
@@ -81,5 +88,5 @@ def of_url(text: str) -> Target:
     return Target(netloc if is_plain else shown, urlunsplit((parts.scheme, netloc, path, query, "")), secret)
 
 
-def _of_place(host: str, port: int) -> Target:
-    return of_url(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+def _of_place(scheme: str, host: str, port: int) -> Target:
+    return of_url(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")

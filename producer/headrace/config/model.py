@@ -1,7 +1,7 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
 Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
-metrics.py, alerts.py, versions.py.
+metrics.py, web.py, alerts.py, versions.py.
 """
 
 from typing import Final
@@ -17,6 +17,7 @@ from headrace.config.section import Section
 from headrace.config.spool import Spool
 from headrace.config.telemetry import Telemetry
 from headrace.config.versions import Versions
+from headrace.config.web import Web
 
 __all__ = ["NO_EFFECT_YET", "Config"]
 
@@ -38,6 +39,7 @@ class Config(Section):
     dataset: Dataset = Field(default_factory=Dataset)
     versions: Versions = Field(default_factory=Versions)
     metrics: Metrics = Field(default_factory=Metrics)
+    web: Web = Field(default_factory=Web)
     redaction: Redaction = Field(default_factory=Redaction)
     encryption: Encryption = Field(default_factory=Encryption)
     schemas: Schemas = Field(default_factory=Schemas)
