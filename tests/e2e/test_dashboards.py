@@ -40,7 +40,10 @@ ZERO_WHEN_WELL = {
     "Lag in seconds",
 }
 """Panels whose figures may all be 0; in every other one something is to be seen."""
-ENOUGH = 'sum(headrace_quality_requests{module="support-desk"}) > 100 and sum(headrace_dataset_examples_total) > 50'
+ENOUGH = (
+    'count(headrace_quality_requests{module="support-desk", signature="support-desk"} > 40) == 2 '
+    'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10'
+)
 TRAFFIC_S = 20
 """Of a machine that is not busy; longer where it is."""
 

@@ -25,9 +25,14 @@ __all__ = ["cost"]
 _BEYOND_P99: Final = 0.01
 _MODEL: Final = "gen_ai_request_model"
 _TYPE: Final = "gen_ai_token_type"
+_WHOSE: Final = ("module", "signature", "version")
+_LEGEND: Final = "{{module}} {{signature}} {{version}}"
+"""With the signature, for a call's records and those of the calls inside it are of one module."""
 _DEAR: Final = ("HeadraceCostHigh",)
 _ESTIMATED: Final = "Estimated for all calls from the sampled ones, each weighed by 1 / its chance to be sampled."
-_NESTED: Final = "A module's figure includes the modules that it calls: do not add them up."
+_NESTED: Final = (
+    "A call's figure includes that of the calls inside it, which have lines of their own: do not add them up."
+)
 
 
 def cost(config: Config) -> Dashboard:
@@ -99,7 +104,8 @@ def _cost(dear: Limit) -> Iterator[Panel]:
     yield Panel(
         title="What calls cost",
         description=f"Calls by their cost: the darker, the more of them. {_ESTIMATED} Calls of unknown cost are not "
-        "in it; an answer out of the cache costs nothing.",
+        "in it; an answer out of the cache costs nothing. The calls inside a call stand here beside it: choose a "
+        "signature to see one kind.",
         show=Show.heatmap,
         queries=(Query(SCOPE.buckets(CALL_COST), "{{le}}"),),
         unit=unit_of(CALL_COST),
@@ -118,14 +124,14 @@ def _cost(dear: Limit) -> Iterator[Panel]:
         limit=dear,
         alerts=_DEAR,
     )
-    whose = ("module", "signature", "version")
-    within = share(SCOPE.within(CALL_COST, dear.value, whose), SCOPE.observations(CALL_COST, whose))
+    # The weights are rounded, so of few calls a bucket may grow by more than all of them.
+    within = share(SCOPE.within(CALL_COST, dear.value, _WHOSE), SCOPE.observations(CALL_COST, _WHOSE))
     yield Panel(
         title=f"Calls dearer than ${number(dear.value)}",
         description=f"Share of the calls that cost more than the threshold. {_ESTIMATED} Over 1% of them, and p99 is "
         "beyond the threshold.",
         show=Show.lines,
-        queries=(Query(f"1 - {within}", "{{module}} {{signature}} {{version}}"),),
+        queries=(Query(f"clamp_min(1 - {within}, 0)", _LEGEND),),
         unit=SHARE,
         width=24,
         height=6,
@@ -185,8 +191,8 @@ def _tokens() -> Iterator[Panel]:
         show=Show.lines,
         queries=tuple(
             Query(
-                quantile(q, SCOPE.buckets(TOKEN_USAGE, ("module", "version", _TYPE))),
-                f"p{100 * q:g} {{{{module}}}} {{{{version}}}} {{{{{_TYPE}}}}}",
+                quantile(q, SCOPE.buckets(TOKEN_USAGE, (*_WHOSE, _TYPE))),
+                f"p{100 * q:g} {_LEGEND} {{{{{_TYPE}}}}}",
             )
             for q in (0.5, 0.99)
         ),
@@ -196,13 +202,12 @@ def _tokens() -> Iterator[Panel]:
 
 
 def _rest() -> Iterator[Panel]:
-    whose = ("module", "version")
-    asked = SCOPE.rate(LM_CALLS, whose)
+    asked = SCOPE.rate(LM_CALLS, _WHOSE)
     yield Panel(
         title="Calls of language models",
-        description=f"A second, those that the cache answered too. {_ESTIMATED}",
+        description=f"A second, those that the cache answered too. {_ESTIMATED} {_NESTED}",
         show=Show.lines,
-        queries=(Query(asked, "{{module}} {{version}}"),),
+        queries=(Query(asked, _LEGEND),),
         unit=a_second(LM_CALLS),
         width=12,
     )
@@ -210,7 +215,7 @@ def _rest() -> Iterator[Panel]:
         title="Answered by the cache",
         description=f"Share of the calls of language models that DSPy's cache answered, at no cost. {_ESTIMATED}",
         show=Show.lines,
-        queries=(Query(share(or_zero(SCOPE.rate(CACHE_HITS, whose), asked), asked), "{{module}} {{version}}"),),
+        queries=(Query(share(or_zero(SCOPE.rate(CACHE_HITS, _WHOSE), asked), asked), _LEGEND),),
         unit=SHARE,
         width=12,
     )

@@ -57,7 +57,7 @@ def producers(alerts: Alerts) -> Iterator[Panel]:
     )
     yield Panel(
         title="Lost records",
-        description="By the reason that the producer gave, in the chosen time. The reasons are in docs/operations.md.",
+        description="By the reason that the producer gave; docs/operations.md has a list of them.",
         show=Show.bars,
         queries=(Query(SCOPE.seen(RECORDS_DROPPED, (*_SERVICE, "reason"), POINT), f"{{{{reason}}}} {_LEGEND}"),),
         unit=unit_of(RECORDS_DROPPED),

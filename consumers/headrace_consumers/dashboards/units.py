@@ -4,9 +4,12 @@ from typing import Final
 
 from headrace_consumers.monitoring.metric import Metric
 
-__all__ = ["COUNT", "DOLLARS", "SECONDS", "SHARE", "YES_NO", "a_second", "an_hour", "unit_of"]
+__all__ = ["COUNT", "DOLLARS", "SECONDS", "SHARE", "WHOLE", "YES_NO", "a_second", "an_hour", "unit_of"]
 
 COUNT: Final = "short"
+"""1234 is 1.23 K, as an axis has room for."""
+WHOLE: Final = "locale"
+"""1234 is 1,234."""
 SHARE: Final = "percentunit"
 SECONDS: Final = "s"
 DOLLARS: Final = "currencyUSD"

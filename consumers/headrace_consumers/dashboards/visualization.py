@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from headrace_consumers.dashboards.panel import Limit, Panel, Query, Show
-from headrace_consumers.dashboards.units import SHARE
+from headrace_consumers.dashboards.units import COUNT, SHARE, WHOLE
 
 __all__ = ["SOURCE", "Visualization", "visualization"]
 
@@ -28,12 +28,16 @@ SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _WELL: Final = "green"
 _BAD: Final = "red"
 _PLAIN: Final = "text"
+_BAR: Final = "1m"
+"""Narrower than that, and one event would stand in several bars: a rate is over four scrapes at least."""
 
 
 def visualization(panel: Panel) -> Visualization:
     """Return what draws a panel; its title, description, links, number and place are the caller's."""
     made = _MADE[panel.show](panel)
     made.datasource(SOURCE).unit(panel.unit).thresholds(_thresholds(panel.limit))
+    if panel.show is Show.figures and panel.unit == COUNT:
+        made.unit(WHOLE).decimals(0)  # an increase is extrapolated
     for at, query in enumerate(panel.queries):
         made.with_target(_target(panel, query, at))
     if panel.when_empty:
@@ -102,7 +106,8 @@ def _graph(panel: Panel) -> timeseries.Panel:
 
 def _bars(panel: Panel) -> timeseries.Panel:
     stacked = build.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
-    return _graph(panel).draw_style(common.GraphDrawStyle.BARS).fill_opacity(70).line_width(0).stacking(stacked)
+    made = _graph(panel).draw_style(common.GraphDrawStyle.BARS).fill_opacity(70).line_width(0).stacking(stacked)
+    return made.interval(_BAR)
 
 
 def _figures(panel: Panel) -> stat.Panel:
@@ -154,6 +159,8 @@ def _table(panel: Panel) -> table.Panel:
     )
     for query in panel.queries:
         shown = [DynamicConfigValue("unit", query.unit)]
+        if query.unit == COUNT:
+            shown = [DynamicConfigValue("unit", WHOLE), DynamicConfigValue("decimals", 0)]
         if query.limit is not None:
             steps = _thresholds(query.limit).build().to_json()
             shown += [

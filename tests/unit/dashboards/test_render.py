@@ -111,6 +111,18 @@ def test_a_panel_says_what_it_shows_in_a_unit_and_asks_for_it(panel: dict[str, A
         assert target["instant"] != target["range"]
 
 
+def test_counts_are_whole_where_they_are_read_and_bars_stand_apart() -> None:
+    for board in BOARDS.values():
+        for panel in board["panels"]:
+            if panel["type"] == "stat":
+                defaults = panel["fieldConfig"]["defaults"]
+                assert (defaults["unit"], defaults.get("decimals")) != ("short", None), panel["title"]
+            is_bars = (
+                panel["type"] == "timeseries" and panel["fieldConfig"]["defaults"]["custom"].get("drawStyle") == "bars"
+            )
+            assert panel.get("interval") == ("1m" if is_bars else None), panel["title"]
+
+
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_rate_is_over_an_interval_that_grafana_chooses(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
