@@ -30,6 +30,8 @@ from tests.support.prometheus import start_prometheus
 from tests.support.statistics import call_statistics, record
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(1800)
+
 BOARDS = [json.loads(each.text) for each in render(load(None, {}, {}))]
 QUESTIONS = [question for board in BOARDS for question in questions(board)]
 ZERO_WHEN_WELL = {
@@ -117,20 +119,20 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
         wait_until(lambda: len(prometheus.query("headrace_consumer_ready == 1")) == 3, "the consumers are ready", 240)
         start = time.time()
         service = _serve(metrics.path, folder)
-        running.callback(service.kill)
+        running.callback(_kill, service)
         trouble = Trouble(kafka, topics)
 
         def is_enough() -> bool:
             trouble.make()
             return time.time() - start > TRAFFIC_S and bool(prometheus.query(ENOUGH))
 
-        wait_until(is_enough, "enough traffic", 240)
-        told, _ = service.communicate(b"", 60)
+        wait_until(is_enough, "enough traffic", 400)
+        told, _ = service.communicate(b"", 200)
         assert service.returncode == 0, (folder / "service.log").read_text()
         counts = json.loads(told)
         all_calls = f'sum(headrace_calls_total{{module="support-desk"}}) == {counts["calls"]}'
-        wait_until(lambda: prometheus.query(all_calls), f"{all_calls} in Prometheus", 60)
-        wait_until(lambda: not prometheus.query("headrace_consumer_lag_records > 0"), "all records are dealt with", 60)
+        wait_until(lambda: prometheus.query(all_calls), f"{all_calls} in Prometheus", 200)
+        wait_until(lambda: not prometheus.query("headrace_consumer_lag_records > 0"), "all records are dealt with", 200)
         end = time.time()
         rows = pl.scan_delta(values["dataset"]["path"]).group_by("signature").len().collect()
         yield Scene(Grafana(prometheus, start, end), dict(rows.iter_rows()), counts["calls"], counts["failed"])
@@ -160,6 +162,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 class Trouble:
