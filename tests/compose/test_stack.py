@@ -146,12 +146,18 @@ def test_failures_in_a_service_become_an_alert_at_a_webhook(stack: Stack, tmp_pa
     spool = {"path": str(tmp_path / "spool")}
     config.write_text(json.dumps({"telemetry": telemetry, "kafka": {"bootstrap_servers": servers}, "spool": spool}))
     command = [sys.executable, "-m", "tests.e2e.troubled_service", str(config)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as service:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+
+    def told() -> list[dict[str, Any]]:
+        assert service.poll() is None, "the service has ended"
+        return _of_reviewer(stack.told("HeadraceSuccessRateLow"))
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, env=environ) as service:
         assert service.stdin is not None
         try:
             service.stdin.write("bad\n")
             service.stdin.flush()
-            (alert,) = wait_until(lambda: _of_reviewer(stack.told("HeadraceSuccessRateLow")), "the alert", 600)
+            (alert,) = wait_until(told, "the alert", 600)
         finally:
             service.kill()
     assert alert["status"] == "firing"

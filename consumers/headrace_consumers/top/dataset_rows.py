@@ -20,15 +20,21 @@ _DATASET: Final = "dataset"
 _FEEDBACK: Final = "feedback"
 
 
-def dataset_rows(sources: Sequence[Source], alerts: Alerts) -> Iterator[Row]:
-    """Yield the rows of the dataset and of feedback, of those that are watched."""
+def dataset_rows(sources: Sequence[Source], alerts: Alerts, now_unix_s: float) -> Iterator[Row]:
+    """Yield the rows of the dataset and of feedback, of those that are watched.
+
+    Args:
+        sources: the consumers.
+        alerts: their thresholds mark what is bad.
+        now_unix_s: Unix time of this host.
+    """
     if members := of_consumer(sources, _DATASET):
         figures = Figures(members)
         yield Row("examples", by_count(*_of(figures, names.EXAMPLES, "signature")) or "none yet")
         yield _duplicates(figures)
         yield _rejected(figures, alerts)
         yield since_start("dead letters", figures, consumers.DEAD_LETTERS, at_most=alerts.max_dead_letters)
-        yield _commits(members, figures)
+        yield _commits(figures, now_unix_s)
         keys, memory = figures.total(names.SEEN_SET_KEYS), figures.total(names.SEEN_SET_BYTES)
         yield Row("seen-set", f"{counted(keys, 'key')}, {size(memory)} of memory")
     if members := of_consumer(sources, _FEEDBACK):
@@ -36,7 +42,7 @@ def dataset_rows(sources: Sequence[Source], alerts: Alerts) -> Iterator[Row]:
         grown = figures.grown(names.EXAMPLES).get((), 0.0)
         rows = f"{counted(figures.total(names.EXAMPLES), 'row')}{f' (+{grown:,.0f})' if grown else ''}"
         letters = since_start("dead letters", figures, consumers.DEAD_LETTERS, at_most=alerts.max_dead_letters)
-        commits = _commits(members, figures)
+        commits = _commits(figures, now_unix_s)
         says = f"{rows}; dead letters: {letters.says}; commits: {commits.says}"
         yield Row("feedback", says, letters.is_bad or commits.is_bad)
 
@@ -68,12 +74,11 @@ def _rejected(figures: Figures, alerts: Alerts) -> Row:
     return reasons
 
 
-def _commits(members: Sequence[Source], figures: Figures) -> Row:
+def _commits(figures: Figures, now_unix_s: float) -> Row:
     failing_s = max(figures.largest(names.COMMIT_FAILING).values(), default=0.0)
     if failing_s > 0:
         return Row("commits", f"have failed for {age(failing_s)}; see the consumer's log", is_bad=True)
     number = figures.total(names.COMMITS)
-    seen = [source.last_commit_s for source in members if source.last_commit_s is not None]
-    watched_s = max(source.watched_s for source in members)
-    last = f"the last {age(min(seen))} ago" if seen else f"none in the {age(watched_s)} of watching"
-    return Row("commits", f"{number:,.0f} since it began, {last}" if number else "none since it began")
+    last_at_s = figures.largest(consumers.LAST_COMMIT).get((), 0.0)
+    last = f", the last {age(now_unix_s - last_at_s)} ago" if last_at_s else ""
+    return Row("commits", f"{number:,.0f} since it began{last}" if number else "none since it began")

@@ -91,11 +91,6 @@ class History:
         while now - self._steps[0].ended_at >= self._over_s:
             self._steps.popleft()
 
-    @property
-    def newest(self) -> Mapping[Key, float]:
-        """What the newest reading added to the one before."""
-        return self._steps[-1].grown if self._steps else {}
-
     def window(self) -> Window:
         """Return what the newest steps add up to.
 

@@ -25,7 +25,7 @@ READ: Final[tuple[Metric, ...]] = (
     *(dataset.SEEN_SET_KEYS, dataset.SEEN_SET_BYTES),
     *(consumers.BUILD, consumers.HEALTHY, consumers.READY, consumers.RECORDS, consumers.LAG_RECORDS),
     *(consumers.LAG_SECONDS, consumers.DEAD_LETTERS, consumers.CIRCUIT_OPEN, consumers.DISK_FREE),
-    *(consumers.DISK_SIZE, consumers.UNREADABLE, consumers.KAFKA_SILENT),
+    *(consumers.DISK_SIZE, consumers.UNREADABLE, consumers.KAFKA_SILENT, consumers.LAST_COMMIT),
 )
 """What is read of a page; the rest is passed over."""
 

@@ -44,5 +44,5 @@ def view_of(sources: Sequence[Source], config: Config, now_unix_s: float, *, not
     rows = [*consumer_rows(sources), *notes, *lag_rows(sources, config.alerts)]
     if metrics.is_there:
         rows += producer_rows(metrics, config.alerts, now_unix_s)
-    rows += dataset_rows(sources, config.alerts)
+    rows += dataset_rows(sources, config.alerts, now_unix_s)
     return View(everything.over_s, call_rows(metrics, config) if metrics.is_there else None, rows)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from headrace_consumers.monitoring.catalogue.dataset import COMMITS
 from headrace_consumers.top.history import History, Window
 from headrace_consumers.top.page import Reading
 
@@ -20,8 +19,6 @@ class Source:
         window: what was added of late.
         problem: why it cannot be reached.
         problem_for_s: for how long it could not be.
-        last_commit_s: how long ago a commit was seen; None: none was.
-        watched_s: since when it is watched.
     """
 
     address: str
@@ -30,8 +27,6 @@ class Source:
     window: Window
     problem: str = ""
     problem_for_s: float = 0.0
-    last_commit_s: float | None = None
-    watched_s: float = 0.0
 
 
 class Watched:
@@ -48,18 +43,14 @@ class Watched:
         self._address = address
         self._consumer = consumer
         self._history = history
-        self._began_at = now
         self._problem = ""
         self._problem_since = now
-        self._commit_seen_at: float | None = None
 
     def note_page(self, reading: Reading, now: float) -> None:
         """Take in its page."""
         self._history.add(reading, now)
         self._consumer = reading.consumer
         self._problem = ""
-        if any(name == COMMITS.name for name, _ in self._history.newest):
-            self._commit_seen_at = now
 
     def note_problem(self, problem: str, now: float) -> None:
         """Take in that it could not be reached, and why."""
@@ -77,6 +68,4 @@ class Watched:
             Window(0.0, {}) if is_away else self._history.window(),
             self._problem,
             now - self._problem_since,
-            None if self._commit_seen_at is None else now - self._commit_seen_at,
-            now - self._began_at,
         )

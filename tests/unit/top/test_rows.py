@@ -137,6 +137,7 @@ def test_the_dataset_tells_growth_duplicates_commits_and_its_seen_set():
         (dataset.EXAMPLES, ("Path",)): 40,
         (dataset.DUPLICATES, ()): 80,
         (dataset.COMMITS, ()): 2,
+        (consumers.LAST_COMMIT, ("dataset",)): NOW_S - 7,
         (dataset.SEEN_SET_KEYS, ()): 52,
         (dataset.SEEN_SET_BYTES, ()): 4e5,
         (consumers.DEAD_LETTERS, ("t", "undecodable")): 1,
@@ -144,17 +145,17 @@ def test_the_dataset_tells_growth_duplicates_commits_and_its_seen_set():
     found = tables(before, after)
     assert rows(found, what="examples") == [("Path 40 (+40), Triage 12 (+2)", False)]
     assert rows(found, what="duplicates") == [("40% of 200 records, 30% of the last 100", False)]
-    assert rows(found, what="commits") == [("2 since it began, the last 0 s ago", False)]
+    assert rows(found, what="commits") == [("2 since it began, the last 7 s ago", False)]
     assert rows(found, what="seen-set") == [("52 keys, 400 kB of memory", False)]
     assert rows(found, what="dead letters") == [("undecodable 1 (+1)", True)]
     assert rows(found, what="dead letters", alerts={"max_dead_letters": 1}) == [("undecodable 1 (+1)", False)]
 
 
-def test_commits_that_fail_are_bad_and_commits_that_nobody_saw_are_not_dated():
+def test_commits_that_fail_are_bad_and_those_of_a_page_without_a_time_are_not_dated():
     failing = tables({}, {(dataset.COMMIT_FAILING, ()): 90})
     assert rows(failing, what="commits") == [("have failed for 90 s; see the consumer's log", True)]
-    unseen = tables({(dataset.COMMITS, ()): 7}, {(dataset.COMMITS, ()): 7})
-    assert rows(unseen, what="commits") == [("7 since it began, none in the 10 s of watching", False)]
+    undated = tables({(dataset.COMMITS, ()): 7}, {(dataset.COMMITS, ()): 7})
+    assert rows(undated, what="commits") == [("7 since it began", False)]
 
 
 @pytest.mark.parametrize(("kept", "is_bad"), [(50, True), (60, False), (1, True)])
@@ -171,9 +172,10 @@ def test_a_reason_that_rejects_over_half_of_a_signature_is_bad(kept, is_bad):
 
 
 def test_feedback_has_one_row():
-    values = {(dataset.EXAMPLES, ("",)): 3, (dataset.COMMITS, ()): 1}
+    last = {(consumers.LAST_COMMIT, ("feedback",)): NOW_S - 90}
+    values = {(dataset.EXAMPLES, ("",)): 3, (dataset.COMMITS, ()): 1, **last}
     assert rows(tables({}, values, "feedback"), what="feedback") == [
-        ("3 rows (+3); dead letters: none; commits: 1 since it began, the last 0 s ago", False)
+        ("3 rows (+3); dead letters: none; commits: 1 since it began, the last 90 s ago", False)
     ]
 
 
