@@ -14,6 +14,7 @@ from headrace_consumers.dataset.chunks import Taken, Taking
 from headrace_consumers.dataset.delta.files import StagedFiles
 from headrace_consumers.dataset.judging.suppression import Suppression
 from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.sightings_table import StagedSightings
 
 __all__ = ["Begun"]
 
@@ -32,16 +33,22 @@ class Begun:
     Args:
         suppression: by which they are judged.
         staged: where their rows go.
+        sighted: where their copies go; None: they are only counted.
         taking: judges them.
     """
 
-    def __init__(self, suppression: Suppression, staged: StagedFiles, taking: Taking) -> None:
+    def __init__(
+        self, suppression: Suppression, staged: StagedFiles, sighted: StagedSightings | None, taking: Taking
+    ) -> None:
         self.suppression = suppression
         self.staged = staged
+        self.sighted = sighted
         self._taking = taking
         self._stretches: dict[int, _Stretch] = {}
         self._open = contextlib.ExitStack()
         self._open.enter_context(staged)
+        if sighted is not None:
+            self._open.enter_context(sighted)
         self._open.enter_context(taking)
 
     def add(self, messages: Messages) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from headrace_consumers.dataset.seen.fingerprint_table import FingerprintTable
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits, to_digits
 from headrace_consumers.dataset.tally import Tally
 
-__all__ = ["CHUNK_BYTES", "CHUNK_RECORDS", "Judge", "Taken", "Taking", "chunk_records_of", "take"]
+__all__ = ["CHUNK_BYTES", "CHUNK_RECORDS", "CopiesSink", "Judge", "Taken", "Taking", "chunk_records_of"]
 
 CHUNK_RECORDS: Final = 10_000
 CHUNK_BYTES: Final = 16_000_000
@@ -50,19 +50,29 @@ Append: TypeAlias = Callable[[pa.Table], None]
 """Called on another thread, once at a time."""
 
 
+class CopiesSink(Protocol):
+    """Takes the copies of keys that the table or the batch holds, each partition's in offset order."""
+
+    def further(self, copies: Messages) -> Messages:
+        """Return those that it has not; called on the thread of the rest."""
+        ...
+
+    def append(self, further: Messages) -> None:
+        """Take in what `further` returned; called on another thread, once at a time."""
+        ...
+
+
 @dataclass(slots=True)
 class Taken:
     """What a batch comes to; its rows are staged.
 
     Attributes:
         unreadable: the dead letters.
-        copies: those of keys that the table or the batch holds, each partition's in offset order.
         tally: the counts; they balance.
         fingerprints: of the rows, by partition and by ingest date, days since 1970.
     """
 
     unreadable: list[tuple[Message, Unreadable]] = field(default_factory=list)
-    copies: Messages = field(default_factory=lambda: Messages.of([]))
     tally: Tally = field(default_factory=Tally)
     fingerprints: Mapping[int, Mapping[int, Fingerprints]] = field(default_factory=dict)
 
@@ -72,15 +82,6 @@ def chunk_records_of(max_batch_records: int) -> int:
     return max(1, min(CHUNK_RECORDS, max_batch_records // _CHUNKS))
 
 
-def take(
-    messages: Messages, judge: Judge, append: Append, source: Source, *, chunk_records: int = CHUNK_RECORDS
-) -> Taken:
-    """Stage the rows of a batch at once, and return all else that it comes to; see `Taking`."""
-    with Taking(judge, append, source, chunk_records=chunk_records) as taking:
-        taking.add(messages)
-        return taking.finish()
-
-
 class Taking:
     """Takes a batch as it comes; to be left as a context, then no thread is left.
 
@@ -88,16 +89,25 @@ class Taking:
         judge: see there.
         append: takes rows, in the order of the layout.
         source: the topic.
+        copies: takes the copies; None: they are only counted.
         chunk_records: read at once.
     """
 
-    def __init__(self, judge: Judge, append: Append, source: Source, *, chunk_records: int = CHUNK_RECORDS) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        append: Append,
+        source: Source,
+        *,
+        copies: CopiesSink | None = None,
+        chunk_records: int = CHUNK_RECORDS,
+    ) -> None:
         self._judge = judge
         self._chunk_records = chunk_records
         self._taken = Taken()
-        self._copies: list[Messages] = []
+        self._copies = copies
         self._passed = FingerprintTable()
-        self._groups = _RowGroups(append, source, chunk_records // _GROUP_SHARE)
+        self._groups = _RowGroups(append, copies, source, chunk_records // _GROUP_SHARE)
 
     def add(self, messages: Messages) -> None:
         """Judge messages, and begin to stage their rows.
@@ -117,7 +127,6 @@ class Taking:
         Raises:
             TableError: what `append` raised.
         """
-        self._taken.copies = Messages.together(self._copies)
         self._taken.fingerprints = self._groups.finish()
         return self._taken
 
@@ -125,13 +134,13 @@ class Taking:
         fingerprints = chunk.fingerprints
         selection = self._judge(chunk, self._passed.contains(fingerprints) & (fingerprints != 0))
         self._passed.add(selection.fingerprints)
-        self._copies.append(chunk.chosen(selection.duplicates))
         selection.kept, culprits = dated(selection.kept)
         if culprits:
             _to_dead_letters(selection, culprits, chunk)
         self._taken.unreadable += selection.unreadable
         self._taken.tally.add(selection.tally)
-        self._groups.add(selection.kept)
+        copies = None if self._copies is None else self._copies.further(chunk.chosen(selection.duplicates))
+        self._groups.add(selection.kept, copies)
 
     def __enter__(self) -> Self:
         return self
@@ -146,21 +155,24 @@ class Taking:
 class _RowGroups:
     """Gathers records to row groups, and has each written on a thread of its own while the next is gathered."""
 
-    def __init__(self, append: Append, source: Source, records: int) -> None:
+    def __init__(self, append: Append, copies: CopiesSink | None, source: Source, records: int) -> None:
         self._append = append
+        self._copies = copies
         self._records = records
         self._source = source
         self._pool = ThreadPoolExecutor(1, "headrace-rows")
         self._under_way: Future[None] | None = None
         self._waiting: list[pl.DataFrame] = []
+        self._waiting_copies: list[Messages] = []
         self._keys = _Keys()
 
-    def add(self, kept: pl.DataFrame) -> None:
-        """Take in records, KEPT_SCHEMA; what went wrong with those before is raised here."""
-        if not len(kept):
-            return
-        self._waiting.append(kept)
-        records = sum(map(len, self._waiting))
+    def add(self, kept: pl.DataFrame, copies: Messages | None) -> None:
+        """Take in records, KEPT_SCHEMA, and copies; what went wrong with those before is raised here."""
+        if len(kept):
+            self._waiting.append(kept)
+        if copies is not None and len(copies):
+            self._waiting_copies.append(copies)
+        records = max(sum(map(len, self._waiting)), sum(map(len, self._waiting_copies)))
         if records >= self._records or sum(frame.estimated_size() for frame in self._waiting) >= _GROUP_BYTES:
             self._begin()
 
@@ -172,19 +184,22 @@ class _RowGroups:
 
     def _begin(self) -> None:
         self._wait()  # at most one is under way and one is gathered, however slow the disk
-        if self._waiting:
-            group, self._waiting = pl.concat(self._waiting), []
-            self._under_way = self._pool.submit(self._write, group)
+        if self._waiting or self._waiting_copies:
+            self._under_way = self._pool.submit(self._write, self._waiting, self._waiting_copies)
+            self._waiting, self._waiting_copies = [], []
 
     def _wait(self) -> None:
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             under_way.result()
 
-    def _write(self, group: pl.DataFrame) -> None:
-        rows = to_rows(group, self._source.topic, self._source.topic_id)
-        self._append(rows)
-        self._keys.add(rows)
+    def _write(self, kept: Sequence[pl.DataFrame], copies: Sequence[Messages]) -> None:
+        if kept:
+            rows = to_rows(pl.concat(kept), self._source.topic, self._source.topic_id)
+            self._append(rows)
+            self._keys.add(rows)
+        if copies and self._copies is not None:
+            self._copies.append(Messages.together(copies))
 
     def close(self) -> None:
         """Leave no thread; what is not begun is not written."""

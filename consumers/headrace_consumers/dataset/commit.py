@@ -118,8 +118,8 @@ class Committer:
             landing.set_aside(taken.unreadable, taken.tally)
             targets = messages.next_offsets
             with landing.step(Step.SIGHTINGS):
-                if self._sightings is not None:
-                    self._sightings.add(taken.copies, targets)
+                if begun.sighted is not None:
+                    begun.sighted.commit(targets)
             version = landing.commit(begun.staged, taken.tally, targets, starts, begun.suppression)
         self._warn_of_rejections(taken.tally)
         with landing.step(Step.SEEN_SET):
@@ -159,7 +159,9 @@ class Committer:
             return select(chunk, is_new, self._decoder, self._filter, suppression, strays=strays)
 
         staged = self._landing.staging()
-        return Begun(suppression, staged, Taking(judge, staged.append, self._source, chunk_records=self._chunk_records))
+        sighted = None if self._sightings is None else self._sightings.staging()
+        taking = Taking(judge, staged.append, self._source, copies=sighted, chunk_records=self._chunk_records)
+        return Begun(suppression, staged, sighted, taking)
 
     def _warn_of_rejections(self, tally: Tally) -> None:
         for alarm in self._watch.note(tally) if self._watch is not None else ():

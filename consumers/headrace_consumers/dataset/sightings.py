@@ -13,6 +13,7 @@ import pyarrow as pa
 from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.place import LAST_MS, PLACE_FIELDS, to_arrow, with_place
 from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.seen.fingerprints import KEY_LENGTH
 from headrace_schemas.topics import REQUEST_HEADER
 
 __all__ = ["SIGHTINGS", "SIGHTING_SCHEMA", "sighting_rows"]
@@ -42,11 +43,10 @@ def sighting_rows(copies: Messages, topic: str, topic_id: str) -> pa.Table:
         topic: its name.
         topic_id: its id.
     """
-    hashes = pl.Series([_hash_or_none(value) for value in copies.header(REQUEST_HEADER)], dtype=pl.Binary)
     frame = pl.DataFrame(
         {
-            "dedup_key": pl.Series(copies.keys, dtype=pl.Binary).cast(pl.String),
-            "request_hash": hashes.bin.encode("hex"),
+            "dedup_key": _texts(copies.key_characters.tobytes()),
+            "request_hash": _in_hex(copies.header(REQUEST_HEADER)),
             "partition": pl.Series(copies.partitions, dtype=pl.Int32),
             "offset": copies.offsets,
             "append_time_ms": np.clip(copies.append_times_ms, 0, LAST_MS),  # a copy is not judged, so not refused
@@ -56,5 +56,16 @@ def sighting_rows(copies: Messages, topic: str, topic_id: str) -> pa.Table:
     return to_arrow(rows, SIGHTING_SCHEMA)
 
 
-def _hash_or_none(value: bytes | None) -> bytes | None:
-    return value if value is not None and len(value) == _HASH_BYTES else None
+def _in_hex(hashes: list[bytes | None]) -> pl.Series:
+    """Return hashes as hex digits, null for what is none."""
+    if all(value is not None and len(value) == _HASH_BYTES for value in hashes):
+        return _texts(b"".join(hashes).hex().encode())  # type: ignore[arg-type]  # there is no None among them
+    known = [value if value is not None and len(value) == _HASH_BYTES else None for value in hashes]
+    return pl.Series(known, dtype=pl.Binary).bin.encode("hex")
+
+
+def _texts(joined: bytes) -> pl.Series:
+    """Return texts of KEY_LENGTH characters, which stand behind one another."""
+    number = len(joined) // KEY_LENGTH
+    ends = np.arange(number + 1, dtype=np.int64) * KEY_LENGTH
+    return pl.Series(pa.Array.from_buffers(pa.large_string(), number, [None, pa.py_buffer(ends), pa.py_buffer(joined)]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.config import load
 from headrace_consumers.dataset import chunks
-from headrace_consumers.dataset.chunks import chunk_records_of, take
+from headrace_consumers.dataset.chunks import Taking, chunk_records_of
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.judging.filter import Filter
 from headrace_consumers.dataset.judging.select import select
@@ -30,20 +30,39 @@ def judge(chunk, is_known, in_table=frozenset()):
     return select(chunk, is_new & ~is_known, DECODER, FILTER)
 
 
+class Copies:
+    """Takes copies."""
+
+    def __init__(self):
+        self.found = []
+
+    def further(self, copies):
+        return copies
+
+    def append(self, further):
+        self.found += further
+
+
+def take(messages, judge, append, *, chunk_records, copies=None):
+    with Taking(judge, append, SOURCE, copies=copies, chunk_records=chunk_records) as taking:
+        taking.add(Messages.of(messages))
+        return taking.finish()
+
+
 def taken(messages, chunk_records, in_table=frozenset()):
-    """What the batch comes to, and the tables that it appended."""
-    tables = []
+    """What the batch comes to, the tables that it appended, and the copies."""
+    tables, copies = [], Copies()
     result = take(
-        Messages.of(messages),
+        messages,
         lambda chunk, is_known: judge(chunk, is_known, in_table),
         tables.append,
-        SOURCE,
         chunk_records=chunk_records,
+        copies=copies,
     )
-    return result, tables
+    return result, tables, copies.found
 
 
-def as_values(result, tables):
+def as_values(result, tables, copies):
     """All of it, with nothing that may depend on the chunks."""
     rows = Counter(tuple(sorted(row.items())) for table in tables for row in table.to_pylist())
     places = Counter((message.partition, message.offset, why.reason) for message, why in result.unreadable)
@@ -52,11 +71,10 @@ def as_values(result, tables):
         for partition, of_partition in result.fingerprints.items()
         for day, found in of_partition.items()
     }
-    copies = result.copies
     return (
         rows,
         places,
-        [*zip(copies.partitions.tolist(), copies.offsets.tolist(), strict=True)],
+        [(message.partition, message.offset) for message in copies],
         result.tally,
         fingerprints,
     )
@@ -102,9 +120,9 @@ def test_a_batch_comes_to_the_same_whatever_its_chunks(drawn, chunk_records):
 
 def test_a_copy_whose_first_passing_one_stands_in_a_chunk_before_is_a_copy():
     messages = [message_of(interaction("a", success=False), 0), *(message_of(interaction("a"), n) for n in range(1, 7))]
-    result, tables = taken(messages, 2)
+    _, tables, copies = taken(messages, 2)
     assert [row["offset"] for table in tables for row in table.to_pylist()] == [1]
-    assert result.copies.offsets.tolist() == [2, 3, 4, 5, 6]
+    assert [message.offset for message in copies] == [2, 3, 4, 5, 6]
 
 
 def test_chunks_are_even_and_bounded_by_bytes(monkeypatch):
@@ -116,7 +134,7 @@ def test_chunks_are_even_and_bounded_by_bytes(monkeypatch):
         sizes.append(len(chunk))
         return judge(chunk, is_known)
 
-    take(Messages.of(messages), counting, lambda _: None, SOURCE, chunk_records=7)
+    take(messages, counting, lambda _: None, chunk_records=7)
     assert sizes[:2] == [1, 2]
     assert sum(sizes) == 10
     assert max(sizes) == 5
@@ -128,10 +146,10 @@ def test_a_full_batch_is_five_chunks_and_a_chunk_not_too_large():
 
 def test_rows_wait_until_they_are_worth_a_row_group(monkeypatch):
     messages = [message_of(interaction(n, success=n % 4 == 0), n) for n in range(21)]
-    _, tables = taken(messages, 7)
+    _, tables, _ = taken(messages, 7)
     assert [table["offset"].to_pylist() for table in tables] == [[0, 4, 8, 12], [16, 20]]
     monkeypatch.setattr(chunks, "_GROUP_BYTES", 1)
-    _, tables = taken(messages, 7)
+    _, tables, _ = taken(messages, 7)
     assert [table["offset"].to_pylist() for table in tables] == [[0, 4], [8, 12], [16, 20]]
 
 
@@ -146,7 +164,7 @@ def test_what_goes_wrong_on_the_other_thread_is_raised_here(at):
 
     messages = [message_of(interaction(n), n) for n in range(10)]
     with pytest.raises(TableError, match="full"):
-        take(Messages.of(messages), judge, append, SOURCE, chunk_records=2)
+        take(messages, judge, append, chunk_records=2)
     assert len(appended) == at
 
 
@@ -162,9 +180,9 @@ def test_what_goes_wrong_on_this_thread_ends_the_other(at):
 
     messages = [message_of(interaction(n), n) for n in range(10)]
     with pytest.raises(KeyboardInterrupt):
-        take(Messages.of(messages), failing, lambda _: None, SOURCE, chunk_records=2)
+        take(messages, failing, lambda _: None, chunk_records=2)
 
 
 def test_an_empty_batch_comes_to_nothing():
-    result, tables = taken([], 10)
-    assert (result.unreadable, list(result.copies), result.fingerprints, tables) == ([], [], {}, [])
+    result, tables, copies = taken([], 10)
+    assert (result.unreadable, copies, result.fingerprints, tables) == ([], [], {}, [])

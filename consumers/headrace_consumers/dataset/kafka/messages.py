@@ -31,6 +31,7 @@ NO_PLACE: Final = -1
 
 _PARTITION, _OFFSET, _TIME, _BODY, _VALUE_AT, _VALUE_BYTES, _KEY_AT, _KEY_BYTES, _FINGERPRINT, _HASH = range(10)
 _COLUMNS: Final = 10
+_WORD: Final = 8
 
 
 class Messages(Sequence[Message]):
@@ -167,6 +168,16 @@ class Messages(Sequence[Message]):
         return list(self._texts(_KEY_AT, _KEY_BYTES))
 
     @property
+    def key_characters(self) -> npt.NDArray[np.uint8]:
+        """Shape (n, KEY_LENGTH), of keys that are all so long, copied."""
+        found = np.empty((len(self), KEY_LENGTH // _WORD), "<u8")
+        steps = np.arange(0, KEY_LENGTH, _WORD)
+        for first, last, body in self.stretches():
+            words = np.ndarray(len(body) - _WORD + 1, "<u8", body, strides=1)  # the 8 bytes from each place on
+            found[first:last] = words[self.numbers[first:last, _KEY_AT, None] + steps]
+        return found.view(np.uint8)
+
+    @property
     def next_offsets(self) -> dict[int, int]:
         """Partition -> one more than the last offset; each partition's messages are in offset order."""
         return {int(run.partitions[-1]): int(run.offsets[-1]) + 1 for run in self.runs()}
@@ -176,6 +187,9 @@ class Messages(Sequence[Message]):
         found: list[bytes | None] = []
         for source in self._sources:
             headers = source.headers if isinstance(source, Message) else source.headers()
+            if headers is not None and len(headers) == 1 and headers[0][0] == name:  # as nearly all have it
+                found.append(headers[0][1])
+                continue
             last = None
             for named, value in headers or ():
                 if named == name:
