@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from headrace_consumers.cli.judging import JudgeOptions, judge_of
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, figures, print_json, print_lines
 from headrace_consumers.cli.versions_place import Root
@@ -36,6 +37,25 @@ def cut(
         int | None,
         typer.Option(min=1, show_default=False, help="Draw so many, by difficulty and category; else all stay."),
     ] = None,
+    judge_lm: Annotated[
+        str | None,
+        typer.Option("--judge-lm", metavar="MODEL", show_default=False, help="Let this LM judge outputs, as a gate."),
+    ] = None,
+    judge_api_base: Annotated[
+        str | None, typer.Option("--judge-api-base", metavar="URL", show_default=False, help="Where it is served.")
+    ] = None,
+    judge_program: Annotated[
+        str | None,
+        typer.Option(
+            "--judge-program", metavar="MODULE:OBJECT", show_default=False, help="Your DSPy program as the judge."
+        ),
+    ] = None,
+    judge_criteria: Annotated[
+        str, typer.Option("--judge-criteria", metavar="TEXT", show_default=False, help="What is good, for the judge.")
+    ] = "",
+    judge_most: Annotated[
+        int, typer.Option("--judge-most", min=1, metavar="N", help="So many that nobody has scored are judged.")
+    ] = 200,
     strict: Annotated[bool, typer.Option("--strict", help="Make nothing where a gate is not passed.")] = False,
     root: Root = None,
     config_path: ConfigPath = None,
@@ -51,15 +71,22 @@ def cut(
     from headrace_consumers.dataset.steps import hook_from_environment
     from headrace_consumers.versions.cut import Asked
     from headrace_consumers.versions.cut import cut as make
+    from headrace_consumers.versions.gates import GATES, with_judge
     from headrace_consumers.versions.publishing import CutStep
+    from headrace_consumers.versions.sources.asking import asked_quietly
 
     config = in_root(load(config_path), root)
-    with opened_tables(config) as tables, shown_progress() as progress:
+    with opened_tables(config) as tables, shown_progress() as progress, asked_quietly():
+        gates = GATES
+        if judge_lm is not None or judge_program is not None:
+            asked = JudgeOptions(judge_lm, judge_api_base, judge_program, judge_criteria, judge_most)
+            gates = with_judge(judge_of(config, signature, asked, progress))
         done = make(
             config,
             Asked(signature, environment, fields, most, is_strict=strict),
             tables,
             now=lambda: dt.datetime.now(dt.UTC),
+            gates=gates,
             hook=hook_from_environment(steps=tuple(CutStep)),
             progress=progress,
         )

@@ -128,7 +128,13 @@ def _examples(config: "Config", signature: str) -> Iterator[tuple[Mapping[str, A
 
 
 def asker_of(
-    default: "Callable[[], Any]", program: str | None, lm: str | None, api_base: str | None, max_calls: int | None
+    default: "Callable[[], Any]",
+    program: str | None,
+    lm: str | None,
+    api_base: str | None,
+    max_calls: int | None = None,
+    *,
+    options: str = "--",
 ) -> "Asker":
     """Return the program that is asked, with its LM.
 
@@ -138,14 +144,15 @@ def asker_of(
         lm: the LM's name.
         api_base: where it is served.
         max_calls: how often it may be called.
+        options: how the command line's options for it begin.
 
     Raises:
         UsageError: the program cannot be imported or called, or no LM is configured.
     """
     from headrace_consumers.versions.sources.asking import Asker, open_lm, open_program
 
-    made = default() if program is None else open_program(program)
-    return Asker(made, open_lm(lm, api_base), max_calls=max_calls)
+    made = default() if program is None else open_program(program, options)
+    return Asker(made, open_lm(lm, api_base, options), max_calls=max_calls, options=options)
 
 
 @contextmanager

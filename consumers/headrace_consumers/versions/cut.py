@@ -213,7 +213,9 @@ def _metadata(config: Config, asked: Asked, found: Assembled, now: dt.datetime) 
         "times_seen": int(telemetry["times_seen"].sum()),
         "mean_quality": quality,
         "difficulty_bounds": found.recipe.difficulty_bounds,
-        "gates": [{**verdict.for_manifest(), "what": verdict.what} for verdict in found.verdicts],
+        "gates": [
+            {**verdict.for_manifest(), "what": verdict.what, "details": verdict.details} for verdict in found.verdicts
+        ],
         "targets": {name: getattr(config.optimization, f"{name}_target") for name in ("telemetry", "git", "synthetic")},
     }
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from headrace_consumers.versions.card import trust_line
+from headrace_consumers.versions.gates.judge import NAME as JUDGE
 from headrace_consumers.versions.plots import bars, histogram, stacked
 from headrace_consumers.versions.report_style import STYLE
 from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SPLITS
@@ -48,6 +49,7 @@ def report(folder: Path) -> str:
     parts = [
         _head(metadata, manifest, title),
         _gates(metadata, manifest),
+        _calibration(metadata),
         _offenders(aside),
         _composition(metadata, manifest),
         _distributions(rows),
@@ -95,6 +97,22 @@ def _gates(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     ]
     head = ("gate", "verdict", "found", "asked for", "set aside", "in words")
     return f"<h2>Gates</h2>{_table(head, rows)}"
+
+
+def _calibration(metadata: Mapping[str, Any]) -> str:
+    """Return how the LM that judged compares with people, where one did."""
+    told: dict[str, Any] = next(
+        (each.get("details", {}) for each in metadata.get("gates", []) if each["gate"] == JUDGE), {}
+    )
+    bins = told.get("calibration", {}).get("bins")
+    if not bins:
+        return ""
+    rows = [
+        (f"{start:.1f} to {end:.1f}", f"{pairs:,}", f"{judge:.2f}", f"{people:.2f}")
+        for start, end, pairs, judge, people in bins
+    ]
+    table = _table(("the judge said", "examples", "its mean", "people's mean"), rows)
+    return f"<h2>The judge against people</h2><p>{escape(told['judge'])}</p>{table}"
 
 
 def _offenders(aside: Sequence[Mapping[str, Any]]) -> str:

@@ -53,6 +53,9 @@ class GateThresholds(Section):
         None, description="package.module:Class, the signature whose types all examples must have; null: not checked."
     )
     min_quality: Share = Field(0.5, description="Examples of a lower quality are set aside.")
+    min_judged_quality: Share = Field(
+        0.5, description="Where an LM judges (dataset cut --judge-lm), examples that it finds worse are set aside."
+    )
     max_likeness: Share = Field(
         0.9, description="Examples whose inputs are more alike to another's are set aside, 0 to 1; 1: none."
     )
@@ -71,6 +74,7 @@ class GateChanges(Section):
     min_categories: int | None = Field(None, ge=1)
     signature_class: OwnCallable | None = None
     min_quality: Share | None = None
+    min_judged_quality: Share | None = None
     max_likeness: Share | None = None
     personal_data_kinds: tuple[RedactionKind, ...] | None = None
 

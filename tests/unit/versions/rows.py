@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 
 from headrace.config import Config, load
 from headrace_consumers.versions.cut import Asked, Done, cut
+from headrace_consumers.versions.gates import GATES, Gate
 from headrace_consumers.versions.tables import Table, Tables
 from headrace_schemas import canonical, keys
 from tests.support.interactions import interaction
@@ -99,10 +100,16 @@ def config_of(folder: Path, **sections: Any) -> Config:
     return load(None, {"versions": versions, **sections}, {})
 
 
-def cut_of(folder: Path, tables: Tables | Sequence[dict[str, Any]], config: Config | None = None, **asked: Any) -> Done:
+def cut_of(
+    folder: Path,
+    tables: Tables | Sequence[dict[str, Any]],
+    config: Config | None = None,
+    gates: tuple[Gate, ...] = GATES,
+    **asked: Any,
+) -> Done:
     """Cut a version into a folder."""
     found = tables if isinstance(tables, Tables) else Tables(table(tables))
-    return cut(config or config_of(folder), Asked(SIGNATURE, **asked), found, now=lambda: NOW)
+    return cut(config or config_of(folder), Asked(SIGNATURE, **asked), found, now=lambda: NOW, gates=gates)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

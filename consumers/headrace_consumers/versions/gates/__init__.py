@@ -17,7 +17,7 @@ from headrace_consumers.versions.gates.schema import SCHEMA
 from headrace_consumers.versions.gates.size import MINIMUM_SIZE
 from headrace_consumers.versions.gates.stratification import CATEGORIES, STRATIFICATION
 
-__all__ = ["GATES", "Context", "Gate", "Verdict", "no_offenders"]
+__all__ = ["GATES", "Context", "Gate", "Verdict", "no_offenders", "with_judge"]
 
 GATES: Final[tuple[Gate, ...]] = (
     SCHEMA,
@@ -31,3 +31,9 @@ GATES: Final[tuple[Gate, ...]] = (
     LEAKAGE,
 )
 """In the order in which they judge; what offends one is not shown to the next."""
+
+
+def with_judge(judge: Gate) -> tuple[Gate, ...]:
+    """Return the gates with an LM's, behind that of personal data and before that of quality."""
+    place = GATES.index(QUALITY)
+    return (*GATES[:place], judge, *GATES[place:])

@@ -52,6 +52,7 @@ class Asker:
         program: a dspy.Module, its class, or a function; called with those of a question's parts that it takes.
         lm: a dspy.LM, or None: the one that the program or dspy.settings has.
         max_calls: no question is asked after so many calls of the LM; None: no limit.
+        options: how the command line's options for it begin.
 
     Attributes:
         calls: of the LM so far.
@@ -60,25 +61,26 @@ class Asker:
         UsageError: the program cannot be called, or there is no LM.
     """
 
-    def __init__(self, program: Any, lm: Any, *, max_calls: int | None = None) -> None:
+    def __init__(self, program: Any, lm: Any, *, max_calls: int | None = None, options: str = "--") -> None:
         import dspy
 
         if isinstance(program, type):
             program = program()
         elif isinstance(program, dspy.Signature):
-            raise UsageError("--program: found a signature's instance; name its class, a module or a function")
+            raise UsageError(f"{options}program: found a signature's instance; name its class, a module or a function")
         if not callable(program):
-            raise UsageError(f"--program: found {type(program).__name__}, expected something that can be called")
+            raise UsageError(f"{options}program: found {type(program).__name__}, expected something that can be called")
         self._program = program
         self._takes = _parameters(program)
         self._lm = lm
         self._max_calls = max_calls
+        self._options = options
         self._failures = 0
         self.calls = 0
         if lm is None and not _has_lm(program):
             raise UsageError(
-                "--lm: no LM is configured; give --lm MODEL, e.g. openai/gpt-4o-mini, or call dspy.configure(lm=...) "
-                "where the program is defined"
+                f"{options}lm: no LM is configured; give {options}lm MODEL, e.g. openai/gpt-4o-mini, "
+                "or call dspy.configure(lm=...) where the program is defined"
             )
 
     @property
@@ -121,7 +123,7 @@ class Asker:
 
     def _failure(self, error: Exception) -> Exception:
         kinds = {each.__name__ for each in type(error).__mro__}
-        named = f"--lm {self.model}" if self.model else "--program"
+        named = f"{self._options}lm {self.model}" if self.model else f"{self._options}program"
         if kinds & _HARMLESS:
             reason, said = "refused", _one_line(error)
         elif _UNREADABLE & kinds:
@@ -140,7 +142,7 @@ class Asker:
         return QuestionError(reason, said)
 
 
-def open_lm(model: str | None, api_base: str | None) -> Any:
+def open_lm(model: str | None, api_base: str | None, options: str = "--") -> Any:
     """Return a dspy.LM; None without a model's name. Keys are where DSPy looks for them, e.g. OPENAI_API_KEY.
 
     Its answers are not taken from DSPy's cache: who asks again wants others.
@@ -152,15 +154,15 @@ def open_lm(model: str | None, api_base: str | None) -> Any:
 
     if model is None:
         if api_base is not None:
-            raise UsageError("--api-base: needs --lm MODEL")
+            raise UsageError(f"{options}api-base: needs {options}lm MODEL")
         return None
     try:
         return dspy.LM(model, cache=False, **({} if api_base is None else {"api_base": api_base}))
     except Exception as error:
-        raise UsageError(f"--lm {model}: {_one_line(error)}") from error
+        raise UsageError(f"{options}lm {model}: {_one_line(error)}") from error
 
 
-def open_program(path: str) -> Any:
+def open_program(path: str, options: str = "--") -> Any:
     """Return what ``package.module:object`` names; a signature's class becomes a dspy.ChainOfThought.
 
     Raises:
@@ -168,7 +170,7 @@ def open_program(path: str) -> Any:
     """
     import dspy
 
-    found = load_object("--program", path)
+    found = load_object(f"{options}program", path)
     is_signature = isinstance(found, type) and issubclass(found, dspy.Signature)
     return dspy.ChainOfThought(found) if is_signature else found
 
