@@ -40,6 +40,7 @@ ZERO_WHEN_WELL = {
     "Forgotten producers",
     "Lag in records",
     "Lag in seconds",
+    "Records that wait in these services",
 }
 """Panels whose figures may all be 0; in every other one something is to be seen."""
 ENOUGH = (
@@ -106,9 +107,13 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
         metrics.start()
         for what in ports:
             running.callback(_end, _consume(what, metrics.path, folder))
+        logging = _log(folder)
+        running.callback(_kill, logging)
+        assert logging.stdout is not None
         prometheus = start_prometheus(
             prometheus_tools,
             targets={
+                "logging-service": [f"127.0.0.1:{logging.stdout.readline().decode().strip()}"],
                 "headrace-metrics": [f"127.0.0.1:{metrics.port}"],
                 **{f"headrace-{what}": [f"127.0.0.1:{port}"] for what, port in ports.items()},
             },
@@ -149,6 +154,14 @@ def _serve(config: Path, folder: Path) -> subprocess.Popen[bytes]:
     environ = {**_environ(), "DSPY_CACHEDIR": str(folder / "cache")}
     with (folder / "service.log").open("wb") as log:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environ)
+
+
+def _log(folder: Path) -> subprocess.Popen[bytes]:
+    telemetry = {"enabled": True, "sampling_rate_pct": 100, "log_file_path": str(folder / "log.jsonl")}
+    (folder / "logging.json").write_text(json.dumps({"telemetry": telemetry, "spool": {"path": str(folder / "own")}}))
+    command = [sys.executable, "-m", "tests.e2e.logging_service", str(folder / "logging.json")]
+    with (folder / "logging.log").open("wb") as log:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=_environ())
 
 
 def _environ() -> dict[str, str]:

@@ -4,7 +4,7 @@
     scope, units   PromQL over metrics of the catalogue, cut down to what is chosen; and Grafana's units
     traffic        calls and failures of each module, signature and version; latency; quality
     cost           cost and tokens, estimated from the sample
-    pipeline       is all well: readers, the consumers; services, the producers and their loss ledger
+    pipeline       is all well: readers, the consumers; services and own_registries, the producers
     dataset        does it grow, and what is kept out of it
     grafana        a value -> the JSON, by Grafana's own types (visualization: a panel); render: all -> files
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from headrace.config import Config
+from headrace_consumers.dashboards.own_registries import own_registries
 from headrace_consumers.dashboards.panel import Column, Dashboard, Limit, Panel, Query, Row, Show
 from headrace_consumers.dashboards.readers import commits, consumers, unreadable
 from headrace_consumers.dashboards.scope import POINT
@@ -41,6 +42,7 @@ def pipeline(config: Config) -> Dashboard:
             Row("Consumers", tuple(consumers(alerts))),
             Row("Records that cannot be read", tuple(unreadable(alerts))),
             Row("Producers and their loss ledger", tuple(producers(alerts))),
+            Row("Services that Prometheus scrapes themselves", tuple(own_registries())),
             Row("Commits to the tables", tuple(commits())),
             Row("The metrics consumer's own limits", tuple(_limits())),
         ),
