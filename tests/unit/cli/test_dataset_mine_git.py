@@ -1,6 +1,7 @@
 """Commits become examples: bounded, without secrets, resumable, and whatever the LM does is told in a line."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -128,6 +129,7 @@ def test_the_target_is_that_of_the_configuration(mine, config_file):
 def test_how_far_it_came_and_why_commits_gave_nothing_is_shown(mine, made):
     made.commit("wip", {"a.py": "1\n"})
     made.commit("Describe how orders are refused", {"notes.md": "1\n"})
+    made.commit("Add a module under an old name", {os.fsdecode(b"\xe4.py"): "1\n"})
     made.commit("Rename a field in all the modules", {f"m{n}.py": "1\n" for n in range(21)})
 
     def some(asked):
@@ -140,11 +142,12 @@ def test_how_far_it_came_and_why_commits_gave_nothing_is_shown(mine, made):
     assert ended.code == 0
     shown = " ".join(ended.out.split())
     assert "examples 3 of 100: no commits are left" in shown
-    assert "commits looked at 9 0 of them done before" in shown
+    assert "commits looked at 10 0 of them done before" in shown
     for reason in (
         "work in progress 1",
         "no source file 1",
         "too many files 1",
+        "no readable diff 1",
         "no example proposed 1",
         "unreadable 2",
     ):

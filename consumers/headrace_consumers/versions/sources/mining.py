@@ -170,13 +170,16 @@ class Mining:
             return "no source file"
         if len(paths) > MOST_FILES:
             return "too many files"
+        diff = self.repository.diff(commit.id, paths, self.max_diff_bytes)
+        if not diff.strip():
+            return "no readable diff"  # a path that is no UTF-8
         hide = self._hide(mined.redactions)
         return {
             "task": self.maker.target.described(),
             "subject": hide(commit.subject),
             "body": hide(commit.body[:_LONGEST_BODY]),
             "paths": [hide(path) for path in paths],
-            "diff": hide(self.repository.diff(commit.id, paths, self.max_diff_bytes)),
+            "diff": hide(diff),
             "most_examples": _MOST_EXAMPLES,
         }
 
