@@ -58,7 +58,10 @@ fi
 
 for role in producer dataset metrics rollout operator; do secret "$role.password"; done
 secret web.token
+# What the pages admit may be several lines, while one takes another's place; Prometheus sends one.
+[[ -e prometheus.token ]] || { tail -n 1 web.token >"$work/sent" && place "$work/sent" prometheus.token; }
 secret prometheus.password
+secret grafana.password
 if [[ ! -e prometheus-web.yml || prometheus.password -nt prometheus-web.yml ]]; then
   if command -v htpasswd >/dev/null; then
     hash=$(htpasswd -niBC 10 headrace <prometheus.password | cut -d: -f2 | head -n 1)

@@ -39,7 +39,8 @@ class Secured:
             "kafka": {**kafka, **sections.pop("kafka", {})},
             "spool": {"path": f"{place}-spool"},
             "dataset": {"path": str(self.folder / "table"), "state_path": f"{place}-state", "commit_interval_s": 0.3},
-            "telemetry": {"log_file_path": f"{place}-log.jsonl", "enabled": True, "sampling_rate_pct": 100},
+            "telemetry": {"log_file_path": f"{place}-log.jsonl", "enabled": True, "sampling_rate_pct": 100}
+            | {"environment": "production"},
         }
         path = place.with_suffix(".json")
         path.write_text(json.dumps({**values, **sections}))

@@ -48,7 +48,8 @@ def samples(text: str) -> Samples:
 class MetricsConsumer:
     """One member; the port stays the same over restarts, as a target's does."""
 
-    def __init__(self, folder: Path, values: Mapping[str, Any], name: str = "member") -> None:
+    def __init__(self, folder: Path, values: Mapping[str, Any], name: str = "member", *, scheme: str = "http") -> None:
+        self._scheme = scheme.encode()
         self.path = folder / f"{name}.json"
         self.path.write_text(json.dumps(values))
         self.log = folder / f"{name}.log"
@@ -106,7 +107,7 @@ class MetricsConsumer:
     def _listening(self, begins: int) -> int | None:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
-        found = re.search(rb"http://127\.0\.0\.1:(\d+)/metrics", self.log.read_bytes()[begins:])
+        found = re.search(self._scheme + rb"://127\.0\.0\.1:(\d+)/metrics", self.log.read_bytes()[begins:])
         return int(found[1]) if found else None
 
 

@@ -14,6 +14,7 @@ from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.records.decode import Decoded, FastavroDecoder
 from headrace_consumers.doctor.traffic import Sample
+from headrace_consumers.kafka_clients import NO_GROUP, lacking
 from headrace_consumers.topics import TopicError
 from headrace_schemas import Registry
 
@@ -67,8 +68,8 @@ def read_newest(config: Config, topic: str, most: int) -> Newest:
                 messages.append(Message.from_kafka(message))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes are named so
                 unread.discard(message.partition())
-            else:
-                raise TopicError(f"topic {topic}: cannot be read: {error.str()}; check its access rights")
+            elif error.name() not in NO_GROUP:
+                raise TopicError(f"topic {topic}: cannot be read: {error.str()}{lacking(error)}")
     except KafkaException as error:
         raise TopicError(f"topic {topic}: cannot be read: {error.args[0].str()}; check its access rights") from error
     finally:

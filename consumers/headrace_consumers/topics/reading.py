@@ -76,8 +76,10 @@ class TopicReader:
                     continue
                 deadline = time.monotonic() + self._timeout_s
                 if (error := message.error()) is not None:
+                    if error.name() in NO_GROUP:
+                        continue
                     if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes are named so
-                        raise TopicError(f"topic {self.topic}: cannot be read: {error.str()}; check its access rights")
+                        raise TopicError(f"topic {self.topic}: cannot be read: {error.str()}{lacking(error)}")
                     unread.discard(message.partition())
                     continue
                 end = bounds[message.partition()][1]

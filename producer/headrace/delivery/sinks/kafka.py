@@ -227,12 +227,13 @@ class KafkaSink:
     def _on_error(self, error: Any) -> None:
         self._has_failed_for_good |= error.fatal()
         self._is_down |= error.name() == "_ALL_BROKERS_DOWN"
+        lacks_right = error.name().endswith("_AUTHORIZATION_FAILED")  # to a topic, or, with none at all, to the cluster
         self._complaints.warn(
-            error.name(),
+            "right" if lacks_right else error.name(),
             "Kafka: %s (%s)%s; calls go on, records wait on disk or are counted as dropped",
             error.str(),
             error.name(),
-            _NO_RIGHT if error.name().endswith("_AUTHORIZATION_FAILED") else "",
+            _NO_RIGHT if lacks_right else "",
         )
 
 

@@ -1,0 +1,164 @@
+"""compose/secure: the secured stack comes up, lets its roles work, and nobody else in.
+
+`make test-compose` runs it, as compose/ itself; Grafana is left out.
+"""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from confluent_kafka import Producer
+
+from headrace_schemas import interaction_codec
+from tests.compose.test_stack import COMPOSE, Stack, needs_docker
+from tests.support.interactions import interaction
+from tests.support.kafka_secure import make_secrets
+from tests.support.waiting import wait_until
+
+EXAMPLES = 50
+SECURE = COMPOSE / "secure"
+SECRETS = SECURE / "secrets"
+
+
+class SecureStack(Stack):
+    """The two files together, under a name of their own."""
+
+    def run(self, *arguments: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
+        command = ["docker", "compose", "--project-name", "headrace-secure-test"]
+        command += ["--file", str(COMPOSE / "compose.yaml"), "--file", str(SECURE / "compose.yaml")]
+        return subprocess.run(
+            [*command, *arguments], env=self._environ, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def up(self) -> None:
+        services = yaml.safe_load(self.run("config").stdout)["services"]
+        wanted = [name for name in services if name != "grafana"]
+        self.compose("up", "--build", "--detach", "--wait", *wanted, timeout_s=900)
+
+    def ask(self, name: str, path: str, password: str = "") -> tuple[int, str]:
+        """Ask Prometheus or Alertmanager."""
+        context = ssl.create_default_context(cafile=str(SECRETS / "ca.pem"))
+        request = urllib.request.Request(f"https://localhost:{self.ports[name]}{path}")
+        if password:
+            request.add_header("Authorization", f"Basic {b64encode(f'headrace:{password}'.encode()).decode()}")
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def send(self, password: str) -> list[str]:
+        """Write records as the producers' user; return the errors."""
+        producer = Producer(
+            {
+                "bootstrap.servers": f"localhost:{self.ports['KAFKA']}",
+                "security.protocol": "SASL_SSL",
+                "ssl.ca.location": str(SECRETS / "ca.pem"),
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": "headrace-producer",
+                "sasl.password": password,
+                "partitioner": "murmur2_random",
+                "message.timeout.ms": 15_000,
+                "log_level": 0,
+            }
+        )
+        errors: list[str] = []
+        for question in range(EXAMPLES):
+            record = interaction(question, timestamp_ms=time.time_ns() // 1_000_000)
+            producer.produce(
+                "headrace.interactions.v1",
+                interaction_codec().encode(record),
+                record["dedup_key"].encode(),
+                on_delivery=lambda error, _: errors.append(error.name()) if error else None,
+            )
+        producer.flush(60)
+        return errors
+
+
+def secret(name: str) -> str:
+    return (SECRETS / name).read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[SecureStack]:
+    is_ours = not SECRETS.exists()
+    make_secrets(SECRETS)
+    stack = SecureStack()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.compose("down", "--volumes", "--timeout", "20")
+        if is_ours:
+            shutil.rmtree(SECRETS)
+
+
+@needs_docker
+@pytest.mark.timeout(3600)
+def test_roles_work_and_nobody_else_gets_in(stack: SecureStack) -> None:
+    assert set(stack.send("not the password")) == {"_MSG_TIMED_OUT"}
+    assert stack.send(secret("producer.password")) == []
+    wait_until(lambda: stack.rows() == EXAMPLES, "the rows", 240)
+
+    for name in ("PROMETHEUS", "ALERTMANAGER"):
+        assert stack.ask(name, "/-/ready")[0] == 401
+        assert stack.ask(name, "/-/ready", "not the password")[0] == 401
+        assert stack.ask(name, "/-/ready", secret("prometheus.password"))[0] == 200
+
+    def jobs_up() -> set[str]:
+        body = stack.ask("PROMETHEUS", "/api/v1/query?query=up==1", secret("prometheus.password"))[1]
+        return {each["metric"]["job"] for each in json.loads(body)["data"]["result"]}
+
+    wait_until(lambda: jobs_up() == {"headrace-metrics", "headrace-dataset", "headrace-feedback"}, "all scrapes", 240)
+    check = "exec", "--no-TTY", "dataset", "headrace"
+    refused = stack.run(*check, "topics", "create")
+    assert refused.returncode == 0, refused.stderr  # there is nothing to create
+    refused = stack.run(*check, "sampling", "list")
+    assert refused.returncode == 1
+    assert "headrace acls check" in refused.stderr
+
+    said = stack.run("logs").stdout
+    for path in SECRETS.iterdir():
+        if path.suffix in {".password", ".token"}:
+            assert path.read_text().strip() not in said, path.name
+
+
+def test_secrets_are_files_and_stand_in_no_environment() -> None:
+    secured = yaml.load((SECURE / "compose.yaml").read_text(), _Tolerant)  # a SafeLoader
+    assert all(each == {"file": f"./secure/secrets/{name}"} for name, each in secured["secrets"].items())
+    for name, service in secured["services"].items():
+        for key, value in (service.get("environment") or {}).items():
+            if "PASSWORD" in key or "SECRET" in key:
+                assert "/run/secrets/" in value, f"{name}: {key}"
+    used = {each for service in secured["services"].values() for each in service.get("secrets", ())}
+    assert used == secured["secrets"].keys()
+    # The authority's own key gets into no container.
+    assert "ca.key" not in used
+
+
+class _Tolerant(yaml.SafeLoader):
+    """Reads compose's own tags as what they stand on."""
+
+
+_Tolerant.add_constructor("!override", lambda loader, node: loader.construct_mapping(node))
+
+
+def test_no_secret_is_committed() -> None:
+    root = COMPOSE.parent
+    assert "/compose/secure/secrets/" in (root / ".gitignore").read_text().splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files", "compose/secure"], cwd=root, capture_output=True, text=True, check=False, timeout=30
+    ).stdout.split()
+    assert not [each for each in listed if Path(each).suffix in {".key", ".pem", ".password", ".token"}]
+    assert os.access(SECURE / "make-secrets.sh", os.X_OK)
