@@ -92,7 +92,7 @@ def show_parts(job: dict[str, Any]) -> None:
         raise SystemExit(errors)
     print("microseconds of processor time a record, on a batch of 50,000; *: only what is new to the table")
     for name, microseconds in json.loads(output.splitlines()[-1]):
-        print(f"{name:36}{microseconds:8.2f}")
+        print(f"{name:46}{microseconds:8.2f}")
 
 
 def main() -> None:
