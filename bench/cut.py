@@ -2,12 +2,14 @@
 
 A Delta table of so many rows of one signature is made first (inputs and outputs of some 700 bytes, every third key seen
 again, feedback on one row in twenty), in files as the consumer writes them; that is not measured. Then a fresh process
-cuts a version of it, and another one replays it. Memory is what the process had at most: "own" (anonymous, the rest is
-files mapped into memory, which the system takes back when it needs it) and all of it.
+cuts a version of it, another one does so without looking for near-duplicates, and a third one replays that. Memory is
+what the process had at most: "own" (anonymous; the rest is files mapped into memory, which the system takes back when
+it needs it) and all of it.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from headrace.config import load
+from headrace.redaction import Redactor
 from headrace_consumers.dataset.delta.rows import ROW_SCHEMA
 from headrace_consumers.dataset.feedback.rows import FEEDBACK_SCHEMA
 from headrace_consumers.dataset.sightings import SIGHTING_SCHEMA
@@ -32,12 +36,18 @@ CHUNK = 100_000
 PARTITIONS = 8
 SENTENCES = 4_000
 APPEND_MS = 1_790_000_000_000
+WAYS = (
+    ("cut", "cut", {}),
+    ("cut, no near-duplicates", "cut", {"HEADRACE_VERSIONS__GATES__DEFAULT__MAX_LIKENESS": "1"}),
+    ("replay", "replay", {}),
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=lambda text: int(float(text)), default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where the table is made and kept; else a temporary folder")
+    parser.add_argument("--make-only", action="store_true", help="make the table and measure nothing")
     chosen = parser.parse_args()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="bench-cut-"))
     try:
@@ -45,13 +55,15 @@ def main() -> None:
             began = time.perf_counter()
             make(folder, chosen.rows)
             print(f"made a table of {chosen.rows:,} rows in {time.perf_counter() - began:.0f} s (not measured)")
-        for command in ("cut", "replay"):
-            measured = in_fresh_process(folder, command)
+        for name, command, settings in () if chosen.make_only else WAYS:
+            measured = in_fresh_process(folder, command, settings)
             print(
-                f"{command:<7} {measured['examples']:,} examples: {measured['wall_s']:.1f} s "
+                f"{name:<25} {measured['examples']:,} examples: {measured['wall_s']:.1f} s "
                 f"({measured['cpu_s']:.1f} s of processor), {measured['own_mb']:,.0f} MB own memory at most, "
                 f"{measured['all_mb']:,.0f} MB with mapped files"
             )
+        if chosen.make_only:
+            return
         size = sum(path.stat().st_size for path in (folder / "training_data" / SIGNATURE / "v1").iterdir())
         print(f"the version: {size / 1e6:,.0f} MB")
     finally:
@@ -63,6 +75,7 @@ def make(folder: Path, rows: int) -> None:
     """Make the three tables and a configuration."""
     folder.mkdir(exist_ok=True)
     chance = np.random.default_rng(1)
+    redacted_by = Redactor(load(None, {}, {}).redaction.kinds).version  # as the gate here would
     words = [f"{word:x}" for word in chance.integers(16, 2**24, 3_000)]
     sentences = [" ".join(words[at] for at in chance.integers(0, len(words), 16)) for _ in range(SENTENCES)]
     for first in range(0, rows, CHUNK):
@@ -86,7 +99,8 @@ def make(folder: Path, rows: int) -> None:
             "lm_calls": chance.integers(1, 4, size),
             "attributes": [f'{{"category":"c{number % 7}"}}' for number in numbers],
             "timestamp_ms": np.array(numbers, dtype=np.int64) + APPEND_MS,
-            "quality": chance.random(size),
+            "quality": 0.7 + 0.3 * chance.random(size),
+            "redaction_version": [redacted_by] * size,
             **_places(np.array(numbers), "interactions"),
         }
         write_deltalake(str(folder / "table"), _table(columns, ROW_SCHEMA, EXAMPLE, size), mode="append")
@@ -142,12 +156,15 @@ def _table(columns: dict[str, object], schema: pa.Schema, example: dict[str, obj
 _NOTHING = {pa.bool_(): False, pa.int64(): 0, pa.float64(): 0.0}
 
 
-def in_fresh_process(folder: Path, command: str) -> dict[str, float]:
+def in_fresh_process(folder: Path, command: str, settings: dict[str, str]) -> dict[str, float]:
     """Run a command of the CLI, and return what it took."""
     arguments = ["dataset", command, "-s", SIGNATURE, "--json", "--config", str(folder / "headrace.json")]
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "headrace_consumers.cli", *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "headrace_consumers.cli", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **settings},
     )
     watch = MemoryWatch(process.pid)
     watch.start()
