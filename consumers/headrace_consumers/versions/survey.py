@@ -69,7 +69,7 @@ def survey(
 
 
 def chosen_fields(found: list[Fields], wanted: str | None) -> Fields | None:
-    """Return the version that is cut: the wanted one, else that of the newest call; None: there is none.
+    """Return the version that is cut: the wanted one, else that of the newest call; None: there is no row.
 
     Args:
         found: see `survey`.
@@ -78,7 +78,7 @@ def chosen_fields(found: list[Fields], wanted: str | None) -> Fields | None:
     Raises:
         UsageError: the wanted one is not there, or is several.
     """
-    if wanted is None:
+    if wanted is None or not found:
         return found[0] if found else None
     fitting = [fields for fields in found if fields.fields_hash.startswith(wanted)]
     if len(fitting) == 1:
