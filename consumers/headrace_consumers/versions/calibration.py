@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-__all__ = ["FEWEST", "Calibration", "Pair", "calibrated"]
+__all__ = ["FEWEST", "LEAST_CORRELATION", "Calibration", "Pair", "calibrated"]
 
 FEWEST: Final = 20
 """With fewer scores of people a curve would be chance."""
+
+LEAST_CORRELATION: Final = 0.3
+"""A judge that agrees less with people in what is better than what is not to be gone by."""
 
 _FOLDS: Final = 5
 _BINS: Final = 5
@@ -42,6 +45,11 @@ class Calibration:
     calibrated_error: float | None
     bins: tuple[tuple[float, float, int, float, float], ...]
     curve: _Curve | None
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether there are enough scores of people to tell, and the judge does not agree with them."""
+        return self.curve is not None and (self.correlation is None or self.correlation < LEAST_CORRELATION)
 
     def of(self, score: float) -> float:
         """Return what a raw score is worth."""

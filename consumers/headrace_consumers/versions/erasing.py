@@ -4,8 +4,8 @@
 
 Rows are known by their provenance: the subject's pseudonym, and the hash of the request id. The manifest keeps the hash
 of the one before it and the erasure's id, so that a run that was killed, or comes again, tells all that was removed.
-Edits by hand of what goes are dropped, too: they hold its outputs. Files that are not known here (a gates' report)
-may quote examples and are left out.
+Edits by hand of what goes are dropped, too: they hold its outputs. Card and report are made anew; files that are not
+known here may quote examples and are left out.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from headrace_consumers.versions.card import CARD, card
 from headrace_consumers.versions.disk import FOLDER_MODE, fsync_folder, write_file
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.exchange import exchange
+from headrace_consumers.versions.report import REPORT, report
 from headrace_consumers.versions.rewriting import id_of, rewrite
 from headrace_consumers.versions.shelf import changed_files, locked
 from headrace_schemas import canonical
@@ -237,6 +238,7 @@ def _replace(found: VersionFound, whose: Whose, erasure_id: str, at: str, hook: 
     metadata = json.loads((new / METADATA).read_bytes())
     write_file(new / CARD, card(metadata, manifest).encode())  # type: ignore[arg-type]  # it has what is looked at
     write_file(new / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+    write_file(new / REPORT, report(new).encode("utf-8", "replace"))
     fsync_folder(new)
     hook("after:version-rewrite")
     exchange(new, version.path, folder / f"{_OLD}{version.name}")

@@ -41,7 +41,8 @@ def report(folder: Path) -> str:
     """
     metadata = json.loads((folder / METADATA).read_bytes())
     manifest = json.loads((folder / MANIFEST).read_bytes())
-    aside = [json.loads(line) for line in (folder / "set_aside.jsonl").read_bytes().splitlines()]
+    set_aside = folder / "set_aside.jsonl"
+    aside = [json.loads(line) for line in set_aside.read_bytes().splitlines()] if set_aside.exists() else []
     rows = pl.concat(
         [pl.scan_parquet(folder / f"{split}.parquet", glob=False) for split in SPLITS], how="vertical_relaxed"
     )

@@ -142,8 +142,10 @@ def test_edits_of_what_goes_are_dropped_and_others_stay(tmp_path):
 def test_a_file_that_is_not_known_is_left_out_for_it_may_quote_examples(tmp_path):
     folder = write(tmp_path, ["ann", "bob"])
     (folder / "report.html").write_text("question 0")
+    (folder / "notes.txt").write_text("question 0")
     erased(tmp_path)
-    assert not (folder / "report.html").exists()
+    assert "question 0" not in (folder / "report.html").read_text()
+    assert not (folder / "notes.txt").exists()
 
 
 def test_a_changed_file_stops_it_before_anything_is_written(tmp_path):

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from headrace_consumers.versions.erasing import Whose, erase
 from headrace_consumers.versions.plots import bars, histogram, stacked
 from headrace_consumers.versions.report import REPORT, report
 from tests.unit.versions.gates.test_in_a_cut import with_offenders
-from tests.unit.versions.rows import config_of, cut_of, row
+from tests.unit.versions.rows import config_of, cut_of, lines, row
 
 
 class Page(HTMLParser):
@@ -43,6 +44,18 @@ def test_the_cut_writes_it_and_it_can_be_made_anew(tmp_path):
     text = (done.path / REPORT).read_text()
     assert text == report(done.path)
     assert "report.html" not in json.loads((done.path / "manifest.json").read_text())["files"]
+
+
+def test_an_erasure_makes_it_anew_without_those_who_went(tmp_path):
+    rows = [row(n, request_id=f"r-{n}") for n in range(30)]
+    done = cut_of(tmp_path, rows)
+    gone = lines(done.path / "train.jsonl")[0]
+    told = {line["example_id"]: line for line in lines(done.path / "provenance.jsonl")}[gone["example_id"]]
+    whose = Whose(frozenset(), frozenset({told["metadata"]["request_id_hash"]}), frozenset({gone["key"]}))
+    erase(tmp_path, whose, erasure_id="e-1", at="2026-11-27T12:00:00Z")
+    page = (done.path / REPORT).read_text()
+    assert "29 examples" in page
+    assert page == report(done.path)
 
 
 def test_verdicts_offenders_and_figures_are_told(tmp_path):

@@ -56,6 +56,10 @@ def judge_gate(
             pairs += [] if score is None else [(score, quality)]
             progress("judging what people scored", len(pairs))
         calibration = calibrated(pairs)
+        details = {"judge": name, "calibration": calibration.as_dict()}
+        if calibration.is_refuted:
+            what = f"{name} does not agree with people; no other example was judged: {_said(calibration)}"
+            return Verdict(NAME, least, None, is_passed=False, what=what, details=details)
         found, scores = [], []
         for number, (example_id, inputs, outputs) in enumerate(
             others.select("example_id", "inputs", "outputs").iter_rows(), 1
@@ -70,7 +74,6 @@ def judge_gate(
         mean = sum(scores) / len(scores) if scores else None
         what = f"{len(found):,} of {len(scores):,} judged below {least:g} by {name}; {_said(calibration)}"
         offenders = pl.DataFrame(found, schema=OFFENDERS, orient="row")
-        details = {"judge": name, "calibration": calibration.as_dict()}
         return Verdict(NAME, least, mean, is_passed=not found, what=what, offenders=offenders, details=details)
 
     return Gate(NAME, "examples", judge)

@@ -38,6 +38,22 @@ def test_what_the_judge_finds_bad_is_set_aside_as_it_is_worth():
     assert (verdict.threshold, verdict.is_passed) == (0.3, False)
 
 
+@pytest.mark.parametrize("says", [lambda n: 1 - n / 100, lambda _: 0.1])
+def test_a_judge_that_does_not_agree_with_people_is_not_gone_by(says):
+    asked = []
+
+    def judging(inputs, _):
+        asked.append(inputs)
+        return says(json.loads(inputs)["n"])
+
+    scored = [example(1000 + n, {"n": n}, label="judged", quality=n / 100) for n in range(40)]
+    verdict = judged(judge_gate(judging, name="a judge", most=200), *examples(60), *scored)
+    assert verdict.offenders.is_empty()
+    assert not verdict.is_passed
+    assert "a judge does not agree with people" in verdict.what
+    assert len(asked) == 40
+
+
 def test_without_scores_of_people_it_says_so():
     verdict = judged(judge_gate(by_number, name="a judge", most=200), *examples(60))
     assert "not calibrated: nobody has scored an example" in verdict.what
