@@ -11,6 +11,7 @@ __all__ = [
     "LASTING",
     "SHARE",
     "at_most",
+    "computed",
     "figure",
     "grown",
     "listed",
@@ -91,6 +92,19 @@ def figure(series: str, labels: Sequence[str], show: str) -> str:
     selector, values = _selector(labels)
     asked = f"query (printf `{series}{{{selector}}}` {values})"
     return f"{{{{ range {asked} }}}}{{{{ with .Value }}}}{show}{{{{ else }}}}0{{{{ end }}}}{{{{ end }}}}"
+
+
+def computed(expression: str, labels: Sequence[str], show: str) -> str:
+    """Return a template of an expression's one value.
+
+    Args:
+        expression: PromQL with ``%s`` for a selector of the alert's labels.
+        labels: those that the alert and the series have.
+        show: a template of the value, ``.``.
+    """
+    selector, values = _selector(labels)
+    asked = f"query (printf `{expression % selector}` {values})"
+    return f"{{{{ range {asked} }}}}{{{{ with .Value }}}}{show}{{{{ end }}}}{{{{ end }}}}"
 
 
 def listed(expression: str, labels: Sequence[str], show: str) -> str:

@@ -1,7 +1,8 @@
 """Success rate, p99 latency and p99 cost of each module and signature: the document's thresholds.
 
 A p99 is above a bound of the histogram exactly when more than 1% of the calls are: so they are counted, and the
-quantile, which is interpolated between two bounds, only tells people how bad it is.
+quantile, which is interpolated between two bounds, only tells people how bad it is. It is asked for by the text of an
+alert that fires: for all modules at each evaluation it would take Prometheus longer than all other rules together.
 """
 
 from typing import Final
@@ -9,7 +10,17 @@ from typing import Final
 from headrace.config.alerts import Alerts
 from headrace.config.consumers import QualityThresholds
 from headrace_consumers.metrics.alerts.counted import MODULE, recorded
-from headrace_consumers.metrics.alerts.promql import at_most, figure, grown, listed, named, number, percent, total
+from headrace_consumers.metrics.alerts.promql import (
+    at_most,
+    computed,
+    figure,
+    grown,
+    listed,
+    named,
+    number,
+    percent,
+    total,
+)
 from headrace_consumers.metrics.alerts.rule import Alert, Group, Recording, duration, spoken
 from headrace_schemas.latency import BOUNDS_S
 
@@ -101,16 +112,17 @@ def _latency(thresholds: QualityThresholds, alerts: Alerts) -> Alert:
     return Alert(
         name="HeadraceLatencyHigh",
         expression=(
-            f"{number(_MS)} * {_p99(_LATENCY, window_s)}\n"
-            f"and {slow} > {_BEYOND_P99} * {calls}\n"
-            f"and {calls} >= {alerts.min_calls}\n"
-            f"and {slow} >= {alerts.min_bad_calls}"
+            f"{slow} / {calls} > {_BEYOND_P99}\nand {calls} >= {alerts.min_calls}\nand {slow} >= {alerts.min_bad_calls}"
         ),
         for_s=alerts.for_s,
         severity="warning",
         headline=f"DSPy module p99 latency > {number(most_ms / _MS)}s",
         subject=SUBJECT,
-        current=f'{{{{ if ge $value {longest_ms:.1f} }}}}over {{{{ end }}}}{{{{ printf "%.0f" $value }}}}ms',
+        current=computed(
+            f"{number(_MS)} * {_p99(_LATENCY, window_s)}",
+            MODULE,
+            f'{{{{ if ge . {longest_ms:.1f} }}}}over {{{{ end }}}}{{{{ printf "%.0f" . }}}}ms',
+        ),
         threshold=f"{number(most_ms)}ms",
         action="Optimize prompt, reduce context",
         context=(
@@ -130,8 +142,7 @@ def _cost(thresholds: QualityThresholds, alerts: Alerts) -> Alert:
     return Alert(
         name="HeadraceCostHigh",
         expression=(
-            f"{_p99(_COST, window_s)}\n"
-            f"and {dear} > {_BEYOND_P99}\n"
+            f"{dear} > {_BEYOND_P99}\n"
             f"and {sampled} >= {alerts.min_calls}\n"
             f"and {dear} * {sampled} >= {alerts.min_bad_calls}"
         ),
@@ -139,7 +150,7 @@ def _cost(thresholds: QualityThresholds, alerts: Alerts) -> Alert:
         severity="warning",
         headline=f"DSPy module p99 cost > ${number(most_usd)}",
         subject=SUBJECT,
-        current='${{ printf "%.4f" $value }}',
+        current=computed(_p99(_COST, window_s), MODULE, '${{ printf "%.4f" . }}'),
         threshold=f"${number(most_usd)}",
         action="Look for a dearer model, longer prompts or retries, consider rollback",
         context=(
@@ -158,5 +169,6 @@ def _increase(histogram: str, part: str, window_s: int, matching: str = "") -> s
 
 
 def _p99(histogram: str, window_s: int) -> str:
-    buckets = total(f"increase({named(histogram)}_bucket[{duration(window_s)}])", (*MODULE, "le"))
+    """Return the p99 of a module, whose selector `computed` fills in."""
+    buckets = total(f"increase({named(histogram)}_bucket{{%s}}[{duration(window_s)}])", ("le",))
     return f"histogram_quantile(0.99, {buckets})"
