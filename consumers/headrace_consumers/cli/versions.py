@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace_consumers.cli import versions_diff
+from headrace_consumers.cli import versions_diff, versions_export
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines, shares
 from headrace_consumers.cli.versions_place import (
@@ -145,6 +145,7 @@ def delete(
 
 
 app.command("diff", epilog=versions_diff.EXAMPLE)(versions_diff.diff)
+app.command("export", epilog=versions_export.EXAMPLE)(versions_export.export)
 
 
 def _number(version: str) -> int:

@@ -104,3 +104,33 @@ def test_bad_arguments_are_one_line(command, arguments, told):
 def test_a_near_name_is_offered(command):
     assert "did you mean my.triage?" in command("versions", "diff", "-s", "my.triag", "1", "2").error
     assert "did you mean my.triage?" in command("versions", "rollback", "-s", "my.triag").error
+
+
+@pytest.mark.usefixtures("root")
+def test_export_writes_a_folder(command, tmp_path):
+    said = command("versions", "export", "-s", "my.triage", "v2", "--format", "hf", "--to", "out")
+    assert said.out.splitlines()[0] == "out/data/train.parquet: 2 examples"
+    assert (tmp_path / "out" / "README.md").read_text().startswith("---\nconfigs:")
+    told = command("versions", "export", "-s", "my.triage", "--format", "openai-chat", "--to", "chat", "--json").json
+    assert told["examples"] == {"train.jsonl": 3, "val.jsonl": 0, "test.jsonl": 1}
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--format", "csv", "--to", "training_data"], "training_data: is there already"),
+        (["--format", "xml", "--to", "o"], "'xml' is not one of"),
+        (["--format", "csv", "--to", "o", "--signature-class", "a:B"], "only openai-chat has a use for it"),
+        (
+            ["--format", "openai-chat", "--to", "o", "--signature-class", "json:dumps"],
+            "expected a dspy.Signature class",
+        ),
+        (["--format", "openai-chat", "--to", "o", "--signature-class", "none:X"], "cannot be imported"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_line(command, tmp_path, arguments, told):
+    ended = command("versions", "export", "-s", "my.triage", *arguments)
+    assert ended.code in (1, 2)
+    assert told in ended.error
+    assert not (tmp_path / "o").exists()
