@@ -48,7 +48,7 @@ class Columns:
     @property
     def as_json(self) -> list[str]:
         """The columns that hold JSON texts."""
-        return [name for name in self._kinds if self._kind(name) is None]
+        return [name for name, kinds in self._kinds.items() if kinds and self._kind(name) is None]
 
     def schema(self) -> pa.Schema:
         """Return the columns' types."""

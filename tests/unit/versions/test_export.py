@@ -63,7 +63,7 @@ def test_hugging_face_finds_typed_columns_and_the_splits_that_have_rows(version,
     assert card.startswith("---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n")
     assert "split: validation" in card
     assert "split: test" not in card
-    assert "Columns that hold JSON texts: a" in card
+    assert "Columns that hold JSON texts: a." in card
 
 
 def test_conversations_without_a_class_are_plain_json(version, tmp_path):
