@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from headrace.config import Config
+from headrace_schemas import keys
 from tests.support.openai_server import chat, serving
+from tests.support.version_folders import example_line, write_version
 from tests.support.waiting import wait_until
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
@@ -54,6 +56,9 @@ class Service:
             timeout=240,
             check=False,
         )
+
+    def add_version(self, splits, signature, fields_hash):
+        write_version(self._folder / "training_data", splits, signature=signature, fields_hash=fields_hash)
 
     def start(self, *command):
         return subprocess.Popen(
@@ -189,6 +194,15 @@ def test_own_tests(service):
     assert ended.returncode == 0, ended.stdout
     assert "4 passed" in ended.stdout
     assert service.lines() == []
+
+
+def test_optimize(service):
+    right = "It is on its way."
+    lines = [example_line({"question": f"where {n}"}, {"answer": right}, label="corrected") for n in range(8)]
+    fields = keys.fields_hash([("input", "question", "str"), ("output", "answer", "str")])
+    service.add_version({"train": lines[:6], "test": lines[6:]}, "support.respond.predict", fields)
+    ended = service.run(sys.executable, "optimize.py")
+    assert (ended.returncode, ended.stdout) == (0, "6 100.0\n"), ended.stderr
 
 
 def test_metrics(service):
