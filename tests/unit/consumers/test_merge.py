@@ -1,6 +1,8 @@
 """Several files as one: every row, in order, in memory for one row group."""
 
+import datetime as dt
 import itertools
+import random
 
 import polars as pl
 import pyarrow as pa
@@ -9,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_consumers.dataset.delta.files import StagedFiles
+from headrace_consumers.dataset.delta.local_store import LocalStore
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
 from headrace_consumers.dataset.upkeep import merge as merging
 from headrace_consumers.dataset.upkeep.merge import Merge
@@ -113,6 +117,26 @@ def test_row_groups_of_large_records_are_small(folder, monkeypatch):
     distinct = pa.Table.from_pylist([{**row, "input": f"{row['offset']:0100}"} for row in rows], SCHEMA)
     _, _, target = merged(folder, written(folder, distinct))
     assert pq.ParquetFile(target).metadata.num_row_groups > 4
+
+
+def test_what_is_held_while_files_are_read_side_by_side_is_their_pages(folder):
+    store, text = LocalStore(folder), random.Random(1)
+    payload = pa.array([f"{text.getrandbits(2_400):0600x}" for _ in range(4_000)])
+    rows = rows_of(*(("a", 0) for _ in range(4_000)))
+    rows = rows.set_column(rows.schema.get_field_index("input"), SCHEMA.field("input"), payload)
+    rows = rows.append_column("ingest_date", pa.array([dt.date(2026, 1, 1)] * 4_000))
+    files = []
+    for first in range(0, 30, 5):
+        with StagedFiles(store, INTERACTIONS) as staged:
+            for offset in range(first, first + 5):
+                offsets = pa.array(range(offset, offset + 30 * 4_000, 30))
+                staged.append(rows.set_column(rows.schema.get_field_index("offset"), SCHEMA.field("offset"), offsets))
+            files += staged.publish()
+    before = pa.total_allocated_bytes()
+    merge = Merge([store.source(file.path) for file in files], SCHEMA, folder / "side.parquet", INTERACTIONS)
+    held = [pa.total_allocated_bytes() - before for _ in merge.steps()]
+    assert merge.rows == 120_000
+    assert max(held) < 120_000 * 600 / 3
 
 
 def test_a_column_that_an_older_file_lacks_is_null(folder):

@@ -35,7 +35,9 @@ def consumer_options(config: Config) -> dict[str, Any]:
     """Return librdkafka's options for the consumer; the user's own win, but for those that the protocol rests on."""
     options: dict[str, Any] = {
         "fetch.queue.backoff.ms": 20,  # at the default of 1 s a backlog is read in bursts
-        "queued.max.messages.kbytes": 65_536,
+        # Memory holds two to four times as much. What is read during a commit need not fit: it comes in faster than it
+        # is worked off.
+        "queued.max.messages.kbytes": 16_384,
         **QUIET,
         **client_options(config.kafka),
         **config.kafka.consumer_options,

@@ -27,7 +27,10 @@ GROUP_BYTES: Final = 32_000_000
 """A row group has at most about this much, uncompressed; records of a megabyte make small ones."""
 
 MOST_RUNS: Final = 32
-"""Side by side: each takes some megabytes."""
+"""Side by side: each takes a page of each column, 2 MB at records of 1 kB."""
+
+_STEP_BYTES: Final = 8_000_000
+"""A row group is gathered in steps of about this much, which take some times as much, and only while they last."""
 
 _BUFFER_BYTES: Final = 65_536
 _LEAST_FILES: Final = 2
@@ -84,14 +87,17 @@ class Merge:
                 files.append(file)
                 runs += found
             self.taken = len(files)
-            chunk_rows = _rows_of_a_group(files)
-            ahead = max(1, chunk_rows // max(len(runs), 1))
+            group_rows, step_rows = _rows_within(files, GROUP_BYTES), _rows_within(files, _STEP_BYTES)
+            ahead = max(1, step_rows // max(len(runs), 1))
             readers = [_Reader(run, self._schema, ahead) for run in runs]
             order = _order(runs, self._layout.order)
             yield
             writer = stack.enter_context(pq.ParquetWriter(self._target, self._schema, **self._layout.writer_options))
-            for begin in range(0, len(order), chunk_rows):
-                group = _gather(readers, order[begin : begin + chunk_rows])
+            for begin in range(0, len(order), group_rows):
+                sources = order[begin : begin + group_rows]
+                group = pa.concat_tables(
+                    _gather(readers, sources[first : first + step_rows]) for first in range(0, len(sources), step_rows)
+                )
                 if self._is_kept is not None:
                     group = group.filter(self._is_kept(group))
                 if not group.num_rows:
@@ -99,6 +105,7 @@ class Merge:
                 writer.write_table(group, row_group_size=group.num_rows)
                 self.rows += group.num_rows
                 self.bounds = widened(self.bounds, group, self._layout)
+                del group  # or it would be held while the next one is gathered
                 yield
 
 
@@ -181,9 +188,9 @@ def _is_sorted(keys: pl.DataFrame, order: tuple[str, ...]) -> bool:
     return keys.equals(keys.sort(order))
 
 
-def _rows_of_a_group(files: Sequence[pq.ParquetFile]) -> int:
+def _rows_within(files: Sequence[pq.ParquetFile], size_bytes: int) -> int:
     size = sum(
         file.metadata.row_group(i).total_byte_size for file in files for i in range(file.metadata.num_row_groups)
     )
     rows = sum(file.metadata.num_rows for file in files)
-    return max(1, min(ROW_GROUP_ROWS, int(GROUP_BYTES * rows / max(size, 1))))
+    return max(1, min(ROW_GROUP_ROWS, int(size_bytes * rows / max(size, 1))))

@@ -130,6 +130,8 @@ class Works:
         finally:
             if not (landed or handle.is_in_doubt):
                 self._store.discard(name)
+            # It keeps what was freed for a work like this one, which comes in minutes; batches take memory elsewhere.
+            pa.default_memory_pool().release_unused()
         self.done.files_merged += len(group)
         self.done.files_written += 1
         log.info("files merged", date=date, files=len(group), rows=merge.rows, mb=round(merged.size_bytes / 1e6, 1))
