@@ -147,10 +147,13 @@ def asker_of(
         options: how the command line's options for it begin.
 
     Raises:
+        DSPyMissingError: dspy is not installed.
         UsageError: the program cannot be imported or called, or no LM is configured.
     """
+    from headrace.errors import require_dspy
     from headrace_consumers.versions.sources.asking import Asker, open_lm, open_program
 
+    require_dspy()
     made = default() if program is None else open_program(program, options)
     return Asker(made, open_lm(lm, api_base, options), max_calls=max_calls, options=options)
 

@@ -20,7 +20,7 @@ from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation,
 
 from headrace.capture.annotations import type_name
 from headrace.capture.values import to_json
-from headrace.errors import UsageError
+from headrace.errors import UsageError, require_dspy
 
 __all__ = ["ExampleError", "Target", "TargetField", "inferred", "load_object", "target_of"]
 
@@ -139,8 +139,10 @@ def target_of(name: str | None, found: Any) -> Target:
         found: a dspy.Signature's class, or something with one predictor.
 
     Raises:
+        DSPyMissingError: dspy is not installed.
         UsageError: it is none, has several predictors, or no name of its own and none was given.
     """
+    require_dspy()
     import dspy
 
     signature: Any = found
