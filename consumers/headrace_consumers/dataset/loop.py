@@ -128,8 +128,7 @@ class Loop:
                     self._commit()
                     self._tell(at_once=True)
                 self._relieve()
-                if self._upkeep is not None:
-                    self._upkeep.turn(has_role=MAINTAINER in self._owned)
+                self._keep_up()
                 self._on_progress(self.tally)
                 if idle_exit_s is not None and self._is_idle(idle_exit_s):
                     break
@@ -138,6 +137,12 @@ class Loop:
             self._owned.drop(list(self._owned))  # or leaving the group would try the same batch again
             self._batches.forget()
         self._on_progress(self.tally)
+
+    def _keep_up(self) -> None:
+        if self._upkeep is not None:
+            began = self._clock()
+            self._upkeep.turn(has_role=MAINTAINER in self._owned)
+            self._last_event_at += self._clock() - began  # what came meanwhile was not polled: that is no idleness
 
     def _poll(self, wait_s: float) -> None:
         messages = self._consumer.consume(self._pace.records, wait_s)

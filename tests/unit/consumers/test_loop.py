@@ -134,7 +134,7 @@ class Committing(BatchCommitter):
 class Ground:
     """A loop in a world of its own; `each_turn` is called after each turn with the number of turns."""
 
-    def __init__(self, *, failures=0, partitions=(0,), table=None, give_up_after_s=100.0, max_records=10):
+    def __init__(self, *, failures=0, partitions=(0,), table=None, give_up_after_s=100.0, max_records=10, upkeep=None):
         self.now = 0.0
         self.client = Client(partitions)
         self.committing = Committing(failures)
@@ -159,6 +159,7 @@ class Ground:
             clock=lambda: self.now,
             on_progress=self._turned,
             on_status=self.statuses.append,
+            upkeep=upkeep,
         )
 
     def look(self):
@@ -167,9 +168,9 @@ class Ground:
     def look_now(self):
         raise SourceError("it has other partitions")
 
-    def run(self, turns, each_turn=lambda _: None):
+    def run(self, turns, each_turn=lambda _: None, *, idle_exit_s=None):
         self._last, self.each_turn = turns, each_turn
-        self.loop.run(self.stop)
+        self.loop.run(self.stop, idle_exit_s)
 
     def _turned(self, _tally):
         self.turns += 1
@@ -195,6 +196,17 @@ def test_where_commits_are_slow_a_batch_waits_for_longer():
     turns_before = []
     ground.run(20, lambda turns: turns_before.append(turns) if not ground.committing.batches else None)
     assert len(turns_before) in {10, 11}
+
+
+def test_maintenance_that_takes_long_is_no_idleness():
+    def merge(*, has_role):
+        assert has_role
+        ground.now += 60
+
+    ground = Ground(upkeep=SimpleNamespace(turn=merge))
+    ground.run(20, lambda turns: ground.client.coming.append(Record(0)) if turns == 1 else None, idle_exit_s=3)
+    assert ground.committing.batches == [([0], {0: None})]
+    assert ground.turns < 20  # and when nothing comes any more it ends
 
 
 def test_a_store_that_is_away_is_tried_again_less_and_less_often_and_nothing_is_dropped():
