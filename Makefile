@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-compose unit matrix chaos fuzz check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-rules bench-cut reference clean
+.PHONY: help demo test test-compose unit matrix chaos fuzz simulate check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-rules bench-cut reference clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -29,6 +29,9 @@ chaos: .venv/ready ## producers, brokers and consumers stopped and killed, hundr
 
 fuzz: .venv/ready ## 1,000,000 mutated records through the commit path; HEADRACE_TEST_FUZZ_RECORDS=N for others
 	@HEADRACE_TEST_FUZZ_RECORDS=$${HEADRACE_TEST_FUZZ_RECORDS:-1000000} $(BIN)/pytest tests/unit/consumers/test_fuzz.py $(ARGS)
+
+simulate: .venv-bench-dataset/ready ## 8,000 rollouts of good and bad candidates, decided; docs/rollout.md
+	@.venv-bench-dataset/bin/python -m bench.rollout_simulation --plot docs/rollout.svg $(ARGS)
 
 check: .venv/ready ## format, lint, types
 	@$(BIN)/ruff format --check .

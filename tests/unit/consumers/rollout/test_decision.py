@@ -1,0 +1,85 @@
+"""What follows from a rollout's figures."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_consumers.rollout.decision import Seen, Verdict, decide
+from headrace_consumers.rollout.plan import Plan, Stage
+from headrace_consumers.rollout.proportions import Arm, Pair
+from headrace_consumers.rollout.ratios import Mean
+
+_PLAN = Plan(stages=(Stage(0.10, 1_000, 3_600, 0.05), Stage(0.50, 1_000, 3_600, 0.02)), max_s=86_400)
+
+
+def _seen(candidate: int, failed: int, baseline: int, baseline_failed: int, *, slow: int = 0) -> Seen:
+    return Seen(
+        failures=Pair(Arm(candidate, failed), Arm(baseline, baseline_failed)),
+        slow=Pair(Arm(candidate, slow), Arm(baseline, 0)),
+        latency=None,
+        cost=None,
+        elapsed_s=7_200,
+    )
+
+
+_GOOD = _seen(10_000, 500, 90_000, 4_500)
+
+
+def test_an_equal_candidate_goes_up_when_that_is_proven() -> None:
+    decision = decide(_PLAN, [_GOOD])
+    assert decision.verdict is Verdict.PROMOTE
+    assert decision.reason == "at most 5.0% more calls fail"
+
+
+def test_it_waits_for_calls_time_and_proof() -> None:
+    few = decide(_PLAN, [_seen(500, 25, 4_500, 225)])
+    assert (few.verdict, few.reason) == (Verdict.HOLD, "500 of 1,000 calls, 7,200 of 3,600 s")
+    early = decide(_PLAN, [replace(_GOOD, elapsed_s=60)])
+    assert (early.verdict, early.reason) == (Verdict.HOLD, "10,000 of 1,000 calls, 60 of 3,600 s")
+    unproven = decide(_PLAN, [_seen(1_200, 60, 10_800, 540), _seen(1_100, 75, 1_100, 55)])
+    assert unproven.verdict is Verdict.HOLD
+    assert "not proven that at most 2.0% more" in unproven.reason
+
+
+def test_more_failures_end_it_at_once() -> None:
+    decision = decide(_PLAN, [replace(_seen(300, 60, 2_700, 135), elapsed_s=60)])
+    assert decision.verdict is Verdict.ROLLBACK
+    assert decision.reason == "fails more often: candidate 60 of 300, baseline 135 of 2,700"
+
+
+def test_more_slow_calls_end_it_at_once() -> None:
+    decision = decide(_PLAN, [_seen(1_000, 50, 9_000, 450, slow=60)])
+    assert (decision.verdict, decision.reason.partition(":")[0]) == (Verdict.ROLLBACK, "slow more often")
+
+
+def test_means_beyond_their_ratio_end_it() -> None:
+    slower = replace(_GOOD, latency=(Mean(1_000, 2.0, 0.5), Mean(9_000, 1.0, 0.5)))
+    assert decide(_PLAN, [slower]).reason == "slower: a mean of 2 s, the baseline's is 1 s"
+    dearer = replace(_GOOD, cost=(Mean(1_000, 0.02, 1e-5), Mean(9_000, 0.01, 1e-5)))
+    assert decide(_PLAN, [dearer]).reason == "dearer: a mean of $0.02, the baseline's is $0.01"
+    within = replace(_GOOD, latency=(Mean(1_000, 1.4, 0.5), Mean(9_000, 1.0, 0.5)))
+    assert decide(_PLAN, [within]).verdict is Verdict.PROMOTE
+
+
+def test_a_wrong_split_halts_whatever_else_there_is() -> None:
+    decision = decide(_PLAN, [_seen(30_000, 9_000, 70_000, 3_500)])
+    assert decision.verdict is Verdict.HALT
+    assert decision.reason == "the candidate got 30.0% of the calls, not 10%"
+
+
+def test_time_without_evidence_takes_it_back() -> None:
+    decision = decide(_PLAN, [replace(_seen(100, 5, 900, 45), elapsed_s=86_400)])
+    assert (decision.verdict, decision.reason) == (Verdict.ROLLBACK, "no evidence in the time that was given")
+
+
+def test_earlier_stages_count() -> None:
+    at_hand = _seen(1_100, 50, 1_100, 50)
+    assert decide(_PLAN, [_GOOD, at_hand]).verdict is Verdict.PROMOTE
+    assert decide(_PLAN, [_seen(200, 10, 1_800, 90), at_hand]).verdict is Verdict.HOLD
+
+
+@given(st.integers(0, 3_000), st.floats(0, 1), st.integers(0, 3_000), st.floats(0, 1), st.floats(0, 10**7))
+def test_every_count_has_a_verdict(calls: int, share: float, others: int, other_share: float, elapsed_s: float) -> None:
+    seen = replace(_seen(calls, int(share * calls), others, int(other_share * others)), elapsed_s=elapsed_s)
+    assert decide(_PLAN, [seen]).verdict in Verdict
