@@ -78,9 +78,14 @@ def _add_producers(page: Page, producers: Sequence[Producer]) -> None:
     for whose, several in latest.items():
         page.add(names.LAST_REPORT, max(each.appended_ms for each in several) / 1000, *whose)
         page.add(names.SPOOL_BYTES, sum(each.spool_bytes for each in several), *whose)
-        page.add(names.IMBALANCE, sum(each.imbalance for each in several), *whose)
+        page.add(names.IMBALANCE, _imbalance_of(several), *whose)
         for term in several[0].terms:
             page.add(names.PRODUCER_RECORDS, sum(each.terms[term] for each in several), *whose, term)
+
+
+def _imbalance_of(several: Sequence[Producer]) -> int:
+    """Return a producer's imbalance with its sign; of several, how many records there are: +1 and -1 do not cancel."""
+    return several[0].imbalance if len(several) == 1 else sum(abs(each.imbalance) for each in several)
 
 
 def _add_estimates(page: Page, shown: Shown) -> None:

@@ -169,6 +169,13 @@ def test_producers_that_are_too_many_are_one() -> None:
     assert _of(page, "headrace_producers", **SHOP) == MAX_SHOWN_PRODUCERS + 3
 
 
+def test_producers_that_are_one_and_lose_and_gain_as_much_do_not_balance() -> None:
+    balanced = [record(instance=f"p{number:05}") for number in range(MAX_SHOWN_PRODUCERS)]
+    gained, lost = record(instance="z1", sampled=1, delivered=2), record(instance="z2", sampled=2, delivered=1)
+    page = _page(_shown(*balanced, gained, lost))
+    assert _of(page, "headrace_producer_ledger_imbalance_records", **SHOP, producer="other") == 2
+
+
 def test_producers_that_are_one_are_as_silent_as_the_one_that_reported_last() -> None:
     many = [record(instance=f"p{number:05}") for number in range(MAX_SHOWN_PRODUCERS + 2)]
     page = _page(_shown(*many, appended_ms=[*[NOW_MS] * (len(many) - 1), NOW_MS - 60_000]))
