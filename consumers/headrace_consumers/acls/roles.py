@@ -1,4 +1,4 @@
-"""The roles, and the least that each needs; `tests/integration/test_acls.py` holds every line to a real broker.
+"""The roles, and the least that each needs; `tests/secure/test_rights.py` holds every line to a real broker.
 
 | role     | who it is                                                              |
 |----------|------------------------------------------------------------------------|
