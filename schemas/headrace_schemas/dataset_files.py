@@ -22,6 +22,7 @@ __all__ = [
     "DIFFICULTIES",
     "LABELS",
     "LATEST",
+    "PRODUCTION",
     "SOURCES",
     "SOURCES_FOLDER",
     "SPLITS",
@@ -52,6 +53,8 @@ SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 DIFFICULTIES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
 LABELS: Final[tuple[Label, ...]] = get_args(Label)
 LATEST: Final = "latest"
+PRODUCTION: Final = "production"
+"""The environment whose cuts become the latest, and whose versions are loaded unless another is asked for."""
 SOURCES_FOLDER: Final = "sources"
 DELETED_FOLDER: Final = "deleted"
 USED_BY_FOLDER: Final = "used_by"

@@ -56,6 +56,7 @@ def write_version(
     signature: str = "S",
     number: int = 1,
     fields_hash: str = FIELDS_HASH,
+    environment: str = "production",
     provenance: Iterable[Mapping[str, Any]] | None = None,
     latest: bool = True,
 ) -> Path:
@@ -86,7 +87,7 @@ def write_version(
         "signature": signature,
         "version": folder.name,
         "fields_hash": fields_hash,
-        "environment": "production",
+        "environment": environment,
         "offsets": [{"topic": "headrace.interactions.v1", "topic_id": "id", "partition": 0, "first": 3, "last": 70}],
         "gates": [{"gate": "minimum-size", "threshold": 1.0, "figure": 4.0, "is_passed": True, "set_aside": 0}],
         "files": {

@@ -174,12 +174,16 @@ def _lines(folder: "Path", versions: "list[Shelved]", latest: "Latest") -> list[
 
 
 def _row(each: "Shelved", latest: "Latest") -> tuple[str, ...]:
+    from headrace_schemas.dataset_files import PRODUCTION
+
     mark = " latest" if each.version.name == latest.name else ""
     if each.metadata is None or each.manifest is None:
         return (each.version.name + mark, "", "", "", f"DAMAGED: {each.damage}", "", _size(each.size_bytes), "")
     splits = each.metadata["splits"]
     failed = [gate["gate"] for gate in each.manifest["gates"] if not gate["is_passed"]]
-    remarks = [f"failed: {', '.join(failed)}"] if failed else ["gates passed"] if each.manifest["gates"] else []
+    environment = each.manifest.get("environment", PRODUCTION)
+    remarks = [] if environment == PRODUCTION else [f"of {environment}"]
+    remarks += [f"failed: {', '.join(failed)}"] if failed else ["gates passed"] if each.manifest["gates"] else []
     if erased := each.manifest.get("erased"):
         remarks.append(f"{count(sum(one['examples'] for one in erased))} erased")
     return (
@@ -213,6 +217,7 @@ def _as_dict(folder: "Path", versions: "list[Shelved]", latest: "Latest") -> dic
                 "examples": None if each.metadata is None else each.metadata["examples"],
                 "splits": None if each.metadata is None else each.metadata["splits"],
                 "made_at": None if each.metadata is None else each.metadata["made_at"],
+                "environment": None if each.manifest is None else each.manifest.get("environment"),
                 "gates": None if each.manifest is None else each.manifest["gates"],
                 "erased": [] if each.manifest is None else each.manifest.get("erased", []),
                 "damage": each.damage,

@@ -28,7 +28,7 @@ from headrace_consumers.versions.report import REPORT, report
 from headrace_consumers.versions.survey import Fields, baseline_versions, chosen_fields, survey
 from headrace_consumers.versions.tables import Table, Tables
 from headrace_consumers.versions.targets import Target, targets
-from headrace_schemas.dataset_files import folder_name, version_name
+from headrace_schemas.dataset_files import PRODUCTION, folder_name, version_name
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
 __all__ = ["FORMAT", "Asked", "Done", "cut", "signature_folder"]
@@ -50,7 +50,7 @@ class Asked:
     """
 
     signature: str
-    environment: str = "production"
+    environment: str = PRODUCTION
     fields: str | None = None
     most: int | None = None
     is_strict: bool = False
@@ -149,7 +149,7 @@ def cut(
         def complete(folder: Path, number: int) -> None:
             _complete(folder, number, manifest, told)
 
-        number = place.publish(complete)
+        number = place.publish(complete, is_latest=asked.environment == PRODUCTION)
     path = folder / version_name(number)
     return Done(path, {**told, "version": path.name}, done.verdicts, done.set_aside, done.targets, done.notes)
 
@@ -268,6 +268,11 @@ def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapp
 
 def _notes(fields: list[Fields], chosen: Fields | None, found: Assembled, asked: Asked) -> list[str]:
     notes = []
+    if asked.environment != PRODUCTION:
+        notes.append(
+            f"calls of {asked.environment}: `latest` stays as it was, for only versions of {PRODUCTION} become it; "
+            f"load this one by its name, headrace.load_dataset(..., environment={asked.environment!r})"
+        )
     others = [each for each in fields if each is not chosen]
     if chosen is None:
         notes.append(

@@ -74,12 +74,13 @@ class Workplace:
         self.folder: Final = folder
         self.work: Final = folder / WORK
 
-    def publish(self, complete: Callable[[Path, int], None]) -> int:
+    def publish(self, complete: Callable[[Path, int], None], *, is_latest: bool = True) -> int:
         """Make the folder the next version, and `latest` point to it; return its number.
 
         Args:
             complete: given the folder and the number, writes the files that carry the number (over those of an earlier
                 try).
+            is_latest: whether `latest` is switched.
 
         Raises:
             VersionsError: the disk refused; there is no such version.
@@ -88,11 +89,11 @@ class Workplace:
             shutil.rmtree(self.work, ignore_errors=True)
             self._at(CutStep.BUILD, lambda: fsync_folder(self.folder))
             with _locked(self._signature_folder):
-                return self._publish(complete)
+                return self._publish(complete, is_latest=is_latest)
         except OSError as error:
             raise VersionsError(f"{self._signature_folder}: cannot publish a version ({error.strerror})") from error
 
-    def _publish(self, complete: Callable[[Path, int], None]) -> int:
+    def _publish(self, complete: Callable[[Path, int], None], *, is_latest: bool) -> int:
         for number in range(highest(self._signature_folder) + 1, highest(self._signature_folder) + 1 + _TRIES):
             written = f"{number}\n".encode()
             self._at(CutStep.NUMBER, lambda: write_over(self._signature_folder / HIGHEST, written))  # noqa: B023
@@ -107,8 +108,9 @@ class Workplace:
                     raise
                 del error  # somebody without our lock was there first: the next number
                 continue
-            name = f"{version_name(number)}\n".encode()
-            self._at(CutStep.LATEST, lambda: write_over(self._signature_folder / LATEST, name))  # noqa: B023
+            if is_latest:
+                name = f"{version_name(number)}\n".encode()
+                self._at(CutStep.LATEST, lambda: write_over(self._signature_folder / LATEST, name))  # noqa: B023
             return number
         raise VersionsError(f"{self._signature_folder}: a thousand numbers are taken; look what writes there")
 

@@ -27,6 +27,7 @@ from headrace_schemas import canonical
 from headrace_schemas.dataset_files import (
     DELETED_FOLDER,
     LATEST,
+    PRODUCTION,
     USED_BY_FOLDER,
     signature_of,
     version_name,
@@ -150,8 +151,8 @@ def rollback(folder: Path, number: int | None, *, hook: Hook = lambda _: None) -
 
     Args:
         folder: of the signature.
-        number: of the version; None: the one before what `latest` names, be that there or not; where nothing
-            is before one that is not there, the highest.
+        number: of the version; None: of those of production the one before what `latest` names, be that there or not;
+            where nothing is before one that is not there, the highest.
         hook: called between the steps.
 
     Raises:
@@ -162,6 +163,7 @@ def rollback(folder: Path, number: int | None, *, hook: Hook = lambda _: None) -
         numbers, before = versions_in(folder), latest_of(folder)
         if number is None:
             named = version_number(before.name or "")
+            numbers = [each for each in numbers if _is_of_production(folder / version_name(each) / MANIFEST)]
             lower = [each for each in numbers if named is None or each < named]
             number = max(lower or (numbers if before.is_dangling else []), default=None)
             if number is None:
@@ -265,6 +267,15 @@ def _finish(folder: Path, hook: Hook = lambda _: None) -> None:
     for going in folder.glob(f"{_GOING}*"):
         shutil.rmtree(going)
     hook("after:delete")
+
+
+def _is_of_production(manifest: Path) -> bool:
+    """Tell whether a version may become `latest` unasked; one that cannot be read is not known to be another's."""
+    try:
+        found: Any = json.loads(manifest.read_bytes())
+    except (OSError, ValueError):
+        return True
+    return not isinstance(found, dict) or found.get("environment", PRODUCTION) == PRODUCTION
 
 
 def _shelved(version: Version) -> Shelved:

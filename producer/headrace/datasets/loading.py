@@ -10,7 +10,7 @@ from headrace.datasets.examples import ExampleFacts, Examples
 from headrace.datasets.place import Version, located
 from headrace.errors import DatasetError, UsageError, require_dspy
 from headrace_schemas import canonical
-from headrace_schemas.dataset_files import LABELS, SPLITS, ExampleLine, Label, Split
+from headrace_schemas.dataset_files import LABELS, PRODUCTION, SPLITS, ExampleLine, Label, Split
 from headrace_schemas.errors import CanonicalizationError
 
 __all__ = ["TRUSTED", "load_dataset"]
@@ -35,6 +35,7 @@ def load_dataset(
     min_trusted_share: float = 0.0,
     on_invalid: Invalid = "raise",
     check_fields: bool = True,
+    environment: str = PRODUCTION,
 ) -> Examples:
     """Return a split of a dataset version as dspy.Examples, with the inputs set.
 
@@ -57,12 +58,14 @@ def load_dataset(
             the serving program that nobody looked at is neither.
         on_invalid: what to do with an example that does not fit the types: raise, or skip it and tell it in `.skipped`.
         check_fields: whether a class with other fields than the dataset's is refused.
+        environment: whose calls the version must be of; a version of another one is refused.
 
     Returns:
         A list with `facts` (label, weight, source ... by id), `weights`, `labels`, `skipped`, `lossy`, `version`.
 
     Raises:
-        DatasetError: there is no such version; a file was changed; an example does not fit; too few are trusted.
+        DatasetError: there is no such version, or it is of another environment; a file was changed; an example does
+            not fit; too few are trusted.
         UsageError: an argument that cannot be used.
         ConfigError: the configuration cannot be used.
         DSPyMissingError: dspy is not installed.
@@ -71,6 +74,7 @@ def load_dataset(
     _check(split, labels, min_trusted_share, on_invalid)
     name, types = _meant(signature, types)
     meant = located(_root(root), name, version)
+    _insist_on_environment(meant, environment)
     fields = None
     if types is not None:
         if check_fields:
@@ -156,6 +160,15 @@ def _root(root: str | os.PathLike[str] | None) -> Path:
 
     config = load() if slot.active is None else slot.active.config
     return Path(config.versions.path)
+
+
+def _insist_on_environment(meant: Version, environment: str) -> None:
+    found = meant.manifest().get("environment", PRODUCTION)
+    if found != environment:
+        raise DatasetError(
+            f"{meant.path}: was cut of the calls of {str(found)[:80]}, not of {environment}; environment={found!r} "
+            "loads it all the same, headrace versions ls names the others"
+        )
 
 
 def _insist_on_fields(meant: Version, types: Any, split: str) -> None:

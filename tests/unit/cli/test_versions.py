@@ -44,6 +44,19 @@ def test_ls_tells_a_failed_gate_damage_and_a_dangling_latest(command, root):
     assert repaired == "my.triage: v3 is the latest; it was v7, which is not there\n"
 
 
+def test_a_version_of_another_environment_says_so_and_is_not_gone_back_to(command, root):
+    lines = [example_line({"q": 1}, {"a": 1})]
+    for number, environment in ((4, "staging"), (5, "production")):
+        write_version(root, {"train": lines}, number=number, signature="my.triage", environment=environment)
+    rows = command("versions", "ls").out.splitlines()
+    assert "of staging; gates passed" in rows[5]
+    assert all("of production" not in line for line in rows)
+    (told,) = command("versions", "ls", "--json").json
+    assert [each["environment"] for each in told["versions"]] == [*["production"] * 3, "staging", "production"]
+    assert " of staging," in command("versions", "show", "-s", "my.triage", "v4").out
+    assert command("versions", "rollback", "-s", "my.triage").out == "my.triage: v3 is the latest; it was v5\n"
+
+
 def test_an_empty_shelf_says_what_makes_a_version(command, tmp_path):
     assert "no versions here yet; headrace dataset cut" in command("versions", "ls").out
     failed = command("versions", "show", "-s", "S", "--root", tmp_path)

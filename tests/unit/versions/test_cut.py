@@ -101,7 +101,8 @@ def test_the_manifest_names_the_table_the_offsets_and_every_file(tmp_path):
         {"topic": "interactions", "topic_id": "topic-id", "partition": 0, "first": 5, "last": 59}
     ]
     assert manifest["version"] == "v1"
-    assert set(manifest["files"]) == {path.name for path in done.path.iterdir()} - {"manifest.json", "README.md"}
+    made_anew = {"manifest.json", "README.md", "report.html"}
+    assert set(manifest["files"]) == {path.name for path in done.path.iterdir()} - made_anew
     for name, facts in manifest["files"].items():
         content = (done.path / name).read_bytes()
         assert facts == {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}

@@ -36,6 +36,20 @@ def test_versions_are_counted_and_the_last_is_the_latest(tmp_path):
     assert sorted(path.name for path in (tmp_path / "v2").iterdir()) == ["manifest.json", "train.jsonl"]
 
 
+def test_only_cuts_of_production_become_the_latest(tmp_path):
+    rows = [*ROWS, *(row(n, environment="staging") for n in range(100, 160))]
+    assert cut_of(tmp_path, rows).path.name == "v1"
+    staging = cut_of(tmp_path, rows, environment="staging")
+    assert staging.path.name == "v2"
+    assert (tmp_path / SIGNATURE / "latest").read_text() == "v1\n"
+    assert "calls of staging: `latest` stays as it was" in staging.notes[0]
+
+
+def test_a_first_cut_of_staging_leaves_no_latest(tmp_path):
+    done = cut_of(tmp_path, [row(n, environment="staging") for n in range(60)], environment="staging")
+    assert not (done.path.parent / "latest").exists()
+
+
 def test_what_is_not_published_leaves_nothing(tmp_path):
     def fail():
         with workplace(tmp_path) as place:

@@ -54,6 +54,15 @@ def test_a_class_gives_typed_examples_with_its_inputs_set(root):
     )  # fmt: skip
 
 
+def test_a_version_of_another_environment_is_loaded_only_where_it_is_asked_for(root):
+    splits = {"train": [ticket(5)]}
+    write_version(root, splits, number=2, signature="Triage", fields_hash=HASH, environment="staging")
+    said = error_of(Triage, root=root)
+    assert "v2: was cut of the calls of staging, not of production; environment='staging' loads it" in said
+    assert len(load_dataset(Triage, root=root, environment="staging")) == 1
+    assert "of production, not of staging" in error_of(Triage, 1, root=root, environment="staging")
+
+
 def test_each_split_and_all_of_them(root):
     assert [len(load_dataset(Triage, root=root, split=split)) for split in ("train", "val", "test", "all")] == [
         4,
