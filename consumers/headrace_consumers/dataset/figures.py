@@ -12,6 +12,7 @@ from typing import Any
 
 from headrace_consumers.dataset.batches import BatchCommitter
 from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.named import Named
 from headrace_consumers.dataset.status import HealthLimits, Status, judge
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.monitoring.about import add_build
@@ -52,16 +53,16 @@ class Figures:
         self._committed_at_ms: int | None = None
         self._circuit_is_open = False
         self.circuit_was_shown = False
-        self._tally = Tally()
+        self._named = Named()
+        self._counted: tuple[Tally, Mapping[str, int]] = (Tally(), {})
         self._seen: Mapping[str, Any] = {}
         self._durations = (*[0.0] * (len(names.COMMIT_DURATION.bounds) + 1), 0.0)
 
     def note_tally(self, tally: Tally) -> None:
         """Take in what became of all records so far; a copy is kept, where it has changed."""
-        if (tally.commits, tally.consumed) != (self._tally.commits, self._tally.consumed):
-            copy = Tally()
-            copy.add(tally)
-            self._tally = copy
+        known, _ = self._counted
+        if (tally.commits, tally.consumed) != (known.commits, known.consumed):
+            self._counted = self._named.bounded(tally)
 
     def note_seen(self, facts: Mapping[str, Any]) -> None:
         """Take in how large the seen-set is: `keys` and `mb`; empty where there is none."""
@@ -101,7 +102,7 @@ class Figures:
         self.circuit_was_shown |= self._circuit_is_open and is_scrape
         for name, folder in self._disks.items():
             add_disk(page, name, folder)
-        self._add_counts(page, self._tally)
+        self._add_counts(page, *self._counted)
         page.add_histogram(names.COMMIT_DURATION, self._durations)
         page.add(names.COMMIT_FAILING, 0.0 if status.failing_since is None else now - status.failing_since)
         if self._seen:
@@ -114,7 +115,7 @@ class Figures:
                 page.add(consumers.LAG_SECONDS, lag_s, self._topic, str(partition))
         return page
 
-    def _add_counts(self, page: Page, tally: Tally) -> None:
+    def _add_counts(self, page: Page, tally: Tally, overflow: Mapping[str, int]) -> None:
         page.add(consumers.RECORDS, tally.consumed, self._topic)
         page.add(names.COMMITS, tally.commits)
         page.add(names.DUPLICATES, tally.duplicates)
@@ -130,6 +131,8 @@ class Figures:
             page.add(names.UNKNOWN, count, field)
         for reason, count in sorted(tally.dead_letters.items()):
             page.add(consumers.DEAD_LETTERS, count, self._topic, reason)
+        for metric, count in sorted(overflow.items()):
+            page.add(consumers.OVERFLOW, count, metric)
 
 
 class TimedCommitter:

@@ -10,6 +10,7 @@ from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.figures import Figures, TimedCommitter
 from headrace_consumers.dataset.health import Health
 from headrace_consumers.dataset.kafka.messages import Messages
+from headrace_consumers.dataset.named import MAX_REASONS, MAX_SIGNATURES
 from headrace_consumers.dataset.status import HealthLimits, PartitionStatus, Status
 from headrace_consumers.dataset.tally import Tally
 from headrace_consumers.monitoring.catalogue import METRICS
@@ -94,7 +95,11 @@ def test_while_kafka_is_away_the_page_has_no_lag():
 
 
 def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way_round():
-    served = health(noted()).respond("/metrics", "").body.decode()
+    figures = noted()
+    tally = Tally(consumed=3_000, kept=3_000, rows=Counter([f"S{number}" for number in range(3_000)]))
+    tally.add(TALLY)
+    figures.note_tally(tally)
+    served = health(figures).respond("/metrics", "").body.decode()
     families = {line.split()[2] for line in served.splitlines() if line.startswith("# TYPE")}
     assert families == {each.name for each in METRICS if Server.dataset in each.served_by}
 
@@ -114,6 +119,41 @@ def test_that_the_breaker_has_opened_is_told_to_a_scrape_and_the_consumer_knows_
     assert not figures.circuit_was_shown
     assert page(figures)["headrace_consumer_circuit_open", "dataset", "interactions"] == 1
     assert figures.circuit_was_shown
+
+
+def test_signatures_beyond_a_limit_are_one_and_are_counted_as_such():
+    figures, tally = Figures("dataset", "interactions"), Tally(consumed=1, kept=1, rows=Counter(["First"]))
+    figures.note_tally(tally)
+    many = [f"S{number:05}" for number in range(MAX_SIGNATURES)]
+    rejections = Counter({(signature, "latency"): 2 for signature in ("Z", *many)})
+    rows = {"kept": len(many), "rows": Counter(many)}
+    tally.add(Tally(consumed=9_000, **rows, outcomes_of=Counter(many), rejections=rejections))
+    figures.note_tally(tally)
+    found = page(figures)
+    names = [name for name, *_ in found]
+    for metric in ("examples", "outcomes", "rejected"):
+        assert names.count(f"headrace_dataset_{metric}_total") <= MAX_SIGNATURES + 1
+    assert found["headrace_dataset_examples_total", "First"] == 1
+    assert found["headrace_dataset_examples_total", "other"] == 1
+    assert found["headrace_dataset_rejected_total", "latency", "other"] == 4
+    assert found["headrace_dataset_rejected_total", "latency", "S00000"] == 2
+    overflow = "headrace_series_overflow_total"
+    assert found[overflow, "headrace_dataset_examples_total"] == 1
+    assert found[overflow, "headrace_dataset_outcomes_total"] == 1
+    assert found[overflow, "headrace_dataset_rejected_total"] == 4
+    tally.add(Tally(consumed=1, kept=1, rows=Counter(["Late"])))
+    figures.note_tally(tally)
+    assert page(figures)[overflow, "headrace_dataset_examples_total"] == 2
+
+
+def test_reasons_of_one_signature_are_bounded_and_names_are_cut():
+    figures = Figures("dataset", "interactions")
+    rejections = Counter({("Triage", f"r{number}"): 1 for number in range(MAX_REASONS + 5)})
+    figures.note_tally(Tally(consumed=90, kept=1, rows=Counter(["T" * 9_000]), rejections=rejections))
+    found = page(figures)
+    assert found["headrace_dataset_rejected_total", "other", "Triage"] == 5
+    assert found["headrace_series_overflow_total", "headrace_dataset_rejected_total"] == 5
+    assert found["headrace_dataset_examples_total", "T" * 128] == 1
 
 
 def test_feedback_has_rows_without_signature_and_no_seen_set():
