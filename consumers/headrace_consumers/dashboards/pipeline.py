@@ -125,8 +125,9 @@ def _limits() -> Iterator[Panel]:
     )
     yield Panel(
         title="Added up under other",
-        description="Increases that found no series of their own, by metric: more modules, signatures, versions or "
-        "models than metrics.max_series, or over 32 classes of error. See docs/metrics.md.",
+        description="Increases that found no series of their own, by metric: more modules, versions and signatures "
+        "than metrics.max_series, or over 32 classes of error or models, 1,000 producers or 2,000 signatures of a "
+        "dataset. See docs/metrics.md.",
         show=Show.bars,
         queries=(Query(SCOPE.seen(OVERFLOW, ("metric",), POINT), "{{metric}}"),),
         unit=unit_of(OVERFLOW),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.place import Place, Reading
+from headrace_consumers.metrics.producer_labels import ProducerLabels
 from headrace_consumers.metrics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
 from headrace_consumers.metrics.series import LATE, Series, series_of, why_unusable
 from headrace_consumers.metrics.topic_counting import TopicCounting
@@ -49,6 +50,7 @@ class StatisticsCounting(TopicCounting[Statistics]):
     ) -> None:
         super().__init__(topic, totals, labels, now_ms, codec=statistics_codec(registry))
         self._max_producers = max_producers
+        self._shown = ProducerLabels(labels, now_ms)
         self._partitions: dict[Place, _Partition] = {}
         self._forgotten = 0
 
@@ -58,9 +60,9 @@ class StatisticsCounting(TopicCounting[Statistics]):
         return self._forgotten + sum(each.producers.forgotten for each in self._partitions.values())
 
     def producers(self) -> Iterator[Producer]:
-        """Yield the producers that are remembered."""
+        """Yield the producers that are remembered, named as on the page."""
         for partition in self._partitions.values():
-            yield from partition.producers
+            yield from map(self._shown.named, partition.producers)
 
     def assign(self, place: Place, begins: Beginning) -> None:
         """See `TopicCounting.assign`."""
@@ -77,6 +79,8 @@ class StatisticsCounting(TopicCounting[Statistics]):
         partition = self._partitions[reading.place]
         is_new = reading.offset >= partition.start
         record = self._decoded(reading, is_told=is_new)
+        if record is not None:
+            self._shown.take(record)
         if record is not None and not is_new:
             partition.producers.remember(record, series_of(record), reading.appended_ms)
         if not is_new:

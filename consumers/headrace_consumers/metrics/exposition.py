@@ -18,9 +18,8 @@ from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION
 from headrace_consumers.monitoring.metric import Kind, Metric
 from headrace_consumers.monitoring.page import Page
 
-__all__ = ["MAX_SHOWN_PRODUCERS", "page_of"]
+__all__ = ["page_of"]
 
-MAX_SHOWN_PRODUCERS: Final = 1_000
 _NAME: Final = "metrics"
 
 
@@ -70,12 +69,13 @@ def _is_alive(producer: Producer, now_ms: int) -> bool:
 def _add_producers(page: Page, producers: Sequence[Producer]) -> None:
     for (service, environment), count in Counter((each.service, each.environment) for each in producers).items():
         page.add(names.PRODUCER_COUNT, count, service, environment)
-    ordered = sorted(producers, key=lambda each: (each.service, each.environment, each.instance, each.timestamp_ms))
-    own, rest = ordered[:MAX_SHOWN_PRODUCERS], ordered[MAX_SHOWN_PRODUCERS:]
-    latest = {(each.service, each.environment, each.instance): [each] for each in own}
-    for each in rest:
-        latest.setdefault((each.service, each.environment, OTHER), []).append(each)
-    for whose, several in latest.items():
+    latest: dict[tuple[str, str, str], list[Producer]] = {}
+    for each in sorted(producers, key=lambda each: each.timestamp_ms):
+        several = latest.setdefault((each.service, each.environment, each.instance), [])
+        if each.instance != OTHER:
+            several.clear()  # a process of this name that began before, and was killed
+        several.append(each)
+    for whose, several in sorted(latest.items()):
         page.add(names.LAST_REPORT, max(each.appended_ms for each in several) / 1000, *whose)
         page.add(names.SPOOL_BYTES, sum(each.spool_bytes for each in several), *whose)
         page.add(names.IMBALANCE, _imbalance_of(several), *whose)

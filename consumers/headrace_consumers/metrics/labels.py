@@ -11,6 +11,7 @@ from typing import Final
 from headrace_consumers.metrics.series import Key
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.catalogue.calls import CALL
+from headrace_consumers.monitoring.catalogue.producers import LAST_REPORT
 
 __all__ = ["MAX_KINDS", "MAX_SERIES", "OTHER", "Labels"]
 
@@ -21,8 +22,11 @@ MAX_KINDS: Final = 32
 """Of error classes, models or reasons in one of these."""
 SILENT_S: Final = 86_400.0
 _MAX_LENGTH: Final = 128
-_OWNED_BY: Final = {each.name: len(CALL) if each.labels[: len(CALL)] == CALL else 2 for each in METRICS}
-"""Metric -> how many of its labels say whose it is: a call's, or service and environment."""
+_OWNED_BY: Final = {
+    **{each.name: len(CALL) if each.labels[: len(CALL)] == CALL else 2 for each in METRICS},
+    LAST_REPORT.name: len(LAST_REPORT.labels),
+}
+"""Metric -> how many of its labels say whose it is: a call's, a producer's, or service and environment."""
 
 
 class Labels:
@@ -31,7 +35,9 @@ class Labels:
     Args:
         clock: seconds, monotonic.
         max_series: see `MAX_SERIES`.
+        silent_s: a series that was silent for so long makes room.
         on_silent: told of the series that made room.
+        overflow: counts what goes to `other`; None: a counter of its own.
 
     Attributes:
         overflow: metric -> increases that went to `other`.
@@ -42,11 +48,14 @@ class Labels:
         clock: Callable[[], float],
         *,
         max_series: int = MAX_SERIES,
+        silent_s: float = SILENT_S,
         on_silent: Callable[[Key], object] = lambda _: None,
+        overflow: Counter[str] | None = None,
     ) -> None:
-        self.overflow: Counter[str] = Counter()
+        self.overflow: Counter[str] = Counter() if overflow is None else overflow
         self._clock = clock
         self._max_series = max_series
+        self._silent_s = silent_s
         self._on_silent = on_silent
         self._groups: dict[str, OrderedDict[tuple[str, ...], _Group]] = {}
 
@@ -59,7 +68,8 @@ class Labels:
         groups = self._groups.setdefault(name, OrderedDict())
         group = groups.get(owner)
         if group is None:
-            if len(groups) >= self._max_series and not self._make_room(name):
+            has_other = (OTHER,) * count in groups
+            if len(groups) - has_other >= self._max_series and not self._make_room(name):
                 self.overflow[name] += 1
                 owner = (OTHER,) * count
             group = groups.setdefault(owner, _Group())
@@ -73,10 +83,21 @@ class Labels:
             group.kinds.add(kind)
         return name, (*owner, *kind)
 
+    def find(self, key: Key) -> Key:
+        """Return the key under which a metric without kinds was placed last; nothing is counted."""
+        name, values = key
+        owner = tuple(value[:_MAX_LENGTH] for value in values)
+        return name, owner if owner in self._groups.get(name, {}) else (OTHER,) * len(owner)
+
+    def forget(self, key: Key) -> None:
+        """Make room at once: whose this is has ended."""
+        name, values = key
+        self._groups.get(name, OrderedDict()).pop(tuple(value[:_MAX_LENGTH] for value in values), None)
+
     def _make_room(self, name: str) -> bool:
         groups = self._groups[name]
-        owner, group = next(iter(groups.items()))
-        if self._clock() - group.used_at < SILENT_S:
+        owner, group = next((owner, group) for owner, group in groups.items() if set(owner) != {OTHER})
+        if self._clock() - group.used_at < self._silent_s:
             return False
         del groups[owner]
         for kind in group.kinds or {()}:

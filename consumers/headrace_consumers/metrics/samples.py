@@ -175,6 +175,7 @@ class SampleCounting(TopicCounting[Interaction]):
             seen = Seen(record["request_id"], latency_s, record["timestamp_ms"] / 1000)
             self._seen.setdefault(whose, {})[bucket_of(latency_s)] = seen
         if whose not in self._observed and len(self._observed) >= MAX_CALLS:
+            self._labels.overflow[names.QUALITY_REQUESTS.name] += 1
             whose = (OTHER,) * len(CALL)
         self._observed.setdefault(whose, deque(maxlen=MAX_OBSERVATIONS)).append(
             Observation(

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 from headrace_consumers.metrics.beginning import RECALL_MS, Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
-from headrace_consumers.metrics.exposition import MAX_SHOWN_PRODUCERS, page_of
-from headrace_consumers.metrics.labels import Labels
+from headrace_consumers.metrics.exposition import page_of
+from headrace_consumers.metrics.labels import MAX_SERIES, Labels
 from headrace_consumers.metrics.place import Reading
+from headrace_consumers.metrics.producer_labels import MAX_SHOWN_PRODUCERS
 from headrace_consumers.metrics.producers import LATE_MS
 from headrace_consumers.metrics.samples import SampleCounting
 from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, UNSCRAPED_S, PartitionStanding, Standing, judge
@@ -48,10 +49,10 @@ WHOSE = {"module": "support", "version": "v1", "signature": "Triage", "environme
 SHOP = {"service": "shop", "environment": "production"}
 
 
-def _shown(*records: Statistics, appended_ms: Sequence[int] = ()) -> Shown:
-    totals = Totals()
-    counting = StatisticsCounting(PLACE[0], totals, Labels(lambda: 0.0), lambda: NOW_MS)
-    state = State(totals, counting)
+def _shown(*records: Statistics, appended_ms: Sequence[int] = (), max_series: int = MAX_SERIES) -> Shown:
+    totals, labels = Totals(), Labels(lambda: 0.0, max_series=max_series)
+    counting = StatisticsCounting(PLACE[0], totals, labels, lambda: NOW_MS)
+    state = State(totals, counting, overflow=labels.overflow)
     state.assign(PLACE, Beginning(read_from=0, start=0, complete_since_ms=0))
     codec = statistics_codec()
     written = zip(records, appended_ms or [NOW_MS] * len(records), strict=True)
@@ -167,6 +168,32 @@ def test_producers_that_are_too_many_are_one() -> None:
     assert sum(1 for found, _ in page if found == name) == MAX_SHOWN_PRODUCERS + 1
     assert _of(page, name, **SHOP, producer="other") == 3
     assert _of(page, "headrace_producers", **SHOP) == MAX_SHOWN_PRODUCERS + 3
+
+
+def test_services_of_producers_are_bounded_counted_and_cut() -> None:
+    count, report, overflow = (
+        "headrace_producers",
+        "headrace_producer_last_report_timestamp_seconds",
+        "headrace_series_overflow_total",
+    )
+    many = [record(service=f"s{number}", instance=f"p{number}") for number in range(3)]
+    page = _page(_shown(*many, record(service="s0", instance="i" * 9_000), max_series=2))
+    assert {dict(labels)["service"] for name, labels in page if name == count} == {"s0", "s1", "other"}
+    other = {"service": "other", "environment": "other"}
+    assert _of(page, count, **other) == 1
+    assert _of(page, report, **other, producer="other") == NOW_MS / 1000
+    assert _of(page, report, service="s0", environment="production", producer="i" * 128) == NOW_MS / 1000
+    assert _of(page, overflow, metric=count) == 1
+
+
+def test_producers_that_find_no_place_are_counted_until_one_ends() -> None:
+    many = [record(instance=f"p{number:05}") for number in range(MAX_SHOWN_PRODUCERS + 1)]
+    ended, again = record(instance="p00000", sequence=2, is_last=True), record(instance="p01000", sequence=2)
+    name = "headrace_producer_last_report_timestamp_seconds"
+    page = _page(_shown(*many, ended, again))
+    assert _of(page, "headrace_series_overflow_total", metric=name) == 1
+    assert _of(page, name, **SHOP, producer="p01000") == NOW_MS / 1000
+    assert _of(page, name, **SHOP, producer="other") is None
 
 
 def test_producers_that_are_one_and_lose_and_gain_as_much_do_not_balance() -> None:

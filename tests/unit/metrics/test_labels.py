@@ -64,5 +64,14 @@ def test_a_series_that_was_silent_for_a_day_makes_room() -> None:
     assert labels.place(_error("d", "E"))[1][0] == "other"
 
 
+def test_other_takes_no_place_of_a_series_with_a_name() -> None:
+    clock = _Clock()
+    labels = Labels(clock, max_series=2)
+    placed = [labels.place(_error(name, "E"))[1][0] for name in ("a", "b", "c")]
+    clock.now = SILENT_S
+    placed += [labels.place(_error(name, "E"))[1][0] for name in ("d", "e", "f")]
+    assert placed == ["a", "b", "other", "d", "e", "other"]
+
+
 def test_a_value_of_any_length_is_a_label() -> None:
     assert len(Labels(_Clock()).place(_error("a", "E" * 9_000))[1][-1]) == 128

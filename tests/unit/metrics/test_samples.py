@@ -152,6 +152,7 @@ def test_calls_that_are_too_many_to_estimate_for_are_one_until_an_hour_has_passe
         world.take(module_name=f"m{number}")
     found = world.counting.observations()
     assert (len(found), len(found["other", "other", "other", "other"])) == (MAX_CALLS + 1, 3)
+    assert world.labels.overflow == {"headrace_quality_requests": 3}
     world.now_ms = NOW_MS + WINDOW_MS + 1
     world.counting.observations()
     world.take(module_name="new", appended_ms=world.now_ms, timestamp_ms=world.now_ms)

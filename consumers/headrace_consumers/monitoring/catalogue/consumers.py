@@ -162,7 +162,8 @@ OVERFLOW: Final = _metric(
     "Increases that went to a series named `other`, since there are too many of the metric.",
     "increases",
     "metric",
-    served_by=(Server.metrics,),
+    comment="Each is one record. Of the producers' gauges and of `headrace_quality_*`: records that went to `other`, "
+    "told as headrace_producers, headrace_producer_last_report_timestamp_seconds and headrace_quality_requests.",
 )
 FORGOTTEN: Final = _metric(
     "headrace_producers_forgotten_total",
