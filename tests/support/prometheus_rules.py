@@ -77,6 +77,13 @@ class Scene:
         expected = [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)}]
         self._texts.append({"alertname": alert, "eval_time": f"{at}m", "exp_alerts": expected})
 
+    def comes_and_goes(self, alert: str) -> bool:
+        """Tell whether it expects alerts of a name at a minute, and none at one before and at one after."""
+        expected = [(each["eval_time"], bool(each["exp_samples"])) for each in self._firing if _is_of(each, alert)]
+        expected += [(each["eval_time"], True) for each in self._texts if each["alertname"] == alert]
+        firing, quiet = ({int(at[:-1]) for at, fires in expected if fires is what} for what in (True, False))
+        return any(min(quiet, default=at) < at < max(quiet, default=at) for at in firing)
+
     def check(self) -> None:
         """Let promtool see to it.
 
@@ -101,6 +108,10 @@ class Scene:
         (self.folder / "test.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
         done = run_tool(self.programs.promtool, "test", "rules", "test.yaml", folder=self.folder)
         assert done.returncode == 0, done.stdout
+
+
+def _is_of(expected: Mapping[str, Any], alert: str) -> bool:
+    return f'alertname="{alert}"' in expected["expr"]
 
 
 def _quoted(value: str) -> str:

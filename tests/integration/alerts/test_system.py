@@ -270,9 +270,11 @@ def test_each_environment_whose_calls_become_examples_needs_a_dataset(scene_of: 
 def test_one_reason_that_rejects_over_half_of_a_signature_fires(scene: Scene) -> None:
     def judged(signature: str, kept: float, **rejected: float) -> None:
         minutes = 8 * HOUR
-        scene.add("headrace_dataset_examples_total", counter((HOUR, 1), (minutes, kept)), signature=signature)
+        scene.add(
+            "headrace_dataset_examples_total", counter((HOUR, 1), (minutes, kept), (minutes, 1)), signature=signature
+        )
         for reason, per_minute in rejected.items():
-            values = counter((HOUR, 0), (minutes, per_minute))
+            values = counter((HOUR, 0), (minutes, per_minute), (minutes, 0))
             scene.add("headrace_dataset_rejected_total", values, signature=signature, reason=reason)
 
     judged("Answer", 0.2, quality=0.7, cost=0.1)
@@ -286,4 +288,5 @@ def test_one_reason_that_rejects_over_half_of_a_signature_fires(scene: Scene) ->
         {**WARNING, "signature": "Answer", "reason": "quality"},
         {**WARNING, "signature": "Never kept", "reason": "failed"},
     )
+    scene.quiet("HeadraceFilterRejecting", 16 * HOUR)
     scene.check()
