@@ -10,7 +10,12 @@ from headrace_consumers.dashboards.readers import commits, consumers, unreadable
 from headrace_consumers.dashboards.scope import POINT
 from headrace_consumers.dashboards.services import SCOPE, VARIABLES, producers
 from headrace_consumers.dashboards.units import COUNT, YES_NO, a_second, unit_of
-from headrace_consumers.monitoring.catalogue.calls import LATE_CALL_ERRORS, LATE_CALLS
+from headrace_consumers.monitoring.catalogue.calls import (
+    LATE_CALL_ERRORS,
+    LATE_CALLS,
+    LATE_CALLS_CANCELLED,
+    LATE_CALLS_SAMPLED,
+)
 from headrace_consumers.monitoring.catalogue.consumers import (
     FORGOTTEN,
     HEALTHY,
@@ -118,6 +123,8 @@ def _limits() -> Iterator[Panel]:
         queries=(
             Query(SCOPE.increase(LATE_CALLS), "calls"),
             Query(SCOPE.increase(LATE_CALL_ERRORS), "failed"),
+            Query(SCOPE.increase(LATE_CALLS_CANCELLED), "cancelled"),
+            Query(SCOPE.increase(LATE_CALLS_SAMPLED), "sampled"),
         ),
         unit=unit_of(LATE_CALLS),
         width=8,

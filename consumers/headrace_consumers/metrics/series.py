@@ -24,8 +24,8 @@ LATE: Final[Mapping[str, str | None]] = {
     calls.CALL_ERRORS.name: calls.LATE_CALL_ERRORS.name,
     calls.TOKENS.name: calls.LATE_TOKENS.name,
     calls.COST.name: calls.LATE_COST.name,
-    calls.CALLS_CANCELLED.name: None,
-    calls.CALLS_SAMPLED.name: None,
+    calls.CALLS_CANCELLED.name: calls.LATE_CALLS_CANCELLED.name,
+    calls.CALLS_SAMPLED.name: calls.LATE_CALLS_SAMPLED.name,
     calls.CALL_DURATION.name: None,
     calls.COST_UNKNOWN.name: None,
 }

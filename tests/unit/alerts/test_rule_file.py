@@ -68,6 +68,11 @@ def test_only_metrics_that_somebody_serves_are_asked_for_with_labels_that_they_h
         assert set(re.findall(r"(\w+)(?:=~|!=|=)", matchers)) <= served[name], name
 
 
+def test_no_rule_reads_what_was_told_of_late() -> None:
+    assert len([metric for metric in METRICS if metric.name.startswith("headrace_late_")]) == 6
+    assert not [rule for rule in _rules() if "headrace_late_" in rule["expr"] + str(rule.get("annotations", ""))]
+
+
 def test_each_figure_is_recorded_once_also_where_windows_are_the_same() -> None:
     same = Alerts(window_s=3600)
     for config in (Config(), Config(alerts=same)):

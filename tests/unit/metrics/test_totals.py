@@ -16,7 +16,7 @@ from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION, CALL_ER
 from headrace_schemas import statistics_codec
 from headrace_schemas.latency import BOUNDS_S
 from tests.support.increase import Scraped
-from tests.support.statistics import NOW_MS, Program
+from tests.support.statistics import NOW_MS, Program, call_statistics, record
 
 _CALLS = CALLS_TOTAL.name
 _CODEC = statistics_codec()
@@ -219,6 +219,19 @@ def test_what_is_late_goes_to_late_totals_only() -> None:
     assert (shown[_CALLS], shown["headrace_late_calls_total"], shown["headrace_late_call_errors_total"]) == (2, 3, 1)
     assert CALL_ERRORS.name not in shown
     assert member.counting.results == {"counted": 1, "late": 1}
+
+
+def test_the_success_and_sampling_rates_of_what_is_late_can_be_told() -> None:
+    use = {"model": "gpt", "weight": 2.0, "tokens_input": 0.0, "tokens_output": 0.0, "cost_usd": 0.0, "unknown_cost": 0}
+    first = record([{**call_statistics([1.0]), "usage": [{**use, "sampled": 1}]}], timestamp_ms=NOW_MS - 400_000)
+    late = {**call_statistics([1.0] * 8, {"ValueError": 3}, cancelled=2), "usage": [{**use, "sampled": 5}]}
+    member = _member(first, record([late], sequence=2, timestamp_ms=NOW_MS))
+    member.totals.show()
+    shown = {key[0]: vector[0] for key, vector in member.totals.show().items()}
+    calls, cancelled = shown["headrace_late_calls_total"], shown["headrace_late_calls_cancelled_total"]
+    assert (calls, cancelled, shown["headrace_late_call_errors_total"]) == (7, 2, 3)
+    assert shown["headrace_late_calls_sampled_total"] == 4
+    assert "headrace_calls_cancelled_total" not in shown
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ __all__ = [
     "COST",
     "COST_UNKNOWN",
     "LATE_CALLS",
+    "LATE_CALLS_CANCELLED",
+    "LATE_CALLS_SAMPLED",
     "LATE_CALL_ERRORS",
     "LATE_COST",
     "LATE_TOKENS",
@@ -132,6 +134,25 @@ LATE_CALL_ERRORS: Final = Metric(
     source=Source.statistics,
     served_by=_BY_METRICS,
 )
+LATE_CALLS_CANCELLED: Final = Metric(
+    name="headrace_late_calls_cancelled_total",
+    kind=Kind.counter,
+    help="Of these, calls that were told to end; no errors.",
+    comment="Success rate of what came late: 1 - late errors / (late calls - late cancelled).",
+    unit="calls",
+    labels=CALL,
+    source=Source.statistics,
+    served_by=_BY_METRICS,
+)
+LATE_CALLS_SAMPLED: Final = Metric(
+    name="headrace_late_calls_sampled_total",
+    kind=Kind.counter,
+    help="Of these, calls that the sample captured.",
+    unit="calls",
+    labels=CALL,
+    source=Source.statistics,
+    served_by=_BY_METRICS,
+)
 LATE_TOKENS: Final = Metric(
     name="headrace_late_tokens_total",
     kind=Kind.counter,
@@ -162,6 +183,8 @@ CALLS: Final = (
     COST_UNKNOWN,
     LATE_CALLS,
     LATE_CALL_ERRORS,
+    LATE_CALLS_CANCELLED,
+    LATE_CALLS_SAMPLED,
     LATE_TOKENS,
     LATE_COST,
 )
