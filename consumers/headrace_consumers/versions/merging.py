@@ -1,7 +1,7 @@
 """One example a key: inputs that several sources have, and what people changed by hand.
 
 The best label stands: corrected, judged, given, generated, unverified; among equals hand, import, telemetry, git,
-synthetic; then the newest. It keeps the telemetry's weight and how often the key was seen.
+synthetic; then the newest. It keeps the telemetry's weight, and how often it was called with these inputs.
 """
 
 import json
@@ -56,7 +56,7 @@ def one_a_key(examples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     is_telemetry = pl.col("source") == "telemetry"
     ordered = ordered.with_columns(
         weight=pl.col("weight").filter(is_telemetry).first().over("key").fill_null(pl.col("weight")),
-        times_seen=pl.col("times_seen").sum().over("key"),
+        times_seen=pl.col("times_seen").filter(is_telemetry).first().over("key").fill_null(pl.col("times_seen")),
         _stands=pl.concat_str(
             pl.lit("the same inputs stand as "),
             pl.col("label").first().over("key"),
@@ -95,7 +95,7 @@ def _changed(row: dict[str, Any], edit: Edit) -> dict[str, Any]:
         changed["quality"] = edit.quality
         changed["label"] = row["label"] if row["label"] == "corrected" else "judged"
     if edit.outputs is not None:
-        changed |= {"outputs": canonical.dumps(edit.outputs).decode(), "label": "corrected"}
+        changed |= {"outputs": canonical.dumps(edit.outputs).decode(), "label": "corrected", "is_candidate": False}
         changed["quality"] = 1.0 if edit.quality is None else edit.quality
     return changed
 

@@ -3,7 +3,8 @@
 several corrections    the newest (by its time, then its id)
 several scores         their mean
 a correction           fields that it names replace the served ones; the example's quality is 1
-no module named        the whole request is meant, which is its outermost call
+no module named        the whole request is meant, which is its outermost call; whether a copy that became no row
+                       was that is not known, so feedback on its request must name the module
 fields that the output does not have: of the outermost call the example is set aside, for its output is known to be
 wrong; of an inner call nothing follows, for the correction is of another's output
 """
@@ -60,18 +61,18 @@ def said_of(rows: pl.DataFrame, sightings: pl.DataFrame, feedback: pl.DataFrame)
     """Return what was said of each example of whom anything was.
 
     Args:
-        rows: `dedup_key`, `request_id`, `module_name`, `parent_event_id`; a key once.
+        rows: `dedup_key`, `request_id`, `module_name`, `parent_event_id`; also a key's rows that do not stand.
         sightings: `dedup_key` and `request_hash` of the rows' copies.
         feedback: FEEDBACK_COLUMNS.
     """
     if feedback.is_empty():
         return {}
-    inner = rows.filter(pl.col("parent_event_id").is_not_null()).select("dedup_key", is_inner=pl.lit(value=True))
+    outermost = rows.filter(pl.col("parent_event_id").is_null()).select("dedup_key", "request_id").unique()
     found = (
         feedback_on(rows.lazy(), sightings.lazy(), feedback.lazy())
         .collect()
-        .join(inner, on="dedup_key", how="left")
-        .filter(pl.col("is_inner").is_null() | pl.col("module_name").is_not_null())
+        .join(outermost.with_columns(is_outermost=pl.lit(value=True)), on=["dedup_key", "request_id"], how="left")
+        .filter(pl.col("module_name").is_not_null() | pl.col("is_outermost").fill_null(value=False))
         .sort("dedup_key", "timestamp_ms", "feedback_id")
     )
     of_key: dict[str, list[dict[str, Any]]] = {}
@@ -147,5 +148,5 @@ def _merged(output: str, said: Said) -> str:
         raise _UnfitError("it names no output field")
     # A call that failed has no output to compare with.
     if served and (unknown := sorted(correction.keys() - served.keys())):
-        raise _UnfitError(f"there is no output field {unknown[0]}")
+        raise _UnfitError(f"there is no output field {unknown[0][:80]}")
     return canonical.dumps({**served, **correction}).decode()

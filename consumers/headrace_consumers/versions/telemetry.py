@@ -152,11 +152,11 @@ class Telemetry:
             return pl.DataFrame(schema=WAITING), pl.DataFrame(schema=SET_ASIDE)
         seen = pl.DataFrame(schema=_SIGHTINGS) if sightings is None else sightings
         rows = rows.sort("dedup_key", "timestamp_ms", "topic_id", "partition", "offset")
+        said = said_of(rows, seen, self._feedback)
         rows = rows.with_columns(_copies=pl.len().over("dedup_key")).unique(
             "dedup_key", keep="first", maintain_order=True
         )
         rows = rows.join(copies_of(seen.lazy()).collect(), on="dedup_key", how="left", maintain_order="left")
-        said = said_of(rows, seen, self._feedback)
         return _examples(rows, said, self._chosen)
 
     def _spill_rows(self, table: Table | None) -> tuple[list[npt.NDArray[np.uint64]], list[npt.NDArray[np.uint64]]]:
@@ -227,8 +227,11 @@ class Telemetry:
         none = pl.DataFrame(schema=schema)
         if table is None or not len(requests):
             return none
+        condition = where(
+            {"environment": self._chosen.environment}
+        )  # a test of staging may replay production's requests
         found = []
-        for batch in table.batches(FEEDBACK_COLUMNS, None, self._places.feedback):
+        for batch in table.batches(FEEDBACK_COLUMNS, condition, self._places.feedback):
             some = batch.filter(_is_in(_beginning(batch["request_hash"]), requests))
             suppressed = self._tables.is_suppressed_feedback(some)
             some = some if suppressed is None else some.filter(~suppressed)

@@ -160,12 +160,50 @@ def test_a_copy_counts_and_its_feedback_finds_the_example(tmp_path):
     tables = Tables(
         table([row(0), row(1)]),
         sightings_table((key, "copy-1"), (key, "copy-2"), ("ff" * 32, "of-nobody")),
-        feedback_table({"request_id": "copy-2", "score": 0.25}, {"request_id": "of-nobody", "score": 0.0}),
+        feedback_table(
+            {"request_id": "copy-2", "score": 0.25, "module_name": "reviewer"},
+            {"request_id": "of-nobody", "score": 0.0},
+        ),
     )
     found = examples(cut_of(tmp_path, tables))
     first = found["question 0"]
     assert (first["times_seen"], first["label"], first["quality"]) == (3, "judged", 0.25)
     assert (found["question 1"]["times_seen"], found["question 1"]["label"]) == (1, "unverified")
+
+
+def test_feedback_on_a_copy_without_a_module_is_nobodys_for_it_may_be_of_another_call(tmp_path):
+    key = row(0)["dedup_key"]
+    tables = Tables(
+        table([row(0)]),
+        sightings_table((key, "copy")),
+        feedback_table({"request_id": "copy", "correction": '{"answer":"of the outer call"}'}),
+    )
+    (example,) = examples(cut_of(tmp_path, tables)).values()
+    assert (example["outputs"], example["label"], example["times_seen"]) == ({"answer": "because"}, "unverified", 2)
+
+
+def test_feedback_on_a_second_row_of_a_key_counts_where_that_row_is_outermost(tmp_path):
+    same = {"input": row(0)["input"], "dedup_key": row(0)["dedup_key"]}
+    rows = [row(0), row(1, **same), row(2, **same, parent_event_id="e")]
+    outer, inner = {"request_id": "r-1", "score": 0.25}, {"request_id": "r-2", "score": 0.75}
+    (example,) = examples(cut_of(tmp_path / "a", Tables(table(rows), None, feedback_table(outer, inner)))).values()
+    assert (example["quality"], example["label"]) == (0.25, "judged")
+    named = feedback_table({**inner, "module_name": "reviewer"})
+    (example,) = examples(cut_of(tmp_path / "b", Tables(table(rows), None, named))).values()
+    assert (example["quality"], example["label"]) == (0.75, "judged")
+
+
+def test_feedback_of_another_environment_does_not_count(tmp_path):
+    given = feedback_table({"request_id": "r-0", "score": 0.0, "environment": "staging"})
+    (example,) = examples(cut_of(tmp_path, Tables(table([row(0)]), None, given))).values()
+    assert (example["quality"], example["label"]) == (1.0, "unverified")
+
+
+def test_a_field_of_any_length_is_cut_in_the_reason(tmp_path):
+    given = feedback_table({"request_id": "r-0", "correction": json.dumps({"secret " * 50: "x"})})
+    done = cut_of(tmp_path, Tables(table([row(0), row(1)]), None, given))
+    (line,) = lines(done.path / "set_aside.jsonl")
+    assert line["reason"].endswith("there is no output field " + ("secret " * 50)[:80])
 
 
 def test_the_newest_correction_replaces_the_fields_that_it_names(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from headrace_consumers.versions import edits
 from headrace_consumers.versions.sources.pool import Pool, pool_path
 from headrace_consumers.versions.tables import Tables
+from headrace_schemas import keys
 from tests.unit.versions.rows import (
     SIGNATURE,
     config_of,
@@ -82,7 +83,7 @@ def test_a_judged_answer_goes_before_a_given_one_and_keeps_its_weight(tmp_path):
     found = examples(cut_of(tmp_path, tables))
     assert (found["question 0"]["source"], found["question 0"]["label"]) == ("telemetry", "judged")
     given = found["question 1"]
-    assert (given["source"], given["weight"], given["times_seen"]) == ("import", 10.0, 3)
+    assert (given["source"], given["weight"], given["times_seen"]) == ("import", 10.0, 2)  # a line of a file is no call
 
 
 def test_inputs_are_compared_as_the_producers_policy_says(tmp_path):
@@ -122,6 +123,17 @@ def test_a_relabelled_example_is_corrected_and_says_by_whom(tmp_path):
     assert provenance[first["example_id"]]["edits"] == [
         {"kind": "relabel", "who": "ada", "why": "because", "timestamp_ms": 7}
     ]
+
+
+def test_a_candidates_output_that_a_person_replaced_may_be_a_test(tmp_path):
+    rows = [row(n, module_version="candidate" if n % 2 else "baseline") for n in range(100)]
+    of_test = [n for n in range(1, 100, 2) if keys.split_hash(rows[n]["dedup_key"]) >= int(0.85 * 2**64)]
+    edit(tmp_path, "relabel", of_test[0], outputs={"answer": "right"})
+    edit(tmp_path, "relabel", of_test[1], quality=0.9)
+    done = cut_of(tmp_path, rows)
+    found = {each["inputs"]["question"] for each in lines(done.path / "test.jsonl")}
+    assert f"question {of_test[0]}" in found
+    assert f"question {of_test[1]}" not in found  # it is judged, and still a candidate's own words
 
 
 def test_an_excluded_example_is_set_aside_with_who_and_why(tmp_path):

@@ -3,7 +3,7 @@
     known     the quality of a call: the consumer's score, or the mean of what people said later
     unknown   the share of output fields that hold something; halved where a text reads like a refusal
 
-The better of examples is a matter for `headrace dataset judge`, which asks an LM.
+The better of examples is a matter for `headrace dataset cut --judge-lm`.
 """
 
 import json
