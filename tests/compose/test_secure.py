@@ -20,7 +20,9 @@ import yaml
 from confluent_kafka import Producer
 
 from headrace_schemas import interaction_codec
-from tests.compose.test_stack import COMPOSE, Stack, needs_docker
+from tests.compose.files import COMPOSE, load
+from tests.compose.images import choose_base
+from tests.compose.test_stack import Stack, needs_docker
 from tests.support.interactions import interaction
 from tests.support.kafka_secure import make_secrets
 from tests.support.waiting import wait_until
@@ -41,6 +43,7 @@ class SecureStack(Stack):
         )
 
     def up(self) -> None:
+        choose_base(self._environ)
         services = yaml.safe_load(self.run("config").stdout)["services"]
         wanted = [name for name in services if name != "grafana"]
         self.compose("up", "--build", "--detach", "--wait", *wanted, timeout_s=900)
@@ -136,7 +139,7 @@ def test_roles_work_and_nobody_else_gets_in(stack: SecureStack) -> None:
 
 
 def test_secrets_are_files_and_stand_in_no_environment() -> None:
-    secured = yaml.load((SECURE / "compose.yaml").read_text(), _Tolerant)  # a SafeLoader
+    secured = load(SECURE / "compose.yaml")
     assert all(each == {"file": f"./secure/secrets/{name}"} for name, each in secured["secrets"].items())
     for name, service in secured["services"].items():
         for key, value in (service.get("environment") or {}).items():
@@ -146,13 +149,6 @@ def test_secrets_are_files_and_stand_in_no_environment() -> None:
     assert used == secured["secrets"].keys()
     # The authority's own key gets into no container.
     assert "ca.key" not in used
-
-
-class _Tolerant(yaml.SafeLoader):
-    """Reads compose's own tags as what they stand on."""
-
-
-_Tolerant.add_constructor("!override", lambda loader, node: loader.construct_mapping(node))
 
 
 def test_no_secret_is_committed() -> None:
