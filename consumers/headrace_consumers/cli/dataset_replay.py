@@ -70,6 +70,7 @@ def _replay_told(found: "Replayed", version: Path, into: Path | None) -> dict[st
         "version": str(version),
         "examples": found.examples,
         "files": found.files,
+        "changed": found.changed,
         "gone": [gone.as_dict() for gone in found.gone],
         "others": found.others,
         "more": found.more,
@@ -82,6 +83,7 @@ def _replay_lines(found: "Replayed", name: str) -> list[str]:
     same = "the same, byte by byte" if found.is_same else "NOT the same"
     lines = [f"{name}: made again, {count(found.examples)} examples: {same}", ""]
     lines += columns([(f"  {file}", "same" if is_same else "DIFFERS") for file, is_same in found.files.items()])
+    lines += [""] * bool(found.changed) + [f"CHANGED: {line}" for line in found.changed]
     if found.gone:
         lines += ["", f"{count(len(found.gone))} examples are gone from the table: retention or erasure took them"]
         lines += columns([_gone_row(gone) for gone in found.gone[:_MOST]])

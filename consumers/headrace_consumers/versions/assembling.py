@@ -107,7 +107,7 @@ def assemble(
         VersionsError: something cannot be read, or the scorer fails.
         PoolError: likewise of a source.
     """
-    edits = read_edits(sources.signature_folder, None if sources.edits is None else sources.edits["size_bytes"])
+    edits = read_edits(sources.signature_folder, sources.edits)
     key_of = key_maker(recipe.signature, recipe.fields_hash, Policies(recipe.dedup))
     others = waiting(sources.folder, recipe.signature, key_of, sources.pools)
     buckets = buckets_for(rows + len(others.rows))

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from headrace_consumers.versions import appended
 from headrace_schemas.dataset_files import SOURCES_FOLDER
+from headrace_schemas.dataset_manifest import FileFacts
 
 __all__ = ["EDITS", "Edit", "EditKind", "EditLine", "Edits", "append", "edits_path", "effective", "read"]
 
@@ -68,12 +69,14 @@ class Edits:
         torn: numbers of lines that are no edits.
         size_bytes: of what was read.
         sha256: of it.
+        is_other: whether it is another beginning than the one that was asked for.
     """
 
     by_key: dict[str, Edit]
     torn: list[int]
     size_bytes: int
     sha256: str
+    is_other: bool = False
 
 
 def edits_path(signature_folder: Path) -> Path:
@@ -90,13 +93,21 @@ def append(signature_folder: Path, edits: Iterable[EditLine]) -> None:
     appended.append(edits_path(signature_folder), edits)
 
 
-def read(signature_folder: Path, size_bytes: int | None = None) -> Edits:
-    """Return what holds by the first so many bytes of the file, or by all of it.
+def read(signature_folder: Path, asked: FileFacts | None = None) -> Edits:
+    """Return what holds by a beginning of the file, or by all of it.
+
+    Args:
+        signature_folder: whose.
+        asked: the beginning, as a manifest has it. Where the file begins otherwise, for an erasure took a line out or
+            somebody changed it, what is there up to that size is read.
 
     Raises:
-        VersionsError: it cannot be read, or is shorter than that.
+        VersionsError: it cannot be read.
     """
-    found = appended.read(edits_path(signature_folder), size_bytes)
+    path = edits_path(signature_folder)
+    size = None if asked is None else asked["size_bytes"]
+    found = appended.read(path, None if size is None or not _has(path, size) else size)
+    is_other = asked is not None and (found.size_bytes, found.sha256) != (asked["size_bytes"], asked["sha256"])
     edits, torn = [], list(found.torn)
     for number, line in found.lines:
         edit = _edit_line(line)
@@ -104,7 +115,14 @@ def read(signature_folder: Path, size_bytes: int | None = None) -> Edits:
             torn.append(number)
         else:
             edits.append(edit)
-    return Edits(effective(edits), sorted(torn), found.size_bytes, found.sha256)
+    return Edits(effective(edits), sorted(torn), found.size_bytes, found.sha256, is_other)
+
+
+def _has(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.stat().st_size >= size_bytes
+    except OSError:
+        return False
 
 
 def effective(edits: Iterable[EditLine]) -> dict[str, Edit]:

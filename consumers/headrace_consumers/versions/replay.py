@@ -1,7 +1,8 @@
 """A version made again from its manifest, and compared with what it was.
 
     manifest --> recipe, places in Kafka, bytes of the sources --assemble--> less what its gates set aside --> files
-    each file's hash as the manifest has it: the same. Else: which examples are gone, and which are others.
+    each file's hash as the manifest has it: the same. Else: which examples are gone, and which are others. A file of
+the version, or the edits, that are no longer what the manifest says are told, for what differs may come from them.
 
 Gates are not asked again (one may have asked a model): what they took out stands in set_aside.jsonl, which is a file of
 the version. Rows go from a table by retention and by erasure only, so an example of telemetry that is gone went so.
@@ -16,13 +17,16 @@ from typing import Any, Final
 import polars as pl
 from pydantic import ValidationError
 
+from headrace.datasets.place import Version
 from headrace_consumers.versions.assembling import Assembled, Progress, Sources, assemble
 from headrace_consumers.versions.drawing import drawn
+from headrace_consumers.versions.edits import edits_path
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.examples import EXAMPLE_COLUMNS, read_split
 from headrace_consumers.versions.files import facts_of, write_examples
 from headrace_consumers.versions.loading import load_scorer
 from headrace_consumers.versions.recipe import Recipe
+from headrace_consumers.versions.shelf import changed_files
 from headrace_consumers.versions.tables import Tables
 from headrace_consumers.versions.telemetry import Places
 from headrace_schemas.dataset_files import SPLITS
@@ -67,6 +71,7 @@ class Replayed:
         gone: examples that are not there any more.
         others: ids of examples that are there and differ: a copy or feedback is gone, or the version was changed.
         more: ids of examples that the version does not have.
+        changed: files that are no longer what the manifest says, of the version or the edits, a line each.
         notes: what the user should know, a line each.
     """
 
@@ -75,12 +80,13 @@ class Replayed:
     gone: list[Gone] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     more: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def is_same(self) -> bool:
         """Whether all is as it was."""
-        return all(self.files.values())
+        return all(self.files.values()) and not self.changed
 
 
 def replay(
@@ -101,12 +107,17 @@ def replay(
         progress: see assembling.
 
     Raises:
-        VersionsError: the manifest cannot be read, or is not one of a cut; or something it names cannot be read.
+        VersionsError: the manifest cannot be read, or is not one of a cut; or something it names cannot be read; or
+            what says which examples the gates took out was changed.
+        DatasetError: the manifest is of another release.
         PoolError: a source's file is no longer what it was.
     """
     manifest = _manifest(version)
     recipe = _recipe(version, manifest)
-    found = Replayed(notes=_notes(manifest, tables))
+    found = Replayed(
+        changed=changed_files(Version(recipe.signature, version.name, version)), notes=_notes(manifest, tables)
+    )
+    _insist_on_lists(version, found.changed)
     try:
         made = assemble(
             recipe,
@@ -117,6 +128,11 @@ def replay(
             scorer=load_scorer(recipe.difficulty_scorer),
             progress=progress,
         )
+        if made.edits.is_other:
+            found.changed.append(
+                f"{edits_path(version.parent)}: the edits were changed since, by an erasure or by hand; examples that "
+                "differ may come from that"
+            )
         progress("writing", 0)
         examples = _chosen(made, version)
         write_examples(into, examples)
@@ -139,6 +155,14 @@ def _manifest(version: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or (missing := [name for name in _MADE_OF if name not in manifest]):
         raise VersionsError(f"{path}: is no manifest of a cut, it lacks {missing[0]}")
     return manifest
+
+
+def _insist_on_lists(version: Path, changed: list[str]) -> None:
+    for line in changed:
+        if line.startswith(("set_aside.jsonl: ", "provenance.jsonl: ")):
+            raise VersionsError(
+                f"{version / line}; by it examples are left out, so nothing can be compared: put the file back"
+            )
 
 
 def _recipe(version: Path, manifest: Mapping[str, Any]) -> Recipe:
@@ -199,13 +223,20 @@ def _chosen(made: Assembled, version: Path) -> pl.DataFrame:
 def _compare(found: Replayed, version: Path, made: Path, files: Mapping[str, Any]) -> None:
     for split in SPLITS:
         name, rows = f"{split}.jsonl", f"{split}.parquet"
-        found.files[name] = _is_same(made, name, files)
-        found.files[rows] = _is_same(made, rows, files) or (found.files[name] and _are_same_rows(version, made, split))
-        if not found.files[name]:
+        is_made_again = _is_same(made, name, files)
+        found.files[name] = is_made_again and not _is_in(found.changed, name)
+        found.files[rows] = not _is_in(found.changed, rows) and (
+            _is_same(made, rows, files) or (is_made_again and _are_same_rows(version, made, split))
+        )
+        if not is_made_again:
             _tell_apart(found, version / name, made / name)
     found.files["provenance.jsonl"] = _is_same(made, "provenance.jsonl", files)
     if found.gone:
         _name_places(found, version / "provenance.jsonl")
+
+
+def _is_in(changed: list[str], name: str) -> bool:
+    return any(line.startswith(f"{name}: ") for line in changed)
 
 
 def _is_same(folder: Path, name: str, files: Mapping[str, Any]) -> bool:

@@ -29,7 +29,9 @@ def test_a_beginning_tells_what_held_then(tmp_path):
     before = edits.read(tmp_path)
     edits.append(tmp_path, [edit("restore", at=2)])
     assert edits.read(tmp_path).by_key == {}
-    assert edits.read(tmp_path, before.size_bytes) == before
+    asked = {"size_bytes": before.size_bytes, "sha256": before.sha256}
+    assert edits.read(tmp_path, asked) == before
+    assert edits.read(tmp_path, {**asked, "sha256": "0" * 64}).is_other
 
 
 def test_lines_that_are_no_edits_are_told_and_left_out(tmp_path):

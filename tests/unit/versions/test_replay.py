@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from headrace_consumers.versions import edits
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.replay import replay
 from headrace_consumers.versions.sources.pool import Pool, PoolError, pool_path
@@ -103,6 +104,62 @@ def test_a_changed_version_is_noticed(tmp_path, again):
     found = again(done.path, Tables(table(ROWS)))
     assert found.more == [json.loads(first)["example_id"]]
     assert [name for name, is_same in found.files.items() if not is_same] == ["train.jsonl"]
+
+
+def test_a_truncated_file_of_the_version_is_named_though_its_examples_can_be_made_again(tmp_path, again):
+    done = cut_of(tmp_path / "data", ROWS)
+    path = done.path / "train.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    found = again(done.path, Tables(table(ROWS)))
+    assert not found.is_same
+    assert [line.split(":")[0] for line in found.changed] == ["train.jsonl"]
+    assert [name for name, is_same in found.files.items() if not is_same] == ["train.jsonl"]
+    assert (found.gone, found.others, found.more) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", ["set_aside.jsonl", "provenance.jsonl"])
+def test_without_what_says_who_is_out_nothing_is_compared(tmp_path, again, name):
+    done = cut_of(tmp_path / "data", [*ROWS, row(200, output="{}")])
+    (done.path / name).write_bytes(b"")
+    with pytest.raises(VersionsError, match=f"{name}: is not the file that the manifest names"):
+        again(done.path, Tables(table(ROWS)))
+
+
+def relabelled(folder, number, answer):
+    line = {"kind": "relabel", "key": ROWS[number]["dedup_key"], "who": "ada", "why": "wrong", "timestamp_ms": 7}
+    edits.append(folder / SIGNATURE, [{**line, "outputs": {"answer": answer}, "quality": None}])
+
+
+def test_edits_that_an_erasure_took_a_line_of_are_told_and_the_rest_is_compared(tmp_path, again):
+    data = tmp_path / "data"
+    relabelled(data, 3, "theirs")
+    relabelled(data, 5, "of somebody else")
+    done = cut_of(data, ROWS)
+    path = edits.edits_path(done.path.parent)
+    path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
+    found = again(done.path, Tables(table(ROWS)))
+    assert not found.is_same
+    (line,) = found.changed
+    assert line.startswith(f"{path}: the edits were changed since")
+    assert found.others == [ROWS[3]["dedup_key"][:32]]
+
+
+def test_edits_of_the_same_size_and_other_content_are_told(tmp_path, again):
+    relabelled(tmp_path / "data", 3, "one")
+    done = cut_of(tmp_path / "data", ROWS)
+    path = edits.edits_path(done.path.parent)
+    path.write_bytes(path.read_bytes().replace(b"one", b"two"))
+    relabelled(tmp_path / "data", 5, "later")
+    found = again(done.path, Tables(table(ROWS)))
+    assert len(found.changed) == 1
+    assert found.others == [ROWS[3]["dedup_key"][:32]]
+
+
+def test_edits_made_later_have_no_say(tmp_path, again):
+    relabelled(tmp_path / "data", 3, "one")
+    done = cut_of(tmp_path / "data", ROWS)
+    relabelled(tmp_path / "data", 5, "later")
+    assert again(done.path, Tables(table(ROWS))).is_same
 
 
 def test_a_source_that_was_rewritten_is_one_line(tmp_path, again):
