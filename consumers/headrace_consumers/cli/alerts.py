@@ -34,12 +34,13 @@ def render(
     from headrace_consumers.metrics.alerts import rule_file
 
     rendered = rule_file(load(config_path))
-    for note in rendered.notes:
+    if output is not None:
+        _write(output, rendered.text)
+    for note in (*rendered.notes, *rendered.lacks):
         sys.stderr.write(f"note: {note}\n")
     if output is None:
         sys.stdout.write(rendered.text)
         return
-    _write(output, rendered.text)
     print_lines([f"{output}: {rendered.alerts} alerts, {rendered.recordings} recording rules"])
 
 

@@ -6,9 +6,14 @@ import stat
 import pytest
 import yaml
 
+COMPLETE = {
+    "alerts": {"runbook_url": "https://runbooks.example/headrace"},
+    "dataset": {"health_port": 8103},
+}
 
-def test_render_prints_rules_and_nothing_else(command):
-    ended = command("alerts", "render")
+
+def test_render_prints_rules_and_nothing_else(command, config_file):
+    ended = command("alerts", "render", "--config", config_file(COMPLETE))
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("# Written by `headrace alerts render`.")
     assert [group["name"] for group in yaml.safe_load(ended.out)["groups"]][-1] == "headrace-dataset"
@@ -39,11 +44,29 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(command, tmp_path
 
 
 def test_a_burn_rate_without_a_rule_is_a_note_beside_the_rules(command, config_file):
-    ended = command("alerts", "render", "--config", config_file({"quality_thresholds": {"min_success_rate": 0.9}}))
+    ended = command(
+        "alerts", "render", "--config", config_file({**COMPLETE, "quality_thresholds": {"min_success_rate": 0.9}})
+    )
     assert ended.code == 0
     assert ended.err == (
         "note: alerts.burn_rates.0: 14.4 times the budget of 10% is over 100% of the calls, so there is no such rule\n"
     )
+    assert yaml.safe_load(ended.out)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"metrics": {"samples": False}}, "metrics.samples is false, so nothing tells what a call cost: Headr"),
+        ({"dataset": {}}, "dataset.health_port is not set: Prometheus sees no row that is written, so HeadraceData"),
+        ({"alerts": {}}, "alerts.runbook_url is docs/operations.md, no URL, so the links of alerts lead nowhere"),
+    ],
+)
+def test_what_an_alert_lacks_is_a_note_beside_the_rules(command, config_file, values, said):
+    ended = command("alerts", "render", "--config", config_file({**COMPLETE, **values}))
+    assert ended.code == 0
+    (note,) = ended.err.splitlines()
+    assert note.startswith(f"note: {said}")
     assert yaml.safe_load(ended.out)
 
 

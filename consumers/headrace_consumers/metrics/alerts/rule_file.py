@@ -1,6 +1,6 @@
 """The rule file of a configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headrace.config import Config, check_latency_thresholds
@@ -25,12 +25,14 @@ class RuleFile:
         alerts: how many alerting rules it has.
         recordings: how many recording rules.
         notes: what the configuration asks for and is not in it, a line each.
+        lacks: what an alert lacks where it is judged or read, a line each.
     """
 
     text: str
     alerts: int
     recordings: int
     notes: tuple[str, ...]
+    lacks: tuple[str, ...]
 
 
 def rule_file(config: Config) -> RuleFile:
@@ -47,6 +49,7 @@ def rule_file(config: Config) -> RuleFile:
         alerts=len(found),
         recordings=len(rules) - len(found),
         notes=tuple(never_reached(config.quality_thresholds.min_success_rate, config.alerts.burn_rates)),
+        lacks=tuple(_lacks(config)),
     )
 
 
@@ -72,3 +75,16 @@ def groups_of(config: Config) -> list[Group]:
 def alerts_of(groups: Sequence[Group]) -> list[Alert]:
     """Return the alerting rules."""
     return [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
+
+
+def _lacks(config: Config) -> Iterator[str]:
+    """Yield a line for each setting that leaves an alert without what it reads, or without its link."""
+    if not config.metrics.samples:
+        yield "metrics.samples is false, so nothing tells what a call cost: HeadraceCostHigh never fires"
+    if config.dataset.health_port is None:
+        yield (
+            "dataset.health_port is not set: Prometheus sees no row that is written, so HeadraceDatasetStalled fires "
+            "although the table grows; set it, and let it be scraped"
+        )
+    if "://" not in config.alerts.runbook_url:
+        yield f"alerts.runbook_url is {config.alerts.runbook_url}, no URL, so the links of alerts lead nowhere"
