@@ -2,7 +2,8 @@
 
     provenance.jsonl --whose?--> ids --> .erasing-v3/: every file without them, a new manifest --exchange--> v3/
 
-Rows are known by their provenance: the subject's pseudonym, and the hash of the request id. The manifest keeps the hash
+Rows are known by their provenance: the subject's pseudonym, and the hash of the request id,
+of the call and of what corrected it. The manifest keeps the hash
 of the one before it and the erasure's id, so that a run that was killed, or comes again, tells all that was removed.
 Edits by hand of what goes are dropped, too: they hold its outputs. Card and report are made anew; files that are not
 known here may quote examples and are left out.
@@ -197,11 +198,17 @@ def _ids(path: Path, whose: Whose) -> set[str]:
         for line in file:
             if mentioned.search(line):
                 told = canonical.loads(line)
-                metadata = told["metadata"]
-                is_theirs = metadata.get("subject_id") in whose.subjects
-                if is_theirs or metadata.get("request_id_hash") in whose.request_hashes:
+                if _is_theirs(told["metadata"], whose):
                     found.add(told["example_id"])
     return found
+
+
+def _is_theirs(metadata: dict[str, Any], whose: Whose) -> bool:
+    told = metadata.get("feedback")
+    feedback = told if isinstance(told, dict) else {}  # of an import it may be anything
+    subjects = {metadata.get("subject_id"), feedback.get("corrected_subject_id")}
+    requests = {metadata.get("request_id_hash"), feedback.get("corrected_request_id_hash")}
+    return not (subjects.isdisjoint(whose.subjects) and requests.isdisjoint(whose.request_hashes))
 
 
 def _set_aside(path: Path, whose: Whose, ids: set[str]) -> int:

@@ -39,6 +39,8 @@ class Said:
         correction: the newest one's text; None: there is none.
         corrected_by: its feedback_id.
         corrected_at_ms: when it was given.
+        corrected_subject_id: the pseudonym of the person who gave it; None: it is not known.
+        corrected_request_hash: of the request that it was given to, hex.
         is_cut: it was too long and was cut.
     """
 
@@ -47,13 +49,20 @@ class Said:
     correction: str | None = None
     corrected_by: str | None = None
     corrected_at_ms: int | None = None
+    corrected_subject_id: str | None = None
+    corrected_request_hash: str | None = None
     is_cut: bool = False
 
     def as_provenance(self) -> dict[str, Any]:
-        """Return it for the provenance."""
+        """Return it for the provenance: an erasure finds by it whose words the correction is."""
         told: dict[str, Any] = {"scores": self.scores} if self.scores else {}
         if self.correction is not None:
-            told |= {"corrected_by": self.corrected_by, "corrected_at_ms": self.corrected_at_ms}
+            told |= {
+                "corrected_by": self.corrected_by,
+                "corrected_at_ms": self.corrected_at_ms,
+                "corrected_request_id_hash": self.corrected_request_hash,
+                "corrected_subject_id": self.corrected_subject_id,
+            }
         return told
 
 
@@ -96,6 +105,8 @@ def _together(given: list[dict[str, Any]]) -> Said | None:
         newest["correction"],
         newest["feedback_id"],
         newest["timestamp_ms"],
+        newest["subject_id"],
+        newest["request_hash"],
         is_cut=bool(newest["truncated"]),
     )
 

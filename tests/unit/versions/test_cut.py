@@ -211,7 +211,7 @@ def test_the_newest_correction_replaces_the_fields_that_it_names(tmp_path):
         table([row(0, output='{"answer":"because","why":"so"}')]),
         None,
         feedback_table(
-            {"request_id": "r-0", "correction": '{"answer":"newest"}', "timestamp_ms": 9},
+            {"request_id": "r-0", "correction": '{"answer":"newest"}', "timestamp_ms": 9, "subject_id": "sha256:bob"},
             {"request_id": "r-0", "correction": '{"answer":"older"}', "timestamp_ms": 8},
             {"request_id": "r-0", "score": 0.0, "timestamp_ms": 10},
         ),
@@ -221,7 +221,13 @@ def test_the_newest_correction_replaces_the_fields_that_it_names(tmp_path):
     assert example["outputs"] == {"answer": "newest", "why": "so"}
     assert (example["label"], example["quality"]) == ("corrected", 1.0)
     (line,) = lines(done.path / "provenance.jsonl")
-    assert line["metadata"]["feedback"] == {"corrected_by": "f-0", "corrected_at_ms": 9, "scores": 1}
+    assert line["metadata"]["feedback"] == {
+        "corrected_by": "f-0",
+        "corrected_at_ms": 9,
+        "corrected_request_id_hash": keys.request_id_hash("r-0").hex(),
+        "corrected_subject_id": "sha256:bob",
+        "scores": 1,
+    }
     assert sum(shares["corrected"] for shares in done.metadata["label_shares"].values()) == 1.0
 
 

@@ -118,6 +118,26 @@ def test_a_request_goes_and_what_was_set_aside_of_the_keys_goes(tmp_path):
     assert mentions(tmp_path, "b" * 64) == [folder / "set_aside.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "whose", [JUST_ANN, Whose(frozenset(), frozenset({"hash of ann"}))], ids=["her pseudonym", "her request"]
+)
+def test_words_with_which_they_corrected_somebody_elses_example_go_with_it(tmp_path, whose):
+    lines = [example(n, label="corrected") for n in range(3)]
+    corrections = [
+        {"corrected_by": "f", "corrected_subject_id": who, "corrected_request_id_hash": request}
+        for who, request in (("sha256:ann", "hash of ann"), ("sha256:eve", "hash of eve"))
+    ]
+    told = [
+        provenance_line(lines[0], subject_id="sha256:bob", request_id_hash="h0", feedback=corrections[0]),
+        provenance_line(lines[1], subject_id="sha256:bob", request_id_hash="h1", feedback=corrections[1]),
+        provenance_line(lines[2], subject_id="sha256:bob", request_id_hash="h2"),
+    ]
+    write_version(tmp_path, {"train": lines}, provenance=told)
+    erased(tmp_path, whose)
+    left = (tmp_path / "S" / "v1" / "train.jsonl").read_text().splitlines()
+    assert {json.loads(line)["inputs"]["q"] for line in left} == {lines[n]["inputs"]["q"] for n in (1, 2)}
+
+
 def test_versions_of_nobody_of_them_stay_as_they_are(tmp_path):
     one, other = write(tmp_path, ["ann"]), write(tmp_path, ["bob"], number=2)
     third = write(tmp_path, ["bob", "ann"], signature="T/U")
