@@ -1,120 +1,113 @@
 """Near-duplicates: inputs that say the same in nearly the same words.
 
-    MinHash and locality-sensitive hashing (rensa) over pairs of words  -->  candidates  -->  compared exactly
+    sketches (MinHash)  -->  those that agree in a band, in buckets  -->  the nearest of what stays, compared exactly
 
-Two examples are alike by the field that they are least alike in: with one long context and two questions, the questions
-decide. A text field counts by the Jaccard index of its pairs of words, any other value by being the same. Of examples
-that are alike the best label stays, then the smallest key. Short inputs are left to exact deduplication.
+Of examples that are alike the best label stays, then the smallest key. Short inputs are left to exact deduplication.
+The work grows with the number of examples, whatever they have in common, and memory with the number alone: texts are
+taken a few MB at a time.
 """
 
 import json
-import re
-from array import array
+from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
+from headrace_consumers.versions.gates.buckets import Buckets
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
+from headrace_consumers.versions.gates.likeness import likeness
+from headrace_consumers.versions.gates.sketching import BANDS, PERMUTATIONS, SEED, Bands, Sketcher, shared
 from headrace_schemas.dataset_files import LABELS
 
-__all__ = ["NEAR_DUPLICATES", "likeness"]
+__all__ = ["NEAR_DUPLICATES"]
 
 _NAME: Final = "near duplicates"
 _SLICE: Final = 20_000
-_PERMUTATIONS: Final = 64
-_BANDS: Final = 8
-"""With 8 rows a band: inputs of a likeness of 0.9 are compared with a chance of 0.99, of 0.5 with one of 0.03."""
-
-_SEED: Final = 42
-_FEWEST_WORDS: Final = 12
-_LONGEST: Final = 20_000
-"""So many characters of a field, and of all inputs, are compared."""
+_SLICE_BYTES: Final = 4 << 20
+_CACHE_BYTES: Final = 16 << 20
+"""Of texts; decoded, and as pieces, they take a multiple of it."""
 
 _MOST_COMPARED: Final = 16
-"""Of more candidates the first are compared: a thousand inputs over one template do not cost a million comparisons."""
-
-_WORD: Final = re.compile(r"\w+")
+"""So many of those that stay are in a bucket, and so many of all that share one are compared exactly."""
 
 
-def likeness(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """Return how alike two examples' inputs are, from 0 to 1: by the field that they are least alike in."""
-    if one.keys() != other.keys():
-        return 0.0
-    return min((_field_likeness(value, other[name]) for name, value in one.items()), default=1.0)
+class _Inputs:
+    """Inputs by their row, the last ones kept decoded."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        self._texts = texts
+        self._kept: OrderedDict[int, tuple[dict[str, Any], int]] = OrderedDict()
+        self._bytes = 0
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        if row in self._kept:
+            self._kept.move_to_end(row)
+            return self._kept[row][0]
+        text = self._texts[row]
+        value: dict[str, Any] = json.loads(text)
+        self._kept[row] = value, len(text)
+        self._bytes += len(text)
+        while self._bytes > _CACHE_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+        return value
 
 
 def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
     most = context.thresholds.max_likeness
     if most >= 1:
         return Verdict(_NAME, most, None, is_passed=True, what="near-duplicates are not looked for")
-    found = list(_alike(examples, most))
+    buckets = Buckets(_MOST_COMPARED)
+    found = list(_alike(examples, most, buckets))
     offenders = pl.DataFrame([row[:2] for row in found], schema=OFFENDERS, orient="row")
     what = f"{len(found):,} examples are more alike to another than {most:g}"
     highest = max((row[2] for row in found), default=None)
-    details = {"permutations": _PERMUTATIONS, "bands": _BANDS, "seed": _SEED}
+    details = {"permutations": PERMUTATIONS, "bands": BANDS, "seed": SEED, "candidates": buckets.looked_at}
     return Verdict(_NAME, most, highest, is_passed=not found, what=what, offenders=offenders, details=details)
 
 
-def _alike(examples: pl.DataFrame, most: float) -> Iterator[tuple[str, str, float]]:
+def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tuple[str, str, float]]:
     """Yield each example that is too much like one that stays, with the reason and how much."""
-    import rensa
-
     ranks = {label: rank for rank, label in enumerate(LABELS)}
     order = (
         examples.select("key", "label")
         .with_row_index("row")
         .sort(pl.col("label").replace_strict(ranks, return_dtype=pl.Int8), "key")["row"]
     )
-    inputs, ids = examples["inputs"], examples["example_id"]
-    index = rensa.RMinHashLSH(most, _PERMUTATIONS, _BANDS)
-    row_of = array("q")  # of each input that is in the index
-    values = lru_cache(4096)(lambda number: json.loads(inputs[row_of[number]]))
-    out: set[int] = set()
-    for start in range(0, len(order), _SLICE):
-        rows = order.slice(start, _SLICE)
-        found = [(row, pairs) for row, text in zip(rows, inputs.gather(rows), strict=True) if (pairs := _pairs(text))]
-        if not found:
-            continue
-        first = len(row_of)
-        row_of.extend(row for row, _ in found)
-        matrix = rensa.RMinHash.digest_matrix_from_token_sets([pairs for _, pairs in found], _PERMUTATIONS, _SEED)
-        flags = index.insert_matrix_and_query_duplicate_flags(matrix, first)
-        for number in (first + place for place, flag in enumerate(flags) if flag):
-            sketch = rensa.RMinHash(_PERMUTATIONS, _SEED)
-            sketch.update(found[number - first][1])
-            kept = sorted(each for each in index.query(sketch) if each < number and each not in out)[:_MOST_COMPARED]
-            best = max(((likeness(values(number), values(each)), each) for each in kept), default=(0.0, 0))
-            if best[0] > most:
-                out.add(number)
-                yield ids[row_of[number]], f"{best[0]:.2f} alike to {ids[row_of[best[1]]]}", best[0]
+    rows, bands = _sketched(examples["inputs"], order, Sketcher(most))
+    ids, inputs = examples["example_id"], _Inputs(examples["inputs"])
+    for number in shared(bands):
+        sketch = bands[number].tolist()
+        ours = inputs[rows[number]]
+        near = buckets.nearest(sketch, _MOST_COMPARED)
+        best, other = max(((likeness(ours, inputs[rows[each]]), -each) for each in near), default=(0.0, 0))
+        if best > most:
+            yield ids[rows[number]], f"{best:.2f} alike to {ids[rows[-other]]}", best
+        else:
+            buckets.add(number, sketch)
 
 
-def _pairs(text: str) -> list[str]:
-    """Return the pairs of words of an input's JSON; nothing where there are few words.
-
-    Words are what blanks part, which takes a third of the time; what is found is compared by its letters and digits.
-    """
-    words = text[:_LONGEST].casefold().split()
-    if len(words) < _FEWEST_WORDS:
-        return []
-    return [f"{one} {other}" for one, other in pairwise(words)]
-
-
-def _field_likeness(one: Any, other: Any) -> float:
-    if one == other:
-        return 1.0
-    if not isinstance(one, str) or not isinstance(other, str):
-        return 0.0
-    pairs, others = _of_text(one), _of_text(other)
-    return len(pairs & others) / len(pairs | others) if pairs or others else 0.0
+def _sketched(inputs: pl.Series, order: pl.Series, sketcher: Sketcher) -> tuple[list[int], Bands]:
+    """Return the rows that are long enough to be compared, in their order, and their bands."""
+    rows: list[int] = []
+    bands: list[Bands] = [np.empty((0, BANDS), dtype=np.uint64)]
+    for some in _slices(order, inputs.str.len_bytes().gather(order)):
+        places, found = sketcher.sketch(inputs.gather(some))
+        rows.extend(some.gather(places))
+        bands.append(found)
+    return rows, np.concatenate(bands)
 
 
-def _of_text(text: str) -> frozenset[tuple[str, ...]]:
-    words = _WORD.findall(text[:_LONGEST].casefold())
-    return frozenset(pairwise(words)) or frozenset({tuple(words)} if words else ())
+def _slices(order: pl.Series, sizes: pl.Series) -> Iterator[pl.Series]:
+    """Yield rows in their order, so many that their texts are no more than _SLICE_BYTES; at least one."""
+    ends = sizes.cast(pl.UInt64).cum_sum().to_numpy()
+    start, before = 0, 0
+    while start < len(order):
+        end = int(np.searchsorted(ends, before + _SLICE_BYTES, side="right"))
+        end = min(max(end, start + 1), start + _SLICE)
+        yield order.slice(start, end - start)
+        start, before = end, int(ends[end - 1])
 
 
 NEAR_DUPLICATES: Final = Gate(_NAME, "examples", _judge)
