@@ -26,6 +26,7 @@ from headrace_consumers.cli.present import count, figures, print_json, print_lin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headrace.config import Config
     from headrace_consumers.versions.sources.synthesis import Synthesized
     from headrace_consumers.versions.sources.there import Known
 
@@ -77,8 +78,8 @@ def synthesize(
 ) -> None:
     """Make edge cases by category and difficulty with an LM, up to optimization.synthetic_target, for the next cut.
 
-    Each must fit the signature's types and be new. The LM is shown a few examples of train of the latest version, or
-    imported ones. Stopped at any time, the same command goes on where it was.
+    Each must fit the signature's types and be new. The LM is shown a few examples of train: of the latest version, or
+    those imported or added by hand that a cut puts there. Stopped at any time, the same command goes on where it was.
     """
     import time
 
@@ -89,7 +90,7 @@ def synthesize(
     from headrace_consumers.versions.sources.novelty import Novelty
     from headrace_consumers.versions.sources.pool import Pool, pool_path, read_pool
     from headrace_consumers.versions.sources.synthesis import Synthesis, Synthesized, cells_of, edge_case_program
-    from headrace_consumers.versions.sources.there import of_pools, of_version
+    from headrace_consumers.versions.sources.there import of_pools, of_train, of_version
     from headrace_schemas.dataset_files import DIFFICULTIES
 
     config = load(config_path)
@@ -101,8 +102,8 @@ def synthesize(
     wanted = config.optimization.synthetic_target if target_count is None else target_count
     with alone(path.with_name("synthetic.lock")), asked_quietly(), progress("examples", wanted) as tell:
         there = read_pool(path).lines
-        examples = chain(of_version(root, target.name, ["train"]), of_pools(root, target.name, ["hand", "import"]))
-        shown = list(islice(examples, _SHOWN))
+        train = of_train(config, target.name, ["hand", "import"], _fields_hashes(config, target.name))
+        shown = list(islice(train, _SHOWN))
         known = islice(chain(of_pools(root, target.name), of_version(root, target.name)), _COMPARED)
         shares = cells_of(
             categories or _categories(shown),
@@ -121,6 +122,17 @@ def synthesize(
         print_json({"signature": target.name, "path": str(path), **made.as_dict()})
     else:
         _show(made, path, ended=_ENDED[made.ended])
+
+
+def _fields_hashes(config: "Config", signature: str) -> set[str]:
+    """Return the fields that a first cut may choose: those of the table's newest calls, or unknown ones."""
+    from headrace.errors import HeadraceError
+    from headrace_consumers.cli.reading import newest
+
+    try:
+        return {"", *(row["fields_hash"] for row in newest(config.dataset, signature, _SHOWN))}
+    except HeadraceError:  # no table, or no such signature in it
+        return {""}
 
 
 def _categories(examples: "Iterable[Known]") -> list[str]:

@@ -9,7 +9,7 @@ sources share have one key. (With field encryption producers make keys of their 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import polars as pl
 
@@ -67,7 +67,7 @@ class Waiting:
 def waiting(
     root: Path,
     signature: str,
-    key_of: Callable[[SourceLine], str],
+    key_of: Callable[[Mapping[str, Any]], str],
     read: Mapping[str, ReadBytes] | None = None,
 ) -> Waiting:
     """Return the examples that wait for a signature.
@@ -75,7 +75,7 @@ def waiting(
     Args:
         root: the folder of all versions.
         signature: its name.
-        key_of: the key of an example.
+        key_of: the key of an example, by its inputs.
         read: only what was read before, as a manifest has it; None: all that is there.
 
     Raises:
@@ -96,13 +96,13 @@ def waiting(
     return Waiting(pl.concat([pl.DataFrame(schema=WAITING), *frames]), found, skipped)
 
 
-def key_maker(signature: str, fields_hash: str, policies: Policies) -> Callable[[SourceLine], str]:
-    """Return what makes the key of a waiting example, as the producer of the signature's records does."""
+def key_maker(signature: str, fields_hash: str, policies: Policies) -> Callable[[Mapping[str, Any]], str]:
+    """Return what makes the key of a waiting example's inputs, as the producer of the signature's records does."""
 
-    def key_of(line: SourceLine) -> str:
-        counted = policies.counted(signature, line["inputs"])
+    def key_of(given: Mapping[str, Any]) -> str:
+        counted = policies.counted(signature, given)
         # Where each call is an example of its own, equal inputs of a source still are one example.
-        inputs = line["inputs"] if counted.inputs is None else counted.inputs
+        inputs = given if counted.inputs is None else counted.inputs
         return keys.dedup_key(signature, fields_hash, canonical.dumps(inputs))
 
     return key_of
@@ -114,9 +114,9 @@ def _content(path: Path, read: ReadBytes | None) -> PoolContent:
     return read_pool(path, length_bytes=read["size_bytes"], sha256=read["sha256"])
 
 
-def _rows(source: Source, lines: list[SourceLine], key_of: Callable[[SourceLine], str]) -> pl.DataFrame:
+def _rows(source: Source, lines: list[SourceLine], key_of: Callable[[Mapping[str, Any]], str]) -> pl.DataFrame:
     columns: dict[str, object] = {
-        "key": [key_of(line) for line in lines],
+        "key": [key_of(line["inputs"]) for line in lines],
         "inputs": [canonical.dumps(line["inputs"]).decode() for line in lines],
         "outputs": [canonical.dumps(line["outputs"]).decode() for line in lines],
         "category": [line["category"] for line in lines],

@@ -3,10 +3,17 @@
 import json
 from collections import Counter
 
+import polars as pl
 import pytest
 
+from headrace.config.consumers import Dedup
+from headrace.config.versions import Difficulties, GateThresholds, SplitShares
+from headrace.dedup import Policies
+from headrace_consumers.versions.examples import split_of
+from headrace_consumers.versions.recipe import Recipe
 from headrace_consumers.versions.sources.pool import Pool, read_pool
 from headrace_consumers.versions.sources.synthesis import EDGE_CASES, cells_of
+from headrace_consumers.versions.waiting import key_maker
 from tests.support.lm_answers import answering, asked_by
 from tests.support.openai_server import MODEL, Reply, serving
 
@@ -103,6 +110,39 @@ def test_real_examples_are_shown_and_their_categories_used_but_never_those_of_te
     assert "from train" in shown
     assert "from test" not in shown
     assert "from val" not in shown
+    assert {line["category"] for line in read_pool(path).lines} == {"about train"}
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_waits_for_test_is_never_shown(make, tmp_path, path, is_cut):
+    fields = "f" * 16 if is_cut else ""
+    if is_cut:
+        folder = tmp_path / "training_data" / "Route"
+        (folder / "v1").mkdir(parents=True)
+        (folder / "latest").write_text("v1\n")
+        (folder / "v1" / "train.jsonl").write_text("")
+        recipe = Recipe(
+            signature="Route", environment="production", fields_hash=fields, category_attribute="category",
+            splits=SplitShares(), difficulties=Difficulties(), difficulty_bounds=None, thresholds=GateThresholds(),
+            dedup=Dedup(), baseline_versions=(), most=None,
+        )  # fmt: skip
+        (folder / "v1" / "manifest.json").write_text(json.dumps({"recipe": recipe.as_json()}))
+    tickets = [f"waits {n:03}." for n in range(60)]
+    key_of = key_maker("Route", fields, Policies(Dedup()))
+    splits = split_of(pl.Series([key_of({"ticket": each}) for each in tickets]), (0.7, 0.15, 0.15))
+    line = {"outputs": {"queue": "bug"}, "difficulty": "easy", "timestamp_ms": 1, "metadata": {}}
+    Pool(path.with_name("import.jsonl")).append(
+        [
+            {"inputs": {"ticket": each}, "category": f"about {split}", **line}
+            for each, split in zip(tickets, splits, strict=True)
+        ]
+    )
+    inventive = Inventive()
+    with serving(answering(inventive)) as server:
+        make(server, "--target", "30")
+    seen = {each for each in tickets if each in json.dumps([asked["real_examples"] for asked in inventive.asked])}
+    assert len(seen) > 15
+    assert seen <= {each for each, split in zip(tickets, splits, strict=True) if split == "train"}
     assert {line["category"] for line in read_pool(path).lines} == {"about train"}
 
 

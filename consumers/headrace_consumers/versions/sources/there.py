@@ -1,15 +1,27 @@
 """Which examples of a signature there are already: in its latest version, and waiting in its pools."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import polars as pl
+
+from headrace.config import Config
+from headrace.dedup import Policies
+from headrace_consumers.versions.examples import split_of
+from headrace_consumers.versions.recipe import Recipe
 from headrace_consumers.versions.sources.pool import pool_path, read_pool
+from headrace_consumers.versions.waiting import key_maker
 from headrace_schemas import CanonicalizationError, canonical
 from headrace_schemas.dataset_files import LATEST, SOURCES, SPLITS, Difficulty, Source, Split, folder_name
+from headrace_schemas.dataset_manifest import MANIFEST
 
-__all__ = ["Known", "of_pools", "of_version"]
+__all__ = ["Known", "of_pools", "of_train", "of_version"]
+
+_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,51 @@ def of_pools(root: Path, signature: str, sources: Iterable[Source] = SOURCES) ->
     """
     for source in sources:
         yield from map(_known, read_pool(pool_path(root, signature, source)).lines)
+
+
+def of_train(
+    config: Config, signature: str, sources: Iterable[Source], fields_hashes: Iterable[str]
+) -> Iterator[Known]:
+    """Yield the examples of train that an LM may see: of the latest version, then those that wait for train in pools.
+
+    The split of one that waits is told by its key, with the shares and the fields of the latest version, with the
+    shares of the configuration, and, where there is no version, with any of the fields that a first cut may choose.
+
+    Args:
+        config: `versions` and `dedup`.
+        signature: its name.
+        sources: the pools.
+        fields_hashes: where there is no version.
+
+    Raises:
+        PoolError: a pool cannot be read.
+    """
+    root = Path(config.versions.path)
+    yield from of_version(root, signature, ["train"])
+    splits = config.versions.splits
+    shares = {(splits.train, splits.val, splits.test)}
+    hashes = set(fields_hashes)
+    if recipe := _latest_recipe(root, signature):
+        shares.add(recipe.shares)
+        hashes = {recipe.fields_hash}
+    key_makers = [key_maker(signature, each, Policies(config.dedup)) for each in sorted(hashes)]
+    waiting = of_pools(root, signature, sources)
+    while some := list(islice(waiting, _AT_ONCE)):
+        is_train = pl.Series([True] * len(some))
+        for key_of in key_makers:
+            keys = pl.Series([key_of(each.inputs) for each in some], dtype=pl.String)
+            for each in sorted(shares):
+                is_train &= split_of(keys, each) == "train"
+        yield from (each for each, is_shown in zip(some, is_train, strict=True) if is_shown)
+
+
+def _latest_recipe(root: Path, signature: str) -> Recipe | None:
+    folder = root / folder_name(signature)
+    try:
+        version = folder / (folder / LATEST).read_text(encoding="utf-8").strip()
+        return Recipe.of(json.loads((version / MANIFEST).read_bytes())["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # as of_version has it
 
 
 def _known(line: Any) -> Known:
