@@ -1,9 +1,16 @@
 """What an erasure does not touch: where a person's records may be beside tables and topics, and what to do there."""
 
+from typing import Final
+
 from headrace.config import Config
 from headrace_consumers.dataset.delta.store import Store
 
 __all__ = ["left_in", "not_touched"]
+
+_POOLS: Final = (
+    "sources/{hand,import,git,synthetic}.jsonl: these examples name nobody; remove the line from the file by hand, cut "
+    "anew, and delete the versions that have it (headrace dataset exclude leaves it out of later cuts, and in the file)"
+)
 
 
 def not_touched(config: Config) -> list[str]:
@@ -14,7 +21,7 @@ def not_touched(config: Config) -> list[str]:
         f"services' logs ({path}): rotated ones go after {log.max_age_days:g} days; if that is too late, delete them",
         f"services' spools: what waits is dropped after {spool.max_age_days:g} days; once sent, the tables refuse it",
         "dataset versions in other folders: headrace erase --versions FOLDER; what was exported: export it anew",
-        "examples that were imported, mined or added by hand: they name nobody; headrace dataset exclude takes one out",
+        f"{config.versions.path}/SIGNATURE/{_POOLS}",
         "other tables (headrace aggregate, a table of before): headrace erase --table PLACE for each",
         "backups and snapshots of disks: delete the person from what you restore, by this command again",
         "models and prompts that were optimized with these examples; your own logs; your model provider's",

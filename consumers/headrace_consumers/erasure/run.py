@@ -157,7 +157,7 @@ class Erasure:
             for name in [*(name for name in tables if name != "interactions"), "interactions"]:
                 tables[name].run(choices[name], erasure_id)
                 reports.append(tables[name].report(name, choices[name], erasure_id))
-        self._erase_versions(self._whose(found), erasure_id)  # a cut that had begun before
+        cuts = self._erase_what_cuts_publish(self._whose(found), erasure_id)
         now = self._now()
         spare = dt.timedelta(hours=self._config.dataset.maintenance.keep_replaced_h, seconds=_CLEANING_S)
         certificate = Certificate(
@@ -171,7 +171,7 @@ class Erasure:
             members_forget_by=day(now + dt.timedelta(seconds=LOOK_S)),
             unreadable_gone_by=day(now + spare),
             kafka=holds(self._config, *states(self._config), now),
-            not_touched=[*not_touched(self._config), *left_in(self._stores["interactions"][0]), *self._cuts()],
+            not_touched=[*not_touched(self._config), *left_in(self._stores["interactions"][0]), *cuts],
         )
         self._hook(f"before:{ErasureStep.CERTIFICATE}")
         write(certificate, certificate_path)
@@ -190,6 +190,19 @@ class Erasure:
             for root in self._roots
             for folder in erasing.under_way(root)
         ]
+
+    def _erase_what_cuts_publish(self, whose: Whose, erasure_id: str) -> list[str]:
+        """Erase from what cuts that began before have published by now; return those that are still under way.
+
+        One that ends during a pass may have published behind it: then there is another pass.
+        """
+        before = self._cuts()
+        while True:
+            self._erase_versions(whose, erasure_id)
+            left = self._cuts()
+            if set(before) <= set(left):
+                return left
+            before = left
 
     def _erase_versions(self, whose: Whose, erasure_id: str) -> None:
         for root in self._roots:

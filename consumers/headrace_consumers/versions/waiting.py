@@ -67,7 +67,7 @@ class Waiting:
 def waiting(
     root: Path,
     signature: str,
-    key_of: Callable[[Mapping[str, Any]], str],
+    key_of: Callable[[dict[str, Any]], str],
     read: Mapping[str, ReadBytes] | None = None,
 ) -> Waiting:
     """Return the examples that wait for a signature.
@@ -96,10 +96,10 @@ def waiting(
     return Waiting(pl.concat([pl.DataFrame(schema=WAITING), *frames]), found, skipped)
 
 
-def key_maker(signature: str, fields_hash: str, policies: Policies) -> Callable[[Mapping[str, Any]], str]:
+def key_maker(signature: str, fields_hash: str, policies: Policies) -> Callable[[dict[str, Any]], str]:
     """Return what makes the key of a waiting example's inputs, as the producer of the signature's records does."""
 
-    def key_of(given: Mapping[str, Any]) -> str:
+    def key_of(given: dict[str, Any]) -> str:
         counted = policies.counted(signature, given)
         # Where each call is an example of its own, equal inputs of a source still are one example.
         inputs = given if counted.inputs is None else counted.inputs
@@ -114,7 +114,7 @@ def _content(path: Path, read: ReadBytes | None) -> PoolContent:
     return read_pool(path, length_bytes=read["size_bytes"], sha256=read["sha256"])
 
 
-def _rows(source: Source, lines: list[SourceLine], key_of: Callable[[Mapping[str, Any]], str]) -> pl.DataFrame:
+def _rows(source: Source, lines: list[SourceLine], key_of: Callable[[dict[str, Any]], str]) -> pl.DataFrame:
     columns: dict[str, object] = {
         "key": [key_of(line["inputs"]) for line in lines],
         "inputs": [canonical.dumps(line["inputs"]).decode() for line in lines],

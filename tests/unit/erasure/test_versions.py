@@ -92,3 +92,32 @@ def test_a_version_that_a_cut_published_meanwhile_is_rewritten_too(places):
     made = erasure(places, 1, hook=publish).run(places / "c.json")
     assert [report.version for report in made.versions] == ["v1", "v2", "v1"]
     assert questions(places, "one") == []
+
+
+def test_a_cut_that_publishes_behind_the_last_pass_is_rewritten_too(places):
+    line = example_line({"q": 9}, {"a": 9})
+    told = [provenance_line(line, subject_id=person(1), request_id_hash="x")]
+    building = places / "one" / "S" / ".building-1"
+    building.mkdir()
+    met = []
+
+    def publish(point):
+        met.append(point)
+        if point == "after:versions":
+            write_version(places / "two", {"train": [line]}, provenance=told, number=2)
+        if point == "after:version-exchange" and "after:versions" in met and building.exists():
+            write_version(places / "one", {"train": [line]}, provenance=told, number=2)
+            building.rmdir()
+
+    made = erasure(places, 1, hook=publish).run(places / "c.json")
+    assert not building.exists()
+    assert [report.version for report in made.versions] == ["v1", "v2", "v1", "v2"]
+    assert questions(places, "one") == []
+    assert not any("under way" in line for line in made.not_touched)
+
+
+def test_words_in_pools_are_left_to_people_by_file(places):
+    made = erasure(places, 1).run(places / "c.json")
+    [line] = [line for line in made.not_touched if "sources/" in line]
+    assert "{hand,import,git,synthetic}.jsonl" in line
+    assert "remove the line from the file" in line
