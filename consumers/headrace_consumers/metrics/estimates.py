@@ -5,10 +5,13 @@ all. With w = 1 / inclusion probability p, y what is measured and Y = sum(w y) /
 
     Var(Y) = sum over requests of (1 - p) * (sum over its records of w (y - Y))^2 / sum(w)^2
 
-(Sarndal, Swensson, Wretman: Model Assisted Survey Sampling, chapters 4 and 5, for Poisson sampling of clusters). The
-interval is for the calls that were made, not for those to come: where everything is sampled it has no width.
+(Sarndal, Swensson, Wretman: Model Assisted Survey Sampling, chapters 4 and 5, for Poisson sampling of clusters). Where
+few requests make up most of the variance, since there are few or they weigh unevenly, it is itself uncertain: so the
+quantile is that of Student's t. The interval is for the calls that were made, not for those to come: where all is
+sampled it has no width.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +22,11 @@ from numpy.typing import NDArray
 __all__ = ["MIN_REQUESTS", "Estimate", "mean_of", "requests_in", "share_of"]
 
 MIN_REQUESTS: Final = 30
-"""Below it the normal distribution says little."""
+"""Below it an interval says little."""
 _Z: Final = 1.959964
 """The 97.5% quantile of the normal distribution."""
+_LEAST_FREEDOM: Final = 4.0
+"""A single failure is no reason to know nothing; Wilson's interval is lopsided enough."""
 
 _Floats = NDArray[np.float64]
 
@@ -49,7 +54,7 @@ def mean_of(requests: Sequence[str], weights: Sequence[float], values: Sequence[
         values: what was measured, shape (n,).
     """
     ratio = _Ratio.of(requests, weights, values)
-    width = _Z * ratio.variance**0.5
+    width = ratio.quantile * ratio.variance**0.5
     return Estimate(ratio.value, max(0.0, ratio.value - width), ratio.value + width)
 
 
@@ -72,8 +77,9 @@ def share_of(requests: Sequence[str], weights: Sequence[float], values: Sequence
         count = 1 / ratio.alike
     else:
         return Estimate(share, share, share)
-    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    width = _Z / (1 + _Z**2 / count) * (spread / count + _Z**2 / (4 * count**2)) ** 0.5
+    z = ratio.quantile
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    width = z / (1 + z**2 / count) * (spread / count + z**2 / (4 * count**2)) ** 0.5
     return Estimate(share, max(0.0, middle - width), min(1.0, middle + width))
 
 
@@ -86,11 +92,19 @@ class _Ratio:
         variance: its variance.
         alike: what the variance would be, but for the spread, if all records of a request were alike: the inverse of
             how many observations the requests are worth.
+        freedom: how many requests of the same residual would make the variance as certain as it is.
     """
 
     value: float
     variance: float
     alike: float
+    freedom: float
+
+    @property
+    def quantile(self) -> float:
+        """The 97.5% quantile of Student's t, by its expansion in 1 / freedom (Abramowitz and Stegun, 26.7.5)."""
+        z, n = _Z, max(self.freedom, _LEAST_FREEDOM)
+        return z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
 
     @classmethod
     def of(cls, requests: Sequence[str], weights: Sequence[float], values: Sequence[float]) -> "_Ratio":
@@ -100,13 +114,14 @@ class _Ratio:
         total = w.sum()
         value = float((w * y).sum() / total)
         residuals = np.bincount(cluster, w * (y - value))
-        sizes = np.bincount(cluster, w)
+        squares, sizes = residuals**2, np.bincount(cluster, w)
         # One rate holds for a request; where a rule added records, the largest: they were the likelier to be seen.
         unseen = np.zeros(len(sizes))
         np.maximum.at(unseen, cluster, 1 / w)
         unseen = 1 - unseen
         return cls(
             value,
-            float((unseen * residuals**2).sum() / total**2),
+            float((unseen * squares).sum() / total**2),
             float((unseen * sizes**2).sum() / total**2),
+            float((squares.sum() ** 2) / (squares**2).sum()) if squares.any() else math.inf,
         )

@@ -3,23 +3,35 @@
 import numpy as np
 import pytest
 
-from headrace_consumers.metrics.estimates import Estimate, mean_of, share_of
+from headrace_consumers.metrics.estimates import MIN_REQUESTS, Estimate, mean_of, share_of
 
 _ROUNDS = 1_000
 
 
-def _coverage(population, rate, estimate, seed):
-    """Return the share of intervals that hold the truth, of samples of whole requests."""
+def _coverage(population, rate, estimate, seed, fewest=1):
+    """Return the share of intervals that hold the truth, of samples of whole requests.
+
+    Args:
+        population: of each call its request and its value.
+        rate: at which requests are sampled; or of each.
+        estimate: what gives the interval.
+        seed: of the samples.
+        fewest: requests of a sample that is estimated from.
+    """
     requests, values = population
     truth = values.mean()
     draw = np.random.default_rng(seed)
     names = np.array([f"r{number}" for number in range(requests.max() + 1)])
-    held = 0
-    for _ in range(_ROUNDS):
-        is_in = (draw.random(len(names)) < rate)[requests]
-        found = estimate(names[requests[is_in]], np.full(is_in.sum(), 1 / rate), values[is_in])
-        held += found.lower <= truth <= found.upper
-    return held / _ROUNDS
+    rates = np.broadcast_to(rate, len(names))
+    held = []
+    while len(held) < _ROUNDS:
+        is_drawn = draw.random(len(names)) < rates
+        if is_drawn.sum() < fewest:
+            continue
+        is_in = is_drawn[requests]
+        found = estimate(names[requests[is_in]], 1 / rates[requests[is_in]], values[is_in])
+        held.append(found.lower <= truth <= found.upper)
+    return sum(held) / _ROUNDS
 
 
 def _requests(draw, count):
@@ -42,7 +54,28 @@ def test_the_interval_of_a_share_covers_the_truth_in_95_of_100_samples(share):
     requests = _requests(draw, 4_000)
     is_good_request = draw.random(4_000) < share
     successes = (is_good_request[requests] & (draw.random(len(requests)) < 0.995)).astype(float)
-    assert 0.93 <= _coverage((requests, successes), 0.1, share_of, seed=4) <= 0.97
+    assert 0.93 <= _coverage((requests, successes), 0.1, share_of, seed=4) <= 0.98
+
+
+_POPULATIONS = [
+    pytest.param(3_000, (0.05, 0.2), id="380 requests of two rates"),
+    pytest.param(300, (0.1,), id="the fewest requests"),
+    pytest.param(300, (0.05, 0.15), id="the fewest requests, of two rates"),
+]
+
+
+@pytest.mark.parametrize(("requests", "rates"), _POPULATIONS)
+@pytest.mark.parametrize("share", [None, 0.97, 0.8])
+def test_few_requests_and_several_rates_cover_the_truth_as_often(requests, rates, share):
+    draw = np.random.default_rng(11)
+    of_call = _requests(draw, requests)
+    if share is None:
+        values = 0.01 * draw.lognormal(0, 0.5, requests)[of_call] * draw.lognormal(0, 0.3, len(of_call))
+    else:
+        values = ((draw.random(requests) < share)[of_call] & (draw.random(len(of_call)) < 0.995)).astype(float)
+    estimate = mean_of if share is None else share_of
+    covered = _coverage((of_call, values), draw.choice(rates, requests), estimate, seed=12, fewest=MIN_REQUESTS)
+    assert covered >= 0.93
 
 
 def test_calls_of_one_request_taken_for_independent_would_promise_too_much():
@@ -71,7 +104,8 @@ def test_the_variance_is_that_of_the_formula():
     mean = (2 + 6 + 20) / 8
     residuals = (2 * (1 - mean) + 2 * (3 - mean), 4 * (5 - mean))
     variance = (0.5 * residuals[0] ** 2 + 0.75 * residuals[1] ** 2) / 64
-    assert found.upper - found.value == pytest.approx(1.959964 * variance**0.5)
+    quantile = 2.776445  # of Student's t with the least degrees of freedom, 4: two requests have fewer
+    assert found.upper - found.value == pytest.approx(quantile * variance**0.5, rel=0.02)
 
 
 def test_a_sample_without_failure_does_not_prove_that_there_is_none():
