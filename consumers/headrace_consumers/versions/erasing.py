@@ -2,9 +2,9 @@
 
     provenance.jsonl --whose?--> ids --> .erasing-v3/: every file without them, a new manifest --exchange--> v3/
 
-Rows are known by their provenance: the subject's pseudonym, and the hash of the request id,
-of the call and of what corrected it. The manifest keeps the hash
-of the one before it and the erasure's id, so that a run that was killed, or comes again, tells all that was removed.
+Rows are known by their provenance: the subject's pseudonym, and the hash of the request id, of the call
+and of what corrected it. The manifest keeps the hash of the one before it and the erasure's id, so that a run that was
+killed, or comes again, tells all that was removed.
 Edits by hand of what goes are dropped, too: they hold its outputs. Card and report are made anew; files that are not
 known here may quote examples and are left out.
 """

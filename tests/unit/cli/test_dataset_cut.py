@@ -80,6 +80,16 @@ def test_replay_finds_the_same_after_the_table_has_grown(command, commit, config
     assert (tmp_path / "again" / "train.jsonl").read_bytes() == first.read_bytes()
 
 
+def test_replay_says_which_file_was_changed(command, commit, config, tmp_path):
+    commit(["q 0", "q 1"])
+    command("dataset", "cut", "-s", SIGNATURE, "--config", config)
+    (tmp_path / "training_data" / SIGNATURE / "v1" / "train.jsonl").write_bytes(b'{"torn')
+    ended = command("dataset", "replay", "-s", SIGNATURE, "--config", config)
+    assert ended.code == 1
+    assert "NOT the same" in ended.out
+    assert "CHANGED: train.jsonl: is not the file that the manifest names" in ended.out
+
+
 def test_replay_names_who_was_erased(command, commit, config):
     commit([f"q {n}" for n in range(60)])
     command("dataset", "cut", "-s", SIGNATURE, "--config", config)
