@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ CASES = {
     "expired certificate": UNTRUSTED,
     "other name": UNTRUSTED,
     "no TLS": HUNG_UP,
+}
+
+ADMIN_CASES = {
+    "no certificate": "alert (bad certificate|certificate required)",  # as the broker's Java says it
+    "another authority's": "alert (certificate unknown|unknown ca)",
+    "another's name": r"it lacks DESCRIBE on the cluster; come as an administrator \(super.users\)",
 }
 
 
@@ -61,13 +68,34 @@ def test_a_command_ends_with_one_clear_line(secured: Secured, tmp_path: Path, wh
     assert WRONG not in line
 
 
+@pytest.mark.parametrize("consumer", ["dataset", "feedback"])
 @pytest.mark.parametrize("what", ["wrong password", "wrong authority"])
-def test_the_dataset_consumer_ends_with_it_too(secured: Secured, tmp_path: Path, what: str) -> None:
+def test_a_consumer_ends_with_it_too(secured: Secured, tmp_path: Path, what: str, consumer: str) -> None:
     config = json.loads(spoilt(secured, what, tmp_path).read_text())
     config["dataset"] = {"path": str(tmp_path / "table"), "state_path": str(tmp_path / "state")}
     (tmp_path / "headrace.json").write_text(json.dumps(config))
-    line = secured.refusal(tmp_path / "headrace.json", "consume", "dataset")
+    line = secured.refusal(tmp_path / "headrace.json", "consume", consumer)
     assert CASES[what] in line
+    assert WRONG not in line
+
+
+@pytest.mark.parametrize(("what", "why"), list(ADMIN_CASES.items()))
+def test_an_administrator_without_the_right_certificate_is_told_so(
+    secured: Secured, tmp_path: Path, what: str, why: str
+) -> None:
+    kafka = secured.broker.admin_options()
+    if what == "no certificate":
+        del kafka["options"]["ssl.certificate.location"], kafka["options"]["ssl.key.location"]
+    elif what == "another authority's":
+        make_secrets(tmp_path / "others")
+        kafka["options"]["ssl.certificate.location"] = str(tmp_path / "others" / "admin.pem")
+        kafka["options"]["ssl.key.location"] = str(tmp_path / "others" / "admin.key")
+    elif what == "another's name":
+        certificate, key = secured.broker.client_certificate("somebody")
+        kafka["options"] |= {"ssl.certificate.location": str(certificate), "ssl.key.location": str(key)}
+    path = tmp_path / "headrace.json"
+    path.write_text(json.dumps({"kafka": kafka}))
+    assert re.search(why, secured.refusal(path, "acls", "check"))
 
 
 @pytest.mark.parametrize("what", list(CASES))

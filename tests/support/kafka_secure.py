@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.support import kafka_maven
 from tests.support.kafka_settings import BROKER_SETTINGS, UnavailableError, new_cluster_id
@@ -154,28 +154,42 @@ class SecureBroker:
 
     def _expired_keystore(self) -> Path:
         """Sign a certificate that ended yesterday, and return it with its key in one file."""
+        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        certificate, key = self._signed("headrace-kafka", address, from_days=-2, to_days=-1)
+        path = self._folder / "expired.pem"
+        path.write_bytes(key + certificate)
+        return path
+
+    def client_certificate(self, name: str) -> tuple[Path, Path]:
+        """Have the authority sign a client's certificate of a name; return its file and its key's."""
+        use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        places = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        for place, content in zip(places, self._signed(name, use, from_days=-1, to_days=1), strict=True):
+            place.write_bytes(content)
+        return places
+
+    def _signed(self, name: str, extension: x509.ExtensionType, *, from_days: int, to_days: int) -> tuple[bytes, bytes]:
+        """Return a certificate by the authority, and its key, both as PEM; the days are counted from now."""
         authority = x509.load_pem_x509_certificate((self.secrets / "ca.pem").read_bytes())
         signing_key: Any = serialization.load_pem_private_key((self.secrets / "ca.key").read_bytes(), None)
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "headrace-kafka")]))
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
             .issuer_name(authority.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=2))
-            .not_valid_after(now - dt.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .not_valid_before(now + dt.timedelta(days=from_days))
+            .not_valid_after(now + dt.timedelta(days=to_days))
+            .add_extension(extension, critical=False)
             .sign(signing_key, hashes.SHA256())
         )
         encoding = serialization.Encoding.PEM
-        path = self._folder / "expired.pem"
-        path.write_bytes(
-            key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-            + certificate.public_bytes(encoding)
+        return (
+            certificate.public_bytes(encoding),
+            key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
         )
-        return path
 
     def _answers(self, cluster_id: str) -> bool:
         admin = self.admin()
