@@ -24,6 +24,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1800)]
 
 _PROGRAMS = 12
+_PARTITIONS = 4
 _PAUSE_S = 0.1
 _CALLS = "headrace_calls_total"
 _COUNTED = (_CALLS, "headrace_call_errors_total", "gen_ai_client_operation_duration_seconds_count")
@@ -85,7 +86,7 @@ def world(
 ) -> Iterator[Callable[[int], tuple[list[MetricsConsumer], Prometheus, Reports]]]:
     """Give what starts members, a Prometheus that scrapes them, and what writes their records."""
     with contextlib.ExitStack() as running:
-        topic = kafka.create_topic(partitions=4)
+        topic = kafka.create_topic(partitions=_PARTITIONS)
 
         def start(count: int) -> tuple[list[MetricsConsumer], Prometheus, Reports]:
             members = []
@@ -180,6 +181,12 @@ def test_two_members_killed_and_stopped_in_turn_count_each_call_once(
     seen = _wait_settled(prometheus, true)
     report(f"two members, {turns} kills and stops: {true[_CALLS]} calls, seen {seen[_CALLS]:.0f}")
     _insist(seen, true)
+    for each, gauge, number in (
+        ("producer", "headrace_producer_last_report_timestamp_seconds", _PROGRAMS),
+        ("topic, partition", "headrace_consumer_lag_records", _PARTITIONS),
+    ):
+        shown = prometheus.query(f"count by ({each}) ({gauge})")
+        assert [float(series["value"][1]) for series in shown] == [1.0] * number, shown
 
 
 def test_a_broker_that_is_away_for_longer_than_the_session_makes_nothing_count_twice(
