@@ -5,10 +5,12 @@ or, where it has few blanks (Japanese, Chinese, Thai), of four letters in a row;
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-__all__ = ["LONGEST", "is_unspaced", "likeness", "pieces"]
+__all__ = ["LONGEST", "Prepared", "is_unspaced", "likeness", "pieces", "prepared"]
 
 LONGEST: Final = 20_000
 """So many characters of a field are compared."""
@@ -20,7 +22,26 @@ _LETTERS_BETWEEN_BLANKS: Final = 16
 _WORD: Final = re.compile(r"\w+")
 
 
-def likeness(one: dict[str, Any], other: dict[str, Any]) -> float:
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    is_unspaced: bool
+    pieces: frozenset[str]
+
+
+Prepared: TypeAlias = Mapping[str, Any]
+"""An input's fields, ready to be compared many times."""
+
+
+def prepared(inputs: Mapping[str, Any]) -> Prepared:
+    """Return an input ready to be compared."""
+    return {
+        name: _Text(value, is_unspaced(value), pieces(value)) if isinstance(value, str) else value
+        for name, value in inputs.items()
+    }
+
+
+def likeness(one: Prepared, other: Prepared) -> float:
     """Return how alike two examples' inputs are, from 0 to 1."""
     if one.keys() != other.keys():
         return 0.0
@@ -47,7 +68,7 @@ def pieces(text: str) -> frozenset[str]:
 def _field_likeness(one: Any, other: Any) -> float:
     if one == other:
         return 1.0
-    if not isinstance(one, str) or not isinstance(other, str) or is_unspaced(one) != is_unspaced(other):
+    if not isinstance(one, _Text) or not isinstance(other, _Text) or one.is_unspaced != other.is_unspaced:
         return 0.0
-    some, others = pieces(one), pieces(other)
+    some, others = one.pieces, other.pieces
     return len(some & others) / len(some | others) if some or others else 0.0

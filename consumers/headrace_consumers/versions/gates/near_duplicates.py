@@ -10,14 +10,14 @@ taken a few MB at a time.
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from headrace_consumers.versions.gates.buckets import Buckets
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
-from headrace_consumers.versions.gates.likeness import likeness
+from headrace_consumers.versions.gates.likeness import Prepared, likeness, prepared
 from headrace_consumers.versions.gates.sketching import BANDS, PERMUTATIONS, SEED, Bands, Sketcher, shared
 from headrace_schemas.dataset_files import LABELS
 
@@ -26,27 +26,27 @@ __all__ = ["NEAR_DUPLICATES"]
 _NAME: Final = "near duplicates"
 _SLICE: Final = 20_000
 _SLICE_BYTES: Final = 4 << 20
-_CACHE_BYTES: Final = 16 << 20
-"""Of texts; decoded, and as pieces, they take a multiple of it."""
+_CACHE_BYTES: Final = 4 << 20
+"""Of texts; their pieces take a multiple of it."""
 
 _MOST_COMPARED: Final = 16
 """So many of those that stay are in a bucket, and so many of all that share one are compared exactly."""
 
 
 class _Inputs:
-    """Inputs by their row, the last ones kept decoded."""
+    """Inputs by their row, the last ones kept ready to be compared."""
 
     def __init__(self, texts: pl.Series) -> None:
         self._texts = texts
-        self._kept: OrderedDict[int, tuple[dict[str, Any], int]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Prepared, int]] = OrderedDict()
         self._bytes = 0
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
+    def __getitem__(self, row: int) -> Prepared:
         if row in self._kept:
             self._kept.move_to_end(row)
             return self._kept[row][0]
         text = self._texts[row]
-        value: dict[str, Any] = json.loads(text)
+        value = prepared(json.loads(text))
         self._kept[row] = value, len(text)
         self._bytes += len(text)
         while self._bytes > _CACHE_BYTES:

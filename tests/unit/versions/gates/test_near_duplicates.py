@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.versions.gates.likeness import likeness
+from headrace_consumers.versions.gates.likeness import likeness as likeness_of
+from headrace_consumers.versions.gates.likeness import prepared
 from headrace_consumers.versions.gates.near_duplicates import NEAR_DUPLICATES
 from headrace_consumers.versions.gates.sketching import Sketcher
 from tests.unit.versions.gates.frames import example, judged
@@ -15,6 +16,10 @@ WORDS = [
     f"{first}{second}" for first in ("ka", "lo", "mi", "nu", "pe", "ra") for second in ("ben", "dor", "fis", "gul")
 ]
 LONG = " ".join(random.Random(1).choices(WORDS, k=60))
+
+
+def likeness(one, other):
+    return likeness_of(prepared(one), prepared(other))
 
 
 def told(verdict):
