@@ -20,7 +20,7 @@ a confidence sequence. Calls are taken to be independent; `per_request` thins ou
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf, lgamma, log
+from math import inf, lgamma, log, nan
 from typing import Final
 
 __all__ = ["Arm", "Pair", "bounds_of", "evidence_against", "is_above", "is_below", "share_evidence"]
@@ -74,12 +74,16 @@ def evidence_against(pairs: Sequence[Pair], difference: float) -> float:
 
 def is_above(pairs: Sequence[Pair], difference: float, alpha: float) -> bool:
     """Tell whether the candidate's share is proven to be above the baseline's by more than `difference`."""
+    if all(_excess(pair, difference) <= 0 for pair in pairs):  # as mostly: no slope can lead further up
+        return False
     evidence, slope = _looks(pairs, difference)
     return evidence >= log(1 / alpha) and slope < 0
 
 
 def is_below(pairs: Sequence[Pair], difference: float, alpha: float) -> bool:
     """Tell whether the candidate's share is proven to be above the baseline's by less than `difference`, or below."""
+    if all(_excess(pair, difference) >= 0 for pair in pairs):
+        return False
     evidence, slope = _looks(pairs, difference)
     return evidence >= log(1 / alpha) and slope > 0
 
@@ -107,6 +111,13 @@ def bounds_of(pairs: Sequence[Pair], alpha: float) -> tuple[float, float]:
 def share_evidence(arm: Arm, share: float) -> float:
     """Return the evidence in nats against one arm's share of hits being `share`, between 0 and 1."""
     return _mixture(arm) - _likelihood(arm, share)
+
+
+def _excess(pair: Pair, difference: float) -> float:
+    """Return a number with the sign of the counted difference less `difference`; not a number without calls."""
+    candidate, baseline = pair.candidate, pair.baseline
+    calls = candidate.calls * baseline.calls
+    return candidate.hits * baseline.calls - baseline.hits * candidate.calls - difference * calls if calls else nan
 
 
 def _looks(pairs: Sequence[Pair], difference: float) -> tuple[float, float]:

@@ -3,10 +3,10 @@
 several corrections    the newest (by its time, then its id)
 several scores         their mean
 a correction           fields that it names replace the served ones; the example's quality is 1
-no module named        the whole request is meant, which is its outermost call; whether a copy that became no row
-                       was that is not known, so feedback on its request must name the module
+no module named        the whole request is meant, which is its outermost call; of a copy that became no row it is not
+                       known whether it was that, and taken from the row that its key has
 fields that the output does not have: of the outermost call the example is set aside, for its output is known to be
-wrong; of an inner call nothing follows, for the correction is of another's output
+wrong; of an inner call, and of a copy, nothing follows, for the correction may be of another's output
 """
 
 import json
@@ -42,6 +42,7 @@ class Said:
         corrected_subject_id: the pseudonym of the person who gave it; None: it is not known.
         corrected_request_hash: of the request that it was given to, hex.
         is_cut: it was too long and was cut.
+        is_of_copy: it was given to a request whose call became no row.
     """
 
     score: float | None = None
@@ -52,6 +53,7 @@ class Said:
     corrected_subject_id: str | None = None
     corrected_request_hash: str | None = None
     is_cut: bool = False
+    is_of_copy: bool = False
 
     def as_provenance(self) -> dict[str, Any]:
         """Return it for the provenance: an erasure finds by it whose words the correction is."""
@@ -76,12 +78,16 @@ def said_of(rows: pl.DataFrame, sightings: pl.DataFrame, feedback: pl.DataFrame)
     """
     if feedback.is_empty():
         return {}
-    outermost = rows.filter(pl.col("parent_event_id").is_null()).select("dedup_key", "request_id").unique()
+    is_outermost = pl.col("parent_event_id").is_null()
+    calls = rows.group_by("dedup_key", "request_id").agg(is_outermost=is_outermost.any())
+    of_keys = rows.group_by("dedup_key").agg(is_key_outermost=is_outermost.any())
     found = (
         feedback_on(rows.lazy(), sightings.lazy(), feedback.lazy())
         .collect()
-        .join(outermost.with_columns(is_outermost=pl.lit(value=True)), on=["dedup_key", "request_id"], how="left")
-        .filter(pl.col("module_name").is_not_null() | pl.col("is_outermost").fill_null(value=False))
+        .join(calls, on=["dedup_key", "request_id"], how="left")
+        .join(of_keys, on="dedup_key", how="left")
+        .filter(pl.col("module_name").is_not_null() | pl.coalesce("is_outermost", "is_key_outermost"))
+        .with_columns(is_of_copy=pl.col("is_outermost").is_null())
         .sort("dedup_key", "timestamp_ms", "feedback_id")
     )
     of_key: dict[str, list[dict[str, Any]]] = {}
@@ -108,6 +114,7 @@ def _together(given: list[dict[str, Any]]) -> Said | None:
         newest["subject_id"],
         newest["request_hash"],
         is_cut=bool(newest["truncated"]),
+        is_of_copy=newest["is_of_copy"],
     )
 
 
@@ -138,7 +145,7 @@ def corrected(rows: pl.DataFrame, said: Mapping[str, Said]) -> Corrected:
         try:
             found.outputs[key] = _merged(output, said[key])
         except _UnfitError as error:
-            if parent is None:
+            if parent is None and not said[key].is_of_copy:
                 found.unfit[key] = UNFIT.format(why=error)
     return found
 

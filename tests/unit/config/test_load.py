@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from headrace.config import ENV_FILE, NO_EFFECT_YET, Config, Thresholds, load
 from headrace.errors import ConfigError
 
 DOCUMENT = Path(__file__).parents[2] / "fixtures" / "monitoring_config.json"
+ROOT = Path(__file__).parents[3]
 
 
 def _file(folder: Path, content: object) -> Path:
@@ -140,6 +142,13 @@ def test_variables_of_others_are_left_alone() -> None:
         "PATH",
     ]
     assert load(environ=dict.fromkeys(names, "x")) == Config()
+
+
+def test_a_shell_that_is_set_up_for_compose_runs_commands_too() -> None:
+    files = [file for file in (ROOT / "compose").rglob("*") if file.suffix in {".yaml", ".sh"}]
+    names = {name for file in files for name in re.findall(r"\$\{(HEADRACE_[A-Z_]+)", file.read_text())}
+    assert {"HEADRACE_KAFKA_PORT", "HEADRACE_BUILD_NETWORK"} <= names
+    assert load(environ=dict.fromkeys(names - {"HEADRACE_CONFIG", "HEADRACE_LOG_FORMAT"}, "x")) == Config()
 
 
 def test_a_variable_that_the_configuration_mentions_is_known() -> None:

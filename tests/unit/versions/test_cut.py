@@ -161,7 +161,7 @@ def test_a_copy_counts_and_its_feedback_finds_the_example(tmp_path):
         table([row(0), row(1)]),
         sightings_table((key, "copy-1"), (key, "copy-2"), ("ff" * 32, "of-nobody")),
         feedback_table(
-            {"request_id": "copy-2", "score": 0.25, "module_name": "reviewer"},
+            {"request_id": "copy-2", "score": 0.25},
             {"request_id": "of-nobody", "score": 0.0},
         ),
     )
@@ -171,15 +171,22 @@ def test_a_copy_counts_and_its_feedback_finds_the_example(tmp_path):
     assert (found["question 1"]["times_seen"], found["question 1"]["label"]) == (1, "unverified")
 
 
-def test_feedback_on_a_copy_without_a_module_is_nobodys_for_it_may_be_of_another_call(tmp_path):
-    key = row(0)["dedup_key"]
-    tables = Tables(
-        table([row(0)]),
-        sightings_table((key, "copy")),
-        feedback_table({"request_id": "copy", "correction": '{"answer":"of the outer call"}'}),
-    )
+def test_feedback_on_a_copy_of_an_inner_call_counts_where_it_names_the_module(tmp_path):
+    inner = row(0, parent_event_id="e")
+    sightings = sightings_table((inner["dedup_key"], "copy"))
+    said = {"request_id": "copy", "score": 0.25}
+    (example,) = examples(cut_of(tmp_path / "1", Tables(table([inner]), sightings, feedback_table(said)))).values()
+    assert (example["label"], example["times_seen"]) == ("unverified", 2)
+    named = feedback_table({**said, "module_name": "reviewer"})
+    (example,) = examples(cut_of(tmp_path / "2", Tables(table([inner]), sightings, named))).values()
+    assert (example["label"], example["quality"]) == ("judged", 0.25)
+
+
+def test_a_correction_of_a_copy_that_does_not_fit_is_of_another_call(tmp_path):
+    correction = {"request_id": "copy", "correction": '{"verdict":"of the outer call"}'}
+    tables = Tables(table([row(0)]), sightings_table((row(0)["dedup_key"], "copy")), feedback_table(correction))
     (example,) = examples(cut_of(tmp_path, tables)).values()
-    assert (example["outputs"], example["label"], example["times_seen"]) == ({"answer": "because"}, "unverified", 2)
+    assert (example["outputs"], example["label"]) == ({"answer": "because"}, "unverified")
 
 
 def test_feedback_on_a_second_row_of_a_key_counts_where_that_row_is_outermost(tmp_path):
