@@ -229,8 +229,8 @@ class Trouble:
     def _late(self, now_ms: int) -> Iterator[Statistics]:
         whose = {"instance": f"slow-host-{self._made}", "service": "archive", "started_at_ms": now_ms - 400_000}
         early, late = (
-            call_statistics([0.2] * calls, {"ValueError": failed}, module_name="archive")
-            for calls, failed in ((5, 1), (50, 9))
+            call_statistics([0.2] * calls, {"ValueError": failed}, module_name="archive", cancelled=cancelled)
+            for calls, failed, cancelled in ((5, 1, 0), (50, 9, 3))
         )
         yield record([early], **whose, timestamp_ms=now_ms - 390_000)
         yield record([{**late, "usage": [_usage("archive-model")]}], **whose, sequence=2, timestamp_ms=now_ms)
