@@ -76,7 +76,7 @@ def test_each_program_does_its_work(secured: Secured) -> None:
 
     spoil_one(secured)
     for what in ("dataset", "feedback"):
-        done = secured.run(config["dataset"], "consume", what, "--idle-exit-s", "1", "--json", timeout_s=200)
+        done = secured.run(config["dataset"], "consume", what, "--idle-exit-s", "5", "--json", timeout_s=200)
         assert done.returncode == 0, done.stderr
         assert "uthorization failed" not in done.stderr
     rows = pl.scan_delta(str(secured.folder / "table")).collect()
@@ -86,7 +86,7 @@ def test_each_program_does_its_work(secured: Secured) -> None:
     metrics = MetricsConsumer(secured.folder, json.loads(config["metrics"].read_text()), "metrics-member")
     metrics.start()
     try:
-        wait_until(lambda: "headrace_calls_total{" in ask(metrics.port, "/metrics")[1], "the calls on the page", 60)
+        wait_until(lambda: "headrace_calls_total{" in ask(metrics.port, "/metrics")[1], "the calls on the page", 180)
     finally:
         metrics.stop()
     secured.said.append(metrics.log.read_text())

@@ -59,7 +59,7 @@ def test_a_broker_that_is_just_starting_is_asked_again(asked):
     [
         (KafkaError._TIMED_OUT, "no answer from Kafka", 30),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, "headrace topics create", 3),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "no answer from Kafka", 0),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "lacks a right on this topic: .*headrace acls check", 0),
     ],
 )
 def test_what_does_not_pass_is_refused_in_time(asked, code, line, after_s):
