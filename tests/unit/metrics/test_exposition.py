@@ -116,8 +116,9 @@ def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way
     more = {
         **CALLS,
         "calls": 9,
+        "cancelled": 9,
         "errors": [Count(name="ValueError", count=9)],
-        "usage": [{**USAGE, "tokens_input": 99.0, "cost_usd": 9.0}],
+        "usage": [{**USAGE, "sampled": 99, "tokens_input": 99.0, "cost_usd": 9.0}],
     }
     late = {"sequence": 2, "timestamp_ms": NOW_MS + LATE_MS + 1}
     elsewhere = record([{**CALLS, "module_name": "other one"}], instance="b")
