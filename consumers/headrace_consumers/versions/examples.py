@@ -20,7 +20,6 @@ __all__ = [
     "EXAMPLES",
     "EXAMPLE_COLUMNS",
     "PARQUET_SCHEMA",
-    "empty",
     "example_lines",
     "provenance_lines",
     "read_split",
@@ -59,11 +58,6 @@ PARQUET_SCHEMA: Final = pa.schema(
         for name in EXAMPLE_COLUMNS
     ]
 )
-
-
-def empty() -> pl.DataFrame:
-    """Return no example."""
-    return pl.DataFrame(schema=EXAMPLES)
 
 
 def split_of(key: pl.Series, shares: tuple[float, float, float]) -> pl.Series:

@@ -9,7 +9,6 @@ fields that the output does not have: of the outermost call the example is set a
 wrong; of an inner call, and of a copy, nothing follows, for the correction may be of another's output
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -158,9 +157,8 @@ def _merged(output: str, said: Said) -> str:
     if said.is_cut:
         raise _UnfitError("it was too long and was cut")
     try:
-        correction, served = canonical.loads(said.correction or ""), json.loads(output)
-        served = canonical.loads(output)
-    except (CanonicalizationError, ValueError):
+        correction, served = canonical.loads(said.correction or ""), canonical.loads(output)
+    except CanonicalizationError:
         raise _UnfitError("it is no JSON") from None
     if not isinstance(correction, dict) or not correction:
         raise _UnfitError("it names no output field")

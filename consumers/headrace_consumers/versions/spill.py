@@ -3,7 +3,6 @@
 batches in any order -> one file a bucket -> buckets in order, each of bounded size -> sorted by key
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
@@ -80,7 +79,3 @@ class Spill:
             found = pl.DataFrame(reader.read_all())
         path.unlink()
         return found
-
-    def __iter__(self) -> Iterator[pl.DataFrame | None]:
-        for bucket in range(self._buckets):
-            yield self.read(bucket)
