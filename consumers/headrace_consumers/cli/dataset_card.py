@@ -26,9 +26,9 @@ def write_card(
 
     A cut writes it already; it is no part of the version's hashes, so it may be made anew.
     """
-    from headrace_consumers.versions.card import CARD, card
-    from headrace_consumers.versions.disk import write_over
     from headrace_consumers.versions.errors import VersionsError
+    from headrace_consumers.versions.files.disk import write_over
+    from headrace_consumers.versions.telling.card import CARD, card
     from headrace_schemas.dataset_manifest import METADATA
 
     meant = version_of(root_of(root, config_path), signature, version)

@@ -11,7 +11,7 @@ from headrace_consumers.cli.versions_place import Root
 from headrace_consumers.cli.versions_tables import in_root, opened_tables, shown_progress
 
 if TYPE_CHECKING:
-    from headrace_consumers.versions.cut import Done
+    from headrace_consumers.versions.cutting.cut import Done
 
 
 __all__ = ["EXAMPLE", "cut"]
@@ -69,10 +69,10 @@ def cut(
 
     from headrace.config import load
     from headrace_consumers.dataset.steps import hook_from_environment
-    from headrace_consumers.versions.cut import Asked
-    from headrace_consumers.versions.cut import cut as make
+    from headrace_consumers.versions.cutting.cut import Asked
+    from headrace_consumers.versions.cutting.cut import cut as make
     from headrace_consumers.versions.gates import GATES, with_judge
-    from headrace_consumers.versions.publishing import CutStep
+    from headrace_consumers.versions.shelf.publishing import CutStep
     from headrace_consumers.versions.sources.asking import asked_quietly
 
     config = in_root(load(config_path), root)

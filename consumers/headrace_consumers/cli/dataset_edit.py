@@ -23,8 +23,8 @@ from headrace_consumers.cli.versions_place import (
 
 if TYPE_CHECKING:
     from headrace.datasets.place import Version
-    from headrace_consumers.versions.by_hand import Said
-    from headrace_consumers.versions.edits import EditKind
+    from headrace_consumers.versions.hand.by_hand import Said
+    from headrace_consumers.versions.hand.edits import EditKind
 
 __all__ = [
     "ADD_EXAMPLE",
@@ -72,7 +72,7 @@ def add(
     They count as given, wait for the next cut, and stand in its provenance with who, when and why.
     """
     from headrace.datasets.place import signature_folder
-    from headrace_consumers.versions import by_hand
+    from headrace_consumers.versions.hand import by_hand
     from headrace_consumers.versions.sources.pool import Pool, pool_path
 
     place = root_of(root, config_path)
@@ -107,7 +107,7 @@ def relabel(
 ) -> None:
     """Put the right outputs in place of an example's, or score it; from the next cut on it is corrected, or judged."""
     from headrace.errors import UsageError
-    from headrace_consumers.versions import by_hand, edits
+    from headrace_consumers.versions.hand import by_hand, edits
 
     if outputs is None and quality is None:
         raise UsageError("relabel: what is right? Give --outputs '{\"field\": ...}' or --quality 0.9")
@@ -165,7 +165,7 @@ def _folder(
 def _change(
     kind: "EditKind", ids: list[str], where: "tuple[Path, Version | None]", said: "Said", *, as_json: bool
 ) -> None:
-    from headrace_consumers.versions import by_hand, edits
+    from headrace_consumers.versions.hand import by_hand, edits
     from headrace_schemas.dataset_files import signature_of
 
     folder, version = where
@@ -182,7 +182,7 @@ def _change(
 def _said(who: str | None, why: str) -> "Said":
     import time
 
-    from headrace_consumers.versions.by_hand import Said
+    from headrace_consumers.versions.hand.by_hand import Said
 
     return Said(login_name(who), reason(why), time.time_ns() // 10**6)
 

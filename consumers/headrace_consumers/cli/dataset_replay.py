@@ -11,7 +11,7 @@ from headrace_consumers.cli.versions_place import Root, Signature, VersionName, 
 from headrace_consumers.cli.versions_tables import in_root, opened_tables, shown_progress
 
 if TYPE_CHECKING:
-    from headrace_consumers.versions.replay import Gone, Replayed
+    from headrace_consumers.versions.replaying.replay import Gone, Replayed
 
 __all__ = ["EXAMPLE", "replay"]
 
@@ -36,8 +36,8 @@ def replay(
     What retention or erasure has taken from the table is named. Exit code 1 where anything differs.
     """
     from headrace.config import load
-    from headrace_consumers.versions.publishing import workplace
-    from headrace_consumers.versions.replay import replay as make_again
+    from headrace_consumers.versions.replaying.replay import replay as make_again
+    from headrace_consumers.versions.shelf.publishing import workplace
 
     config = in_root(load(config_path), root)
     meant = version_of(root_of(root, config_path), signature, version)

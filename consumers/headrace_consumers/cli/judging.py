@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headrace.config import Config
-    from headrace_consumers.versions.assembling import Progress
+    from headrace_consumers.versions.cutting.assembling import Progress
     from headrace_consumers.versions.gates import Gate
 
 __all__ = ["JudgeOptions", "judge_of"]
@@ -39,7 +39,7 @@ def judge_of(config: "Config", signature: str, options: JudgeOptions, progress: 
         VersionsError: the scores that there are cannot be read.
     """
     from headrace_consumers.cli.making_examples import asker_of
-    from headrace_consumers.versions.cut import signature_folder
+    from headrace_consumers.versions.cutting.cut import signature_folder
     from headrace_consumers.versions.gates.judge import Scores, judge_gate, judge_program
     from headrace_consumers.versions.sources.target import load_object, target_of
     from headrace_schemas.dataset_files import SOURCES_FOLDER

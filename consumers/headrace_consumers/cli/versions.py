@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from headrace_consumers.versions.shelf import Latest, Shelved
+    from headrace_consumers.versions.shelf.listing import Latest, Shelved
 
 __all__ = ["app"]
 
@@ -45,7 +45,7 @@ def list_versions(
 ) -> None:
     """List signatures and their versions: examples, labels, the latest, what a gate refused, what is damaged."""
     from headrace.datasets.place import signature_folder, signatures_in
-    from headrace_consumers.versions.shelf import latest_of, shelf
+    from headrace_consumers.versions.shelf.listing import latest_of, shelf
 
     place = root_of(root, config_path)
     if signature is not None:
@@ -70,8 +70,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a version: its figures, the gates' verdicts, what it was made from; every file is checked by its hash."""
-    from headrace_consumers.versions.card import card
-    from headrace_consumers.versions.shelf import changed_files, shelf, uses
+    from headrace_consumers.versions.shelf.listing import changed_files, shelf
+    from headrace_consumers.versions.shelf.uses import uses
+    from headrace_consumers.versions.telling.card import card
 
     place = root_of(root, config_path)
     meant = version_of(place, signature, version)
@@ -103,10 +104,10 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make another version the latest, at once for every reader; repairs a `latest` that names what is not there."""
-    from headrace_consumers.versions import shelf
+    from headrace_consumers.versions.shelf import rollback as rolling_back
 
     folder = folder_of(root_of(root, config_path), signature)
-    before, name = shelf.rollback(folder, None if version is None else _number(version))
+    before, name = rolling_back.rollback(folder, None if version is None else _number(version))
     if as_json:
         print_json({"signature": signature, "was": before.name, "was_dangling": before.is_dangling, "latest": name})
         return
@@ -131,11 +132,11 @@ def delete(
     """
     import time
 
-    from headrace_consumers.versions import shelf
+    from headrace_consumers.versions.shelf import deleting
 
     folder = folder_of(root_of(root, config_path), signature)
     number = _number(version)
-    made = shelf.delete(folder, number, who=login_name(who), why=reason(why), timestamp_ms=time.time_ns() // 10**6)
+    made = deleting.delete(folder, number, who=login_name(who), why=reason(why), timestamp_ms=time.time_ns() // 10**6)
     examples = None if made is None else made["examples"]
     if as_json:
         print_json({"signature": signature, "deleted": f"v{number}", "examples": examples})

@@ -9,7 +9,7 @@ from headrace_consumers.cli.present import columns, count, print_json, print_lin
 from headrace_consumers.cli.versions_place import Root, Signature, root_of, version_of
 
 if TYPE_CHECKING:
-    from headrace_consumers.versions.diff import Diff, Property
+    from headrace_consumers.versions.telling.diff import Diff, Property
 
 __all__ = ["EXAMPLE", "diff"]
 
@@ -32,8 +32,8 @@ def diff(
 
     Drift is the Jensen-Shannon distance, 0 to 1, beside what chance alone would show.
     """
-    from headrace_consumers.versions import diff as room
-    from headrace_consumers.versions.frames import scan
+    from headrace_consumers.versions.shelf.frames import scan
+    from headrace_consumers.versions.telling import diff as room
 
     place = root_of(root, config_path)
     first, second = (version_of(place, signature, name) for name in (before, after))
@@ -60,7 +60,7 @@ def _lines(title: str, found: "Diff") -> list[str]:
 
 
 def _row(name: str, each: "Property") -> tuple[str, ...]:
-    from headrace_consumers.versions.diff import NUMERIC
+    from headrace_consumers.versions.telling.diff import NUMERIC
 
     figures = (each.drift.distance, each.drift.by_chance)
     told = ["-" if figure is None else f"{figure:.3f}" for figure in figures]

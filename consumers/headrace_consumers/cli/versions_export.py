@@ -46,8 +46,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a version's examples for other tools; an erasure does not reach what was exported."""
-    from headrace_consumers.versions.export import export as write
-    from headrace_consumers.versions.export_chat import adapter_messages, plain_messages
+    from headrace_consumers.versions.exporting.chat import adapter_messages, plain_messages
+    from headrace_consumers.versions.exporting.export import export as write
 
     meant = version_of(root_of(root, config_path), signature, version)
     messages = plain_messages if signature_class is None else adapter_messages(_class(signature_class, file_format))

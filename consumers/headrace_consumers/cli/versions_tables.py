@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from headrace.config import Config
-    from headrace_consumers.versions.assembling import Progress
-    from headrace_consumers.versions.tables import Tables
+    from headrace_consumers.versions.cutting.assembling import Progress
+    from headrace_consumers.versions.reading.tables import Tables
 
 __all__ = ["in_root", "opened_tables", "shown_progress"]
 
@@ -40,7 +40,7 @@ def opened_tables(config: "Config") -> "Iterator[Tables]":
 
     from headrace_consumers.cli.table_access import opened
     from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
-    from headrace_consumers.versions.tables import Table, Tables
+    from headrace_consumers.versions.reading.tables import Table, Tables
 
     dataset = config.dataset
     places = {

@@ -11,7 +11,7 @@ from typing import Any
 from headrace.errors import HeadraceError
 from headrace_consumers.dataset.delta.store import FILE_MODE, fsync_file, fsync_folder
 from headrace_consumers.erasure.kafka_holds import Hold
-from headrace_consumers.versions.erasing import VersionReport
+from headrace_consumers.versions.erasing.erasing import VersionReport
 
 __all__ = ["Certificate", "CertificateError", "TableReport", "write"]
 

@@ -35,8 +35,8 @@ from headrace_consumers.erasure.kafka_holds import holds, states
 from headrace_consumers.erasure.left_to_people import left_in, not_touched
 from headrace_consumers.erasure.table_erasure import TableErasure
 from headrace_consumers.erasure.table_files import Found
-from headrace_consumers.versions import erasing
-from headrace_consumers.versions.erasing import VersionFound, Whose
+from headrace_consumers.versions.erasing import erasing
+from headrace_consumers.versions.erasing.erasing import VersionFound, Whose
 from headrace_schemas import keys
 
 __all__ = ["Erasure", "Plan"]

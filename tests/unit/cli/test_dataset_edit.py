@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from headrace_consumers.versions import edits
+from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.sources.pool import read_pool
 from tests.support.version_folders import example_line, write_version
 

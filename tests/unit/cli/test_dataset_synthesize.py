@@ -9,11 +9,11 @@ import pytest
 from headrace.config.consumers import Dedup
 from headrace.config.versions import Difficulties, GateThresholds, SplitShares
 from headrace.dedup import Policies
-from headrace_consumers.versions.examples import split_of
-from headrace_consumers.versions.recipe import Recipe
+from headrace_consumers.versions.cutting.recipe import Recipe
+from headrace_consumers.versions.files.examples import split_of
 from headrace_consumers.versions.sources.pool import Pool, read_pool
 from headrace_consumers.versions.sources.synthesis import EDGE_CASES, cells_of
-from headrace_consumers.versions.waiting import key_maker
+from headrace_consumers.versions.sources.waiting import key_maker
 from tests.support.lm_answers import answering, asked_by
 from tests.support.openai_server import MODEL, Reply, serving
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from headrace.config import Config, load
-from headrace_consumers.versions.cut import Asked, Done, cut
+from headrace_consumers.versions.cutting.cut import Asked, Done, cut
 from headrace_consumers.versions.gates import GATES, Gate
-from headrace_consumers.versions.tables import Table, Tables
+from headrace_consumers.versions.reading.tables import Table, Tables
 from headrace_schemas import canonical, keys
 from tests.support.interactions import interaction
 

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias
 
 import polars as pl
 
-from headrace_consumers.versions import appended
-from headrace_consumers.versions.calibration import FEWEST, Calibration, Pair, calibrated
+from headrace_consumers.versions.files import appended
+from headrace_consumers.versions.gates.calibration import FEWEST, Calibration, Pair, calibrated
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.sources.asking import Asker, QuestionError
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from headrace.errors import HeadraceError
-from headrace_consumers.versions import appended
-from headrace_consumers.versions.disk import FILE_MODE, make_folder
+from headrace_consumers.versions.files import appended
+from headrace_consumers.versions.files.disk import FILE_MODE, make_folder
 from headrace_schemas.dataset_files import SourceLine
 
 __all__ = ["CommitsDone", "SourceBusyError", "alone"]

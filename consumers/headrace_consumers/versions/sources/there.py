@@ -11,10 +11,10 @@ import polars as pl
 
 from headrace.config import Config
 from headrace.dedup import Policies
-from headrace_consumers.versions.examples import split_of
-from headrace_consumers.versions.recipe import Recipe
+from headrace_consumers.versions.cutting.recipe import Recipe
+from headrace_consumers.versions.files.examples import split_of
 from headrace_consumers.versions.sources.pool import pool_path, read_pool
-from headrace_consumers.versions.waiting import key_maker
+from headrace_consumers.versions.sources.waiting import key_maker
 from headrace_schemas import CanonicalizationError, canonical
 from headrace_schemas.dataset_files import LATEST, SOURCES, SPLITS, Difficulty, Source, Split, folder_name
 from headrace_schemas.dataset_manifest import MANIFEST

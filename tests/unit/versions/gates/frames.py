@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from headrace.config.versions import Difficulties, GateThresholds, SplitShares
-from headrace_consumers.versions.examples import EXAMPLES
+from headrace_consumers.versions.files.examples import EXAMPLES
 from headrace_consumers.versions.gates import Context, Gate, Verdict
 from headrace_schemas import canonical
 

@@ -7,9 +7,9 @@ import pytest
 
 from headrace_consumers.versions.gates import GATES, with_judge
 from headrace_consumers.versions.gates.judge import Scores, judge_gate, judge_program
-from headrace_consumers.versions.report import REPORT
+from headrace_consumers.versions.reading.tables import Tables
 from headrace_consumers.versions.sources.asking import Asker, LMError
-from headrace_consumers.versions.tables import Tables
+from headrace_consumers.versions.telling.report import REPORT
 from tests.support.lm_answers import answering
 from tests.support.openai_server import MODEL, Reply, serving
 from tests.unit.versions.gates.frames import example, judged

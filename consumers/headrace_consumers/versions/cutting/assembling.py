@@ -1,0 +1,207 @@
+"""From the tables and what waits beside them to one frame on disk, sorted by key, each example in its split.
+
+for each bucket of keys: telemetry, other sources -> one a key -> edits -> split -> no candidate in test -> score
+bounds of difficulty over all -> difficulty -> gates of examples -> drawn
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from headrace.dedup import Policies
+from headrace_consumers.versions.cutting import difficulty
+from headrace_consumers.versions.cutting.drawing import drawn
+from headrace_consumers.versions.cutting.merging import SET_ASIDE, edited, one_a_key, set_aside
+from headrace_consumers.versions.cutting.recipe import Recipe
+from headrace_consumers.versions.files.examples import EXAMPLES, split_of
+from headrace_consumers.versions.files.frame_file import FrameFile, mapped
+from headrace_consumers.versions.gates import GATES, Context, Gate, Verdict
+from headrace_consumers.versions.hand.edits import Edits
+from headrace_consumers.versions.hand.edits import read as read_edits
+from headrace_consumers.versions.reading.spill import bucket_of, buckets_for
+from headrace_consumers.versions.reading.tables import Tables
+from headrace_consumers.versions.reading.telemetry import Chosen, FromTables, Places, Telemetry
+from headrace_consumers.versions.sources.waiting import ReadBytes, Waiting, key_maker, waiting
+
+__all__ = ["Assembled", "Progress", "Sources", "assemble", "judged"]
+
+Progress = Callable[[str, int], object]
+"""Told what is done, and how far it is: rows or parts."""
+
+CANDIDATE: Final = "candidate"
+DRAWN: Final = "drawn"
+
+_FRAME: Final[dict[str, pl.DataType]] = {
+    **{name: kind for name, kind in EXAMPLES.items() if name != "example_id"},
+    "score": pl.Float64(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is read beside the tables; None: all that is there.
+
+    Attributes:
+        folder: of all versions.
+        signature_folder: in it.
+        pools: source -> how much of its file, as a manifest has it.
+        edits: how much of the edits.
+        places: where in Kafka the rows must come from.
+    """
+
+    folder: Path
+    signature_folder: Path
+    pools: Mapping[str, ReadBytes] | None = None
+    edits: ReadBytes | None = None
+    places: Places = field(default_factory=Places)
+
+
+@dataclass(slots=True)
+class Assembled:
+    """What a version is made of.
+
+    Attributes:
+        examples: EXAMPLES, sorted by key; mapped from disk.
+        aside: SET_ASIDE.
+        recipe: with the bounds of difficulty.
+        read: of the tables.
+        waiting: of the other sources, without rows.
+        edits: that were applied.
+        verdicts: of the gates, as far as they have judged.
+    """
+
+    examples: pl.DataFrame
+    aside: pl.DataFrame
+    recipe: Recipe
+    read: FromTables
+    waiting: Waiting
+    edits: Edits
+    verdicts: list[Verdict]
+
+
+def assemble(
+    recipe: Recipe,
+    tables: Tables,
+    sources: Sources,
+    work: Path,
+    *,
+    rows: int,
+    scorer: difficulty.Scorer | None = None,
+    progress: Progress = lambda _what, _count: None,
+) -> Assembled:
+    """Return the examples, before any gate.
+
+    Args:
+        recipe: what decides.
+        tables: what there is.
+        sources: what waits beside them.
+        work: an empty folder; what is spilled stays there.
+        rows: about how many the table has.
+        scorer: the user's own of difficulty.
+        progress: see Progress.
+
+    Raises:
+        VersionsError: something cannot be read, or the scorer fails.
+        PoolError: likewise of a source.
+    """
+    edits = read_edits(sources.signature_folder, sources.edits)
+    key_of = key_maker(recipe.signature, recipe.fields_hash, Policies(recipe.dedup))
+    others = waiting(sources.folder, recipe.signature, key_of, sources.pools)
+    buckets = buckets_for(rows + len(others.rows))
+    chosen = Chosen(
+        recipe.signature,
+        recipe.environment,
+        recipe.fields_hash,
+        frozenset(recipe.baseline_versions),
+        recipe.category_attribute,
+    )
+    telemetry = Telemetry(
+        tables, chosen, work, buckets, places=sources.places, progress=lambda count: progress("reading rows", count)
+    )
+    asides, scores = [], []
+    beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
+    with FrameFile(work / "examples.arrow", _FRAME) as file:
+        for bucket in range(buckets):
+            progress("sorting, part", bucket + 1)
+            rows_of, aside = telemetry.bucket(bucket)
+            asides.append(aside)
+            more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
+            part, aside = one_a_key(pl.concat([rows_of, more]))
+            asides.append(aside)
+            part, aside = edited(part, edits.by_key)
+            asides.append(aside)
+            part, aside = _in_splits(part, recipe)
+            asides.append(aside)
+            part = _scored(part, scorer, recipe.difficulty_scorer or "").sort("key")
+            scores.append(part.filter(pl.col("source") == "telemetry")["score"])
+            file.add(part)
+    bounds = recipe.difficulty_bounds or difficulty.bounds_of(
+        pl.concat(scores).to_numpy(), recipe.difficulties.easy, recipe.difficulties.hard
+    )
+    examples = (
+        mapped(work / "examples.arrow", _FRAME)
+        .with_columns(
+            example_id=pl.col("key").str.slice(0, 32),
+            difficulty=pl.coalesce("difficulty", difficulty.difficulty("score", bounds)),
+        )
+        .select(*EXAMPLES)
+    )
+    return Assembled(
+        examples,
+        pl.concat([pl.DataFrame(schema=SET_ASIDE), *asides]),
+        recipe.with_bounds(bounds),
+        telemetry.read,
+        Waiting(others.rows.clear(), others.read, others.skipped),
+        edits,
+        [],
+    )
+
+
+def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
+    """Return what the gates and the number of examples that is wanted leave of it, with the verdicts.
+
+    Pure but for what a gate of the user's own does.
+    """
+    recipe = found.recipe
+    context = Context(recipe.signature, recipe.fields_hash, recipe.thresholds, recipe.splits, recipe.difficulties)
+    examples, asides, verdicts = found.examples, [found.aside], list(found.verdicts)
+    for gate in gates:
+        if gate.judges == "examples":
+            examples = _past(gate, examples, context, asides, verdicts)
+    if recipe.most is not None:
+        is_drawn = drawn(
+            examples, recipe.most, recipe.difficulties.model_dump(), recipe.thresholds.max_share_per_source
+        )
+        examples = examples.filter(is_drawn)
+    verdicts += [gate.judge(examples, context) for gate in gates if gate.judges == "whole"]
+    return Assembled(examples, pl.concat(asides), recipe, found.read, found.waiting, found.edits, verdicts)
+
+
+def _past(
+    gate: Gate, examples: pl.DataFrame, context: Context, asides: list[pl.DataFrame], verdicts: list[Verdict]
+) -> pl.DataFrame:
+    verdict = gate.judge(examples, context)
+    verdicts.append(verdict)
+    if verdict.offenders.is_empty():
+        return examples
+    offending = examples.select("example_id", "key", "source").join(
+        verdict.offenders.unique("example_id", keep="first", maintain_order=True), on="example_id"
+    )
+    asides.append(set_aside(offending, gate.name, pl.col("reason")))
+    return examples.filter(~pl.col("example_id").is_in(verdict.offenders["example_id"].to_list()))
+
+
+def _in_splits(part: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
+    part = part.with_columns(split_of(part["key"], recipe.shares))
+    is_out = (pl.col("split") == "test") & pl.col("is_candidate")
+    aside = set_aside(part.filter(is_out), CANDIDATE, "a candidate's own output, and its split is test")
+    return part.filter(~is_out), aside
+
+
+def _scored(part: pl.DataFrame, scorer: difficulty.Scorer | None, name: str) -> pl.DataFrame:
+    if scorer is None:
+        return part.with_columns(score=difficulty.score())
+    return part.with_columns(difficulty.own_scores(part, scorer, name))

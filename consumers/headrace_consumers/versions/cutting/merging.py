@@ -1,0 +1,105 @@
+"""One example a key: inputs that several sources have, and what people changed by hand.
+
+The best label stands: corrected, judged, given, generated, unverified; among equals hand, import, telemetry, git,
+synthetic; then the newest. It keeps the telemetry's weight, and how often it was called with these inputs.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from headrace_consumers.versions.hand.edits import Edit
+from headrace_schemas import canonical
+from headrace_schemas.dataset_files import LABELS, Source
+
+__all__ = ["SET_ASIDE", "SOURCE_ORDER", "edited", "one_a_key", "set_aside"]
+
+SOURCE_ORDER: Final[tuple[Source, ...]] = ("hand", "import", "telemetry", "git", "synthetic")
+
+SET_ASIDE: Final[dict[str, pl.DataType]] = {
+    "example_id": pl.String(),
+    "key": pl.String(),
+    "source": pl.String(),
+    "gate": pl.String(),
+    "reason": pl.String(),
+}
+"""What was taken out: no payload, for the reason is what is looked for, and the key finds the rest."""
+
+
+def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.DataFrame:
+    """Return examples as rows of SET_ASIDE."""
+    why = pl.lit(reason) if isinstance(reason, str) else reason
+    return examples.select(
+        pl.col("key").str.slice(0, 32).alias("example_id"),
+        "key",
+        "source",
+        pl.lit(gate).alias("gate"),
+        why.alias("reason"),
+    )
+
+
+def one_a_key(examples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the examples, a key once, and the others as SET_ASIDE.
+
+    Args:
+        examples: of a range of keys, whole; any columns beside `key`, `source`, `label`, `timestamp_ms`, `outputs`,
+            `weight`, `times_seen`.
+    """
+    if not examples["key"].is_duplicated().any():
+        return examples, pl.DataFrame(schema=SET_ASIDE)
+    ordered = examples.with_columns(
+        _label=pl.col("label").replace_strict(LABELS, range(len(LABELS)), return_dtype=pl.Int8),
+        _source=pl.col("source").replace_strict(SOURCE_ORDER, range(len(SOURCE_ORDER)), return_dtype=pl.Int8),
+    ).sort("key", "_label", "_source", "timestamp_ms", "outputs", descending=[False, False, False, True, False])
+    is_telemetry = pl.col("source") == "telemetry"
+    ordered = ordered.with_columns(
+        weight=pl.col("weight").filter(is_telemetry).first().over("key").fill_null(pl.col("weight")),
+        times_seen=pl.col("times_seen").filter(is_telemetry).first().over("key").fill_null(pl.col("times_seen")),
+        _stands=pl.concat_str(
+            pl.lit("the same inputs stand as "),
+            pl.col("label").first().over("key"),
+            pl.lit(" of "),
+            pl.col("source").first().over("key"),
+        ),
+        _is_first=pl.int_range(pl.len()).over("key") == 0,
+    )
+    rest = set_aside(ordered.filter(~pl.col("_is_first")), "duplicates", pl.col("_stands"))
+    return ordered.filter("_is_first").select(examples.columns), rest
+
+
+def edited(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the examples as people changed them, and those that they excluded, as SET_ASIDE.
+
+    Args:
+        examples: a key once; beside `key` at least `outputs`, `label`, `quality`, `source`, `provenance`.
+        edits: by key.
+    """
+    touched = examples.filter(pl.col("key").is_in(list(edits)))
+    if touched.is_empty():
+        return examples, pl.DataFrame(schema=SET_ASIDE)
+    excluded = {key: _why(edit) for key, edit in edits.items() if edit.is_excluded}
+    out = touched.filter(pl.col("key").is_in(list(excluded)))
+    aside = set_aside(out, "excluded", pl.col("key").replace_strict(excluded, default=None, return_dtype=pl.String))
+    changed = [_changed(row, edits[row["key"]]) for row in touched.iter_rows(named=True) if row["key"] not in excluded]
+    kept = examples.filter(~pl.col("key").is_in(touched["key"].to_list()))
+    return pl.concat([kept, pl.DataFrame(changed, schema=examples.schema)]), aside
+
+
+def _changed(row: dict[str, Any], edit: Edit) -> dict[str, Any]:
+    metadata = canonical.loads(row["provenance"])
+    metadata["edits"] = list(edit.history)
+    changed = {**row, "provenance": canonical.dumps(metadata).decode()}
+    if edit.quality is not None:
+        changed["quality"] = edit.quality
+        changed["label"] = row["label"] if row["label"] == "corrected" else "judged"
+    if edit.outputs is not None:
+        changed |= {"outputs": canonical.dumps(edit.outputs).decode(), "label": "corrected", "is_candidate": False}
+        changed["quality"] = 1.0 if edit.quality is None else edit.quality
+    return changed
+
+
+def _why(edit: Edit) -> str:
+    last = [each for each in edit.history if each["kind"] == "exclude"][-1]
+    return f"excluded by {last['who']}: {json.dumps(last['why'], ensure_ascii=False)}"

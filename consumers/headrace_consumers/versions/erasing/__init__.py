@@ -1,0 +1,1 @@
+"""A person's examples out of the versions that have some."""

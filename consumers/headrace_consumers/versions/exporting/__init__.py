@@ -1,0 +1,1 @@
+"""A version in formats of others: Hugging Face datasets, OpenAI chat, JSON Lines, CSV."""

@@ -1,0 +1,352 @@
+"""The signature's rows of the table, as rows of a cut: spilled by key while they are read, whole a bucket at a time.
+
+    interactions --batches--> spill --bucket--> one a key, times seen, what was said --> WAITING, sorted by key
+    sightings    --of these keys--> spill --^                    ^
+    feedback     --of these requests--> memory ------------------+
+
+Memory: a bucket's rows, 16 bytes of each row's key and request, and the feedback on them.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from headrace_consumers.joins import copies_of
+from headrace_consumers.versions.cutting.merging import SET_ASIDE, set_aside
+from headrace_consumers.versions.files import json_text
+from headrace_consumers.versions.reading.said import FEEDBACK_COLUMNS, Said, corrected, said_of
+from headrace_consumers.versions.reading.spill import Spill
+from headrace_consumers.versions.reading.tables import Ranges, Table, Tables, where
+from headrace_consumers.versions.sources.waiting import WAITING
+from headrace_schemas import canonical, keys
+from headrace_schemas.dataset_manifest import OffsetRange
+
+__all__ = ["Chosen", "FromTables", "Telemetry"]
+
+_COLUMNS: Final = (
+    "dedup_key", "request_id", "subject_id", "parent_event_id", "module_name", "module_version", "program_hash",
+    "input", "output", "timestamp_ms", "latency_ms", "cost_usd", "model", "lm_calls", "inclusion_probability",
+    "redaction_version", "dedup_policy", "attributes", "quality", "topic", "topic_id", "partition", "offset",
+)  # fmt: skip
+_SIGHTING_COLUMNS: Final = ("dedup_key", "request_hash", "topic", "topic_id", "partition", "offset")
+_SIGHTINGS: Final = {
+    "dedup_key": pl.String(),
+    "request_hash": pl.String(),
+    "topic_id": pl.String(),
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+}
+_KEY: Final = "^[0-9a-f]{64}$"
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which rows.
+
+    Attributes:
+        signature: whose.
+        environment: of it.
+        fields_hash: of its fields.
+        baseline_versions: module_version of what is served to everybody; what has another is a candidate's.
+        category_attribute: which attribute is the category.
+    """
+
+    signature: str
+    environment: str
+    fields_hash: str
+    baseline_versions: frozenset[str]
+    category_attribute: str
+
+
+@dataclass(slots=True)
+class FromTables:
+    """What was read, for the manifest.
+
+    Attributes:
+        rows: of the signature that were read.
+        suppressed: rows left out, for they are of erased people.
+        unkeyed: rows left out, for they have no key that can be used.
+        interactions: where the rows came from.
+        sightings: where their copies did.
+        feedback: where what was said of them did.
+        redaction_versions: found, with how many rows each.
+        dedup_policies: likewise.
+        module_versions: likewise.
+    """
+
+    rows: int = 0
+    suppressed: int = 0
+    unkeyed: int = 0
+    interactions: Ranges = field(default_factory=Ranges)
+    sightings: Ranges = field(default_factory=Ranges)
+    feedback: Ranges = field(default_factory=Ranges)
+    redaction_versions: dict[str, int] = field(default_factory=dict)
+    dedup_policies: dict[str, int] = field(default_factory=dict)
+    module_versions: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where in Kafka the rows must come from; None: from anywhere.
+
+    Attributes:
+        interactions: see FromTables, and so are the next two.
+        sightings: see there.
+        feedback: see there.
+    """
+
+    interactions: Sequence[OffsetRange] | None = None
+    sightings: Sequence[OffsetRange] | None = None
+    feedback: Sequence[OffsetRange] | None = None
+
+
+class Telemetry:
+    """Reads the tables once, then gives the examples bucket by bucket.
+
+    Args:
+        tables: what there is.
+        chosen: which rows.
+        folder: for what is spilled.
+        buckets: how many parts.
+        places: where the rows must come from.
+        progress: told how many rows were read so far.
+
+    Attributes:
+        read: what was read.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        chosen: Chosen,
+        folder: Path,
+        buckets: int,
+        *,
+        places: Places,
+        progress: Callable[[int], object],
+    ) -> None:
+        self.read: Final = FromTables()
+        self._tables = tables
+        self._chosen = chosen
+        self._places = places
+        self._progress = progress
+        self._rows = Spill(folder / "rows", "dedup_key", buckets)
+        self._sightings = Spill(folder / "sightings", "dedup_key", buckets)
+        key_parts, request_parts = self._spill_rows(tables.interactions)
+        keys_known = _sorted(key_parts)
+        requests = _sorted([*request_parts, *self._spill_sightings(tables.sightings, keys_known)])
+        self._feedback = self._feedback_on(tables.feedback, requests)
+
+    def bucket(self, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the examples of a bucket, WAITING, a key once, and what was set aside, SET_ASIDE."""
+        rows = self._rows.read(number)
+        sightings = self._sightings.read(number)
+        if rows is None:
+            return pl.DataFrame(schema=WAITING), pl.DataFrame(schema=SET_ASIDE)
+        seen = pl.DataFrame(schema=_SIGHTINGS) if sightings is None else sightings
+        rows = rows.sort("dedup_key", "timestamp_ms", "topic_id", "partition", "offset")
+        said = said_of(rows, seen, self._feedback)
+        rows = rows.with_columns(_copies=pl.len().over("dedup_key")).unique(
+            "dedup_key", keep="first", maintain_order=True
+        )
+        rows = rows.join(copies_of(seen.lazy()).collect(), on="dedup_key", how="left", maintain_order="left")
+        return _examples(rows, said, self._chosen)
+
+    def _spill_rows(self, table: Table | None) -> tuple[list[npt.NDArray[np.uint64]], list[npt.NDArray[np.uint64]]]:
+        key_parts: list[npt.NDArray[np.uint64]] = []
+        request_parts: list[npt.NDArray[np.uint64]] = []
+        if table is None:
+            return key_parts, request_parts
+        chosen = self._chosen
+        condition = where(
+            {
+                "signature": chosen.signature,
+                "environment": chosen.environment,
+                "fields_hash": chosen.fields_hash,
+                "capture_level": "full",
+            }
+        )
+        with self._rows as spill:
+            for found in table.batches(_COLUMNS, condition, self._places.interactions):
+                batch = self._usable(found)
+                self._note(batch)
+                hashes = [keys.request_id_hash(each).hex() for each in batch["request_id"]]
+                batch = batch.with_columns(
+                    pl.Series("request_hash", hashes, dtype=pl.String),
+                    input=json_text.on_one_line(batch["input"]),
+                    output=json_text.on_one_line(batch["output"]),
+                )
+                spill.add(batch)
+                key_parts.append(_beginning(batch["dedup_key"]))
+                request_parts.append(_beginning(batch["request_hash"]))
+                self._progress(self.read.rows)
+        return key_parts, request_parts
+
+    def _usable(self, rows: pl.DataFrame) -> pl.DataFrame:
+        keyed = rows.filter(pl.col("dedup_key").str.contains(_KEY))
+        self.read.unkeyed += len(rows) - len(keyed)
+        suppressed = self._tables.is_suppressed(keyed)
+        if suppressed is None:
+            return keyed
+        self.read.suppressed += int(suppressed.sum())
+        return keyed.filter(~suppressed)
+
+    def _note(self, rows: pl.DataFrame) -> None:
+        self.read.rows += len(rows)
+        self.read.interactions.add(rows)
+        for column, counts in (
+            ("redaction_version", self.read.redaction_versions),
+            ("dedup_policy", self.read.dedup_policies),
+            ("module_version", self.read.module_versions),
+        ):
+            for value, count in rows[column].value_counts().iter_rows():
+                counts[value] = counts.get(value, 0) + count
+
+    def _spill_sightings(self, table: Table | None, known: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.uint64]]:
+        if table is None or not len(known):
+            return
+        with self._sightings as spill:
+            for batch in table.batches(_SIGHTING_COLUMNS, None, self._places.sightings):
+                keyed = batch.filter(pl.col("dedup_key").str.contains(_KEY))
+                some = keyed.filter(_is_in(_beginning(keyed["dedup_key"]), known))
+                if some.is_empty():
+                    continue
+                self.read.sightings.add(some)
+                spill.add(some.select(*_SIGHTINGS).cast(_SIGHTINGS))  # type: ignore[arg-type]
+                yield _beginning(some["request_hash"].drop_nulls())
+
+    def _feedback_on(self, table: Table | None, requests: npt.NDArray[np.uint64]) -> pl.DataFrame:
+        schema = {name: pl.String() for name in FEEDBACK_COLUMNS}
+        none = pl.DataFrame(schema=schema)
+        if table is None or not len(requests):
+            return none
+        condition = where(
+            {"environment": self._chosen.environment}
+        )  # a test of staging may replay production's requests
+        found = []
+        for batch in table.batches(FEEDBACK_COLUMNS, condition, self._places.feedback):
+            some = batch.filter(_is_in(_beginning(batch["request_hash"]), requests))
+            suppressed = self._tables.is_suppressed_feedback(some)
+            some = some if suppressed is None else some.filter(~suppressed)
+            if not some.is_empty():
+                self.read.feedback.add(some)
+                found.append(some)
+        if not found:
+            return none
+        # The order of the files has no say in which of two equal records stands.
+        return pl.concat(found).sort("feedback_id", "topic_id", "partition", "offset")
+
+
+def _examples(rows: pl.DataFrame, said: dict[str, Said], chosen: Chosen) -> tuple[pl.DataFrame, pl.DataFrame]:
+    mended = corrected(rows, said)
+    scores = {key: each.score for key, each in said.items() if each.score is not None}
+    key = pl.col("dedup_key")
+    is_corrected = key.is_in(list(mended.outputs))
+    is_judged = key.is_in(list(scores))
+    told = {each: canonical.dumps(given.as_provenance()).decode() for each, given in said.items()}
+    nothing = pl.lit(None, dtype=pl.String)
+    examples = rows.with_columns(_feedback=_replaced(key, told, nothing)).with_columns(
+        output=_replaced(key, mended.outputs, pl.col("output")),
+        label=pl.when(is_corrected)
+        .then(pl.lit("corrected"))
+        .when(is_judged)
+        .then(pl.lit("judged"))
+        .otherwise(pl.lit("unverified")),
+        quality=pl.when(is_corrected)
+        .then(pl.lit(1.0))
+        .otherwise(
+            key.replace_strict(scores, default=pl.col("quality"), return_dtype=pl.Float64)
+            if scores
+            else pl.col("quality")
+        ),
+        category=_category(chosen.category_attribute),
+        provenance=_provenance(),
+        is_candidate=~pl.col("module_version").is_in(list(chosen.baseline_versions)) & ~is_corrected,
+    )
+    aside = pl.lit(None, dtype=pl.String)
+    if mended.unfit:
+        aside = key.replace_strict(mended.unfit, default=None, return_dtype=pl.String)
+    aside = pl.coalesce(aside, pl.when(pl.col("output") == "{}").then(pl.lit("the call failed: it has no output")))
+    examples = examples.with_columns(_aside=aside, source=pl.lit("telemetry"), key=key)
+    out = set_aside(examples.filter(pl.col("_aside").is_not_null()), "outputs", pl.col("_aside"))
+    kept = examples.filter(pl.col("_aside").is_null()).select(
+        "key",
+        pl.col("input").alias("inputs"),
+        pl.col("output").alias("outputs"),
+        "source",
+        "label",
+        "category",
+        pl.lit(None, dtype=pl.String).alias("difficulty"),
+        "quality",
+        (1 / pl.col("inclusion_probability")).alias("weight"),
+        (pl.col("_copies").cast(pl.Int64) + pl.col("copies").fill_null(0).cast(pl.Int64)).alias("times_seen"),
+        "timestamp_ms",
+        "provenance",
+        "latency_ms",
+        "lm_calls",
+        "is_candidate",
+    )
+    return kept.select(*WAITING), out
+
+
+def _provenance() -> pl.Expr:
+    return json_text.object_text(
+        {
+            "cost_usd": json_text.number("cost_usd"),
+            "dedup_policy": json_text.text("dedup_policy"),
+            "feedback": json_text.raw("_feedback"),
+            "inclusion_probability": json_text.number("inclusion_probability"),
+            "latency_ms": json_text.number("latency_ms"),
+            "model": json_text.text("model"),
+            "module_name": json_text.text("module_name"),
+            "module_version": json_text.text("module_version"),
+            "offset": json_text.integer("offset"),
+            "original_timestamp_ms": json_text.integer("timestamp_ms"),
+            "partition": json_text.integer("partition"),
+            "program_hash": json_text.text("program_hash"),
+            "redaction_version": json_text.text("redaction_version"),
+            "request_id_hash": json_text.plain("request_hash"),
+            "subject_id": json_text.text("subject_id"),
+            "topic": json_text.text("topic"),
+            "topic_id": json_text.text("topic_id"),
+        },
+        optional=("feedback",),
+    )
+
+
+def _replaced(key: pl.Expr, values: dict[str, str], otherwise: pl.Expr) -> pl.Expr:
+    return key.replace_strict(values, default=otherwise, return_dtype=pl.String) if values else otherwise
+
+
+def _category(attribute: str) -> pl.Expr:
+    name = attribute if _PLAIN_NAME.fullmatch(attribute) else None
+    if name is None:
+        quoted = attribute.replace("\\", "\\\\").replace("'", "\\'")
+        return pl.col("attributes").str.json_path_match(f"$['{quoted}']")
+    # Most records have none: the text alone tells.
+    has_any = pl.col("attributes").str.contains(f'"{name}"', literal=True)
+    return pl.when(has_any).then(pl.col("attributes").str.json_path_match(f"$.{name}"))
+
+
+def _beginning(digits: pl.Series) -> npt.NDArray[np.uint64]:
+    """Return the first 64 bits of texts of hex digits."""
+    found: npt.NDArray[np.uint64] = (
+        digits.str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64).to_numpy().astype(np.uint64, copy=False)
+    )
+    return found
+
+
+def _sorted(parts: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
+    return np.unique(np.concatenate(parts)) if parts else np.empty(0, dtype=np.uint64)
+
+
+def _is_in(values: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> pl.Series:
+    at = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return pl.Series(known[at] == values)

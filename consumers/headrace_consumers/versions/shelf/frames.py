@@ -1,0 +1,31 @@
+"""A version as a polars frame, its files checked against the manifest."""
+
+from typing import TYPE_CHECKING
+
+from headrace.datasets.place import Version
+from headrace_consumers.versions.errors import VersionsError
+from headrace_consumers.versions.shelf.listing import changed_files
+from headrace_schemas.dataset_files import SPLITS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["scan"]
+
+
+def scan(version: Version) -> "pl.LazyFrame":
+    """Return a version's examples, lazily: an ExampleLine's members and `split`; inputs and outputs are JSON texts.
+
+    Raises:
+        DatasetError: its manifest cannot be read.
+        VersionsError: a file was changed or is missing.
+    """
+    import polars as pl
+
+    if wrong := changed_files(version):
+        raise VersionsError(f"{version.path}: {wrong[0]}")
+    parts = [pl.scan_parquet(version.path / f"{split}.parquet", glob=False) for split in SPLITS]
+    return pl.concat(
+        [part.with_columns(split=pl.lit(split)) for split, part in zip(SPLITS, parts, strict=True)],
+        how="vertical_relaxed",
+    )

@@ -1,0 +1,1 @@
+"""What people are told of a version: its card, the report with plots, what differs between two."""

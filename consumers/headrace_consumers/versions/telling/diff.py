@@ -1,0 +1,151 @@
+"""What differs between two versions: which examples, and how far their properties have drifted."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from headrace_consumers.versions.telling.drift import Drift, binned, drift, edges_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["NUMERIC", "Diff", "Property", "diff", "example_ids"]
+
+_COMPARED: Final = ("outputs", "label", "quality", "category", "difficulty", "source", "split")
+"""What may be another in the same example."""
+
+_CATEGORICAL: Final = ("source", "label", "category", "difficulty", "split")
+NUMERIC: Final = ("input_characters", "output_characters", "quality")
+"""Properties that are told by their quartiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property in both versions.
+
+    Attributes:
+        before: shares by category, or the quartiles of a number.
+        after: likewise.
+        drift: how far they are apart.
+    """
+
+    before: dict[str, float]
+    after: dict[str, float]
+    drift: Drift
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What differs.
+
+    Attributes:
+        before: how many examples the first version has.
+        after: the second.
+        added: examples that only the second has.
+        removed: that only the first has.
+        changed: how many of both differ in what: outputs, label, quality ...; one may differ in several.
+        changed_examples: how many of both differ in anything.
+        properties: by name.
+    """
+
+    before: int
+    after: int
+    added: int
+    removed: int
+    changed: dict[str, int]
+    changed_examples: int
+    properties: dict[str, Property]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def diff(before: "pl.LazyFrame", after: "pl.LazyFrame") -> Diff:
+    """Return what differs between two versions; texts are read, and not held.
+
+    Args:
+        before: as `frames.scan` gives it.
+        after: likewise.
+    """
+    first, second = _facts(before), _facts(after)
+    added = second.join(first, on="key", how="anti").height
+    removed = first.join(second, on="key", how="anti").height
+    changed, changed_examples = _changed(first, second)
+    return Diff(first.height, second.height, added, removed, changed, changed_examples, _properties(first, second))
+
+
+def example_ids(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> dict[str, list[str]]:
+    """Return the ids of examples that were added, removed and changed, the first so many of each by key."""
+    first, second = _facts(before), _facts(after)
+    joined = first.join(second, on="key", suffix="_after")
+    frames = {
+        "added": second.join(first, on="key", how="anti"),
+        "removed": first.join(second, on="key", how="anti"),
+        "changed": joined.filter(_is_changed()),
+    }
+    return {name: [key[:32] for key in frame["key"].sort().head(most)] for name, frame in frames.items()}
+
+
+def _facts(version: "pl.LazyFrame") -> "pl.DataFrame":
+    import polars as pl
+
+    return version.select(
+        "key",
+        *_CATEGORICAL,
+        "quality",
+        outputs=pl.col("outputs").hash(),
+        input_characters=pl.col("inputs").str.len_chars(),
+        output_characters=pl.col("outputs").str.len_chars(),
+    ).collect()
+
+
+def _changed(first: "pl.DataFrame", second: "pl.DataFrame") -> tuple[dict[str, int], int]:
+    import polars as pl
+
+    joined = first.join(second, on="key", suffix="_after")
+    told = joined.select(
+        *(pl.col(name).ne_missing(pl.col(f"{name}_after")).sum().alias(name) for name in _COMPARED),
+        _is_changed().sum().alias("any"),
+    ).row(0, named=True)
+    return {name: told[name] for name in _COMPARED if told[name]}, told["any"]
+
+
+def _is_changed() -> "pl.Expr":
+    import polars as pl
+
+    return pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_after")) for name in _COMPARED)
+
+
+def _properties(first: "pl.DataFrame", second: "pl.DataFrame") -> dict[str, Property]:
+    found = {}
+    for name in _CATEGORICAL:
+        counts = _counts(first, name), _counts(second, name)
+        found[name] = Property(_shares(counts[0]), _shares(counts[1]), drift(*counts))
+    for name in NUMERIC:
+        values = first[name].drop_nulls().to_list(), second[name].drop_nulls().to_list()
+        edges = edges_of(values[0])
+        bins = binned(values[0], edges), binned(values[1], edges)
+        found[name] = Property(_quartiles(values[0]), _quartiles(values[1]), drift(*bins))
+    return found
+
+
+def _counts(frame: "pl.DataFrame", name: str) -> dict[str, int]:
+    return {value or "": count for value, count in frame[name].value_counts().rows()}
+
+
+def _shares(counts: Mapping[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {name: count / total for name, count in ordered}
+
+
+def _quartiles(values: list[float]) -> dict[str, float]:
+    """Return the quartiles, each the least value that so much of the sample does not exceed."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    return {
+        name: ordered[math.ceil(len(ordered) * at) - 1] for name, at in (("25%", 0.25), ("50%", 0.5), ("75%", 0.75))
+    }

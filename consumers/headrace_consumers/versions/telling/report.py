@@ -1,0 +1,212 @@
+"""report.html of a version: the gates' verdicts, what offended, and what the version is made of, in one file.
+
+Made of the version's own files, so that it can be made anew at any time; it is no part of the hashes. It holds no
+payload: an offender is named by its id, and `headrace versions show` or the key finds the rest. It needs no network,
+no script and no other file.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from headrace_consumers.versions.gates.judge import NAME as JUDGE
+from headrace_consumers.versions.telling.card import trust_line
+from headrace_consumers.versions.telling.plots import bars, histogram, stacked
+from headrace_consumers.versions.telling.report_style import STYLE
+from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SPLITS
+from headrace_schemas.dataset_manifest import MANIFEST, METADATA
+
+__all__ = ["REPORT", "report"]
+
+REPORT: Final = "report.html"
+
+_SHOWN: Final = 100
+"""So many offenders of a gate are listed; set_aside.jsonl has all."""
+
+_CATEGORIES: Final = 12
+_LENGTHS: Final = (0, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
+_TENTHS: Final = 10
+
+
+def report(folder: Path) -> str:
+    """Return the page.
+
+    Args:
+        folder: of the version, with all other files in it. OSError and ValueError pass through.
+    """
+    metadata = json.loads((folder / METADATA).read_bytes())
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    set_aside = folder / "set_aside.jsonl"
+    aside = [json.loads(line) for line in set_aside.read_bytes().splitlines()] if set_aside.exists() else []
+    rows = pl.concat(
+        [pl.scan_parquet(folder / f"{split}.parquet", glob=False) for split in SPLITS], how="vertical_relaxed"
+    )
+    title = f"{metadata['signature']} {metadata['version']}"
+    parts = [
+        _head(metadata, manifest, title),
+        _gates(metadata, manifest),
+        _calibration(metadata),
+        _offenders(aside),
+        _composition(metadata, manifest),
+        _distributions(rows),
+        _origin(manifest),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _head(metadata: Mapping[str, Any], manifest: Mapping[str, Any], title: str) -> str:
+    failed = [each["gate"] for each in manifest["gates"] if not each["is_passed"]]
+    verdict = (
+        f'<span class="bad">{len(failed)} of {len(manifest["gates"])} gates not passed</span>'
+        if failed
+        else f'<span class="good">all {len(manifest["gates"])} gates passed</span>'
+    )
+    labels: Counter[str] = Counter()
+    for split in SPLITS:
+        labels.update(metadata["splits"][split]["labels"])
+    sizes = ", ".join(f"{metadata['splits'][split]['examples']:,} {split}" for split in SPLITS)
+    return (
+        f"<h1>{escape(title)}</h1><p class=lead>{verdict}</p>"
+        f"<p>{metadata['examples']:,} examples ({escape(sizes)}), cut {escape(metadata['made_at'])} "
+        f"from {escape(manifest['environment'])}. Their outputs: {escape(trust_line(labels))}.</p>"
+    )
+
+
+def _gates(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    said = {each["gate"]: each.get("what", "") for each in metadata.get("gates", [])}
+    rows = [
+        (
+            escape(each["gate"]),
+            '<span class="good">passed</span>' if each["is_passed"] else '<span class="bad">not passed</span>',
+            _number(each["figure"]),
+            _number(each["threshold"]),
+            f"{each['set_aside']:,}",
+            escape(said.get(each["gate"], "")),
+        )
+        for each in manifest["gates"]
+    ]
+    head = ("gate", "verdict", "found", "asked for", "set aside", "in words")
+    return f"<h2>Gates</h2>{_table(head, rows)}"
+
+
+def _calibration(metadata: Mapping[str, Any]) -> str:
+    """Return how the LM that judged compares with people, where one did."""
+    told: dict[str, Any] = next(
+        (each.get("details", {}) for each in metadata.get("gates", []) if each["gate"] == JUDGE), {}
+    )
+    bins = told.get("calibration", {}).get("bins")
+    if not bins:
+        return ""
+    rows = [
+        (f"{start:.1f} to {end:.1f}", f"{pairs:,}", f"{judge:.2f}", f"{people:.2f}")
+        for start, end, pairs, judge, people in bins
+    ]
+    table = _table(("the judge said", "examples", "its mean", "people's mean"), rows)
+    return f"<h2>The judge against people</h2><p>{escape(told['judge'])}</p>{table}"
+
+
+def _offenders(aside: Sequence[Mapping[str, Any]]) -> str:
+    if not aside:
+        return "<h2>What was set aside</h2><p>Nothing.</p>"
+    by_gate: dict[str, list[Mapping[str, Any]]] = {}
+    for each in aside:
+        by_gate.setdefault(each["gate"], []).append(each)
+    ordered = sorted(by_gate.items(), key=lambda item: (-len(item[1]), item[0]))
+    counts = bars("Examples set aside", [(gate, len(rows), f"{len(rows):,}") for gate, rows in ordered])
+    lists = []
+    for gate, rows in ordered:
+        listed = [(escape(row["example_id"]), escape(row["source"]), escape(row["reason"])) for row in rows[:_SHOWN]]
+        more = f"<p>{len(rows) - _SHOWN:,} more in set_aside.jsonl.</p>" if len(rows) > _SHOWN else ""
+        lists.append(
+            f"<details><summary>{escape(gate)}: {len(rows):,}</summary>"
+            f"{_table(('example', 'source', 'reason'), listed)}{more}</details>"
+        )
+    return f"<h2>What was set aside</h2>{counts}{''.join(lists)}"
+
+
+def _composition(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    splits = metadata["splits"]
+    sources: Counter[str] = Counter()
+    categories: Counter[str] = Counter()
+    for split in SPLITS:
+        sources.update(splits[split]["sources"])
+        categories.update(splits[split]["categories"])
+    total = max(1, metadata["examples"])
+    most = next((each["threshold"] for each in manifest["gates"] if each["gate"] == "source balance"), None)
+    mark = None if most is None else (most * total, f"at most {most:.0%}")
+    plots = [
+        stacked("Who vouches for the outputs", {split: splits[split]["labels"] for split in SPLITS}, LABELS),
+        stacked("Difficulty", {split: splits[split]["difficulties"] for split in SPLITS}, DIFFICULTIES),
+        bars(
+            "Sources",
+            [(name, count, f"{count:,} ({count / total:.0%})") for name, count in sources.most_common()],
+            mark=mark,
+        ),
+    ]
+    if any(categories):
+        shown = categories.most_common(_CATEGORIES)
+        rest = categories.total() - sum(count for _, count in shown)
+        rows = [(name or "(none)", count, f"{count:,}") for name, count in shown]
+        plots.append(bars("Categories", [*rows, *([("all others", rest, f"{rest:,}")] if rest else [])]))
+    return f"<h2>What it is made of</h2><div class=plots>{''.join(plots)}</div>"
+
+
+def _distributions(rows: pl.LazyFrame) -> str:
+    found = rows.select(pl.col("inputs").str.len_chars(), pl.col("outputs").str.len_chars(), "quality").collect(
+        engine="streaming"
+    )
+    edges = [f"{edge:,}" for edge in _LENGTHS] + ["more"]
+    plots = [
+        histogram(f"Length of {name}, characters of JSON", edges, _binned(found[name], _LENGTHS))
+        for name in ("inputs", "outputs")
+    ]
+    quality = found["quality"].drop_nulls()
+    if len(quality):
+        tenths = [each / _TENTHS for each in range(_TENTHS)]
+        unknown = found["quality"].null_count()
+        beside = f"; unknown of {unknown:,}" if unknown else ""
+        plots.append(histogram(f"Quality{beside}", [f"{each:g}" for each in [*tenths, 1.0]], _binned(quality, tenths)))
+    return f"<h2>How it is distributed</h2><div class=plots>{''.join(plots)}</div>"
+
+
+def _binned(values: pl.Series, starts: Sequence[float]) -> list[int]:
+    """Return how many values fall in each bin; the last has no end."""
+    bounds = [*starts[1:], float("inf")]
+    below = [int((values < bound).sum()) for bound in bounds[:-1]] + [len(values)]
+    return [after - before for before, after in zip([0, *below], below, strict=False)]
+
+
+def _origin(manifest: Mapping[str, Any]) -> str:
+    offsets = [
+        (escape(each["topic"]), str(each["partition"]), f"{each['first']:,}", f"{each['last']:,}")
+        for each in manifest["offsets"]
+    ]
+    read = _table(("topic", "partition", "first offset", "last offset"), offsets) if offsets else "<p>No calls.</p>"
+    facts = [
+        ("fields", escape(manifest["fields_hash"] or "unknown")),
+        ("redaction", escape(", ".join(manifest.get("redaction_versions", {})) or "none")),
+        ("headrace", escape(str(manifest.get("headrace", "")))),
+    ]
+    return f"<h2>Where it came from</h2>{_table(('', ''), facts)}{read}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; the cells are HTML."""
+    top = "".join(f"<th>{escape(name)}</th>" for name in head) if any(head) else ""
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"

@@ -1,0 +1,236 @@
+"""Telemetry beside other sources, what people changed by hand, and what is drawn when a number is asked for."""
+
+import json
+
+import pytest
+
+from headrace_consumers.versions.hand import edits
+from headrace_consumers.versions.reading.tables import Tables
+from headrace_consumers.versions.sources.pool import Pool, pool_path
+from headrace_schemas import keys
+from tests.unit.versions.rows import (
+    SIGNATURE,
+    config_of,
+    cut_of,
+    examples,
+    feedback_table,
+    lines,
+    row,
+    sightings_table,
+    table,
+)
+
+
+def wait(folder, source, question, answer="waiting", **changes):
+    line = {
+        "inputs": {"question": question},
+        "outputs": {"answer": answer},
+        "category": None,
+        "difficulty": None,
+        "timestamp_ms": 5,
+        "metadata": {"note": source},
+        **changes,
+    }
+    Pool(pool_path(folder, SIGNATURE, source)).append([line])
+
+
+def edit(folder, kind, number, *, outputs=None, quality=None):
+    line = {
+        "kind": kind,
+        "key": row(number)["dedup_key"],
+        "who": "ada",
+        "why": "because",
+        "timestamp_ms": 7,
+        "outputs": outputs,
+        "quality": quality,
+    }
+    edits.append(folder / SIGNATURE, [line])
+
+
+@pytest.mark.parametrize(
+    ("source", "label"), [("git", "generated"), ("synthetic", "generated"), ("import", "given"), ("hand", "given")]
+)
+def test_an_example_of_another_source_joins(tmp_path, source, label):
+    wait(tmp_path, source, "new", category="c", difficulty="hard")
+    found = examples(cut_of(tmp_path, [row(0)]))["new"]
+    assert (found["source"], found["label"], found["category"], found["difficulty"]) == (source, label, "c", "hard")
+    assert (found["quality"], found["weight"], found["times_seen"]) == (None, 1.0, 1)
+
+
+def test_the_same_inputs_are_one_example_whatever_the_source(tmp_path):
+    wait(tmp_path, "git", "question 0")
+    wait(tmp_path, "synthetic", "question 0")
+    done = cut_of(tmp_path, [row(0)])
+    (found,) = examples(done).values()
+    assert (found["source"], found["label"]) == ("git", "generated")  # somebody's words, and not the program's own
+    aside = lines(done.path / "set_aside.jsonl")
+    assert [(line["source"], line["gate"]) for line in aside] == [
+        ("synthetic", "duplicates"),
+        ("telemetry", "duplicates"),
+    ]
+    assert {line["reason"] for line in aside} == {"the same inputs stand as generated of git"}
+
+
+def test_a_judged_answer_goes_before_a_given_one_and_keeps_its_weight(tmp_path):
+    wait(tmp_path, "import", "question 0")
+    wait(tmp_path, "import", "question 1")
+    key = row(1)["dedup_key"]
+    tables = Tables(
+        table([row(0), row(1)]),
+        sightings_table((key, "copy")),
+        feedback_table({"request_id": "r-0", "score": 0.9}),
+    )
+    found = examples(cut_of(tmp_path, tables))
+    assert (found["question 0"]["source"], found["question 0"]["label"]) == ("telemetry", "judged")
+    given = found["question 1"]
+    assert (given["source"], given["weight"], given["times_seen"]) == ("import", 10.0, 2)  # a line of a file is no call
+
+
+def test_inputs_are_compared_as_the_producers_policy_says(tmp_path):
+    wait(tmp_path, "import", "QUESTION 0")
+    policy = {"ignore_case": True}
+    assert len(examples(cut_of(tmp_path, [row(0)]))) == 2
+    config = config_of(tmp_path, dedup={"signatures": {"*": policy}})
+    assert len(examples(cut_of(tmp_path, [row(0)], config))) == 1
+
+
+def test_examples_without_any_call_can_be_cut_and_the_user_is_warned(tmp_path):
+    wait(tmp_path, "import", "alone")
+    done = cut_of(tmp_path, Tables(None))
+    assert set(examples(done)) == {"alone"}
+    assert any("its fields are unknown" in note for note in done.notes)
+    assert cut_of(tmp_path, Tables(None), fields="0123456789abcdef").metadata["fields_hash"] == "0123456789abcdef"
+
+
+def test_a_torn_line_of_a_source_is_left_out_and_told(tmp_path):
+    wait(tmp_path, "git", "whole")
+    with pool_path(tmp_path, SIGNATURE, "git").open("ab") as file:
+        file.write(b'{"inputs":')
+    done = cut_of(tmp_path, [row(0)])
+    assert set(examples(done)) == {"question 0", "whole"}
+    assert "git: 1 lines are no examples and were left out" in done.notes
+
+
+def test_a_relabelled_example_is_corrected_and_says_by_whom(tmp_path):
+    edit(tmp_path, "relabel", 0, outputs={"answer": "by hand"})
+    edit(tmp_path, "relabel", 1, quality=0.5)
+    done = cut_of(tmp_path, [row(0), row(1)])
+    found = examples(done)
+    first, second = found["question 0"], found["question 1"]
+    assert (first["outputs"], first["label"], first["quality"]) == ({"answer": "by hand"}, "corrected", 1.0)
+    assert (second["outputs"], second["label"], second["quality"]) == ({"answer": "because"}, "judged", 0.5)
+    provenance = {line["example_id"]: line["metadata"] for line in lines(done.path / "provenance.jsonl")}
+    assert provenance[first["example_id"]]["edits"] == [
+        {"kind": "relabel", "who": "ada", "why": "because", "timestamp_ms": 7}
+    ]
+
+
+def test_a_candidates_output_that_a_person_replaced_may_be_a_test(tmp_path):
+    rows = [row(n, module_version="candidate" if n % 2 else "baseline") for n in range(100)]
+    of_test = [n for n in range(1, 100, 2) if keys.split_hash(rows[n]["dedup_key"]) >= int(0.85 * 2**64)]
+    edit(tmp_path, "relabel", of_test[0], outputs={"answer": "right"})
+    edit(tmp_path, "relabel", of_test[1], quality=0.9)
+    done = cut_of(tmp_path, rows)
+    found = {each["inputs"]["question"] for each in lines(done.path / "test.jsonl")}
+    assert f"question {of_test[0]}" in found
+    assert f"question {of_test[1]}" not in found  # it is judged, and still a candidate's own words
+
+
+def test_an_excluded_example_is_set_aside_with_who_and_why(tmp_path):
+    edit(tmp_path, "exclude", 0)
+    done = cut_of(tmp_path, [row(0), row(1)])
+    assert set(examples(done)) == {"question 1"}
+    (line,) = lines(done.path / "set_aside.jsonl")
+    assert (line["gate"], line["reason"]) == ("excluded", 'excluded by ada: "because"')
+
+
+def test_without_a_number_all_stay_and_with_one_the_difficulties_have_their_shares(tmp_path):
+    rows = [row(n, latency_ms=200.0 + n * n) for n in range(300)]
+    assert cut_of(tmp_path, rows).metadata["examples"] == 300
+    done = cut_of(tmp_path, rows, most=100)
+    counts = {}
+    for split in done.metadata["splits"].values():
+        for difficulty, count in split["difficulties"].items():
+            counts[difficulty] = counts.get(difficulty, 0) + count
+    assert counts == {"easy": 30, "medium": 50, "hard": 20}
+    again = cut_of(tmp_path, rows[::-1], most=100)
+    assert (again.path / "train.jsonl").read_bytes() == (done.path / "train.jsonl").read_bytes()
+
+
+def test_drawing_keeps_rare_categories_and_the_sources_balance(tmp_path):
+    rows = [row(n, attributes=json.dumps({"category": "rare" if n == 7 else "common"})) for n in range(300)]
+    for n in range(40):
+        wait(tmp_path, "git", f"from git {n}", category="of git")
+    done = cut_of(tmp_path, rows, most=100)
+    sources, categories = {}, {}
+    for split in done.metadata["splits"].values():
+        for found, told in ((sources, split["sources"]), (categories, split["categories"])):
+            for name, count in told.items():
+                found[name] = found.get(name, 0) + count
+    assert sources["telemetry"] <= 80
+    assert sum(sources.values()) == 100
+    assert categories["rare"] == 1
+
+
+def test_strict_makes_nothing_where_a_gate_is_not_passed(tmp_path):
+    rows = [row(n, latency_ms=200.0 + n * n) for n in range(60)]
+    done = cut_of(tmp_path, rows, is_strict=True)
+    assert done.path is None
+    assert [verdict.gate for verdict in done.verdicts if not verdict.is_passed] == ["source balance"]
+    assert not (tmp_path / SIGNATURE / "v1").exists()
+    gates = {"default": {"max_share_per_source": 1.0, "max_difficulty_deviation": 1.0}}
+    config = config_of(tmp_path, versions={"gates": gates})
+    assert cut_of(tmp_path, rows, config, is_strict=True).path is not None
+
+
+def test_thresholds_can_differ_for_a_signature(tmp_path):
+    gates = {"signatures": {SIGNATURE: {"min_examples": 61}}}
+    done = cut_of(tmp_path, [row(n) for n in range(60)], config_of(tmp_path, versions={"gates": gates}))
+    (verdict,) = [verdict for verdict in done.verdicts if verdict.gate == "minimum size"]
+    assert (verdict.threshold, verdict.figure, verdict.is_passed) == (61, 60, False)
+
+
+def test_inputs_that_differ_in_their_keys_only_stay_in_one_split(tmp_path):
+    rows = [row(n, input='{"question":"one"}') for n in range(30)]
+    done = cut_of(tmp_path, rows)
+    splits = {name for name, split in done.metadata["splits"].items() if split["examples"]}
+    assert len(splits) == 1
+    assert done.set_aside["leakage"] == 30 - done.metadata["examples"]
+
+
+def test_short_telemetry_is_told_with_what_to_change(tmp_path):
+    key = row(0)["dedup_key"]
+    tables = Tables(table([row(0)]), sightings_table(*((key, f"copy-{n}") for n in range(4))))
+    config = config_of(tmp_path, optimization={"telemetry_target": 50})
+    (target,) = [target for target in cut_of(tmp_path, tables, config).targets if target.source == "telemetry"]
+    assert (target.wanted, target.found) == (50, 1)
+    words = "\n".join(target.to_do)
+    for word in ("sampling_rate_pct is 10", "retention_days", "min_quality_score 0.7", "each input came 5.0 times"):
+        assert word in words
+
+
+def harder(example):
+    return 1.0 if example["inputs"]["question"].endswith("7") else 0.0
+
+
+def failing(example):
+    raise ValueError(example["inputs"]["question"])
+
+
+def test_the_users_own_scorer_decides_how_hard_an_example_is(tmp_path):
+    versions = {"difficulty_scorer": f"{__name__}:harder", "difficulty_bounds": [0.3, 0.6]}
+    found = examples(cut_of(tmp_path, [row(n) for n in range(20)], config_of(tmp_path, versions=versions)))
+    assert {question for question, each in found.items() if each["difficulty"] == "hard"} == {
+        "question 7",
+        "question 17",
+    }
+
+
+def test_a_scorer_that_fails_is_one_line_without_the_payload(tmp_path):
+    from headrace_consumers.versions.errors import VersionsError
+
+    config = config_of(tmp_path, versions={"difficulty_scorer": f"{__name__}:failing"})
+    with pytest.raises(VersionsError) as caught:
+        cut_of(tmp_path, [row(0)], config)
+    assert str(caught.value).endswith(":failing: raised ValueError")
+    assert list((tmp_path / SIGNATURE).glob(".building*")) == []
