@@ -47,6 +47,7 @@ ENOUGH = (
     'count(headrace_quality_requests{module="support-desk", signature="support-desk"} > 40) == 2 '
     'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10'
 )
+DEALT_WITH = "sum(headrace_consumer_lag_records) == 0 and on () count(up == 1) == 4"
 TRAFFIC_S = 20
 """Of a machine that is not busy; longer where it is."""
 
@@ -137,8 +138,14 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
         counts = json.loads(told)
         all_calls = f'sum(headrace_calls_total{{module="support-desk"}}) == {counts["calls"]}'
         wait_until(lambda: prometheus.query(all_calls), f"{all_calls} in Prometheus", 200)
-        wait_until(lambda: not prometheus.query("headrace_consumer_lag_records > 0"), "all records are dealt with", 200)
-        end = time.time()
+        end = start
+
+        def is_dealt_with() -> bool:
+            nonlocal end
+            end = time.time()
+            return bool(prometheus.ask("query", {"query": DEALT_WITH, "time": str(end)})["result"])
+
+        wait_until(is_dealt_with, "all records are dealt with, and every scrape tells so", 200)
         rows = pl.scan_delta(values["dataset"]["path"]).group_by("signature").len().collect()
         yield Scene(Grafana(prometheus, start, end), dict(rows.iter_rows()), counts["calls"], counts["failed"])
 

@@ -4,11 +4,14 @@ Exit codes: 0 done; 1 the work failed, or a check found something; 2 bad usage o
 An error is one line on stderr, `headrace: what, where, what to do`.
 """
 
+import atexit
+import logging
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
@@ -101,14 +104,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments without the program's name; by default those of the process.
     """
+    end = _End()
     if argv is None:
         os.umask(0o077)  # what libraries write is people's words, too
+        atexit.register(end)  # the first to be registered is the last to run
     arguments = list(sys.argv[1:] if argv is None else argv)
-    code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
+    code = end.code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
     if argv is None and any(thread.name in _HURRIED for thread in threading.enumerate()):
-        sys.stderr.flush()
-        os._exit(code)
+        end()
     return code
+
+
+class _End:
+    """The end of the process, without the interpreter's own: Arrow's threads that still read ahead would abort in it.
+
+    Attributes:
+        code: the exit code.
+    """
+
+    def __init__(self, code: int = 1) -> None:
+        self.code = code
+
+    def __call__(self) -> None:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(self.code)
 
 
 def guarded(work: Callable[[], object]) -> int:

@@ -17,6 +17,8 @@ POINT: Final = "$__rate_interval"
 """Of one point of a graph."""
 OVERALL: Final = "$__range"
 """All that is looked at."""
+_BEFORE: Final = "5m"
+"""How long before the chosen time a process is looked for, as Prometheus looks for a series."""
 _LE: Final = "le"
 _HOUR_S: Final = 3600
 
@@ -63,10 +65,13 @@ class Scope:
     def seen(self, metric: Metric, by: Sequence[str] = (), over: str = OVERALL, matching: str = "") -> str:
         """Return what a counter grew by, its first value too, where its process was scraped before.
 
-        `increase` takes what a series begins with for its past, and so would not show the first dead letter.
+        `increase` takes what a series begins with for its past, and so would not show the first dead letter. A scrape
+        that failed just then says nothing of what was there before.
         """
         series = self._counter(metric, by, matching)
-        born = f"{series} unless {series} offset {over} and on (job, instance) (up offset {over} == 1)"
+        there = f"last_over_time({series}[{_BEFORE}] offset {over})"
+        scraped = f"max_over_time(up[{_BEFORE}] offset {over}) == 1"
+        born = f"{series} unless {there} and on (job, instance) ({scraped})"
         return total(f"({born}) or increase({series}[{over}])", by)
 
     def buckets(self, metric: Metric, by: Sequence[str] = (), over: str = POINT, matching: str = "") -> str:

@@ -139,13 +139,13 @@ from headrace_consumers.cli.signals import stop_on_signals
 @app.app.command("work")
 def work(told: bool = False):
     stop = threading.Event()
+    atexit.register(print, "taken apart")
     with stop_on_signals(stop):
         if told:
             os.kill(os.getpid(), signal.SIGTERM)
             stop.wait()
     print("done")
 
-atexit.register(print, "taken apart")
 sys.exit(app.main())
 """
 

@@ -22,8 +22,8 @@ def test_a_metric_is_cut_down_by_the_labels_that_it_has() -> None:
 def test_the_first_of_a_kind_is_seen_where_its_process_was_there_before() -> None:
     series = 'headrace_dead_letters_total{topic=~"$topic"}'
     assert SCOPE.seen(DEAD_LETTERS, ("reason",)) == (
-        f"sum by (reason) (({series} unless {series} offset {OVERALL} "
-        f"and on (job, instance) (up offset {OVERALL} == 1)) or increase({series}[{OVERALL}]))"
+        f"sum by (reason) (({series} unless last_over_time({series}[5m] offset {OVERALL}) "
+        f"and on (job, instance) (max_over_time(up[5m] offset {OVERALL}) == 1)) or increase({series}[{OVERALL}]))"
     )
 
 
