@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 # A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
+# What fails is run once more; the summary lists it as RERUN, and it is to be looked at all the same.
+AGAIN := --reruns 1 -raR
 
 .PHONY: help demo test test-compose unit matrix chaos fuzz simulate check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-rules bench-cut reference clean
 help: ## this list
@@ -13,7 +15,7 @@ demo: .venv/ready ## the whole system on an embedded broker, in about a minute
 	@$(BIN)/headrace demo $(ARGS)
 
 test: .venv/ready ## all tests; ARGS="-k name" for some
-	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(AGAIN) $(ARGS)
 
 unit: .venv/ready ## the tests that need no Kafka
 	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit $(ARGS)
