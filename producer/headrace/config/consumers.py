@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from headrace.config.section import Name, Positive, Section, Share
@@ -197,6 +197,17 @@ class Dataset(Section):
     health_host: str = Field("127.0.0.1", min_length=1, description="The address that it listens on.")
     health_stalled_s: Positive = Field(120, description="Unhealthy when the loop has not turned for so long.")
     health_failing_s: Positive = Field(300, description="Unhealthy when commits have failed for so long.")
+
+    @model_validator(mode="after")
+    def _written_files_outlast_their_commit(self) -> "Dataset":
+        """A file is written up to an interval before its commit, which may be tried again for as long as is allowed."""
+        longest_s, kept_s = self.commit_interval_s + self.give_up_after_s, self.maintenance.keep_replaced_h * 3600
+        if longest_s > kept_s / 2:
+            raise ValueError(
+                f"dataset: commit_interval_s + give_up_after_s is {longest_s:g} s, expected at most half of "
+                f"maintenance.keep_replaced_h ({kept_s / 2:g} s): another member would remove files not yet committed"
+            )
+        return self
 
 
 class Schemas(Section):
