@@ -101,8 +101,10 @@ def _line(**overrides: Any) -> str:
         ),
         (
             {"dataset": {"commit_interval_s": 3001, "maintenance": {"keep_replaced_h": 2}}},
-            "dataset: commit_interval_s + give_up_after_s is 3601 s, expected at most half of "
-            "maintenance.keep_replaced_h (3600 s): another member would remove files not yet committed",
+            (
+                "dataset: commit_interval_s + give_up_after_s is 3601 s, expected at most half of "
+                "maintenance.keep_replaced_h (3600 s): another member would remove files not yet committed"
+            ),
         ),
         (
             {"dedup": {"signatures": {"S": {"ignore_case": 1}}}},
