@@ -33,6 +33,7 @@ from headrace_consumers.cli import (
     sampling,
     top,
     topics,
+    ui,
     versions,
 )
 from headrace_consumers.cli.options import EPILOG_WIDTH
@@ -73,6 +74,7 @@ app.command("aggregate", epilog=aggregate.EXAMPLE)(aggregate.command)
 app.command("erase", epilog=erase.EXAMPLE)(erase.command)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.command)
 app.command("top", epilog=top.EXAMPLE)(top.command)
+app.command("ui", epilog=ui.EXAMPLE)(ui.command)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # Typer calls it with the option's value

@@ -78,13 +78,17 @@ Entry: TypeAlias = Letter | Replayed | Odd
 class LetterTopic:
     """The configured dead-letter topic.
 
+    Args:
+        config: the whole configuration.
+        timeout_s: how long the broker may be silent.
+
     Raises:
         ConfigError: no broker is configured.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, timeout_s: float = 10.0) -> None:
         self.name = config.kafka.topics.dead_letters
-        self._reader = TopicReader(config, self.name)
+        self._reader = TopicReader(config, self.name, timeout_s)
 
     def entries(self) -> Iterator[Entry]:
         """Yield all that is there; a mark comes after its letter.

@@ -9,21 +9,19 @@ import json
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, TypeAlias
 
-from headrace.errors import ConfigError
 from headrace_consumers.monitoring.guard import Guard
+from headrace_consumers.monitoring.listening import REQUEST_TIMEOUT_S, listening
 
 __all__ = ["JSON", "LOOK", "Answer", "Answering", "of_json", "serve"]
 
 JSON: Final = "application/json"
 LOOK: Final = "/metrics?look"
 """The page for a person, such as `headrace top`: it is no scrape, so nothing counts as shown by it."""
-_REQUEST_TIMEOUT_S: Final = 5.0
 _UNAUTHORIZED: Final = 401
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
 
@@ -73,7 +71,7 @@ def serve(
     """
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = _REQUEST_TIMEOUT_S
+        timeout = REQUEST_TIMEOUT_S
 
         def do_GET(self) -> None:
             path = self.path if self.path == LOOK else self.path.partition("?")[0]
@@ -103,48 +101,8 @@ def serve(
         def log_message(self, *_: object) -> None:
             """Probes come every few seconds: no line for each."""
 
-    try:
-        server = _Server((host, port), Handler)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"{setting}: cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); "
-            f"give another port or {host_setting}"
-        ) from None
-    server.guard = guard
-    thread = threading.Thread(target=server.serve_forever, name="headrace-health", daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    """Shakes hands in the request's own thread: who is slow with it holds up nobody."""
-
-    daemon_threads = True
-    guard: Guard | None = None
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        context = None if self.guard is None else self.guard.context()
-        if context is None:
-            super().finish_request(request, client_address)
-            return
-        request.settimeout(_REQUEST_TIMEOUT_S)
-        try:
-            secured = context.wrap_socket(request, server_side=True)
-        except OSError:  # no TLS, or not the certificate that was hoped for: the other side says so to its user
-            return
-        try:
-            super().finish_request(secured, client_address)
-        finally:
-            with contextlib.suppress(OSError):
-                secured.unwrap()
-            secured.close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever asked has gone, in the midst of it: no traceback for that."""
+    with listening(Handler, host, port, setting=setting, host_setting=host_setting, guard=guard) as bound:
+        yield bound
 
 
 def _has_hung_up(connection: socket.socket) -> bool:

@@ -21,7 +21,7 @@ from headrace_consumers.versions.telling.report_style import STYLE
 from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SPLITS
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
-__all__ = ["REPORT", "report"]
+__all__ = ["REPORT", "composition", "distributions", "report"]
 
 REPORT: Final = "report.html"
 
@@ -52,8 +52,8 @@ def report(folder: Path) -> str:
         _gates(metadata, manifest),
         _calibration(metadata),
         _offenders(aside),
-        _composition(metadata, manifest),
-        _distributions(rows),
+        _plots("What it is made of", composition(metadata, manifest)),
+        _plots("How it is distributed", distributions(rows)),
         _origin(manifest),
     ]
     return (
@@ -135,7 +135,8 @@ def _offenders(aside: Sequence[Mapping[str, Any]]) -> str:
     return f"<h2>What was set aside</h2>{counts}{''.join(lists)}"
 
 
-def _composition(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def composition(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    """Return plots of what a version is made of: labels, difficulties, sources, categories."""
     splits = metadata["splits"]
     sources: Counter[str] = Counter()
     categories: Counter[str] = Counter()
@@ -159,10 +160,11 @@ def _composition(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> st
         rest = categories.total() - sum(count for _, count in shown)
         rows = [(name or "(none)", count, f"{count:,}") for name, count in shown]
         plots.append(bars("Categories", [*rows, *([("all others", rest, f"{rest:,}")] if rest else [])]))
-    return f"<h2>What it is made of</h2><div class=plots>{''.join(plots)}</div>"
+    return plots
 
 
-def _distributions(rows: pl.LazyFrame) -> str:
+def distributions(rows: pl.LazyFrame) -> list[str]:
+    """Return plots of the examples' lengths and quality; `inputs`, `outputs` and `quality` are read."""
     found = rows.select(pl.col("inputs").str.len_chars(), pl.col("outputs").str.len_chars(), "quality").collect(
         engine="streaming"
     )
@@ -177,7 +179,11 @@ def _distributions(rows: pl.LazyFrame) -> str:
         unknown = found["quality"].null_count()
         beside = f"; unknown of {unknown:,}" if unknown else ""
         plots.append(histogram(f"Quality{beside}", [f"{each:g}" for each in [*tenths, 1.0]], _binned(quality, tenths)))
-    return f"<h2>How it is distributed</h2><div class=plots>{''.join(plots)}</div>"
+    return plots
+
+
+def _plots(title: str, plots: Sequence[str]) -> str:
+    return f"<h2>{title}</h2><div class=plots>{''.join(plots)}</div>"
 
 
 def _binned(values: pl.Series, starts: Sequence[float]) -> list[int]:
