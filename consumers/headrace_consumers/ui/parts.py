@@ -13,10 +13,12 @@ from deltalake.exceptions import DeltaError
 from headrace.errors import HeadraceError
 from headrace_consumers.dataset.delta.error_line import one_line
 
-__all__ = ["Part", "part", "trouble"]
+__all__ = ["FAULTS", "Part", "part", "trouble"]
 
 Value = TypeVar("Value")
 
+FAULTS: Final = (Exception, pl.exceptions.PanicException)
+"""What a part may raise. A panic of polars is no Exception; it panics where a file is shorter than its log says."""
 _FRAMES: Final = 3
 log = structlog.get_logger("headrace.ui")
 
@@ -38,11 +40,11 @@ def part(work: Callable[[], Value]) -> Part[Value]:
     """Return what `work` returns, or in one line why it does not."""
     try:
         return Part(work())
-    except Exception as error:
+    except FAULTS as error:
         return Part(None, trouble(error))
 
 
-def trouble(error: Exception) -> str:
+def trouble(error: BaseException) -> str:
     """Return an error in one line; one that is nobody's fault but ours goes to the log, without its message.
 
     A message may quote what was read, and no payload is ever logged: the places in the code do.
@@ -53,11 +55,13 @@ def trouble(error: Exception) -> str:
         return f"{error.filename or 'a file'}: {error.strerror}"
     if isinstance(error, DeltaError | pl.exceptions.PolarsError | pa.ArrowException | OSError):
         return f"cannot be read ({one_line(error)}); headrace dataset verify tells what is wrong"
+    if isinstance(error, pl.exceptions.PanicException):
+        return "a file cannot be read, it is cut short or damaged; headrace dataset verify tells which"
     log.error("a part of a page failed", error=type(error).__name__, places=_places(error))
     return f"unexpected {type(error).__name__}: the log of headrace ui names the place; please report it"
 
 
-def _places(error: Exception) -> list[str]:
+def _places(error: BaseException) -> list[str]:
     places, at = [], error.__traceback__
     while at is not None:
         places.append(f"{os.path.relpath(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}")

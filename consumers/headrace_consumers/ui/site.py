@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from headrace_consumers.ui.page import NothingThereError, Page, Shown, asked_of, matched
-from headrace_consumers.ui.parts import trouble
+from headrace_consumers.ui.parts import FAULTS, trouble
 from headrace_consumers.ui.render import Renderer
 from headrace_consumers.ui.server import HTML, Answer
 from headrace_consumers.ui.sources import Sources
@@ -51,7 +51,7 @@ class Site:
                 return self._rendered(200, page.template, page.pattern, shown)
             except NothingThereError as error:
                 return self._problem(404, page.pattern, str(error))
-            except Exception as error:
+            except FAULTS as error:
                 return self._problem(500, page.pattern, trouble(error))
 
     def _problem(self, code: int, pattern: str, line: str) -> Answer:

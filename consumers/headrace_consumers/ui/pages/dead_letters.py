@@ -8,7 +8,7 @@ from headrace_consumers.ui.page import Asked, Page, Shown
 from headrace_consumers.ui.parts import part
 from headrace_consumers.ui.reading.letters import Letters, letters
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.plots import bars
+from headrace_consumers.versions.telling.plots import bars
 
 __all__ = ["PAGE"]
 

@@ -8,8 +8,8 @@ from headrace_consumers.ui.parts import part
 from headrace_consumers.ui.reading.examples import stamp
 from headrace_consumers.ui.reading.shelves import shelf_of, version_named
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions import diff as room
-from headrace_consumers.versions.frames import scan
+from headrace_consumers.versions.shelf.frames import scan
+from headrace_consumers.versions.telling import diff as room
 
 __all__ = ["PAGE"]
 

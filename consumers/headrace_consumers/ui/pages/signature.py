@@ -13,7 +13,7 @@ from headrace_consumers.ui.parts import part
 from headrace_consumers.ui.reading.growth import growth
 from headrace_consumers.ui.reading.shelves import Book, shelf_of
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.plots import bars
+from headrace_consumers.versions.telling.plots import bars
 from headrace_schemas.dataset_files import PRODUCTION
 
 __all__ = ["PAGE"]

@@ -10,8 +10,8 @@ from headrace_consumers.ui.parts import part
 from headrace_consumers.ui.reading.examples import aside, checked, stamp
 from headrace_consumers.ui.reading.shelves import book, shelf_of
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.card import trust_line
-from headrace_consumers.versions.report import composition, distributions
+from headrace_consumers.versions.telling.card import trust_line
+from headrace_consumers.versions.telling.report import composition, distributions
 from headrace_schemas.dataset_files import SPLITS
 
 __all__ = ["PAGE"]

@@ -7,7 +7,7 @@ from headrace_consumers.fates.fate import Outcome
 from headrace_consumers.fates.loss import Loss, Targets, advice
 from headrace_consumers.ui.page import Asked, Page, Shown
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.plots import bars
+from headrace_consumers.versions.telling.plots import bars
 
 __all__ = ["PAGE"]
 

@@ -1,12 +1,12 @@
 """The examples of a version, a page at a time in the order of their keys, and what its gates set aside.
 
 A version never changes but by an erasure, which puts another folder in its place; so what was found out about one is
-kept by its manifest's time.
+kept by the times of its files.
 """
 
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +16,10 @@ import polars as pl
 from headrace.datasets.place import Version
 from headrace_consumers.ui.page import NothingThereError
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.shelf import changed_files
+from headrace_consumers.versions.shelf.listing import changed_files
 from headrace_schemas.dataset_files import SPLITS
-from headrace_schemas.dataset_manifest import MANIFEST
 
-__all__ = ["CHOICES", "PAGE_EXAMPLES", "Aside", "ExamplePage", "aside", "checked", "example", "examples"]
+__all__ = ["CHOICES", "PAGE_EXAMPLES", "Aside", "ExamplePage", "aside", "checked", "example", "examples", "stamp"]
 
 PAGE_EXAMPLES: Final = 50
 CHOICES: Final = ("split", "label", "source", "difficulty", "category")
@@ -138,14 +137,13 @@ def checked(sources: Sources, version: Version) -> list[str]:
     Raises:
         DatasetError: the manifest cannot be read.
     """
-    stamps = tuple(sorted((each.name, each.stat().st_mtime_ns) for each in version.path.iterdir()))
-    return sources.kept(("files", version.path), stamps, lambda: changed_files(version))
+    return sources.kept(("files", version.path), stamp(version), lambda: changed_files(version))
 
 
-def stamp(version: Version) -> object:
-    """Return what changes when the version does."""
-    status = (version.path / MANIFEST).stat()
-    return status.st_mtime_ns, status.st_ino
+def stamp(version: Version) -> Hashable:
+    """Return what changes when a file of the version does; OSError passes through."""
+    status = {each.name: each.stat() for each in version.path.iterdir()}
+    return tuple(sorted((name, each.st_mtime_ns, each.st_size) for name, each in status.items()))
 
 
 def _scan(folder: Path, split: str | None = None) -> pl.LazyFrame:

@@ -9,7 +9,8 @@ from headrace.datasets.place import Version, located, signature_folder, signatur
 from headrace.errors import DatasetError
 from headrace_consumers.ui.page import NothingThereError
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.shelf import Latest, Shelved, latest_of, shelf, uses
+from headrace_consumers.versions.shelf.listing import Latest, Shelved, latest_of, shelf
+from headrace_consumers.versions.shelf.uses import uses
 from headrace_schemas.dataset_files import SPLITS, version_name
 
 __all__ = ["Book", "Shelf", "book", "latest_facts", "shelf_of", "signatures_with_versions", "version_named"]
