@@ -1,4 +1,4 @@
-"""A real Chromium, without its window: that of the PATH, else Debian's, unpacked once into .cache; nothing is installed.
+"""A real Chromium, without its window: that of the PATH, else Debian's, unpacked once into .cache and not installed.
 
 It has a profile of its own, asks nobody on the network, and ends when the page is loaded.
 """
