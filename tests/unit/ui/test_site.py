@@ -65,8 +65,9 @@ TAGS = frozenset(
 ATTRIBUTES = frozenset(
     re.findall(
         r"\S+",
-        "lang charset name content rel href type class id tabindex method action role value aria-current aria-label "
-        "scope dir selected required colspan data-label viewbox x y x1 x2 y1 y2 cx cy r width height points text-anchor",
+        "lang charset name content rel href type class id tabindex method action role value aria-current "
+        "aria-label data-label scope dir selected required colspan viewbox x y x1 x2 y1 y2 cx cy r width height "
+        "points text-anchor",
     )
 )
 
