@@ -193,7 +193,7 @@ def test_examples_are_paged_by_key_and_chosen(get, world):
     keys = pl.concat([pl.read_parquet(folder / f"{split}.parquet")["key"] for split in ("train", "val", "test")])
     assert ids == [key[:32] for key in keys.sort()]
     test = get(f"{HERE}/versions/v2/examples?split=test&category=refund")
-    assert set(re.findall(r"<td>(train|val|test)</td>", test.html)) == {"test"}
+    assert set(re.findall(r'data-label="split">(train|val|test)<', test.html)) == {"test"}
     assert "No such examples" in get(f"{HERE}/versions/v2/examples?label=given").text
     assert 'value="refund" selected' in test.html
 
