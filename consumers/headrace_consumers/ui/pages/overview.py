@@ -29,7 +29,7 @@ def show(sources: Sources, asked: Asked) -> Shown:
 
     def line(name: str) -> dict[str, Any]:
         rows = of_table.get(name)
-        latest: Part[Book] = part(lambda: latest_facts(sources.root, name)) if name in of_shelves else Part(None)
+        latest: Part[Book | None] = part(lambda: latest_facts(sources.root, name)) if name in of_shelves else Part(None)
         return {
             "name": name,
             "rows": rows,
