@@ -23,6 +23,7 @@ __all__ = [
     "sampling_hash",
     "sampling_threshold",
     "secret_id",
+    "signature_hash",
     "split_hash",
 ]
 
@@ -112,6 +113,15 @@ def fields_hash(fields: list[tuple[str, str, str]]) -> str:
     """
     listed = canonical.dumps(sorted([list(field) for field in fields]))
     return hashlib.sha256(listed).hexdigest()[:16]
+
+
+def signature_hash(fields: list[tuple[str, str, str]]) -> str:
+    """Return what a predictor's saved state must find again to fit: the first 16 hex digits of a SHA-256.
+
+    Over the canonical JSON of the list of [role, name, type] in the signature's order, with the fields that DSPy itself
+    added: DSPy saves the words about fields by their place, and demos are shown by field.
+    """
+    return hashlib.sha256(canonical.dumps([list(field) for field in fields])).hexdigest()[:16]
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -101,6 +101,7 @@ def generate() -> dict[str, Any]:
             "signature": "extract_requirements",
             "fields": fields,
             "fields_hash": keys.fields_hash(fields),
+            "signature_hash": keys.signature_hash(fields),
             "canonical_inputs": inputs.decode(),
             "dedup_key": key,
             "dedup_key_hmac_of_secret_s3cret": keys.dedup_key(

@@ -8,24 +8,17 @@ null leaves a setting as it is. A tombstone, {} and two nulls take the order bac
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
-from headrace_schemas import Codec, Control, DecodeError, HeadraceError, canonical, control_codec
+from headrace_schemas.control_records import FUTURE_MS, OrderError, encoded, key_of, read_record
 from headrace_schemas.names import is_valid_name
 
 __all__ = ["ANY", "FUTURE_MS", "KIND", "OrderError", "SamplingOrder", "SamplingScope", "read_order"]
 
 KIND: Final = "sampling"
 ANY: Final = "*"
-FUTURE_MS: Final = 3_600_000
-"""An order dated so far ahead of this clock comes from a broken one, and is ignored."""
 
 _MAX_RATE_PCT: Final = 100
-
-
-class OrderError(HeadraceError):
-    """A record of the control topic that is no order; `str()` says why, and shows no value of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class SamplingScope:
     @property
     def key(self) -> bytes:
         """The message key."""
-        return f"{KIND}/{self.name}".encode()
+        return key_of(KIND, self.name)
 
     @property
     def rank(self) -> tuple[bool, bool, bool]:
@@ -100,14 +93,7 @@ class SamplingOrder:
     def encoded(self) -> bytes:
         """Return the message value."""
         said = {"rate_pct": self.rate_pct, "enabled": self.enabled}
-        record: Control = {
-            "kind": KIND,
-            "name": self.scope.name,
-            "value": canonical.dumps(said).decode(),
-            "updated_at_ms": self.updated_at_ms,
-            "updated_by": self.updated_by,
-        }
-        return _codec().encode(record)
+        return encoded(KIND, self.scope.name, said, self.updated_at_ms, self.updated_by)
 
 
 def read_order(key: bytes | None, value: bytes | None, now_ms: int) -> SamplingOrder | None:
@@ -121,44 +107,19 @@ def read_order(key: bytes | None, value: bytes | None, now_ms: int) -> SamplingO
     Raises:
         OrderError: it cannot be used.
     """
-    kind, _, name = _text(key).partition("/")
-    if kind != KIND:
+    record = read_record(KIND, key, value, now_ms)
+    if record is None:
         return None
-    scope = SamplingScope.of(name)
-    if value is None:
+    scope = SamplingScope.of(record.name)
+    if record.said is None:
         return SamplingOrder(scope=scope)
-    try:
-        record = _codec().decode(value)
-        said = canonical.loads(record["value"])
-    except DecodeError as error:
-        raise OrderError(f"it is unreadable ({error.reason})") from None
-    except (ValueError, RecursionError):
-        raise OrderError("its value is no JSON") from None
-    if (record["kind"], record["name"]) != (kind, name):
-        raise OrderError("its key and its record name two orders")
-    if record["updated_at_ms"] > now_ms + FUTURE_MS:
-        raise OrderError("it is dated more than an hour ahead of this host's clock")
-    if not isinstance(said, dict):
-        raise OrderError("its value is no JSON object")
     return SamplingOrder(
         scope=scope,
-        rate_pct=_rate_pct(said.get("rate_pct")),
-        enabled=_enabled(said.get("enabled")),
-        updated_at_ms=record["updated_at_ms"],
-        updated_by=record["updated_by"],
+        rate_pct=_rate_pct(record.said.get("rate_pct")),
+        enabled=_enabled(record.said.get("enabled")),
+        updated_at_ms=record.updated_at_ms,
+        updated_by=record.updated_by,
     )
-
-
-@cache
-def _codec() -> Codec[Control]:
-    return control_codec()
-
-
-def _text(key: bytes | None) -> str:
-    try:
-        return (key or b"").decode()
-    except UnicodeDecodeError:
-        raise OrderError("its key is no text") from None
 
 
 def _rate_pct(value: Any) -> float | None:
