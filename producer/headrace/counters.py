@@ -19,8 +19,8 @@ from headrace_schemas.latency import BOUNDS_S
 
 __all__ = ["MAX_KINDS", "MAX_SERIES", "OTHER", "Counters", "Key"]
 
-Key: TypeAlias = tuple[str, str, str]
-"""Module name, version and signature; valid names."""
+Key: TypeAlias = tuple[str, str, str] | tuple[str, str, str, str, str, int]
+"""Module name, version and signature; valid names. In a rollout also its arm, its id and its stage."""
 
 MAX_SERIES: Final = 1_000
 MAX_KINDS: Final = 32
@@ -173,11 +173,15 @@ class _Series:
             cancelled = self.cancelled
             latency_s_sum = self.latency_s_sum
             latency_counts = self.latency_counts.copy()
-        name, version, signature = key
+        name, version, signature, *routed = key
+        arm, rollout_id, stage = routed or ("", "", 0)
         return {
             "module_name": name,
             "module_version": version,
             "signature": signature,
+            "arm": arm,
+            "rollout_id": rollout_id,
+            "stage": stage,
             "calls": sum(latency_counts),
             "cancelled": cancelled,
             "errors": errors,

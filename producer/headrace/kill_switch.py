@@ -37,6 +37,9 @@ class NoDelivery:
     def count_failure(self, reason: str) -> None:
         """Leave it uncounted."""
 
+    def count_program_failure(self, reason: str) -> None:
+        """Leave it uncounted."""
+
     def flush(self, timeout_s: float) -> bool:
         """There is nothing to wait for."""
         del timeout_s

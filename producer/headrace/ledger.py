@@ -35,6 +35,7 @@ class Stats:
         in_flight: calls in the queue, in work, or on their way to the broker.
         dropped: calls that were lost, by reason.
         redactions: substrings that were replaced, by kind.
+        program_failures: program versions that the router did not use, by reason; see docs/rollout.md.
         instance: the producer process, as in its records; new after a fork.
     """
 
@@ -45,6 +46,7 @@ class Stats:
     in_flight: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     redactions: dict[str, int] = field(default_factory=dict)
+    program_failures: dict[str, int] = field(default_factory=dict)
     instance: str = ""
 
     @property
@@ -71,6 +73,7 @@ class Ledger:
         self._on_disk = 0  # of those in flight
         self._dropped: Counter[str] = Counter()
         self._redactions: Counter[str] = Counter()
+        self._program_failures: Counter[str] = Counter()
         # A flush waits for the calls before it only, so that steady traffic cannot keep it waiting: each flush starts
         # a new epoch, and open entries are counted by epoch.
         self._epoch = 0
@@ -141,6 +144,11 @@ class Ledger:
             with self._lock:
                 self._redactions.update(by_kind)
 
+    def add_program_failure(self, reason: str) -> None:
+        """Count a program version that was not used."""
+        with self._lock:
+            self._program_failures[reason] += 1
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until every entry opened before this call has ended; tell whether that was so in time.
 
@@ -161,6 +169,7 @@ class Ledger:
                 in_flight=self._in_flight,
                 dropped=dict(self._dropped),
                 redactions=dict(self._redactions),
+                program_failures=dict(self._program_failures),
                 instance=self._instance,
             )
 

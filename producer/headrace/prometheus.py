@@ -10,6 +10,7 @@ process, and custom collectors are not added up: use the metrics of the statisti
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from glob import escape
@@ -39,7 +40,7 @@ logger = logging.getLogger("headrace")
 _Plain: TypeAlias = CounterMetricFamily | GaugeMetricFamily
 Family: TypeAlias = _Plain | HistogramMetricFamily
 
-_CALL: Final = ("module", "version", "signature")
+_CALL: Final = ("module", "version", "signature", "arm")
 _BUCKETS: Final = (*(str(bound_s) for bound_s in BOUNDS_S), "+Inf")
 
 
@@ -123,6 +124,14 @@ def _of_records(stats: "Stats | None") -> Iterator[Family]:
         CounterMetricFamily("headrace_producer_redactions", "Replaced substrings, by kind.", labels=["kind"]),
         "redactions",
     )
+    yield labelled(
+        CounterMetricFamily(
+            "headrace_producer_program_failures",
+            "Program versions that the router did not use, by reason.",
+            labels=["reason"],
+        ),
+        "program_failures",
+    )
 
 
 def _of_log(config: "Config | None") -> Iterator[Family]:
@@ -146,11 +155,34 @@ def _of_calls(calls: "Sequence[CallStatistics]") -> Iterator[Family]:
     duration = HistogramMetricFamily(
         "headrace_producer_call_duration_seconds", "Every call, sampled or not.", labels=_CALL
     )
-    for series in calls:
-        names = [series["module_name"], series["module_version"], series["signature"]]
-        for error in series["errors"]:
-            errors.add_metric([*names, error["name"]], error["count"])
-        cancelled.add_metric(names, series["cancelled"])
-        buckets = list(zip(_BUCKETS, accumulate(series["latency_counts"]), strict=True))
-        duration.add_metric(names, buckets, series["latency_s_sum"])
+    for names, total in _by_arm(calls).items():
+        for error_type, count in sorted(total.errors.items()):
+            errors.add_metric([*names, error_type], count)
+        cancelled.add_metric(names, total.cancelled)
+        duration.add_metric(names, list(zip(_BUCKETS, accumulate(total.counts), strict=True)), total.latency_s_sum)
     yield from (errors, cancelled, duration)
+
+
+class _Total:
+    """The calls of a module, version, signature and arm, in all stages of a rollout."""
+
+    def __init__(self) -> None:
+        self.errors: Counter[str] = Counter()
+        self.cancelled = 0
+        self.counts = [0] * len(_BUCKETS)
+        self.latency_s_sum = 0.0
+
+    def add(self, series: "CallStatistics") -> None:
+        for error in series["errors"]:
+            self.errors[error["name"]] += error["count"]
+        self.cancelled += series["cancelled"]
+        self.counts = [one + other for one, other in zip(self.counts, series["latency_counts"], strict=True)]
+        self.latency_s_sum += series["latency_s_sum"]
+
+
+def _by_arm(calls: "Sequence[CallStatistics]") -> dict[tuple[str, ...], _Total]:
+    totals: dict[tuple[str, ...], _Total] = {}
+    for each in calls:
+        names = (each["module_name"], each["module_version"], each["signature"], each["arm"])
+        totals.setdefault(names, _Total()).add(each)
+    return totals

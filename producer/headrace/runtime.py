@@ -5,6 +5,7 @@
 
 import logging
 import os
+import sys
 import threading
 import time
 import traceback
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from headrace.control import Follower
     from headrace.counters import Counters
     from headrace.ledger import Stats
+    from headrace.routing.router import Router
+    from headrace_schemas.rollouts import Rollout
 
 __all__ = ["Delivery", "Runtime", "apply_orders", "change", "configure", "current", "say_if_off", "slot", "swap"]
 
@@ -43,6 +46,9 @@ class Delivery(Protocol):
 
     def count_failure(self, reason: str) -> None:
         """Count a sampled call that could not be captured."""
+
+    def count_program_failure(self, reason: str) -> None:
+        """Count a program version that the router did not use."""
 
     def flush(self, timeout_s: float) -> bool:
         """Wait for what was submitted; tell whether all of it was delivered or dropped."""
@@ -69,6 +75,8 @@ class Runtime:
         policy: at which rates calls are captured; replaced by `change`.
         keep: which outcomes are kept beyond the sample.
         is_killed: nothing ever is on: HEADRACE_DISABLED.
+        rollouts: what the control topic says of them; None before it was read.
+        router: routes modules by them, where any is to be routed.
     """
 
     __slots__ = (
@@ -81,6 +89,8 @@ class Runtime:
         "perf_counter",
         "pipeline",
         "policy",
+        "rollouts",
+        "router",
         "time_ns",
     )
 
@@ -103,8 +113,15 @@ class Runtime:
         self.new_id = new_id
         self.policy = Policy(config.telemetry)
         self.keep = KeepRules(config.telemetry.keep)
+        self.rollouts: Mapping[str, Rollout] | None = None
+        self.router: Router | None = None
         self.is_killed = is_killed
         self._has_failed = False
+
+    @property
+    def is_routing(self) -> bool:
+        """Whether calls have routes, also those that an order takes out of capture."""
+        return self.router is not None and self.router.is_on and self.config.telemetry.enabled
 
     def count_failure(self, error: Exception) -> None:
         """Count a sampled call that capture itself failed on. Never raises.
@@ -151,13 +168,16 @@ class Slot:
     def activate(self) -> None:
         """Let calls see the runtime if it is on; with the lock held."""
         runtime = self.runtime
-        self.active = runtime if runtime is not None and runtime.policy.is_on else None
+        is_on = runtime is not None and (runtime.policy.is_on or runtime.is_routing)
+        self.active = runtime if is_on else None
 
     def renew_locks(self) -> None:
         """Forget locks that some thread of the parent process held at the fork."""
         self.lock = threading.RLock()
         if self.runtime is not None:
             self.runtime.keep.renew()
+            if self.runtime.router is not None:
+                self.runtime.router.renew()
 
 
 slot = Slot()
@@ -248,7 +268,21 @@ def _follower(config: Config) -> "Follower | None":
         if runtime is not None and runtime.follower is follower:  # else another configuration is in place by now
             apply_orders(runtime, overrides)
 
-    follower = Follower(config, apply)
+    def apply_rollouts(rollouts: Mapping[str, "Rollout"]) -> None:
+        with slot.lock:
+            runtime = slot.runtime
+            if runtime is None or runtime.follower is not follower:
+                return
+            runtime.rollouts, router = rollouts, runtime.router
+        if router is not None:
+            router.follow(rollouts)
+
+    def idle() -> None:
+        runtime = slot.runtime
+        if runtime is not None and runtime.follower is follower and runtime.router is not None:
+            runtime.router.fetch()
+
+    follower = Follower(config, apply, apply_rollouts=apply_rollouts, idle=idle)
     return follower
 
 
@@ -265,6 +299,10 @@ def _put(config: Config | None, redactors: Sequence[Callable[[str], str]] = ()) 
         pipeline = Pipeline(config, redactors=redactors, on_new_series=on_new_series)
         runtime = Runtime(config, pipeline, follower=follower)
     previous = swap(runtime)
+    if "headrace.routing.starting" in sys.modules:  # some module is routed
+        from headrace.routing.starting import route_all
+
+        route_all(runtime)
     if previous is not None:
         if previous.follower is not None:
             previous.follower.close()

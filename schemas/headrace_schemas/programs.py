@@ -40,8 +40,8 @@ class ProgramError(HeadraceError):
     """A program version that cannot be used.
 
     Args:
-        reason: one word, as in metrics: invalid, too_large, missing, unreachable, digest, unsigned, signature,
-            other_module, unknown_predictor, signature_changed.
+        reason: one word, as in metrics: invalid, too_large, missing, unreachable, unconfigured, digest,
+            unsigned, signature, other_program, unknown_predictor, signature_changed; taken where one is put.
         message: one line.
     """
 

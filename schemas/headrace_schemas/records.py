@@ -100,11 +100,14 @@ class UsageStatistics(TypedDict):
 
 
 class CallStatistics(TypedDict):
-    """The calls of one module, version and signature."""
+    """The calls of one module, version and signature, and of one arm and stage where a rollout compares them."""
 
     module_name: str
     module_version: str
     signature: str
+    arm: str
+    rollout_id: str
+    stage: int
     calls: int
     cancelled: int
     errors: list[Count]
@@ -131,6 +134,7 @@ class Statistics(TypedDict):
     in_flight: int
     dropped: list[Count]
     spool_bytes: int
+    program_failures: list[Count]
     calls: list[CallStatistics]
 
 

@@ -11,7 +11,7 @@ NOW_MS = 1_795_000_000_000
 
 
 def call_statistics(
-    latencies_s: list[float], errors: dict[str, int] | None = None, cancelled: int = 0, **names: str
+    latencies_s: list[float], errors: dict[str, int] | None = None, cancelled: int = 0, stage: int = 0, **names: str
 ) -> dict[str, Any]:
     counts = [0] * (len(BOUNDS_S) + 1)
     for latency_s in latencies_s:
@@ -20,6 +20,9 @@ def call_statistics(
         "module_name": names.get("module_name", "support"),
         "module_version": names.get("module_version", "v1"),
         "signature": names.get("signature", "Triage"),
+        "arm": names.get("arm", ""),
+        "rollout_id": names.get("rollout_id", ""),
+        "stage": stage,
         "calls": len(latencies_s),
         "cancelled": cancelled,
         "errors": [Count(name=name, count=count) for name, count in (errors or {}).items()],
@@ -48,6 +51,7 @@ def record(calls: list[dict[str, Any]] | None = None, **changes: Any) -> Statist
             "in_flight": 0,
             "dropped": [],
             "spool_bytes": 0,
+            "program_failures": [],
             "calls": calls or [],
             **changes,
         },

@@ -33,11 +33,13 @@ LATE: Final[Mapping[str, str | None]] = {
 
 
 def series_of(record: Statistics) -> Series:
-    """Return all totals of a record."""
+    """Return all totals of a record. A rollout's stages are added up: they are no labels."""
     series: Series = {}
     environment = record["environment"]
     for each in record["calls"]:
-        series.update(_of_calls(each, environment))
+        for key, vector in _of_calls(each, environment):
+            before = series.get(key)
+            series[key] = vector if before is None else [one + other for one, other in zip(before, vector, strict=True)]
     series.update(_of_ledger(record))
     return series
 

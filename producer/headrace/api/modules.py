@@ -29,6 +29,7 @@ def instrument(
     version: str = "baseline",
     *,
     success: Callable[[Any], object] | None = None,
+    router: bool = False,
 ) -> M:
     """Capture a sample of a module's calls. The module itself is changed; copies of it are not captured.
 
@@ -45,6 +46,8 @@ def instrument(
             caller's thread at the end of each call, sampled or not. A false result makes the call an error, in records
             and counters, of the type ``Unsuccessful``; the caller notices nothing. If it raises, the call counts as
             without it, and the log says so once.
+        router: let the rollouts of the control topic say which version of its instructions and demos each request
+            gets; see docs/rollout.md. Of an instance that serves many requests: each is fitted by itself.
 
     Returns:
         The same module.
@@ -57,11 +60,14 @@ def instrument(
     from headrace.capture import wrapper
 
     instrumented = wrapper.instrument(module, name, version, success=success)
-    runtime.say_if_off(runtime.current())
+    current = runtime.current()
+    if router:
+        _route(instrumented, current)
+    runtime.say_if_off(current)
     return instrumented
 
 
-def instrument_all(program: M, name: str | None = None, version: str = "baseline") -> M:
+def instrument_all(program: M, name: str | None = None, version: str = "baseline", *, router: bool = False) -> M:
     """Instrument a program and every module inside it, each as ``<name>.<path>``, e.g. ``qa.generate``.
 
     Beside what `instrument` does, each part has counters of its own. Its records have the same signature, so datasets
@@ -72,6 +78,7 @@ def instrument_all(program: M, name: str | None = None, version: str = "baseline
         program: any instance of dspy.Module.
         name: the `module_name` of its records; else the name of its class.
         version: the `module_version` of the program and its parts.
+        router: as in `instrument`, of the program; its parts count under the version and arm of the call around them.
 
     Returns:
         The same program.
@@ -84,8 +91,17 @@ def instrument_all(program: M, name: str | None = None, version: str = "baseline
     from headrace.capture import parts
 
     parts.instrument_all(program, name, version)
-    runtime.say_if_off(runtime.current())
+    current = runtime.current()
+    if router:
+        _route(program, current)
+    runtime.say_if_off(current)
     return program
+
+
+def _route(module: Any, current: runtime.Runtime) -> None:
+    from headrace.routing import starting
+
+    starting.route(module, current)
 
 
 def autolog(*, enabled: bool = True, version: str = "baseline") -> None:

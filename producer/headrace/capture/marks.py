@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from headrace.counters import Key
+    from headrace.routing.route import Route, Routing
 
 __all__ = ["MARK", "Mark", "are_open", "mark_of"]
 
@@ -33,6 +34,8 @@ class Mark:
     Attributes:
         key: names its calls in the counters.
         share: of its requests that is captured, as of the policy that it was last asked of.
+        is_routed: whether the control topic says what its predictors are told.
+        routing: who gets which version of it; replaced as a whole. None: all get the code as deployed.
         open: has an item for each call that has begun and not ended; a list, for appending and popping are atomic.
     """
 
@@ -59,7 +62,23 @@ class Mark:
         )
         self.program: Final = ProgramHash()
         self.share = UNDECIDED
+        self.is_routed = False
+        self.routing: Routing | None = None
         self.open: Final[list[None]] = []
+
+    def version_in(self, route: Route | None) -> str:
+        """Return the version of a call that has a route."""
+        return self.version if route is None or route.version is None else route.version
+
+    def key_in(self, route: Route | None) -> Key:
+        """Return the name in the counters of a call that has a route."""
+        if route is None or (route.version is None and not route.arm):
+            return self.key
+        name, own, signature = self.key[:3]
+        version = own if route.version is None else route.version
+        if not route.arm:
+            return (name, version, signature)
+        return (name, version, signature, route.arm, route.rollout_id, route.stage)
 
 
 def are_open(callers: Iterable[Any]) -> bool | None:

@@ -1,7 +1,7 @@
 """One call of an instrumented module while it runs: counted in any case, and how much of it is kept.
 
 observe() --None: suppressed or switched off, the call passes through--
-    `--Observation--> settings: what the call runs in, where it or one around it is recorded
+    `--Observation--> settings: what the call runs in, where it or one around it is recorded, or has a route
                  `--> returned(output), raised(error): the end, or for a stream its beginning
                         `--> count; submit the record, or the outcome alone where a keep rule wants it
 """
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from headrace.capture.span import Span
+    from headrace.counters import Key
     from headrace.keep import Match
+    from headrace.routing.route import Route, Routing
     from headrace.runtime import Runtime
 
 __all__ = ["Observation", "observe"]
@@ -51,6 +53,10 @@ class Observation:
 
     Attributes:
         recording: that takes the call in, if one does.
+        route: what its predictors are told, and its arm; None where no rollout reaches it.
+        request: its request, also where nobody opened one and a route was decided by it.
+        is_plain: whether it runs in the caller's own settings.
+        is_counted: whether it counts, and is kept; else it has a route only.
         span: of the call in there; the root's from the beginning, an inner one's once DSPy has begun it.
         rate: the share of its requests that are captured.
         request_id: its request's, if it is a root that may be kept.
@@ -65,9 +71,13 @@ class Observation:
         "_runtime",
         "_scope",
         "has_ended",
+        "is_counted",
+        "is_plain",
         "rate",
         "recording",
+        "request",
         "request_id",
+        "route",
         "span",
         "started_s",
     )
@@ -78,6 +88,10 @@ class Observation:
         self._mark = mark
         self._scope = scope
         self.recording: Recording | None = None
+        self.route: Route | None = scope.route
+        self.request = scope.request
+        self.is_plain = True
+        self.is_counted = True
         self.span: Span | None = None
         self.rate = 0.0
         self.request_id: str | None = None
@@ -87,10 +101,23 @@ class Observation:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings in which the call is to run, where it is recorded."""
+        """The settings in which the call is to run, where it is recorded or has a route of its own."""
         if self.recording is not None and self.request_id is not None:
             return self.recording.settings(self, self._scope)
-        return {KEY: replace(self._scope, closed=True, observation=self, call=self, outer=self._scope)}
+        scope = self._scope
+        if not self.is_counted:  # the modules inside decide for themselves whether they count
+            return {KEY: replace(scope, call=self, outer=scope, route=self.route)}
+        return {
+            KEY: replace(
+                scope,
+                request=self.request,
+                closed=True,
+                observation=self,
+                call=self,
+                outer=scope,
+                route=self.route,
+            )
+        }
 
     def is_of(self, mark: Mark) -> bool:
         """Tell whether this is a call of a module."""
@@ -151,6 +178,8 @@ class Observation:
         if self.has_ended:
             return
         self.has_ended = True
+        if not self.is_counted:
+            return
         self._mark.open.pop()
         if self.recording is not None and self.request_id is not None:
             self.recording.has_ended = True
@@ -169,8 +198,9 @@ class Observation:
             error_type = None if error is None else type(error).__name__
             # A call that a new configuration overtakes is the new one's: the old one is closing.
             runtime = slot.active or self._runtime
-            if not runtime.pipeline.counters.add(self._mark.key, latency_s, error_type, cancelled=is_cancelled):
-                self._count_again(latency_s, error_type, cancelled=is_cancelled)
+            key = self._mark.key if self.route is None else self._mark.key_in(self.route)
+            if not runtime.pipeline.counters.add(key, latency_s, error_type, cancelled=is_cancelled):
+                self._count_again(key, latency_s, error_type, cancelled=is_cancelled)
             rule = NO_MATCH
             if (failed or latency_s > runtime.keep.slow_s) and self.request_id is not None:
                 rule = runtime.keep.match(failed=failed, latency_s=latency_s, now_s=ended_s)
@@ -187,19 +217,20 @@ class Observation:
             pass_on(failure)
             self._runtime.tell_of(failure)
 
-    def _count_again(self, latency_s: float, error_type: str | None, *, cancelled: bool) -> None:
+    def _count_again(self, key: Key, latency_s: float, error_type: str | None, *, cancelled: bool) -> None:
         """Count a call in the counters of the configuration that sealed those before."""
         for _ in range(_TRIES - 1):
             counters = (slot.active or self._runtime).pipeline.counters
-            if counters.add(self._mark.key, latency_s, error_type, cancelled=cancelled):
+            if counters.add(key, latency_s, error_type, cancelled=cancelled):
                 return
 
     def _keep(self, request_id: str, error: BaseException | None, latency_s: float, rule: Match) -> None:
         if level_of(keys.sampling_hash(request_id), self.rate, rule.rate) == "outcome":
             runtime = slot.active or self._runtime
             request = self._scope.request or Request(request_id)
+            version = self._mark.version_in(self.route)
             try:
-                outcome = outcome_of(runtime, request, self._mark, error, latency_s=latency_s, rule=rule)
+                outcome = outcome_of(runtime, request, self._mark, version, error, latency_s=latency_s, rule=rule)
                 runtime.pipeline.submit(outcome)
             except Exception as failure:
                 pass_on(failure)
@@ -223,8 +254,9 @@ def observe(
         decided_by, rate, threshold = mark.share
         if decided_by is not policy:
             decided_by, rate, threshold = mark.share = share_of(policy, mark.key[0])
+        routing = mark.routing
         if rate is None or scope.suppressed:
-            return None
+            return None if routing is None else _routed_only(routing, runtime, mark, scope, overrides)
         is_inside = None
         if not scope.closed and (callers := overrides.get("caller_modules")):
             is_inside = are_open(callers)
@@ -232,25 +264,51 @@ def observe(
                 overrides = without_ended(overrides, scope)
         observation = Observation(runtime, mark, scope, overrides)
         request = scope.request
+        routed_id = None
+        if routing is not None:
+            routed_id = new_request_id() if request is None else request.request_id
+            observation.route = routing.route(routed_id).inside(scope.route)
+            observation.request = request or Request(routed_id)
+            observation.is_plain = False
         if scope.closed:
             observation.recording = scope.recording
+            observation.is_plain = observation.is_plain and scope.recording is None
         # Inside an instrumented call that was not sampled: its request has decided, whatever request is open now.
         elif is_inside:
             pass
         elif (rate > 0 or runtime.keep.is_on) and (request is None or request.consent):
-            request_id = new_request_id() if request is None else request.request_id
+            request_id = (routed_id or new_request_id()) if request is None else request.request_id
             observation.request_id = request_id
             observation.rate = rate
             if sampling_digest(request_id) < threshold:
                 request = request or Request(request_id)
                 recording = Recording(
-                    runtime, mark=mark, module=module, request=request, rate=rate, args=args, kwargs=kwargs
+                    runtime,
+                    mark=mark,
+                    module=module,
+                    request=request,
+                    rate=rate,
+                    route=observation.route,
+                    args=args,
+                    kwargs=kwargs,
                 )
                 observation.recording, observation.span = recording, recording.root
+                observation.is_plain = False
     except Exception as error:
         pass_on(error)
         runtime.count_failure(error)
         observation = Observation(runtime, mark, scope, overrides)
     observation.started_s = runtime.perf_counter()
     mark.open.append(None)
+    return observation
+
+
+def _routed_only(routing: Routing, runtime: Runtime, mark: Mark, scope: Scope, before: Any) -> Observation | None:
+    """Begin a call of which nothing is to be known, where another version than the deployed one is served to all."""
+    route = routing.standing.inside(scope.route)
+    if not route.told:
+        return None
+    observation = Observation(runtime, mark, scope, before)
+    observation.route = route
+    observation.is_plain = observation.is_counted = False
     return observation

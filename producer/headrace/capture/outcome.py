@@ -18,7 +18,14 @@ __all__ = ["outcome_of"]
 
 
 def outcome_of(
-    runtime: Runtime, request: Request, mark: Mark, error: BaseException | None, *, latency_s: float, rule: Match
+    runtime: Runtime,
+    request: Request,
+    mark: Mark,
+    version: str,
+    error: BaseException | None,
+    *,
+    latency_s: float,
+    rule: Match,
 ) -> CapturedCall:
     """Return the outcome of a call that just ended.
 
@@ -26,6 +33,7 @@ def outcome_of(
         runtime: the clock and the ids.
         request: the request it belonged to.
         mark: the module's instrumentation.
+        version: of the program that was called.
         error: what it raised, if anything.
         latency_s: how long it took.
         rule: the rule that keeps it.
@@ -39,7 +47,7 @@ def outcome_of(
         trace_id=None if trace is None else trace.trace_id,
         span_id=None if trace is None else trace.span_id,
         module_name=mark.name,
-        module_version=mark.version,
+        module_version=version,
         signature=identity.name,
         fields_hash=identity.fields_hash,
         input={},

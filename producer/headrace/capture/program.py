@@ -1,8 +1,9 @@
 """The predictors of a program: where they are, and one hash over their instructions and demos."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import is_
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import dspy
@@ -12,7 +13,7 @@ from headrace.capture.values import to_json
 from headrace.interruption import pass_on
 from headrace_schemas import canonical
 
-__all__ = ["Field", "Located", "ProgramHash", "parts_of", "predictors_of"]
+__all__ = ["NOTHING_TOLD", "PLACE", "Field", "Located", "ProgramHash", "parts_of", "predictors_of"]
 
 Field = tuple[str, str]
 """A signature's field: role ("input" or "output") and name."""
@@ -20,6 +21,14 @@ Field = tuple[str, str]
 _DSPY_S_OWN: Final = frozenset({"history", "callbacks"})
 """Lists that DSPy keeps on every module and that hold no predictors: a history grows to 10,000 entries."""
 
+NOTHING_TOLD: Final[Mapping[Any, Any]] = MappingProxyType({})
+"""What a call without a route tells its predictors."""
+
+PLACE: Final = "_headrace_place"
+"""The attribute of a routed predictor's class; see `places`."""
+
+_UNSEEN: Final[tuple[list[Any], str | None]] = ([], None)
+_MOST_SEEN: Final = 8
 _REASONING: Final[frozenset[Field]] = frozenset({("output", "reasoning")})
 _TRAJECTORY: Final[frozenset[Field]] = frozenset({("input", "trajectory")})
 
@@ -92,34 +101,44 @@ class ProgramHash:
     """
 
     def __init__(self) -> None:
-        self._seen: tuple[list[Any], str | None] = ([], None)
+        self._seen: dict[int, tuple[list[Any], str | None]] = {}
 
-    def of(self, module: Any) -> str | None:
+    def of(self, module: Any, told: Mapping[Any, Any] = NOTHING_TOLD) -> str | None:
         """Return the first 16 hex digits of the SHA-256, or None where the prompts cannot be read. Never raises.
 
         Over the canonical JSON of [[path, instructions, demos], ...], sorted by path.
+
+        Args:
+            module: the program.
+            told: what a call tells its predictors, by place; see `routing.Route`.
         """
         try:
             located = predictors_of(module)
-            state: list[Any] = []
+            state: list[Any] = [told]
             for each in located:
                 predictor = each.predictor
                 signature = predictor.signature
                 state += (predictor, signature, signature.__doc__)  # where DSPy keeps the instructions
                 state += predictor.demos
-            seen, digest = self._seen  # one read: another thread may replace it
+            seen, digest = self._seen.get(id(told), _UNSEEN)  # one read: another thread may replace it
             if len(state) != len(seen) or not all(map(is_, state, seen)):
-                digest = _digest(located)
-                self._seen = (state, digest)
+                digest = _digest(located, told)
+                if len(self._seen) >= _MOST_SEEN:
+                    self._seen = {}
+                self._seen[id(told)] = (state, digest)
         except Exception as error:  # a program that no predictor can be read from still is captured
             pass_on(error)
             return None
         return digest
 
 
-def _digest(located: list[Located]) -> str:
+def _digest(located: list[Located], told: Mapping[Any, Any]) -> str:
+    def prompt(predictor: Any) -> Any:
+        return (told.get(getattr(type(predictor), PLACE, None)) if told else None) or predictor
+
     prompts = sorted(
-        [each.path, each.predictor.signature.instructions, [to_json(demo) for demo in each.predictor.demos]]
+        [each.path, said.signature.instructions, [to_json(demo) for demo in said.demos]]
         for each in located
+        for said in (prompt(each.predictor),)
     )
     return hashlib.sha256(canonical.dumps(prompts)).hexdigest()[:16]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from headrace.captured import CapturedCall
     from headrace.counters import Key
+    from headrace.routing.route import Route
     from headrace.runtime import Runtime
 
 __all__ = ["Recording", "without_ended"]
@@ -61,6 +62,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         module: the root module.
         request: the request it belongs to.
         rate: the share of the module's requests that are captured, for the records.
+        route: what the call is told, and its arm.
         args: the call's positional arguments.
         kwargs: the call's keyword arguments.
 
@@ -77,6 +79,7 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
         module: Any,
         request: Request,
         rate: float,
+        route: Route | None = None,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> None:
@@ -96,13 +99,22 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             identity=mark.identities.root,
             arguments=shape_of(module).bind(args, kwargs),
             parent=None,
-            key=mark.key,
+            key=mark.key_in(route),
+            route=route,
         )
 
     def settings(self, call: Any, around: Scope) -> dict[str, Any]:
         """Return the settings in which the call is to run, given its `Observation` and the scope it began in."""
         return {
-            KEY: Scope(self._request, closed=True, recording=self, call=call, block=around.block, outer=around),
+            KEY: Scope(
+                self._request,
+                closed=True,
+                recording=self,
+                call=call,
+                route=call.route,
+                block=around.block,
+                outer=around,
+            ),
             "callbacks": Callbacks(setting("callbacks") or (), self),
             "caller_modules": [*(setting("caller_modules") or []), self],
         }
@@ -230,7 +242,8 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             identity=identity,
             arguments=arguments,
             parent=around,
-            key=own.key if own else None,
+            key=own.key_in(scope.route) if own else None,
+            route=scope.route,
         )
         self._places[call_id] = span
         observation = scope.observation

@@ -89,6 +89,7 @@ class Scope:
         recording: the `Recording` of the enclosing call, where it is recorded.
         observation: the `Observation` of the innermost instrumented call that is taken in by that.
         call: tells whether the instrumented call that this is the inside of has ended.
+        route: what the routed call around, the innermost one, tells its predictors; None where there is none.
         block: the innermost `request` or `suppress` around; another than `outer`'s where this is the inside of it.
         outer: the scope in which that call or block began.
     """
@@ -99,6 +100,7 @@ class Scope:
     recording: Any = None
     observation: Any = None
     call: Any = _ALWAYS
+    route: Any = None
     block: Life = _ALWAYS
     outer: "Scope | None" = None
 

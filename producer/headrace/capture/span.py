@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dspy
 
+from headrace.capture.program import NOTHING_TOLD
 from headrace.capture.sampling import to_unicode
 from headrace.capture.success import Unsuccessful
 from headrace.capture.tracing import active_trace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headrace.capture.scope import Request
     from headrace.counters import Key
     from headrace.propagation import Trace
+    from headrace.routing.route import Route
     from headrace.runtime import Runtime
 
 __all__ = ["MAX_ERROR_CHARACTERS", "Span", "error_message", "output_fields"]
@@ -40,6 +42,7 @@ class Span:
         parent: the enclosing span; None for the root.
         key: under which the call is counted; None for a predictor that is not instrumented itself.
         rate: the sampling rate of the root.
+        route: what the call is told; None where no rollout reaches it.
     """
 
     def __init__(
@@ -54,12 +57,15 @@ class Span:
         parent: Span | None,
         key: Key | None,
         rate: float,
+        route: Route | None = None,
     ) -> None:
         self._runtime = runtime
         self._request = request
         self.mark = mark
         self.home = home
         self.key = key
+        self.version = mark.version_in(route)
+        self._told = NOTHING_TOLD if route is None else route.told
         self._rate = rate
         self._identity = identity
         self._arguments = arguments
@@ -67,10 +73,10 @@ class Span:
         self._input, is_cut = fields_to_json(arguments, self._max_bytes)  # now, for the call may change them
         self._is_cut = is_cut or request.is_cut
         # Of one program at one moment: inside a call it is not looked at again.
-        if parent is not None and parent.home is home and parent.mark is mark:
+        if parent is not None and parent.home is home and parent.mark is mark and parent.is_told_as(route):
             self.program_hash: str | None = parent.program_hash
         else:
-            self.program_hash = mark.program.of(home)
+            self.program_hash = mark.program.of(home, self._told)
         self._parent = parent
         self.trace: Trace | None = active_trace() or (request.trace if parent is None else parent.trace)
         self._lm_calls: list[LMCall] = []
@@ -78,6 +84,10 @@ class Span:
         self.event_id = runtime.new_id()
         self._timestamp_ms = runtime.time_ns() // 1_000_000
         self._started_s = runtime.perf_counter()
+
+    def is_told_as(self, route: Route | None) -> bool:
+        """Tell whether predictors are told in this call what a route says."""
+        return self._told is (NOTHING_TOLD if route is None else route.told)
 
     def is_within(self, other: Span) -> bool:
         """Tell whether this span is another one or inside it."""
@@ -140,7 +150,7 @@ class Span:
             trace_id=None if self.trace is None else self.trace.trace_id,
             span_id=None if self.trace is None else self.trace.span_id,
             module_name=self.mark.name,
-            module_version=self.mark.version,
+            module_version=self.version,
             signature=self._identity.name,
             fields_hash=self._identity.fields_hash,
             program_hash=self.program_hash,

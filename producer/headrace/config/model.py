@@ -1,7 +1,7 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
 Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
-metrics.py, web.py, alerts.py, versions.py.
+metrics.py, web.py, alerts.py, versions.py, registry.py.
 """
 
 from typing import Final
@@ -13,6 +13,7 @@ from headrace.config.consumers import Dataset, Dedup, Filters, Optimization, Qua
 from headrace.config.kafka import Kafka
 from headrace.config.metrics import Metrics
 from headrace.config.privacy import Encryption, Redaction
+from headrace.config.registry import ProgramRegistrySection
 from headrace.config.section import Section
 from headrace.config.spool import Spool
 from headrace.config.telemetry import Telemetry
@@ -38,6 +39,7 @@ class Config(Section):
     dedup: Dedup = Field(default_factory=Dedup)
     dataset: Dataset = Field(default_factory=Dataset)
     versions: Versions = Field(default_factory=Versions)
+    registry: ProgramRegistrySection = Field(default_factory=ProgramRegistrySection)
     metrics: Metrics = Field(default_factory=Metrics)
     web: Web = Field(default_factory=Web)
     redaction: Redaction = Field(default_factory=Redaction)

@@ -18,6 +18,7 @@ from headrace.control.sampling_orders import OrderError, read_order
 from headrace.delivery import process
 from headrace.delivery.complaints import Complaints
 from headrace.interruption import pass_on
+from headrace_schemas.rollouts import Rollout, read_rollout
 
 __all__ = ["Follower", "consumer_options"]
 
@@ -65,6 +66,8 @@ class Follower:
         config: kafka.bootstrap_servers is set; `telemetry.environment` and `telemetry.service` say whose orders count.
         apply: called by the thread with module name -> override, whenever that may have changed; see
             `Orders.overrides`.
+        apply_rollouts: likewise with the rollouts of all environments, by name.
+        idle: called by the thread now and then, whether the broker is there or not; a second later again.
         make_consumer: makes the client from its options; None: confluent-kafka's.
         clock: seconds, monotonic.
         time_s: Unix time in seconds.
@@ -83,12 +86,16 @@ class Follower:
         config: Config,
         apply: Callable[[Mapping[str, Override]], None],
         *,
+        apply_rollouts: Callable[[Mapping[str, Rollout]], None] = lambda _: None,
+        idle: Callable[[], None] = lambda: None,
         make_consumer: Callable[[dict[str, Any]], Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
         time_s: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._apply = apply
+        self._apply_rollouts = apply_rollouts
+        self._idle = idle
         self._make_consumer = make_consumer or _confluent_consumer
         self._clock = clock
         self._time_s = time_s
@@ -180,13 +187,14 @@ class Follower:
         consumer = self._make_consumer({**options, "error_cb": self._on_error, "logger": _SILENT})
         _keep_forever(consumer)
         telemetry, orders = self._config.telemetry, Orders()
+        rollouts: dict[str, Rollout] = {}
         has_news, is_first = False, True
         try:
             consumer.assign([TopicPartition(self._config.kafka.topics.control, 0, OFFSET_BEGINNING)])
             while not stopping.is_set():
                 message = consumer.poll(_QUIET_S if has_news else _POLL_S)
                 if message is not None and message.error() is None:
-                    has_news |= self._take(orders, message)
+                    has_news |= self._take(orders, rollouts, message)
                 elif message is not None and message.error().name() != "_PARTITION_EOF":
                     self._on_error(message.error())
                 elif has_news or (is_first and message is not None):
@@ -194,15 +202,20 @@ class Follower:
                     overrides = orders.overrides(telemetry.environment, telemetry.service or "")
                     self._is_off = overrides.get(ALL_MODULES, Override()).enabled is False
                     self._apply(overrides)
+                    self._apply_rollouts(dict(rollouts))
                     has_news = is_first = False
                     self._told.clear()
+                if not has_news:
+                    self._idle()
         finally:
             with contextlib.suppress(Exception):
                 consumer.close()
 
-    def _take(self, orders: Orders, message: Any) -> bool:
+    def _take(self, orders: Orders, rollouts: dict[str, Rollout], message: Any) -> bool:
+        key, value, now_ms = message.key(), message.value(), int(self._time_s() * 1000)
         try:
-            order = read_order(message.key(), message.value(), int(self._time_s() * 1000))
+            order = read_order(key, value, now_ms)
+            rollout = read_rollout(key, value, now_ms) if order is None else None
         except OrderError as error:
             self._complaints.warn(
                 "order",
@@ -212,6 +225,13 @@ class Follower:
                 error,
             )
             return False
+        if rollout is not None:
+            name, said = rollout
+            if said is None:
+                rollouts.pop(name, None)
+            else:
+                rollouts[name] = said
+            return True
         if order is None:
             self._complaints.warn(
                 "kind", "headrace: an order of a kind that this release does not know is ignored", level=logging.INFO

@@ -131,6 +131,10 @@ class Pipeline:
         """Count a sampled call that could not be captured."""
         self._ledger.refuse(reason)
 
+    def count_program_failure(self, reason: str) -> None:
+        """Count a program version that the router did not use."""
+        self._ledger.add_program_failure(reason)
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was submitted before is delivered, on disk or dropped, and the counters are published.
 

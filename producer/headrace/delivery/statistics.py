@@ -122,6 +122,9 @@ class StatisticsPublisher:
             "in_flight": ledger.in_flight,
             "dropped": [Count(name=reason, count=count) for reason, count in sorted(ledger.dropped.items())],
             "spool_bytes": self._spool_bytes() if ledger.spooled else 0,
+            "program_failures": [
+                Count(name=reason, count=count) for reason, count in sorted(ledger.program_failures.items())
+            ],
             "calls": self._counters.snapshot(seal=is_last),
         }
         return Outgoing("statistics", record)

@@ -28,6 +28,7 @@ from headrace_schemas import (
 from headrace_schemas.codec import MARKER, interaction_codec, statistics_codec
 from headrace_schemas.registry import CURRENT, fingerprint_of
 from headrace_schemas.vectors import EXAMPLE
+from tests.support.statistics import call_statistics
 from tests.support.statistics import record as statistics_record
 
 _PYTHON = {"string": str, "bytes": bytes, "long": int, "int": int, "double": float, "boolean": bool}
@@ -120,11 +121,29 @@ def test_records_of_the_first_release_are_still_read() -> None:
 def test_statistics_of_the_first_release_are_still_read() -> None:
     older = _schema("statistics.v1.0.avsc")
     now = statistics_record(spooled=3, sampled=3, spool_bytes=0)
-    without = {name: value for name, value in now.items() if name != "spool_bytes"}
+    without = {name: value for name, value in now.items() if name not in {"spool_bytes", "program_failures"}}
     buffer = io.BytesIO()
     fastavro.schemaless_writer(buffer, fastavro.parse_schema(older), without, strict=True)
     message = MARKER + fingerprint_of(older) + buffer.getvalue()
     assert statistics_codec().decode(message) == now
+
+
+def test_statistics_without_arms_are_still_read() -> None:
+    older = _schema("statistics.v1.1.avsc")
+    now = statistics_record([call_statistics([0.5, 2.0])])
+    without = {name: value for name, value in now.items() if name != "program_failures"}
+    added = {"arm", "rollout_id", "stage"}
+    without["calls"] = [{name: each[name] for name in each if name not in added} for each in now["calls"]]
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(older), without, strict=True)
+    message = MARKER + fingerprint_of(older) + buffer.getvalue()
+    assert statistics_codec().decode(message) == now
+
+
+def test_statistics_with_arms_read_back() -> None:
+    routed = call_statistics([0.5], arm="candidate", rollout_id="r1", stage=2, module_version="v2")
+    now = statistics_record([routed], program_failures=[{"name": "missing", "count": 1}])
+    assert statistics_codec().decode(statistics_codec().encode(now)) == now
 
 
 def test_the_interaction_is_flat_so_that_a_columnar_reader_can_decode_it() -> None:

@@ -111,6 +111,7 @@ class KeepingPipeline:
         self.counters = Counters()
         self.calls: list[CapturedCall] = []
         self.failures: list[str] = []
+        self.program_failures: list[str] = []
         self.broken = False
         self.closed = False
         self.successor: Callable[[CapturedCall], bool] | None = None
@@ -123,6 +124,9 @@ class KeepingPipeline:
 
     def count_failure(self, reason: str) -> None:
         self.failures.append(reason)
+
+    def count_program_failure(self, reason: str) -> None:
+        self.program_failures.append(reason)
 
     def flush(self, timeout_s: float) -> bool:
         return timeout_s >= 0

@@ -1,0 +1,97 @@
+"""The programs that orders name: at hand, still to be fetched, or refused. Fetched one at a time, in one thread.
+
+at_hand(digest)  memory or disk; no network
+fetch_next()     one that is wanted and due, from the registry; tried again later where it failed
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from headrace.errors import ConfigError
+from headrace.programs.registry import ProgramRegistry
+from headrace.routing.last_known import LastKnown
+from headrace_schemas.programs import Program, ProgramError
+
+__all__ = ["Library"]
+
+_FIRST_RETRY_S: Final = 5.0
+_LAST_RETRY_S: Final = 60.0
+
+
+class Library:
+    """Programs by digest.
+
+    Args:
+        open_registry: called when a program is fetched first, and again after it failed.
+        last_known: where they are kept.
+        failed: told of each program that cannot be had, once for each cause until it can.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        open_registry: Callable[[], ProgramRegistry],
+        last_known: LastKnown,
+        failed: Callable[[ProgramError], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_registry = open_registry
+        self._registry: ProgramRegistry | None = None
+        self._last_known = last_known
+        self._failed = failed
+        self._clock = clock
+        self._programs: dict[str, Program] = {}
+        self._due: dict[str, tuple[float, float]] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def want(self, digests: Iterable[str]) -> None:
+        """Say which programs are wanted now; others are let go of."""
+        wanted = set(digests)
+        self._programs = {digest: program for digest, program in self._programs.items() if digest in wanted}
+        self._told = {(digest, reason) for digest, reason in self._told if digest in wanted}
+        self._due = {digest: due for digest, due in self._due.items() if digest in wanted}
+        for digest in sorted(wanted - self._programs.keys()):
+            try:
+                self._programs[digest] = self._last_known.program(digest)
+                self._due.pop(digest, None)
+            except (ProgramError, ConfigError):  # not kept, or not well: the registry has it
+                self._due.setdefault(digest, (float("-inf"), _FIRST_RETRY_S))
+
+    def at_hand(self, digest: str) -> Program | None:
+        """Return a program that is wanted, None where it has not been fetched."""
+        return self._programs.get(digest)
+
+    def fetch_next(self) -> bool:
+        """Fetch the program that has been due for longest, if one is; tell whether one was got."""
+        now_s = self._clock()
+        due = [(due_s, digest) for digest, (due_s, _) in self._due.items() if due_s <= now_s]
+        if not due:
+            return False
+        _, digest = min(due)
+        try:
+            program = self._fetched(digest)
+        except ProgramError as error:
+            _, delay_s = self._due[digest]
+            self._due[digest] = (self._clock() + delay_s, min(2 * delay_s, _LAST_RETRY_S))
+            if (digest, error.reason) not in self._told:
+                self._told.add((digest, error.reason))
+                self._failed(error)
+            return False
+        del self._due[digest]
+        self._programs[digest] = program
+        self._told = {each for each in self._told if each[0] != digest}
+        return True
+
+    def _fetched(self, digest: str) -> Program:
+        try:
+            self._registry = self._registry or self._open_registry()
+        except ConfigError as error:
+            raise ProgramError("unconfigured", str(error)) from None
+        data, signature = self._registry.read(digest)
+        program = Program.decoded(data)
+        try:
+            self._last_known.keep_program(digest, data, signature)
+        except OSError as error:
+            self._failed(ProgramError("not_kept", f"program {digest[:12]}: cannot be kept on disk ({error.strerror})"))
+        return program
