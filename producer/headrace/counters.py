@@ -173,8 +173,8 @@ class _Series:
             cancelled = self.cancelled
             latency_s_sum = self.latency_s_sum
             latency_counts = self.latency_counts.copy()
-        name, version, signature, *routed = key
-        arm, rollout_id, stage = routed or ("", "", 0)
+        name, version, signature = key[:3]
+        arm, rollout_id, stage = key[3:] or ("", "", 0)
         return {
             "module_name": name,
             "module_version": version,

@@ -16,7 +16,7 @@ from headrace_schemas.codec import Codec, control_codec
 from headrace_schemas.errors import DecodeError, HeadraceError
 from headrace_schemas.records import Control
 
-__all__ = ["FUTURE_MS", "OrderError", "OrderRecord", "encoded", "key_of", "kind_of", "read_record"]
+__all__ = ["FUTURE_MS", "OrderError", "OrderRecord", "encoded", "key_of", "name_in", "read_record"]
 
 FUTURE_MS: Final = 3_600_000
 """An order dated so far ahead of this clock comes from a broken one, and is ignored."""
@@ -50,13 +50,17 @@ def key_of(kind: str, name: str) -> bytes:
     return f"{kind}/{name}".encode()
 
 
-def kind_of(key: bytes | None) -> str:
-    """Return the kind that a message key names.
+def name_in(kind: str, key: bytes | None) -> str | None:
+    """Return the name in a message key; None where it is of another kind.
 
     Raises:
         OrderError: it is no text.
     """
-    return _text(key).partition("/")[0]
+    try:
+        found, _, name = (key or b"").decode().partition("/")
+    except UnicodeDecodeError:
+        raise OrderError("its key is no text") from None
+    return name if found == kind else None
 
 
 def encoded(kind: str, name: str, said: Mapping[str, Any], updated_at_ms: int, updated_by: str) -> bytes:
@@ -83,8 +87,8 @@ def read_record(kind: str, key: bytes | None, value: bytes | None, now_ms: int) 
     Raises:
         OrderError: it cannot be used.
     """
-    found, _, name = _text(key).partition("/")
-    if found != kind:
+    name = name_in(kind, key)
+    if name is None:
         return None
     if value is None:
         return OrderRecord(name, None)
@@ -109,10 +113,3 @@ def read_record(kind: str, key: bytes | None, value: bytes | None, now_ms: int) 
 @cache
 def _codec() -> Codec[Control]:
     return control_codec()
-
-
-def _text(key: bytes | None) -> str:
-    try:
-        return (key or b"").decode()
-    except UnicodeDecodeError:
-        raise OrderError("its key is no text") from None

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from headrace_schemas import keys
-from headrace_schemas.control_records import OrderError, encoded, key_of, read_record
+from headrace_schemas.control_records import OrderError, encoded, key_of, name_in, read_record
 from headrace_schemas.names import is_valid_name
 from headrace_schemas.programs import is_digest
 
@@ -144,14 +144,15 @@ def read_rollout(key: bytes | None, value: bytes | None, now_ms: int) -> tuple[s
     Raises:
         OrderError: it cannot be used.
     """
-    record = read_record(KIND, key, value, now_ms)
-    if record is None:
+    name = name_in(KIND, key)
+    if name is None:
         return None
-    environment, _, module = record.name.partition("/")
+    environment, _, module = name.partition("/")
     if not (is_valid_name(environment) and is_valid_name(module)):
         raise OrderError("its name is no <environment>/<module>")
-    if record.said is None:
-        return record.name, None
+    record = read_record(KIND, key, value, now_ms)
+    if record is None or record.said is None:
+        return name, None
     said = record.said
     state = said.get("state")
     if not isinstance(state, str) or state not in _STATES:
@@ -159,7 +160,7 @@ def read_rollout(key: bytes | None, value: bytes | None, now_ms: int) -> tuple[s
     candidate = _version(said.get("candidate"), "candidate")
     if candidate.digest is None:
         raise OrderError("its candidate has no digest")
-    return record.name, Rollout(
+    return name, Rollout(
         environment=environment,
         module=module,
         rollout_id=_name(said.get("rollout_id"), "rollout_id"),

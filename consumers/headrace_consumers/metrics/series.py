@@ -47,8 +47,12 @@ def series_of(record: Statistics) -> Series:
 def why_unusable(record: Statistics) -> str | None:
     """Return what is wrong with the figures of a record that could be decoded, or None."""
     terms = ledger_terms(record)
+    failures = [each["count"] for each in record["program_failures"]]
     if not all(
-        map(is_figure, (record["sequence"] - 1, record["started_at_ms"], record["spool_bytes"], *terms.values()))
+        map(
+            is_figure,
+            (record["sequence"] - 1, record["started_at_ms"], record["spool_bytes"], *terms.values(), *failures),
+        )
     ):
         return "a count, a time or the sequence is negative or beyond all reason"
     for each in record["calls"]:
@@ -104,6 +108,8 @@ def _of_ledger(record: Statistics) -> Iterator[tuple[Key, Vector]]:
     yield (producers.RECORDS_DELIVERED.name, whose), [record["delivered"]]
     for reason in record["dropped"]:
         yield (producers.RECORDS_DROPPED.name, (*whose, reason["name"])), [reason["count"]]
+    for reason in record["program_failures"]:
+        yield (producers.PROGRAM_FAILURES.name, (*whose, reason["name"])), [reason["count"]]
 
 
 _NO_COUNTS: Final = [0] * (len(BOUNDS_S) + 1)

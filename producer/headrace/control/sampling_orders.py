@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headrace_schemas.control_records import FUTURE_MS, OrderError, encoded, key_of, read_record
+from headrace_schemas.control_records import FUTURE_MS, OrderError, encoded, key_of, name_in, read_record
 from headrace_schemas.names import is_valid_name
 
 __all__ = ["ANY", "FUTURE_MS", "KIND", "OrderError", "SamplingOrder", "SamplingScope", "read_order"]
@@ -107,11 +107,12 @@ def read_order(key: bytes | None, value: bytes | None, now_ms: int) -> SamplingO
     Raises:
         OrderError: it cannot be used.
     """
-    record = read_record(KIND, key, value, now_ms)
-    if record is None:
+    name = name_in(KIND, key)
+    if name is None:
         return None
-    scope = SamplingScope.of(record.name)
-    if record.said is None:
+    scope = SamplingScope.of(name)
+    record = read_record(KIND, key, value, now_ms)
+    if record is None or record.said is None:
         return SamplingOrder(scope=scope)
     return SamplingOrder(
         scope=scope,

@@ -37,8 +37,8 @@ def fitted(program: Program, module: Any) -> Mapping[Any, Told]:
     located = {each.path: each.predictor for each in predictors_of(module)}
     told = {}
     for path, state in program.predictors.items():
-        predictor = located.get(path)
-        place = None if predictor is None else place_of(predictor)
+        predictor: Any = located.get(path)
+        place = place_of(predictor)
         if place is None:
             raise ProgramError(
                 "unknown_predictor",

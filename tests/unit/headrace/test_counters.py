@@ -178,6 +178,16 @@ def test_a_handler_that_comes_while_its_own_thread_holds_the_lock_does_not_wait_
         assert counters.add(("new", "v", "s"), 0.5)
 
 
+def test_the_arms_and_stages_of_a_rollout_are_series_of_their_own():
+    counters = Counters()
+    counters.add(KEY, 1.0)
+    counters.add((*KEY, "candidate", "r1", 2), 1.0, "ValueError")
+    counters.add((*KEY, "baseline", "r1", 2), 1.0)
+    counters.add((*KEY, "candidate", "r1", 3), 1.0)
+    found = {(each["arm"], each["rollout_id"], each["stage"]): each["calls"] for each in counters.snapshot()}
+    assert found == {("", "", 0): 1, ("candidate", "r1", 2): 1, ("baseline", "r1", 2): 1, ("candidate", "r1", 3): 1}
+
+
 def test_a_snapshot_is_what_the_contract_takes():
     counters = Counters()
     counters.add(KEY, 1.0, "ValueError")
@@ -198,6 +208,7 @@ def test_a_snapshot_is_what_the_contract_takes():
         "in_flight": 0,
         "dropped": [],
         "spool_bytes": 0,
+        "program_failures": [],
         "calls": counters.snapshot(),
     }
     codec = statistics_codec()

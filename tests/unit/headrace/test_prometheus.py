@@ -16,7 +16,8 @@ from headrace.testing import capture
 from headrace_schemas.latency import BOUNDS_S
 from tests.unit.headrace.calls import captured_call
 
-CALL = {"module": "support", "version": "baseline", "signature": "Answer"}
+KEY = ("support", "baseline", "Answer")
+CALL = {"module": "support", "version": "baseline", "signature": "Answer", "arm": ""}
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_where_records_go_to_kafka_there_is_no_log(registry, tmp_path):
 def test_a_scrape_tells_of_every_call(registry):
     with capture(telemetry={"sampling_rate_pct": 0}):
         counters = runtime.current().pipeline.counters
-        key = tuple(CALL.values())
+        key = KEY
         for latency_s, error, cancelled in [(0.005, None, False), (0.3, "ValueError", False), (900.0, None, True)]:
             counters.add(key, latency_s, error, cancelled=cancelled)
         assert value(registry, "call_errors_total", **CALL, error_type="ValueError") == 1
@@ -92,9 +93,23 @@ def test_a_scrape_tells_of_every_call(registry):
         assert value(registry, "call_duration_seconds_bucket", **CALL, le="+Inf") == 3
 
 
+def test_the_stages_of_a_rollout_are_one_series_of_their_arm(registry):
+    with capture(telemetry={"sampling_rate_pct": 0}):
+        counters = runtime.current().pipeline.counters
+        counters.add((*KEY, "candidate", "r1", 1), 0.3, "ValueError")
+        counters.add((*KEY, "candidate", "r1", 2), 0.3, "ValueError")
+        counters.add(KEY, 0.3)
+        routed = {**CALL, "arm": "candidate"}
+        assert value(registry, "call_errors_total", **routed, error_type="ValueError") == 2
+        assert value(registry, "call_duration_seconds_count", **routed) == 2
+        assert value(registry, "call_duration_seconds_count", **CALL) == 1
+        runtime.current().pipeline.count_program_failure("digest")
+        assert value(registry, "program_failures_total", reason="digest") == 1
+
+
 def test_names_follow_the_conventions_and_parse(registry):
     with capture():
-        runtime.current().pipeline.counters.add(tuple(CALL.values()), 1.0, "ValueError")
+        runtime.current().pipeline.counters.add(KEY, 1.0, "ValueError")
         text = generate_latest(registry).decode()
     families = list(text_string_to_metric_families(text))
     assert {family.name for family in families} == {
@@ -106,6 +121,7 @@ def test_names_follow_the_conventions_and_parse(registry):
         "headrace_producer_records_in_flight",
         "headrace_producer_log_bytes",
         "headrace_producer_redactions",
+        "headrace_producer_program_failures",
         "headrace_producer_call_errors",
         "headrace_producer_calls_cancelled",
         "headrace_producer_call_duration_seconds",

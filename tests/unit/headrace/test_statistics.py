@@ -55,6 +55,8 @@ def test_a_record_says_whose_it_is_and_what_the_ledger_knows():
     ledger.open().deliver()
     ledger.open()
     ledger.refuse("queue_full")
+    ledger.add_program_failure("digest")
+    ledger.add_program_failure("digest")
     telemetry = Telemetry(service="shop", environment="staging")
     record = StatisticsPublisher(counters, ledger, telemetry, clock=clock, time_ns=lambda: 7_000_000).take_last().record
     assert record | {"calls": [], "release": ""} == {
@@ -73,6 +75,7 @@ def test_a_record_says_whose_it_is_and_what_the_ledger_knows():
         "in_flight": 1,
         "dropped": [{"name": "queue_full", "count": 1}],
         "spool_bytes": 0,
+        "program_failures": [{"name": "digest", "count": 2}],
         "calls": [],
     }
     assert record["release"]

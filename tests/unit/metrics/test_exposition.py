@@ -45,6 +45,7 @@ USAGE = {
 }
 CALLS = {**call_statistics([0.5, 2.0, 100.0], {"ValueError": 1}, cancelled=1), "usage": [USAGE]}
 LEDGER = {"sampled": 8, "adopted": 1, "delivered": 5, "spooled": 2, "dropped": [Count(name="exit", count=1)]}
+FAILED = {"program_failures": [Count(name="digest", count=1)]}
 WHOSE = {"module": "support", "version": "v1", "signature": "Triage", "environment": "production"}
 SHOP = {"service": "shop", "environment": "production"}
 
@@ -123,7 +124,7 @@ def test_all_that_is_served_stands_in_the_list_as_served_by_it_and_the_other_way
     late = {"sequence": 2, "timestamp_ms": NOW_MS + LATE_MS + 1}
     elsewhere = record([{**CALLS, "module_name": "other one"}], instance="b")
     values = [
-        *map(statistics_codec().encode, (record([CALLS], **LEDGER), record([more], **late), elsewhere)),
+        *map(statistics_codec().encode, (record([CALLS], **LEDGER, **FAILED), record([more], **late), elsewhere)),
         b"rubbish",
     ]
     state.assign(PLACE, begins)

@@ -55,6 +55,16 @@ def test_the_series_of_a_record_are_all_its_totals() -> None:
     }
 
 
+def test_the_stages_of_a_rollout_are_added_up() -> None:
+    names = {"arm": "candidate", "rollout_id": "r1"}
+    stages = [call_statistics([0.5] * stage, {"ValueError": 1}, stage=stage, **names) for stage in (1, 2)]
+    series = series_of(record(stages, program_failures=[Count(name="digest", count=2)]))
+    assert series[_CALLS] == [3]
+    assert series[CALL_ERRORS.name, (*_CALL, "ValueError")] == [2]
+    assert sum(series[CALL_DURATION.name, _CALL][:-1]) == 3
+    assert series["headrace_program_failures_total", ("shop", "production", "digest")] == [2]
+
+
 def test_of_a_record_only_the_increase_counts() -> None:
     producers, program = Producers(0), Program("a")
     first = _take(producers, program.report(calls=5, errors=1))

@@ -10,6 +10,7 @@ __all__ = [
     "PRODUCERS",
     "PRODUCER_COUNT",
     "PRODUCER_RECORDS",
+    "PROGRAM_FAILURES",
     "RECORDS_ADOPTED",
     "RECORDS_DELIVERED",
     "RECORDS_DROPPED",
@@ -21,13 +22,13 @@ _SERVICE: Final = ("service", "environment")
 _PRODUCER: Final = (*_SERVICE, "producer")
 
 
-def _counter(name: str, text: str, *labels: str, comment: str = "") -> Metric:
+def _counter(name: str, text: str, *labels: str, comment: str = "", unit: str = "records") -> Metric:
     return Metric(
         name=name,
         kind=Kind.counter,
         help=text,
         comment=comment,
-        unit="records",
+        unit=unit,
         labels=(*_SERVICE, *labels),
         source=Source.statistics,
         served_by=(Server.metrics,),
@@ -55,6 +56,13 @@ RECORDS_DROPPED: Final = _counter(
     "Records that were lost, by reason.",
     "reason",
     comment="The reasons: docs/operations.md. A loss that was told of late is in it all the same: it is news.",
+)
+PROGRAM_FAILURES: Final = _counter(
+    "headrace_program_failures_total",
+    "Program versions that a service's router did not use, by reason; the baseline served.",
+    "reason",
+    comment="Once for each version and reason in each process. The reasons: docs/rollout.md.",
+    unit="versions",
 )
 PRODUCER_COUNT: Final = _gauge(
     "headrace_producers", "Producer processes that report and have not ended.", "producers", _SERVICE
@@ -92,6 +100,7 @@ PRODUCERS: Final = (
     RECORDS_ADOPTED,
     RECORDS_DELIVERED,
     RECORDS_DROPPED,
+    PROGRAM_FAILURES,
     PRODUCER_COUNT,
     LAST_REPORT,
     PRODUCER_RECORDS,

@@ -7,7 +7,7 @@ from headrace_schemas.latency import BOUNDS_S
 
 __all__ = ["SERVICE"]
 
-_CALL: Final = ("module", "version", "signature")
+_CALL: Final = ("module", "version", "signature", "arm")
 
 
 def _metric(name: str, kind: Kind, text: str, unit: str, *labels: str, bounds: tuple[float, ...] = ()) -> Metric:
@@ -44,6 +44,13 @@ SERVICE: Final = (
     _metric("headrace_producer_log_bytes", Kind.gauge, "Size on disk of the JSON Lines log.", "bytes"),
     _metric("headrace_producer_records_in_flight", Kind.gauge, "Records in memory, not delivered yet.", "records"),
     _metric("headrace_producer_redactions_total", Kind.counter, "Replaced substrings, by kind.", "substrings", "kind"),
+    _metric(
+        "headrace_producer_program_failures_total",
+        Kind.counter,
+        "Program versions that the router did not use, by reason.",
+        "versions",
+        "reason",
+    ),
     _metric(
         "headrace_producer_call_errors_total",
         Kind.counter,
