@@ -12,6 +12,7 @@ from headrace_consumers.monitoring.catalogue.producers import (
     LAST_REPORT,
     PRODUCER_COUNT,
     PRODUCER_RECORDS,
+    PROGRAM_FAILURES,
     RECORDS_ADOPTED,
     RECORDS_DELIVERED,
     RECORDS_DROPPED,
@@ -117,4 +118,13 @@ def producers(alerts: Alerts) -> Iterator[Panel]:
         unit=unit_of(SPOOL_BYTES),
         width=12,
         alerts=waiting,
+    )
+    yield Panel(
+        title="Program versions that were not used",
+        description="By the reason that a service's router gave; docs/rollout.md has a list. The baseline served.",
+        show=Show.bars,
+        queries=(Query(SCOPE.seen(PROGRAM_FAILURES, (*_SERVICE, "reason"), POINT), f"{{{{reason}}}} {_LEGEND}"),),
+        unit=unit_of(PROGRAM_FAILURES),
+        width=24,
+        when_empty="all were used",
     )
