@@ -90,7 +90,9 @@ def _openinference(program: Any, folder: Path) -> Watched:
     return Watched(program, provider.force_flush, account=lambda: {"spans exported": exporter.spans})
 
 
-def _headrace(rate_pct: float | None, *, in_request: bool = False) -> Callable[[Any, Path], Watched]:
+def _headrace(
+    rate_pct: float | None, *, in_request: bool = False, is_routed: bool = False
+) -> Callable[[Any, Path], Watched]:
     def watch(program: Any, folder: Path) -> Watched:
         import headrace
 
@@ -105,6 +107,8 @@ def _headrace(rate_pct: float | None, *, in_request: bool = False) -> Callable[[
         )
         twin = program.deepcopy()
         watched = headrace.instrument(program, "bench")
+        if is_routed:
+            _route(watched, folder)
 
         def drain() -> None:
             if not kafka:  # one that is away is waited for in vain
@@ -122,6 +126,45 @@ def _headrace(rate_pct: float | None, *, in_request: bool = False) -> Callable[[
     return watch
 
 
+def _route(program: Any, folder: Path) -> None:
+    """Give nearly every request the candidate of a rollout: the program itself, told by call."""
+    from headrace.capture import wrapper
+    from headrace.capture.marks import mark_of
+    from headrace.programs import ProgramRegistry, program_of
+    from headrace.programs.blobs import LocalBlobs
+    from headrace.routing.last_known import LastKnown
+    from headrace.routing.router import Router
+    from headrace_schemas.rollouts import ProgramVersion, Rollout
+
+    mark = mark_of(program)
+    if mark is None:
+        raise SystemExit("not instrumented")
+    mark.is_routed = True
+    wrapper.route(program)
+    registry = ProgramRegistry(LocalBlobs(folder / "registry"))
+    digest = registry.put(program_of(program, module="bench", version="v2"))
+    router = Router(
+        "production",
+        LastKnown(folder / "router", lambda: None),
+        lambda: registry,
+        count_failure=lambda _: None,
+        modules=lambda: [program],
+    )
+    rollout = Rollout(
+        environment="production",
+        module="bench",
+        rollout_id="r1",
+        state="running",
+        share=0.999999,
+        candidate=ProgramVersion("v2", digest),
+        baseline=ProgramVersion("baseline"),
+    )
+    router.follow({rollout.name: rollout})
+    router.fetch()
+    if not router.is_on:
+        raise SystemExit("not routed")
+
+
 def _peer(module: str) -> Any:
     try:
         return importlib.import_module(module)
@@ -137,6 +180,7 @@ WAYS: Final[Mapping[str, Callable[[Any, Path], Watched]]] = {
     "headrace, off": _headrace(None),
     "headrace, unsampled": _headrace(_UNLIKELY_PCT),
     "headrace, unsampled, in a request": _headrace(_UNLIKELY_PCT, in_request=True),
+    "headrace, routed": _headrace(_UNLIKELY_PCT, is_routed=True),
     "headrace, sampled": _headrace(100),
 }
 

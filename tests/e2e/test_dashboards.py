@@ -192,7 +192,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 class Trouble:
     """What happens seldom, once a second.
 
-    What cannot be read, lost and spooled records, a ledger that is off, slow calls, too many errors, a late report.
+    What cannot be read, lost and spooled records, a ledger that is off, slow calls, too many errors, a program
+    version that cannot be used, a late report.
     """
 
     def __init__(self, kafka: Any, topics: dict[str, str]) -> None:
@@ -226,6 +227,7 @@ class Trouble:
             timestamp_ms=now_ms,
             sequence=many,
             dropped=[Count(name="queue_full", count=6 * many)],
+            program_failures=[Count(name="digest", count=many)],
             sampled=21 * many,
             delivered=12 * many,
             spooled=4 * many,
