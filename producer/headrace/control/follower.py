@@ -219,10 +219,11 @@ class Follower:
         except OrderError as error:
             self._complaints.warn(
                 "order",
-                "headrace: an order is ignored (%s, offset %s): %s; `headrace sampling list` shows those in force",
+                "headrace: an order is ignored (%s, offset %s): %s; `headrace %s` shows those in force",
                 self._config.kafka.topics.control,
                 message.offset(),
                 error,
+                "rollout status" if (key or b"").startswith(b"rollout/") else "sampling list",
             )
             return False
         if rollout is not None:
