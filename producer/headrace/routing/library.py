@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from headrace.errors import ConfigError
+from headrace.interruption import pass_on
 from headrace.programs.registry import ProgramRegistry
 from headrace.routing.last_known import LastKnown
 from headrace_schemas.programs import Program, ProgramError
@@ -88,7 +89,13 @@ class Library:
             self._registry = self._registry or self._open_registry()
         except ConfigError as error:
             raise ProgramError("unconfigured", str(error)) from None
-        data, signature = self._registry.read(digest)
+        try:
+            data, signature = self._registry.read(digest)
+        except ProgramError:
+            raise
+        except Exception as error:  # of a store's library, which nobody has foreseen
+            pass_on(error)
+            raise ProgramError("unreachable", f"program {digest[:12]}: {type(error).__name__} when read") from None
         program = Program.decoded(data)
         try:
             self._last_known.keep_program(digest, data, signature)

@@ -18,6 +18,7 @@ from headrace.config import Config, load
 from headrace.control import Follower, Override, SamplingOrder, SamplingScope
 from headrace.control.follower import consumer_options
 from headrace_consumers.embedded import EmbeddedBroker
+from headrace_schemas.rollouts import ProgramVersion, Rollout, RolloutState
 from headrace_schemas.topics import CONTROL
 from tests.support.kafka_settings import quiet_client
 from tests.support.struck import is_struck
@@ -141,6 +142,46 @@ def test_it_reads_one_partition_from_its_beginning_and_applies_at_the_end(
     broker.sends(END, END, ordered(rate_pct=1))
     assert applied.get(timeout=30) == {"*": Override(1), "a": Override(1, False)}
     assert applied.empty()
+
+
+def rolled_out(state: RolloutState | None, module: str = "qa") -> Message:
+    rollout = Rollout(
+        environment="production",
+        module=module,
+        rollout_id="r1",
+        state=state or "running",
+        share=0.5,
+        candidate=ProgramVersion("v2", "ab" * 32),
+        baseline=ProgramVersion("baseline"),
+    )
+    return Message(rollout.key, None if state is None else rollout.encoded())
+
+
+def test_rollouts_are_applied_at_the_end_too_and_it_is_idle_while_nothing_comes(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    applied: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+    idle = threading.Event()
+    following = Follower(
+        config_of(),
+        lambda _: None,
+        apply_rollouts=lambda found: applied.put({name: each.state for name, each in found.items()}),
+        idle=idle.set,
+        make_consumer=broker,
+        time_s=lambda: NOW_S,
+    )
+    damaged = Message(b"rollout/production/qa", b"no record")
+    with caplog.at_level(logging.WARNING, "headrace"):
+        broker.sends(rolled_out("running"), rolled_out("paused", "other"), rolled_out("promoted"), damaged, END)
+        following.start()
+        assert applied.get(timeout=30) == {"production/qa": "promoted", "production/other": "paused"}
+        assert idle.wait(30)
+        broker.sends(rolled_out(None), END)
+        assert applied.get(timeout=30) == {"production/other": "paused"}
+        assert following.close(60)
+    (line,) = caplog.messages
+    assert "an order is ignored" in line
+    assert "`headrace rollout status` shows" in line
 
 
 def test_it_is_started_once_by_however_many_threads(broker: Broker, follower: Follower, applied: Applied) -> None:
