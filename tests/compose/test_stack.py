@@ -179,6 +179,9 @@ def test_failures_in_a_service_become_an_alert_at_a_webhook(stack: Stack, tmp_pa
     ]
     assert 70 < float(lines[3].removeprefix("Current: ").removesuffix("%")) < 95
     assert not [each for each in stack.told("HeadraceSuccessRateLow") if each["labels"]["module"] == "healthy"]
+    link, _, section = alert["annotations"]["runbook_url"].partition("#")
+    with urllib.request.urlopen(link, timeout=60) as page:
+        assert f'id="{section}"' in page.read().decode()
 
 
 def _of_reviewer(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:

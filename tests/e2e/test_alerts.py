@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headrace.config import load
 from headrace_consumers.metrics.alerts import rule_file
+from headrace_consumers.metrics.alerts.runbook import runbook_link, runbook_page
 from tests.support.metrics_consumer import MetricsConsumer
 from tests.support.prometheus import start_alertmanager, start_prometheus
 from tests.support.prometheus_webhook import Webhook, webhook
@@ -18,6 +21,7 @@ from tests.support.waiting import wait_until
 
 WINDOW_S = 15
 SUCCESS, BURN = "HeadraceSuccessRateLow", "HeadraceErrorBudgetBurn"
+RUNBOOK = "headrace-runbook.html"
 LATENCY, COST = "HeadraceLatencyHigh", "HeadraceCostHigh"
 EXPECTED = ((SUCCESS, "reviewer"), (BURN, "reviewer"), (LATENCY, "optimizer"), (COST, "drafter"))
 
@@ -36,7 +40,6 @@ def values(kafka: Any, tmp_path: Any) -> dict[str, Any]:
             "window_s": WINDOW_S,
             "for_s": 1,
             "burn_rates": [{"factor": 2, "long_s": 20, "short_s": 5}],
-            "runbook_url": "https://runbooks.example/headrace",
         },
     }
 
@@ -76,7 +79,7 @@ def _first(received: Webhook, name: str, module: str, status: str) -> dict[str, 
 def test_bad_calls_reach_a_person_and_so_does_the_recovery(
     consumer: MetricsConsumer, service: subprocess.Popen[str], prometheus_tools: Any
 ) -> None:
-    rules = rule_file(load(consumer.path)).text
+    rules = rule_file(load(consumer.path), runbook_link(Path(RUNBOOK))).text
     with webhook() as received, ExitStack() as running:
         alertmanager = start_alertmanager(prometheus_tools, received.url)
         running.callback(alertmanager.lifeline.cut)
@@ -86,6 +89,7 @@ def test_bad_calls_reach_a_person_and_so_does_the_recovery(
             rules=[rules],
             alertmanager=alertmanager,
             interval="500ms",
+            consoles={RUNBOOK: runbook_page()},
         )
         running.callback(prometheus.lifeline.cut)
         enough = 'sum(increase(headrace_calls_total{module="reviewer"}[15s])) > 100'
@@ -119,7 +123,12 @@ def test_bad_calls_reach_a_person_and_so_does_the_recovery(
         ]
         assert lines[7].startswith("Calls: ")
         assert lines[8].startswith("Errors: TimeoutError in v2 (")
-        assert success["annotations"]["runbook_url"].endswith("/headrace#alert-headracesuccessratelow")
+        link, _, section = success["annotations"]["runbook_url"].partition("#")
+        assert link == f"{prometheus.url}/consoles/{RUNBOOK}"
+        with urllib.request.urlopen(link, timeout=30) as opened:
+            page = opened.read().decode()
+        assert f'<h3 id="{section}">Alert {SUCCESS}</h3>' in page
+        assert "{{" not in page
         assert slow["labels"]["signature"] == "discover_skills"
         slow_lines = slow["annotations"]["description"].splitlines()
         assert slow_lines[0] == "Alert: DSPy module p99 latency > 1.28s"

@@ -83,6 +83,7 @@ def start_prometheus(
     rules: Sequence[str] = (),
     alertmanager: Alertmanager | None = None,
     interval: str = "200ms",
+    consoles: Mapping[str, str] | None = None,
 ) -> Prometheus:
     """Start a Prometheus.
 
@@ -92,6 +93,7 @@ def start_prometheus(
         rules: the text of rule files.
         alertmanager: gets its alerts.
         interval: between scrapes, and between evaluations of rules.
+        consoles: file name -> page, at /consoles/.
 
     Raises:
         NoProgramsError: it did not start.
@@ -110,12 +112,18 @@ def start_prometheus(
             config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [host]}]}]}
         for number, text in enumerate(rules):
             (folder / f"rules-{number}.yaml").write_text(text, encoding="utf-8")
+        (folder / "consoles").mkdir(exist_ok=True)
+        for name, page in (consoles or {}).items():
+            (folder / "consoles" / name).write_text(page, encoding="utf-8")
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         return [
             str(programs.prometheus),
             f"--config.file={folder / 'prometheus.yaml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={address}",
+            f"--web.external-url=http://{address}",
+            f"--web.console.templates={folder / 'consoles'}",
+            "--enable-feature=exemplar-storage",
             "--rules.alert.resend-delay=1s",
             "--log.level=warn",
         ]

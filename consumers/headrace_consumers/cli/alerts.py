@@ -8,7 +8,7 @@ import typer
 
 from headrace_consumers.cli.options import ConfigPath
 from headrace_consumers.cli.present import print_lines
-from headrace_consumers.cli.rendered_files import write_rendered
+from headrace_consumers.cli.rendered_files import made_folder, write_rendered
 
 __all__ = ["app"]
 
@@ -28,14 +28,27 @@ def render(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Where to; else stdout."),
     ] = None,
+    runbook: Annotated[
+        Path | None,
+        typer.Option(
+            "--runbook",
+            metavar="FILE",
+            show_default=False,
+            help="Write the runbook, too, as a page in the folder of Prometheus' --web.console.templates; alerts link it "
+            "there, unless alerts.runbook_url is set.",
+        ),
+    ] = None,
 ) -> None:
     """Write the rules for Prometheus: quality thresholds, error budget, and the health of Headrace itself."""
     from headrace.config import load
     from headrace_consumers.metrics.alerts import rule_file
+    from headrace_consumers.metrics.alerts.runbook import runbook_link, runbook_page
 
-    rendered = rule_file(load(config_path))
+    rendered = rule_file(load(config_path), None if runbook is None else runbook_link(runbook))
+    if runbook is not None:
+        _write(runbook, runbook_page(), "--runbook", "the runbook")
     if output is not None:
-        _write(output, rendered.text)
+        _write(output, rendered.text, "--output", "the rules")
     for note in (*rendered.notes, *rendered.lacks):
         sys.stderr.write(f"note: {note}\n")
     if output is None:
@@ -44,8 +57,8 @@ def render(
     print_lines([f"{output}: {rendered.alerts} alerts, {rendered.recordings} recording rules"])
 
 
-def _write(path: Path, text: str) -> None:
-    """Write the rules whole or not at all: Prometheus may be told to reload at any moment.
+def _write(path: Path, text: str, option: str, what: str) -> None:
+    """Write a file whole or not at all: Prometheus may be told to reload at any moment.
 
     Raises:
         UsageError: they cannot be written.
@@ -53,6 +66,8 @@ def _write(path: Path, text: str) -> None:
     from headrace.errors import UsageError
 
     try:
+        if option == "--runbook":  # a folder of its own, among the rules say
+            made_folder(path.parent)
         write_rendered(path, text)
     except OSError as error:
-        raise UsageError(f"--output {path}: cannot write the rules ({error.strerror}); give another file") from None
+        raise UsageError(f"{option} {path}: cannot write {what} ({error.strerror}); give another file") from None

@@ -4,6 +4,9 @@ assigned -> where it begins is asked -> read and counted -> shown by a scrape ->
 revoked  -> all that was counted is committed, and shown here; it was not: the next owner counts it, and not this one
 lost     -> what was not committed is the next owner's
 leaving  -> likewise: nobody scrapes this process any more
+
+A broker that is away is waited for. One that does not let this client in ends it, at the start; later what was counted
+is still to be shown, and it goes on asking.
 """
 
 import threading
@@ -13,7 +16,7 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from headrace_consumers.kafka_clients import lacking
+from headrace_consumers.kafka_clients import NOT_LET_IN, lacking, said_by
 from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.offsets import Offsets
 from headrace_consumers.metrics.place import Place, Reading
@@ -75,6 +78,8 @@ class Loop:
         self._at_end: dict[Place, bool] = {}
         self._caught_up: dict[Place, bool] = {}
         self._has_joined = False
+        self._refusal: str | None = None
+        self._are_all_down = False
         self._last_error: str | None = None
         self._told: set[str] = set()
         self._stop = threading.Event()
@@ -100,12 +105,17 @@ class Loop:
     def on_error(self, error: Any) -> None:
         """Take in what the client says of itself; what passes is logged once a kind. librdkafka's callback."""
         self._last_error = error.str()
+        if error.name() in NOT_LET_IN:
+            self._refusal = said_by(error)
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # it follows the error that explains it
+            self._are_all_down = True
         if error.name() not in self._told:
             self._told.add(error.name())
             log.warning("Kafka", error=error.name(), reason=error.str())
 
     def _poll(self) -> bool:
         messages = self._consumer.consume(_POLL_RECORDS, _POLL_S)
+        self._insist_on_being_let_in()
         errors = [message for message in messages if message.error() is not None]
         readings = [_reading(message) for message in messages if message.error() is None]
         for reading in readings:
@@ -118,6 +128,11 @@ class Loop:
         self._tell_of_scrapes()
         self._on_standing(self._standing())
         return bool(readings)
+
+    def _insist_on_being_let_in(self) -> None:
+        """End where no broker lets this client in; one of several that does not, beside others that do, is only told of."""
+        if self._refusal is not None and self._are_all_down and not self._has_joined:
+            raise MetricsError(f"Kafka does not let this client in: {self._refusal}; see kafka.options for its security")
 
     def _tell_of_scrapes(self) -> None:
         unscraped_s = self._offsets.unasked_s

@@ -1,7 +1,6 @@
 """The administrative side of a broker: topics described, created, deleted."""
 
 import logging
-import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 from headrace.client_options import client_options
 from headrace.config import Config
 from headrace.errors import ConfigError
-from headrace_consumers.kafka_clients import lacking
+from headrace_consumers.kafka_clients import lacking, said_by
 from headrace_consumers.topics.copies import COPIES
 from headrace_consumers.topics.finding import TopicState
 from headrace_consumers.topics.findings import settings_of_new
@@ -30,7 +29,6 @@ __all__ = ["Broker", "TopicError", "bootstrap_servers"]
 
 _TIMEOUT_S: Final = 8.0
 _REFUSED_S: Final = 2.0
-_CONNECTION_STATE: Final = re.compile(r" \(after \d+ms in state \w+\)$")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -205,11 +203,10 @@ class Broker:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # librdkafka's own codes are named so
             self._all_down = True  # it follows the error that explains it
         else:
-            self._last_error = error.str()
+            self._last_error = said_by(error)
 
     def _reason(self, error: KafkaException) -> str:
         if self._all_down and self._last_error is None:  # connected, and hung up on without a word
             protocol = self._protocol
             return f"it hangs up on {protocol}: does that listener want another security.protocol, say SASL_SSL?"
-        # librdkafka ends its lines with the state of its own connection.
-        return _CONNECTION_STATE.sub("", self._last_error or str(error.args[0].str())).rstrip(".")
+        return self._last_error or said_by(error.args[0])

@@ -59,7 +59,7 @@ def test_a_burn_rate_without_a_rule_is_a_note_beside_the_rules(command, config_f
     [
         ({"metrics": {"samples": False}}, "metrics.samples is false, so nothing tells what a call cost: Headr"),
         ({"dataset": {}}, "dataset.health_port is not set: Prometheus sees no row that is written, so HeadraceData"),
-        ({"alerts": {}}, "alerts.runbook_url is docs/operations.md, no URL, so the links of alerts lead nowhere"),
+        ({"alerts": {}}, "alerts.runbook_url is docs/operations.md, no URL, so the links of alerts lead nowhere; set i"),
     ],
 )
 def test_what_an_alert_lacks_is_a_note_beside_the_rules(command, config_file, values, said):
@@ -68,6 +68,34 @@ def test_what_an_alert_lacks_is_a_note_beside_the_rules(command, config_file, va
     (note,) = ended.err.splitlines()
     assert note.startswith(f"note: {said}")
     assert yaml.safe_load(ended.out)
+
+
+def _links(rules):
+    return {
+        rule["annotations"]["runbook_url"].partition("#")[0]
+        for group in yaml.safe_load(rules)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+
+def test_the_runbook_is_written_as_a_page_that_the_alerts_link(command, config_file, tmp_path):
+    page = tmp_path / "consoles" / "runbook.html"
+    config = config_file({**COMPLETE, "alerts": {}})
+    ended = command("alerts", "render", "--config", config, "--runbook", page)
+    assert (ended.code, ended.err) == (0, "")
+    assert _links(ended.out) == {"{{ $externalURL }}/consoles/runbook.html"}
+    assert 'id="alert-headracenotwatched"' in page.read_text(encoding="utf-8")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o644
+    ended = command("alerts", "render", "--config", config_file(COMPLETE), "--runbook", page)
+    assert _links(ended.out) == {COMPLETE["alerts"]["runbook_url"]}
+
+
+def test_a_runbook_that_cannot_be_written_is_one_line(command, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    ended = command("alerts", "render", "--runbook", tmp_path / "file" / "page.html")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.error.endswith("cannot write the runbook (File exists); give another file")
 
 
 @pytest.mark.parametrize(

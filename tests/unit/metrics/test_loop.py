@@ -217,6 +217,42 @@ def test_a_missing_topic_is_the_end_and_a_passing_error_is_told() -> None:
         world.play([missing])
 
 
+REFUSED = KafkaError(KafkaError._AUTHENTICATION, "sasl_ssl://b:1: wrong password (after 3ms in state AUTH_REQ)")
+CUT = KafkaError(KafkaError._TRANSPORT, "connection refused")
+ALL_DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
+
+
+def test_a_broker_that_lets_nobody_in_at_the_start_is_the_end_with_its_own_words() -> None:
+    world = _World()
+    with pytest.raises(MetricsError) as ended:
+        world.play(lambda: world.loop.on_error(REFUSED), lambda: world.loop.on_error(ALL_DOWN), [])
+    assert str(ended.value) == (
+        "Kafka does not let this client in: sasl_ssl://b:1: wrong password; see kafka.options for its security"
+    )
+
+
+@pytest.mark.parametrize("errors", [[CUT, ALL_DOWN], [REFUSED]], ids=["away", "one of several"])
+def test_brokers_that_are_away_or_a_single_one_that_refuses_are_waited_for(errors: list[KafkaError]) -> None:
+    world = _World()
+    for error in errors:
+        world.consumer.polls.append(lambda error=error: world.loop.on_error(error))
+    world.play([], lambda: world.consumer.give(TOPIC, 0), [world.message(5)])
+    assert world.shown() == [5]
+
+
+def test_who_was_let_in_goes_on_showing_what_was_counted_when_the_password_is_changed() -> None:
+    world = _World()
+    world.play(
+        lambda: world.consumer.give(TOPIC, 0),
+        [world.message(5)],
+        lambda: world.loop.on_error(REFUSED),
+        lambda: world.loop.on_error(ALL_DOWN),
+        [],
+    )
+    assert world.shown() == [5]
+    assert world.standings[-1].last_error == ALL_DOWN.str()
+
+
 def test_a_scrape_that_waited_in_vain_is_not_committed_behind_its_back() -> None:
     world = _World()
     position = {(TOPIC, 0): Position(1, NOW_MS)}

@@ -35,21 +35,27 @@ class RuleFile:
     lacks: tuple[str, ...]
 
 
-def rule_file(config: Config) -> RuleFile:
+def rule_file(config: Config, runbook_link: str | None = None) -> RuleFile:
     """Return the rules of a configuration.
+
+    Args:
+        config: the whole configuration.
+        runbook_link: what the alerts link instead where `alerts.runbook_url` is no URL; may be a template.
 
     Raises:
         ConfigError: a threshold that cannot be watched exactly.
     """
     groups = groups_of(config)
+    has_url = "://" in config.alerts.runbook_url
+    link = config.alerts.runbook_url if has_url or runbook_link is None else runbook_link
     rules = [rule for group in groups for rule in group.rules]
     found = alerts_of(groups)
     return RuleFile(
-        text=render(groups, config.alerts.runbook_url),
+        text=render(groups, link),
         alerts=len(found),
         recordings=len(rules) - len(found),
         notes=tuple(never_reached(config.quality_thresholds.min_success_rate, config.alerts.burn_rates)),
-        lacks=tuple(_lacks(config)),
+        lacks=tuple(_lacks(config, has_link=link != config.alerts.runbook_url or has_url)),
     )
 
 
@@ -77,7 +83,7 @@ def alerts_of(groups: Sequence[Group]) -> list[Alert]:
     return [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
 
 
-def _lacks(config: Config) -> Iterator[str]:
+def _lacks(config: Config, *, has_link: bool) -> Iterator[str]:
     """Yield a line for each setting that leaves an alert without what it reads, or without its link."""
     if not config.metrics.samples:
         yield "metrics.samples is false, so nothing tells what a call cost: HeadraceCostHigh never fires"
@@ -86,5 +92,8 @@ def _lacks(config: Config) -> Iterator[str]:
             "dataset.health_port is not set: Prometheus sees no row that is written, so HeadraceDatasetStalled fires "
             "although the table grows; set it, and let it be scraped"
         )
-    if "://" not in config.alerts.runbook_url:
-        yield f"alerts.runbook_url is {config.alerts.runbook_url}, no URL, so the links of alerts lead nowhere"
+    if not has_link:
+        yield (
+            f"alerts.runbook_url is {config.alerts.runbook_url}, no URL, so the links of alerts lead nowhere; set it, or "
+            "let Prometheus serve the runbook: --runbook FILE"
+        )
