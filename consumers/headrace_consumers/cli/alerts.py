@@ -34,8 +34,8 @@ def render(
             "--runbook",
             metavar="FILE",
             show_default=False,
-            help="Write the runbook, too, as a page in the folder of Prometheus' --web.console.templates; alerts link it "
-            "there, unless alerts.runbook_url is set.",
+            help="Write the runbook, too, as a page in the folder of Prometheus' --web.console.templates; alerts "
+            "link it there, unless alerts.runbook_url is set.",
         ),
     ] = None,
 ) -> None:

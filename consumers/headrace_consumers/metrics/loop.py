@@ -130,9 +130,11 @@ class Loop:
         return bool(readings)
 
     def _insist_on_being_let_in(self) -> None:
-        """End where no broker lets this client in; one of several that does not, beside others that do, is only told of."""
+        """End where no broker lets this client in; one that does not, beside others that do, is only told of."""
         if self._refusal is not None and self._are_all_down and not self._has_joined:
-            raise MetricsError(f"Kafka does not let this client in: {self._refusal}; see kafka.options for its security")
+            raise MetricsError(
+                f"Kafka does not let this client in: {self._refusal}; see kafka.options for its security"
+            )
 
     def _tell_of_scrapes(self) -> None:
         unscraped_s = self._offsets.unasked_s

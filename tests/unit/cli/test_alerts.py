@@ -59,7 +59,7 @@ def test_a_burn_rate_without_a_rule_is_a_note_beside_the_rules(command, config_f
     [
         ({"metrics": {"samples": False}}, "metrics.samples is false, so nothing tells what a call cost: Headr"),
         ({"dataset": {}}, "dataset.health_port is not set: Prometheus sees no row that is written, so HeadraceData"),
-        ({"alerts": {}}, "alerts.runbook_url is docs/operations.md, no URL, so the links of alerts lead nowhere; set i"),
+        ({"alerts": {}}, "alerts.runbook_url is docs/operations.md, no URL, so the links of alerts lead nowhere; set"),
     ],
 )
 def test_what_an_alert_lacks_is_a_note_beside_the_rules(command, config_file, values, said):

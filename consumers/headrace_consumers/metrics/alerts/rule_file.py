@@ -94,6 +94,6 @@ def _lacks(config: Config, *, has_link: bool) -> Iterator[str]:
         )
     if not has_link:
         yield (
-            f"alerts.runbook_url is {config.alerts.runbook_url}, no URL, so the links of alerts lead nowhere; set it, or "
-            "let Prometheus serve the runbook: --runbook FILE"
+            f"alerts.runbook_url is {config.alerts.runbook_url}, no URL, so the links of alerts lead nowhere; set it, "
+            "or let Prometheus serve the runbook: --runbook FILE"
         )

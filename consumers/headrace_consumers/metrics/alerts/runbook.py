@@ -18,7 +18,7 @@ _PLACES: Final = (
     Path(__file__).parents[4] / "docs" / "operations.md",  # of a checkout
 )
 _STYLE: Final = (
-    "body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff}"
+    "body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;color:#222}"
     "code{background:#f2f2f2;padding:.1em .3em}pre{background:#f2f2f2;padding:.8em;overflow-x:auto}pre code{padding:0}"
     "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.3em .6em;vertical-align:top;text-align:left}"
     ":target{background:#fff3bf}"
