@@ -1,11 +1,14 @@
-"""Every panel's query, asked of a real Prometheus that scraped the real consumers while everything happened.
+"""Every query of a panel and of docs/metrics.md, asked of a real Prometheus that scraped the real consumers meanwhile.
 
 A program, real Kafka, the metrics, dataset and feedback consumers as processes, Prometheus with the rules. What a real
 program does too seldom is written by `Reports`, as producers write it: a loss, a late report, too many errors.
 """
 
+import itertools
 import json
+import math
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,6 +26,7 @@ from confluent_kafka import Producer
 from headrace.config import load
 from headrace_consumers.dashboards import render
 from headrace_consumers.metrics.alerts import rule_file
+from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION
 from headrace_schemas import Count, Statistics
 from tests.support.grafana import Grafana, Question, questions
 from tests.support.metrics_consumer import MetricsConsumer, Reports
@@ -48,6 +52,18 @@ ENOUGH = (
     'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10'
 )
 DEALT_WITH = "sum(headrace_consumer_lag_records) == 0 and on () count(up == 1) == 4"
+DOCUMENTED = [
+    pytest.param(query, id=f"{what} {number}")
+    for what, cell in re.findall(
+        r"^\| ([^|]+) \| (`.*(?:headrace|gen_ai)_.*) \|$",
+        (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8").partition("## Why")[0],
+        re.MULTILINE,
+    )
+    for number, query in enumerate(re.findall(r"`([^`]*(?:headrace|gen_ai)_[^`]*)`", cell))
+    if not query.startswith("headrace.")
+]
+SILENT_S = 120
+"""After so long without reports "fell silent" has an answer; Prometheus still knows the last value then."""
 TRAFFIC_S = 20
 """Of a machine that is not busy; longer where it is."""
 
@@ -319,6 +335,44 @@ def test_the_figures_are_true(scene: Scene) -> None:
         each["metric"]["reason"] for each in _figures(scene, "headrace-pipeline", "Dead letters in the chosen time")
     }
     assert reasons == {"not_single_object", "tombstone"}
+
+
+@pytest.mark.parametrize("query", DOCUMENTED)
+def test_what_the_docs_ask_has_an_answer(scene: Scene, query: str) -> None:
+    at = scene.grafana.end + (SILENT_S if query.startswith("time() - ") else 0)
+    found = scene.grafana.prometheus.ask("query", {"query": query, "time": str(at)})["result"]
+    values = [float(each["value"][1]) for each in found]
+    assert values, query
+    assert any(value > 0 for value in values), (query, values)
+    assert all(map(math.isfinite, values)) or "_bucket" in query, (query, values)
+    if " / " in query:
+        assert all(0 <= value <= 1 for value in values if math.isfinite(value)), (query, values)
+
+
+def test_what_the_docs_ask_of_the_dataset_is_true(scene: Scene) -> None:
+    (growth,) = [each.values[0] for each in DOCUMENTED if "dataset_examples_total" in str(each.values[0])]
+    found = scene.grafana.prometheus.ask("query", {"query": growth, "time": str(scene.grafana.end)})["result"]
+    told = {each["metric"]["signature"]: float(each["value"][1]) for each in found}
+    assert told.keys() == scene.rows.keys()
+    assert sum(told.values()) == pytest.approx(sum(scene.rows.values()), rel=0.15)  # Prometheus extrapolates
+
+
+def test_prometheus_keeps_which_request_was_in_a_latency_bucket(scene: Scene) -> None:
+    name = "gen_ai_client_operation_duration_seconds_bucket"
+    grafana = scene.grafana
+    found = grafana.prometheus.ask(
+        "query_exemplars",
+        {"query": f'{name}{{module="support-desk"}}', "start": str(grafana.start), "end": str(grafana.end)},
+    )
+    bounds = sorted({0.0, *CALL_DURATION.bounds, math.inf})
+    below = {upper: lower for lower, upper in itertools.pairwise(bounds)}
+    assert found
+    for series in found:
+        le = float(series["seriesLabels"]["le"])
+        for each in series["exemplars"]:
+            assert re.fullmatch(r"busy-\d+", each["labels"]["request_id"])
+            assert below[le] <= float(each["value"]) <= le
+            assert grafana.start - 60 < each["timestamp"] <= time.time()
 
 
 def test_alerts_that_fired_are_drawn_into_the_graphs(scene: Scene) -> None:

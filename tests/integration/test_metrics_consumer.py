@@ -1,13 +1,18 @@
-"""`headrace consume metrics` on a real Kafka: what it serves, how it ends, and what Prometheus makes of restarts."""
+"""`headrace consume metrics` on a real Kafka: what it serves, how it ends, and what Prometheus makes of restarts.
 
+And `headrace top`, which looks at it in a terminal.
+"""
+
+import os
 import time
 
 import pytest
 
 from headrace_schemas.vectors import EXAMPLE
 from tests.support.increase import Scraped
-from tests.support.metrics_consumer import MetricsConsumer, Reports, ask
+from tests.support.metrics_consumer import HEADRACE, MetricsConsumer, Reports, ask
 from tests.support.statistics import Program
+from tests.support.terminal import LEAVES, Terminal
 from tests.support.waiting import wait_until
 
 _CALLS = (
@@ -87,6 +92,58 @@ def test_over_a_restart_and_a_kill_nothing_is_lost_or_counted_twice(consumer, re
     reports.write(program.report(calls=1), _now_program("p2").report(calls=7))
     consumer.start()
     _calls(consumer, scraped, 19)
+
+
+def test_top_shows_it_live_in_a_terminal_of_any_size_until_q(consumer, reports):
+    consumer.start()
+    consumer.wait_ready()
+    program = _now_program("p1")
+    reports.write(program.report(calls=5, errors=1))
+    command = [
+        HEADRACE,
+        "top",
+        "--config",
+        str(consumer.path),
+        "--url",
+        f"127.0.0.1:{consumer.port}",
+        "--interval",
+        "0.5",
+    ]
+    terminal = Terminal(command, os.environ, width=120, height=30)
+
+    def shows(*parts, size):
+        width, height = size
+        screen = terminal.screen
+        is_whole = len(screen) == height and all(len(line) == width for line in screen)
+        return is_whole and all(part in "\n".join(screen) for part in parts)
+
+    def row():
+        (found,) = [line for line in terminal.screen if line.split()[:4] == ["support", "Triage", "v1", "production"]]
+        return found.split()
+
+    def has_a_rate():
+        reports.write(program.report(calls=10, errors=1))
+        return shows("support", "success", size=(120, 30)) and row()[4] != "-" and "%" in row()[5]
+
+    address = f"metrics at 127.0.0.1:{consumer.port}"
+    try:
+        wait_until(lambda: shows(f"{address} is well", "producers    1 reporting", size=(120, 30)), "its state", 90)
+        wait_until(has_a_rate, "a rate and a success rate of the calls", 90)
+        for size in ((140, 40), (60, 12)):
+            terminal.resize(*size)
+            wait_until(lambda size=size: shows("headrace top", "q quits", size=size), f"a screen of {size}", 60)
+        terminal.resize(120, 30)
+        consumer.kill()
+        wait_until(lambda: shows(f"! {address} cannot be reached (", size=(120, 30)), "that it is away", 60)
+        consumer.start()
+        wait_until(lambda: shows(f"{address} is well", size=(120, 30)), "that it is back", 90)
+        terminal.type("q")
+        assert terminal.process.wait(60) == 0
+        wait_until(lambda: LEAVES in terminal.text, "the other screen left")
+        assert terminal.is_as_before
+        assert "Traceback" not in terminal.text
+    finally:
+        terminal.close()
 
 
 def test_a_topic_that_is_missing_is_one_line_and_1(kafka, tmp_path):

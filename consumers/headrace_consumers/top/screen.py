@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TextIO, TypeAlias
 
 from rich.console import Console, Group
+from rich.control import Control
 from rich.text import Text
 
 __all__ = ["Draw", "live"]
@@ -38,6 +39,8 @@ def live(console: Console, draw: Draw, version: Callable[[], object], keys: Text
             now = (version(), console.size)
             if now != drawn:
                 width, height = console.size
+                # Else a line that no longer reaches the end of a wider screen is gone on with.
+                console.control(Control.home())
                 screen.update(Group(*draw(width, height)))
                 drawn = now
             if has_quit(_TURN_S):

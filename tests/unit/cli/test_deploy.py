@@ -1,12 +1,16 @@
 """docs/deploy: what stands there is what the configuration, the probes and the end of the process really are."""
 
 import configparser
+import copy
 import json
 import os
+import re
 import shutil
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -199,6 +203,30 @@ def test_the_metrics_pod_is_configured_by_the_same_file_and_held_as_tightly(
     assert config.metrics.group_instance_id == "headrace-metrics-0"
     for key in ("securityContext", "envFrom", "image"):
         assert metrics_container[key] == container[key]
+
+
+@pytest.mark.parametrize("release", ["1.29", kubernetes_validate.latest_version()])
+def test_kubernetes_takes_every_object_and_every_field_of_it(release):
+    for path in sorted(DEPLOY.glob("*.yaml")):
+        for each in yaml.safe_load_all(path.read_text()):
+            kubernetes_validate.validate(each, release, strict=True)
+
+
+def test_a_mistyped_field_would_be_found(beside, metrics_container):
+    mistyped = {"livenesProbe": metrics_container["livenessProbe"]}
+    spoilt = copy.deepcopy(beside["StatefulSet"])
+    spoilt["spec"]["template"]["spec"]["containers"] = [{**metrics_container, **mistyped}]
+    with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
+        kubernetes_validate.validate(spoilt, "1.29", strict=True)
+
+
+def test_the_image_is_that_of_this_release_and_the_docs_say_how_to_build_it():
+    text = "".join(path.read_text() for path in DEPLOY.glob("*.yaml"))
+    image = f"headrace:{version('headrace')}"
+    assert set(re.findall(r"image: (\S+)", text)) == {image}
+    built = re.search(rf"docker build (.*) --tag \S*/{re.escape(image)} \.", (DEPLOY / "README.md").read_text())
+    assert built
+    assert (DEPLOY.parents[1] / built[1].removeprefix("--file ")).is_file()
 
 
 def test_metrics_probes_ask_for_what_is_answered_and_the_names_agree(beside, metrics_container):
