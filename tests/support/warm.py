@@ -1,0 +1,127 @@
+"""`headrace` as a process that need not import its libraries first: a fork of one that has (warm_server.py).
+
+It is a process as any other: its own number, files, environment, exit code, and it can be killed. What a test saves by
+it is a second or two of processor. HEADRACE_TEST_COLD=1 starts each from nothing, as a shell does.
+"""
+
+import array
+import functools
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.warm_server import LONGEST
+
+__all__ = ["COLD", "WarmProcess", "headrace", "run"]
+
+COLD: Final = "HEADRACE_TEST_COLD"
+_ROOT: Final = Path(__file__).parents[2]
+_LOOK_S: Final = 0.5
+
+
+def headrace(*arguments: str, **options: Any) -> "subprocess.Popen[Any]":
+    """Start `headrace`.
+
+    Args:
+        arguments: its own.
+        options: `stdin`, `stdout`, `stderr`, `env`, `cwd`, `text` of subprocess.Popen.
+    """
+    command = [sys.executable, "-m", "headrace_consumers.cli", *arguments]
+    return subprocess.Popen(command, **options) if os.environ.get(COLD) else WarmProcess(command, **options)
+
+
+def run(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 120
+) -> "subprocess.CompletedProcess[str]":
+    """Run `headrace` to its end, as subprocess.run does with `capture_output` and `text`."""
+    pipe = subprocess.PIPE
+    with headrace(
+        *arguments, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=env, cwd=cwd, text=True
+    ) as process:
+        try:
+            out, error = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+class _Server:
+    """The forks' parent, one for each process of the test run."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        number = theirs.fileno()
+        command = [sys.executable, "-m", "tests.support.warm_server", str(number)]
+        environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            command, pass_fds=[number], cwd=_ROOT, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        theirs.close()
+        self._lock = threading.RLock()
+        self._ended: dict[int, int] = {}
+
+    def start(self, arguments: Sequence[str], environ: Mapping[str, str], folder: str, files: Sequence[int]) -> int:
+        """Return the new process' number."""
+        request = json.dumps({"arguments": list(arguments), "environ": dict(environ), "folder": folder}).encode()
+        assert len(request) < LONGEST
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
+        with self._lock:
+            self._ours.sendmsg([request], rights)
+            while (told := self._told()) is None or "began" not in told:
+                pass
+            return int(told["began"])
+
+    def status(self, number: int, wait_s: float = 0.0) -> int | None:
+        """Return how a process ended, as os.waitpid tells it; None: it runs."""
+        with self._lock:
+            while number not in self._ended and select.select([self._ours], [], [], wait_s)[0]:
+                self._told()
+            return self._ended.get(number)
+
+    def _told(self) -> dict[str, int] | None:
+        text = self._ours.recv(LONGEST)
+        assert text, f"the warm server has ended: {self._process.wait()}"
+        told: dict[str, int] = json.loads(text)
+        if "ended" in told:
+            self._ended[told["ended"]] = told["status"]
+            return None
+        return told
+
+
+@functools.cache
+def _server() -> _Server:
+    return _Server()
+
+
+class WarmProcess(subprocess.Popen[Any]):
+    """`subprocess.Popen`, but that somebody else forks, and waits for the end."""
+
+    def _execute_child(self, args: Sequence[str], *others: Any) -> None:
+        folder, environ, pipes = others[4], others[5], others[9:15]
+        files = [pipes[0], pipes[3], pipes[5]]
+        given = [standard if each == -1 else each for standard, each in enumerate(files)]
+        self._warm = _server()
+        self.pid = self._warm.start(
+            args[3:], os.environ if environ is None else environ, str(folder or Path.cwd()), given
+        )
+        self._child_created = True
+        self._close_pipe_fds(*pipes)
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None and (status := self._warm.status(self.pid)) is not None:
+            self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        while (status := self._warm.status(self.pid, 0.0 if wait_flags else _LOOK_S)) is None:
+            if wait_flags:
+                return 0, 0
+        return self.pid, status
