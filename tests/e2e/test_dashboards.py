@@ -28,6 +28,7 @@ from headrace_consumers.dashboards import render
 from headrace_consumers.metrics.alerts import rule_file
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION
 from headrace_schemas import Count, Statistics
+from tests.support import warm
 from tests.support.grafana import Grafana, Question, questions
 from tests.support.metrics_consumer import MetricsConsumer, Reports
 from tests.support.prometheus import start_prometheus
@@ -167,9 +168,9 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
 
 
 def _consume(what: str, config: Path, folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "headrace_consumers.cli", "consume", what, "--config", str(config)]
+    command = ["consume", what, "--config", str(config), "--log-format", "json"]
     with (folder / f"{what}.log").open("wb") as log:
-        return subprocess.Popen([*command, "--log-format", "json"], stdout=log, stderr=log, env=_environ())
+        return warm.headrace(*command, stdout=log, stderr=log, env=_environ())
 
 
 def _serve(config: Path, folder: Path) -> subprocess.Popen[bytes]:

@@ -1,13 +1,13 @@
 """From calls to a dataset version on a real Kafka: late feedback changes the next version, and not the last."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
 from tests.e2e.test_feedback import CALLBACK, SERVICE
+from tests.support import warm
 from tests.support.dataset_job import DatasetJob
 
 LATE = """
@@ -40,8 +40,7 @@ class Pipeline:
         raise AssertionError(messages)
 
     def headrace(self, *arguments):
-        command = [sys.executable, "-m", "headrace_consumers.cli", *arguments, "--config", str(self.path), "--json"]
-        done = subprocess.run(command, check=False, capture_output=True, timeout=120, env=os.environ)
+        done = warm.run(*arguments, "--config", str(self.path), "--json")
         assert done.returncode == 0, done.stderr + done.stdout
         return json.loads(done.stdout)
 

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from confluent_kafka import Producer
 
 from headrace.redaction import subject_pseudonym
 from headrace_schemas import interaction_codec
+from tests.support import warm
 from tests.support.dataset_job import DatasetJob
 from tests.support.interactions import interaction
 from tests.support.waiting import wait_until
@@ -35,9 +34,8 @@ def rows(job):
 
 
 def erase(job, *arguments, kill_at=None):
-    command = [sys.executable, "-m", "headrace_consumers.cli", "erase", "--config", str(job.config_path), *arguments]
     environment = {**os.environ, **({"HEADRACE_TEST_KILL_AT": kill_at} if kill_at else {})}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return warm.run("erase", "--config", str(job.config_path), *arguments, env=environment)
 
 
 @pytest.mark.parametrize("point", ["after:suppress", "after:take-out", "before:certificate"])
@@ -68,13 +66,7 @@ def test_erased_beside_a_consumer_a_replay_does_not_bring_the_person_back(kafka,
     assert JANE not in rows(job)
     assert rows(job).count(JOHN) == rows(job).count(None) == (CALLS + 30) // 3
     assert not [file for file in job.table_path.rglob("*.parquet") if JANE.encode() in file.read_bytes()]
-    verified = subprocess.run(
-        [sys.executable, "-m", "headrace_consumers.cli", "dataset", "verify", "--config", str(job.config_path)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    verified = warm.run("dataset", "verify", "--config", str(job.config_path))
     assert verified.returncode == 0, verified.stdout
     modes = {
         path: path.stat().st_mode & 0o077 for path in (*job.table_path.rglob("*"), *(tmp_path / "state").rglob("*"))

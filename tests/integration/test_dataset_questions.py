@@ -1,19 +1,16 @@
 """`headrace dataset why|trace|verify|sample|query` on a real Kafka, after a run of the deployed consumer."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
 from headrace_schemas import statistics_codec
+from tests.support import warm
 from tests.support.dataset_job import DatasetJob
 from tests.support.interactions import NOW_MS, interaction, message_of
 from tests.support.kafka_settings import quiet_client
 
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
 SIGNATURE = interaction()["signature"]
 
 
@@ -65,8 +62,7 @@ class Job(DatasetJob):
         self.produce(self.topic, *((message.value, message.key) for message in map(message_of, records)))
 
     def ask(self, *arguments, code=0, as_json=True):
-        command = [HEADRACE, "dataset", *arguments, "--config", str(self.config_path), *(["--json"] * as_json)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        ended = warm.run("dataset", *arguments, "--config", str(self.config_path), *(["--json"] * as_json))
         assert (ended.returncode, ended.stderr) == (code, ""), ended.stdout
         return json.loads(ended.stdout) if as_json else ended.stdout
 

@@ -4,8 +4,6 @@ import io
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import fastavro
@@ -15,11 +13,11 @@ from confluent_kafka import Producer
 from headrace_schemas import Registry, dead_letter_codec, interaction_codec
 from headrace_schemas.keys import partition_of
 from headrace_schemas.registry import fingerprint_of
+from tests.support import warm
 from tests.support.dataset_job import DatasetJob, expected_of
 from tests.support.interactions import interaction, message_of
 from tests.support.kafka_settings import quiet_client
 
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
 NEWER = Path(__file__).parents[1] / "fixtures" / "schemas" / "interaction.newer.avsc"
 
 
@@ -55,8 +53,7 @@ def headrace(job, *arguments):
 
 
 def ask(job, *arguments, group="dataset"):
-    command = [HEADRACE, group, *arguments, "--config", str(job.config_path), "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = warm.run(group, *arguments, "--config", str(job.config_path), "--json")
     assert (ended.returncode, ended.stderr) == (0, "")
     return json.loads(ended.stdout)
 

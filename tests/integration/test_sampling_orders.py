@@ -12,9 +12,8 @@ import pytest
 from confluent_kafka.admin import NewTopic
 
 from headrace_schemas import interaction_codec
+from tests.support import warm
 from tests.support.waiting import wait_until
-
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
 
 SERVICE = """
 import os, sys, dspy, headrace
@@ -71,14 +70,7 @@ def _environment():
 
 
 def sampling(config_path, *arguments):
-    ended = subprocess.run(
-        [HEADRACE, "sampling", *arguments, "--config", str(config_path)],
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = warm.run("sampling", *arguments, "--config", str(config_path), env=_environment())
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 

@@ -2,19 +2,19 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import warm
 from tests.support.kafka_secure import PASSWORDS, SecureBroker
 from tests.support.kafka_settings import UnavailableError
 
-HEADRACE = [sys.executable, "-m", "headrace_consumers.cli"]
+if TYPE_CHECKING:
+    import subprocess
 
 
 @dataclass
@@ -49,15 +49,7 @@ class Secured:
     def run(self, config: Path, *arguments: str, timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run a command as the user of a configuration."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
-        done = subprocess.run(
-            [*HEADRACE, *arguments, "--config", str(config)],
-            env=kept,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        done = warm.run(*arguments, "--config", str(config), env=kept, cwd=self.folder, timeout_s=timeout_s)
         self.said += [done.stdout, done.stderr]
         return done
 

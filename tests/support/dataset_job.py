@@ -8,7 +8,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +19,7 @@ import polars as pl
 from confluent_kafka import Producer
 
 from headrace_schemas import interaction_codec
+from tests.support import warm
 from tests.support.interactions import interaction
 from tests.support.kafka import Kafka
 from tests.support.murmur2 import partition_by_murmur2
@@ -104,12 +104,11 @@ class DatasetJob:
     ) -> subprocess.Popen[bytes]:
         """Start a consumer process; its log goes to a file in the folder."""
         self._started += 1
-        command = [sys.executable, "-m", "headrace_consumers.cli", "consume", what, "--json"]
-        command += ["--config", str(self.config_path), "--log-format", "json", *arguments]
+        command = ["consume", what, "--json", "--config", str(self.config_path), "--log-format", "json", *arguments]
         command += ["--idle-exit-s", str(idle_exit_s)] if idle_exit_s is not None else []
         environment = {**os.environ, **({"HEADRACE_TEST_KILL_AT": kill_at} if kill_at else {})}
         with (self.folder / f"consumer-{self._started}.log").open("wb") as log:
-            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
+            return warm.headrace(*command, stdout=subprocess.PIPE, stderr=log, env=environment)
 
     def finish(self, process: subprocess.Popen[bytes], timeout_s: float = 240) -> dict[str, Any]:
         """Wait for a process that was to end by itself; return its counts."""

@@ -3,20 +3,23 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
 from headrace_schemas import Statistics, interaction_codec, statistics_codec
+from tests.support import warm
 from tests.support.kafka_settings import quiet_client
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["MetricsConsumer", "Reports", "ask", "samples"]
 
@@ -59,22 +62,9 @@ class MetricsConsumer:
     def start(self) -> None:
         with self.log.open("ab") as log:
             begins = log.tell()
-            self._process = subprocess.Popen(
-                [
-                    HEADRACE,
-                    "consume",
-                    "metrics",
-                    "-c",
-                    str(self.path),
-                    "--port",
-                    str(self.port),
-                    "--log-format",
-                    "json",
-                ],
-                env={name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")},
-                stdout=log,
-                stderr=log,
-            )
+            command = ["consume", "metrics", "-c", str(self.path), "--port", str(self.port), "--log-format", "json"]
+            kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+            self._process = warm.headrace(*command, env=kept, stdout=log, stderr=log)
         self.port = wait_until(lambda: self._listening(begins), "the consumer's port")
 
     @property

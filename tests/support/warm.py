@@ -23,7 +23,7 @@ __all__ = ["COLD", "WarmProcess", "headrace", "run"]
 
 COLD: Final = "HEADRACE_TEST_COLD"
 _ROOT: Final = Path(__file__).parents[2]
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 0.05
 
 
 def headrace(*arguments: str, **options: Any) -> "subprocess.Popen[Any]":
@@ -81,8 +81,10 @@ class _Server:
 
     def status(self, number: int, wait_s: float = 0.0) -> int | None:
         """Return how a process ended, as os.waitpid tells it; None: it runs."""
+        if wait_s:  # without the lock: others have processes to ask about, too
+            select.select([self._ours], [], [], wait_s)
         with self._lock:
-            while number not in self._ended and select.select([self._ours], [], [], wait_s)[0]:
+            while number not in self._ended and select.select([self._ours], [], [], 0)[0]:
                 self._told()
             return self._ended.get(number)
 

@@ -4,8 +4,8 @@
              <------ its number, and later how it ended ------
 
 Run by tests/support/warm.py: python -m tests.support.warm_server SOCKET. It ends with the test run, whose end of the
-socket the kernel closes. It has one thread, beside those of jemalloc, which knows of forks: so a fork takes nothing
-along that somebody holds. What starts other threads when it is imported (Polars) is left to the programs.
+socket the kernel closes. It has one thread, beside those of jemalloc, which knows of forks, and Polars' cleaner, which
+sleeps until somebody spills: so a fork takes nothing along that somebody holds.
 """
 
 import array
@@ -24,26 +24,24 @@ __all__ = ["LONGEST", "main"]
 
 LONGEST: Final = 128 * 1024
 _IMPORTED: Final = (
-    "deltalake",
-    "duckdb",
-    "numba",
-    "obstore",
-    "pyarrow.compute",
-    "pyarrow.dataset",
-    "pyarrow.parquet",
     "headrace_consumers.acls",
     "headrace_consumers.cli.app",
-    "headrace_consumers.logs",
+    "headrace_consumers.dataset.feedback.run",
+    "headrace_consumers.dataset.run",
+    "headrace_consumers.dataset.upkeep.upkeep",
     "headrace_consumers.metrics.run",
     "headrace_consumers.topics",
+    "headrace_consumers.verification",
 )
+_KNOWN_THREADS: Final = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 
 
 def main(descriptor: int) -> Callable[[], int] | None:
     """Answer requests; return in each fork, with what it is to do, and with None when the test run has ended."""
     for name in _IMPORTED:
         importlib.import_module(name)
-    others = [name for name in _threads() if name != "jemalloc_bg_thd"]
+    importlib.import_module("headrace_consumers.dataset.records.columnar").ColumnarDecoder()  # compiles it
+    others = [name for name in _threads() if name not in _KNOWN_THREADS]
     assert len(others) == 1, f"{others}: a fork is not safe"
     asked = socket.socket(fileno=descriptor)
     woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
