@@ -34,6 +34,8 @@ def test_an_alert_comes_and_goes_in_plain_lines(tmp_path, prometheus_tools):
     assert re.search(r"^ +\d+ s  RESOLVED at the webhook, \d+ s later$", ended.stdout, re.MULTILINE)
     assert "ok: the alert came, and went when all was well" in ended.stdout
     assert (tmp_path / "demo-data" / "rules.yaml").is_file()
+    (page, section) = re.search(r"^ +Runbook: file://(\S+)#(\S+)$", ended.stdout, re.MULTILINE).groups()
+    assert f'id="{section}"' in Path(page).read_text(encoding="utf-8")
 
 
 def test_without_prometheus_it_is_one_line_that_says_how_to_install_it(tmp_path):

@@ -35,6 +35,7 @@ from headrace_consumers.demo.watchers import (
 from headrace_consumers.demo.workspace import Workspace
 from headrace_consumers.embedded import EmbeddedBroker
 from headrace_consumers.metrics.alerts import rule_file
+from headrace_consumers.metrics.alerts.runbook import runbook_page
 
 __all__ = ["ALERT", "Incident", "alert_lines", "incident"]
 
@@ -87,8 +88,10 @@ def incident(*, folder: Path, show: bool) -> Incident:
         topics = Config().kafka.topics
         broker = stack.enter_context(EmbeddedBroker([topics.statistics, topics.interactions]))
         workspace.make_anew(_config(broker))
-        rules = workspace.folder / "rules.yaml"
-        rules.write_text(rule_file(load(workspace.config_path, environ={})).text, encoding="utf-8")
+        rules, runbook = workspace.folder / "rules.yaml", workspace.folder / "runbook.html"
+        runbook.write_text(runbook_page(), encoding="utf-8")
+        link = runbook.absolute().as_uri()  # opens when the demo has ended, too
+        rules.write_text(rule_file(load(workspace.config_path, environ={}), link).text, encoding="utf-8")
         received = stack.enter_context(inbox())
 
         def start(name: str, *argv: str) -> Child:
