@@ -134,7 +134,9 @@ def test_top_shows_it_live_in_a_terminal_of_any_size_until_q(consumer, reports):
             wait_until(lambda size=size: shows("headrace top", "q quits", size=size), f"a screen of {size}", 60)
         terminal.resize(120, 30)
         consumer.kill()
-        wait_until(lambda: shows(f"! {address} cannot be reached (", size=(120, 30)), "that it is away", 60)
+        wait_until(
+            lambda: shows(f"! consumer     {address} cannot be reached (", size=(120, 30)), "that it is away", 60
+        )
         consumer.start()
         wait_until(lambda: shows(f"{address} is well", size=(120, 30)), "that it is back", 90)
         terminal.type("q")

@@ -73,9 +73,9 @@ def test_a_command_ends_with_one_clear_line(secured: Secured, tmp_path: Path, wh
 def test_a_consumer_ends_with_it_too(secured: Secured, tmp_path: Path, what: str, consumer: str) -> None:
     config = json.loads(spoilt(secured, what, tmp_path).read_text())
     config["dataset"] = {"path": str(tmp_path / "table"), "state_path": str(tmp_path / "state")}
-    config["metrics"] = {"port": 0}
     (tmp_path / "headrace.json").write_text(json.dumps(config))
-    line = secured.refusal(tmp_path / "headrace.json", "consume", consumer)
+    port = ["--port", "0"] if consumer == "metrics" else []
+    line = secured.refusal(tmp_path / "headrace.json", "consume", consumer, *port)
     assert CASES[what] in line
     assert WRONG not in line
 

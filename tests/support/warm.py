@@ -5,6 +5,7 @@ it is a second or two of processor. HEADRACE_TEST_COLD=1 starts each from nothin
 """
 
 import array
+import atexit
 import functools
 import json
 import os
@@ -67,6 +68,7 @@ class _Server:
         theirs.close()
         self._lock = threading.RLock()
         self._ended: dict[int, int] = {}
+        atexit.register(self._close)
 
     def start(self, arguments: Sequence[str], environ: Mapping[str, str], folder: str, files: Sequence[int]) -> int:
         """Return the new process' number."""
@@ -87,6 +89,10 @@ class _Server:
             while number not in self._ended and select.select([self._ours], [], [], 0)[0]:
                 self._told()
             return self._ended.get(number)
+
+    def _close(self) -> None:
+        self._ours.close()
+        self._process.wait()
 
     def _told(self) -> dict[str, int] | None:
         text = self._ours.recv(LONGEST)
