@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -75,8 +76,13 @@ def test_each_program_does_its_work(secured: Secured) -> None:
     assert warnings_of(log) == []
 
     spoil_one(secured)
-    for what in ("dataset", "feedback"):
-        done = secured.run(config["dataset"], "consume", what, "--idle-exit-s", "5", "--json", timeout_s=200)
+
+    def consume(what: str) -> "subprocess.CompletedProcess[str]":
+        return secured.run(config["dataset"], "consume", what, "--idle-exit-s", "2", "--json", timeout_s=200)
+
+    with ThreadPoolExecutor() as side_by_side:
+        ended = list(side_by_side.map(consume, ("dataset", "feedback")))
+    for done in ended:
         assert done.returncode == 0, done.stderr
         assert "uthorization failed" not in done.stderr
     rows = pl.scan_delta(str(secured.folder / "table")).collect()
