@@ -8,6 +8,7 @@
     producers      do they report, and is every record accounted for
     dataset        does it grow, and does one reason keep most out of it
     render         all of them -> one rule file
+    runbook        docs/operations.md as the page that alerts link
 
 A rule's section in docs/operations.md is "Alert <name>"; a test compares both.
 """
