@@ -108,8 +108,8 @@ def test_the_ledger_is_what_each_producer_told_last(ui):
 
 def test_dead_letters_are_counted_and_one_is_shown_its_content_when_asked(ui):
     text = ui.get("/dead-letters")
-    assert "not_single_object 1 0" in text
-    assert "misplaced 1 0" in text or "key_mismatch 1 0" in text
+    assert f"not_single_object {ui.topic} 1 0" in text
+    assert any(f"{reason} {ui.topic} 1 0" in text for reason in ("misplaced", "key_mismatch"))
     assert SECRET not in text
     (letter,) = {each for each in ui.links if each.startswith(f"/dead-letters/{ui.topic}/")} & set(
         ui.get("/dead-letters?reason=not_single_object") and ui.links
@@ -130,7 +130,7 @@ def test_where_records_are_lost_is_told_from_kafka_too(ui):
     assert "70 calls" in text
     assert "Not looked at" not in text
     assert "60 rows in the table" in text
-    assert "copies of inputs that have a row 1 (2%)" in text
+    assert "copies 1 (2%)" in text
     assert ui.get("/trace?id=e0").count("became") == 2
 
 

@@ -19,11 +19,12 @@ _SPARK_DAYS: Final = 30
 Days = Sequence[tuple[dt.date, int]]
 
 
-def growth_plot(days: Days) -> str:
-    """Return the plot of a signature's rows; empty where there are none.
+def growth_plot(days: Days, what: str = "rows") -> str:
+    """Return the plot of what came; empty where nothing did.
 
     Args:
-        days: (day, rows that came then), the oldest first; days without rows may be left out.
+        days: (day, how many came then), the oldest first; days without any may be left out.
+        what: came.
     """
     if not days:
         return ""
@@ -38,7 +39,7 @@ def growth_plot(days: Days) -> str:
         when = f"{first}" if first == last else f"{first} to {last}"
         shapes.append(
             f'<rect x="{left:.1f}" y="{_TOP + _HEIGHT - height:.1f}" width="{width:.1f}" height="{height:.1f}" '
-            f'class="c0"><title>{when}: {rows:,} rows, {so_far:,} since the first</title></rect>'
+            f'class="c0"><title>{when}: {rows:,} {what}, {so_far:,} since the first</title></rect>'
         )
         points.append(f"{left + width / 2:.1f},{_TOP + _HEIGHT - _HEIGHT * so_far / total:.1f}")
     base = _TOP + _HEIGHT
@@ -54,7 +55,7 @@ def growth_plot(days: Days) -> str:
         shapes.append(f'<text x="{end}" y="{base + 18}" class="note" text-anchor="end">{columns[-1][1]}</text>')
     days_each = (columns[0][1] - columns[0][0]).days + 1
     each = "a day" if days_each == 1 else f"{days_each} days"
-    title = f"{total:,} rows; a column is {each}, the highest has {most:,}; the line adds them up"
+    title = f"{total:,} {what}; a column is {each}, the highest has {most:,}; the line adds them up"
     return (
         f'<figure class="growth"><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {base + 24}" '
         f'role="img" aria-label="{escape(title, quote=True)}">{"".join(shapes)}</svg></figure>'

@@ -1,18 +1,17 @@
 """Dead letters: how many, why, since when, and the newest."""
 
+import datetime as dt
 from collections import Counter
 from typing import Final
 
 from headrace_consumers.deadletters.reasons import REASONS
+from headrace_consumers.ui.charts import growth_plot
 from headrace_consumers.ui.page import Asked, Page, Shown
 from headrace_consumers.ui.parts import part
 from headrace_consumers.ui.reading.letters import Letters, letters
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.telling.plots import bars
 
 __all__ = ["PAGE"]
-
-_DAYS: Final = 30
 
 
 def show(sources: Sources, asked: Asked) -> Shown:
@@ -35,8 +34,7 @@ def _by_day(found: Letters) -> str:
     days: Counter[str] = Counter()
     for group in found.summary.groups:
         days.update(group.by_time)
-    rows = [(day, float(number), f"{number:,}") for day, number in sorted(days.items())[-_DAYS:]]
-    return bars("Dead letters by day, UTC", rows) if rows else ""
+    return growth_plot([(dt.date.fromisoformat(day), number) for day, number in sorted(days.items())], "dead letters")
 
 
 PAGE: Final = Page("/dead-letters", "dead_letters.html", show, menu="Dead letters")

@@ -16,11 +16,11 @@ _COMMITS: Final = 500
 
 _STAGES: Final = {
     Outcome.row: "rows",
-    Outcome.copy: "copies of inputs that have a row",
-    Outcome.rejected: "rejected by the filter",
-    Outcome.outcome: "outcomes without payload",
+    Outcome.copy: "copies",
+    Outcome.rejected: "rejected",
+    Outcome.outcome: "outcomes",
     Outcome.waiting: "not read yet",
-    Outcome.absent: "pass now, and are no rows",
+    Outcome.absent: "absent",
 }
 
 

@@ -10,13 +10,14 @@ from typing import Final
 __all__ = ["bars", "histogram", "stacked"]
 
 _WIDTH: Final = 640
-_LABEL: Final = 150
+_LABEL: Final = 180
 _VALUE: Final = 120
 _ROW: Final = 26
 _BAR: Final = 16
 _PLOT: Final = _WIDTH - _LABEL - _VALUE
 _BINS_HEIGHT: Final = 120
-_LONGEST_LABEL: Final = 22
+_LONGEST_LABEL: Final = 21
+_CUT: Final = "\u2026"
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str]], *, mark: tuple[float, str] | None = None) -> str:
@@ -114,8 +115,15 @@ def _rectangle(left: float, top: float, width: float, kind: str) -> str:
 
 
 def _label(name: str, top: float) -> str:
-    short = name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "\u2026"
+    short = name
+    while _length(short) > _LONGEST_LABEL:
+        short = short.removesuffix(_CUT)[: 2 * _LONGEST_LABEL][:-1] + _CUT
     return f'<text x="{_LABEL - 8}" y="{top + 17}" text-anchor="end">{escape(short)}</text>'
+
+
+def _length(text: str) -> float:
+    """Return how long a text is in small letters; a capital is a third wider."""
+    return len(text) + sum(character.isupper() for character in text) / 3
 
 
 def _value(text: str, top: float) -> str:
