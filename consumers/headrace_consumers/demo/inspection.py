@@ -102,12 +102,17 @@ def _examples(table: pl.LazyFrame) -> list[dict[str, Any]]:
     )
 
 
-def listing_line(config_path: str) -> str:
-    """Return a line for a shell that lists the table by `headrace`, with its path where the shell would not find it."""
+def listing_line(config_path: str, what: str = "dataset ls") -> str:
+    """Return a line for a shell that lists the table by `headrace`, with its path where the shell would not find it.
+
+    Args:
+        config_path: the demo's configuration.
+        what: the command that shows it.
+    """
     command = Path(sys.executable).with_name("headrace")
     found = shutil.which("headrace")
     is_found = found is not None and Path(found).absolute() == command.absolute()
-    return f"{'headrace' if is_found else shlex.quote(str(command))} dataset ls --config {shlex.quote(config_path)}"
+    return f"{'headrace' if is_found else shlex.quote(str(command))} {what} --config {shlex.quote(config_path)}"
 
 
 def query_line(path: str) -> str:

@@ -128,6 +128,8 @@ def summary_lines(summary: Summary) -> list[str]:
         f"The dataset, a Delta table: {summary.dataset_path}",
         f"  {summary.listing}",
         f"  {summary.query}",
+        "In a browser:",
+        f"  {summary.page}",
     ]
 
 

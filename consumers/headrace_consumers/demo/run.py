@@ -143,6 +143,7 @@ def _summary(
         config_path=str(workspace.config_path),
         listing=listing_line(str(workspace.config_path)),
         query=query_line(path),
+        page=listing_line(str(workspace.config_path), "ui"),
         seconds=seconds,
     )
     return replace(summary, checks=tuple(judge(service, *tallies, table, feedback)))

@@ -97,6 +97,7 @@ class Summary:
         config_path: the configuration that both processes used.
         listing: a line for a shell that lists the table.
         query: a line for a shell that queries the table.
+        page: a line for a shell that shows it in a browser.
         checks: what was checked.
         seconds: from the start of the first process to the end of the last.
     """
@@ -112,6 +113,7 @@ class Summary:
     config_path: str
     listing: str
     query: str
+    page: str
     seconds: float
     checks: Sequence[Check] = field(default_factory=tuple)
 
@@ -156,6 +158,7 @@ class Summary:
             "config": self.config_path,
             "listing": self.listing,
             "query": self.query,
+            "page": self.page,
             "examples": [dict(row) for row in self.table.examples],
             "checks": [
                 {"statement": check.statement, "holds": check.holds, "figures": check.figures} for check in self.checks

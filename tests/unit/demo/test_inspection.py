@@ -111,3 +111,4 @@ def test_the_command_is_written_so_that_a_shell_finds_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     (tmp_path / "headrace").touch(mode=0o700)
     assert listing_line("/x/headrace.json") == "headrace dataset ls --config /x/headrace.json"
+    assert listing_line("/x/headrace.json", "ui") == "headrace ui --config /x/headrace.json"

@@ -156,6 +156,7 @@ def summary(**facts):
         dataset_path="/x/dataset",
         config_path="/x/headrace.json",
         listing="headrace dataset ls ...",
+        page="headrace ui ...",
         query="python -c ...",
         seconds=12.34,
         checks=judge(SERVICE, TALLY, FEEDBACK_TALLY, table, FeedbackFacts(**FEEDBACK)),
