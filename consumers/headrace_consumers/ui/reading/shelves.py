@@ -9,8 +9,8 @@ from headrace.datasets.place import Version, located, signature_folder, signatur
 from headrace.errors import DatasetError
 from headrace_consumers.ui.page import NothingThereError
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.shelf.listing import Latest, Shelved, latest_of, shelf
-from headrace_consumers.versions.shelf.uses import uses
+from headrace_consumers.versions.shelf.listing import Latest, Shelved, latest_of, shelf, shelved
+from headrace_consumers.versions.shelf.uses import Used, uses
 from headrace_schemas.dataset_files import SPLITS, version_name
 
 __all__ = ["Book", "Shelf", "book", "latest_facts", "shelf_of", "signatures_with_versions", "version_named"]
@@ -64,13 +64,13 @@ def latest_facts(root: Path, signature: str) -> Book | None:
     """Return the version that `latest` names; None: there is none such.
 
     Raises:
-        DatasetError, VersionsError: it cannot be read.
+        DatasetError: it cannot be read. OSError passes through.
     """
     folder = signature_folder(root, signature)
     latest = latest_of(folder)
     if latest.name is None or latest.is_dangling:
         return None
-    return next((each for each in _books(folder) if each.is_latest), None)
+    return _book(shelved(Version(signature, latest.name, folder / latest.name)), latest, uses(folder))
 
 
 def shelf_of(sources: Sources, signature: str) -> Shelf:
@@ -102,24 +102,26 @@ def book(sources: Sources, signature: str, name: str) -> Book:
 
     Raises:
         NothingThereError: there is none such.
-        DatasetError, VersionsError: the folder cannot be read.
+        DatasetError: the folder cannot be read. OSError passes through.
     """
     version = version_named(sources, signature, name)
-    return next(each for each in _books(version.path.parent) if each.name == version.name)
+    folder = version.path.parent
+    return _book(shelved(version), latest_of(folder), uses(folder))
 
 
 def _books(folder: Path) -> list[Book]:
     latest, used = latest_of(folder), uses(folder)
-    return [
-        Book(
-            each,
-            is_latest=each.version.name == latest.name,
-            used_by=[by.what for by in used if by.version in (each.version.name, None)],
-            labels=_labels(each),
-            words=_words(each),
-        )
-        for each in shelf(folder)
-    ]
+    return [_book(each, latest, used) for each in shelf(folder)]
+
+
+def _book(each: Shelved, latest: Latest, used: list[Used]) -> Book:
+    return Book(
+        each,
+        is_latest=each.version.name == latest.name,
+        used_by=[by.what for by in used if by.version in (each.version.name, None)],
+        labels=_labels(each),
+        words=_words(each),
+    )
 
 
 def _labels(each: Shelved) -> dict[str, int]:
