@@ -111,7 +111,15 @@ def test_a_broker_that_is_away_is_a_line(copy):
     for address in ("/ledger", "/dead-letters", "/dead-letters/t/0/0"):
         page = get(address)
         assert len(page.problems) == 1
-        assert "127.0.0.1:1" in page.problems[0]
+        assert "no broker answers at 127.0.0.1:1" in page.problems[0]
+    for address, told in ((f"{HERE}/why", "240 rows in the table"), ("/trace?id=request-77", "became row")):
+        text = get(address).text
+        assert (
+            text.count("Not looked at: ")
+            == text.count("Not looked at: kafka.bootstrap_servers: no broker answers")
+            == 1
+        )
+        assert told in text
     assert f"{SIGNATURE} 240" in get("/").text
 
 

@@ -18,7 +18,7 @@ def show(sources: Sources, asked: Asked) -> Shown:
     """
     place = asked.names["topic"], asked.names["partition"], asked.names["offset"]
     source = "/".join(place)
-    found = letter(sources.config, source, payload=bool(asked.get("payload")))
+    found = letter(sources, source, payload=bool(asked.get("payload")))
     payload = found.pop("payload", None)
     return {
         "title": "Dead letter",

@@ -2,22 +2,21 @@
 
 from typing import Final
 
-from headrace_consumers import fates
 from headrace_consumers.ui.page import Asked, Page, Shown
 from headrace_consumers.ui.parts import part
+from headrace_consumers.ui.reading.fates import LAST, track_of
 from headrace_consumers.ui.sources import Sources
 
 __all__ = ["PAGE"]
 
-_LAST: Final = 10_000
 _SHOWN: Final = 50
 
 
 def show(sources: Sources, asked: Asked) -> Shown:
     """Return the records that an id names."""
     id_ = asked.get("id")
-    found = part(lambda: fates.trace(sources.config, id_, last=_LAST)) if id_ else None
-    return {"title": "Find a record", "id": id_, "found": found, "last": _LAST, "shown": _SHOWN}
+    found = part(lambda: track_of(sources, id_)) if id_ else None
+    return {"title": "Find a record", "id": id_, "found": found, "last": LAST, "shown": _SHOWN}
 
 
 PAGE: Final = Page("/trace", "trace.html", show, menu="Find a record")

@@ -2,17 +2,14 @@
 
 from typing import Final
 
-from headrace_consumers import fates
 from headrace_consumers.fates.fate import Outcome
 from headrace_consumers.fates.loss import Loss, Targets, advice
 from headrace_consumers.ui.page import Asked, Page, Shown
+from headrace_consumers.ui.reading.fates import loss_of
 from headrace_consumers.ui.sources import Sources
 from headrace_consumers.versions.telling.plots import bars
 
 __all__ = ["PAGE"]
-
-_LAST: Final = 10_000
-_COMMITS: Final = 500
 
 _STAGES: Final = {
     Outcome.row: "rows",
@@ -31,7 +28,7 @@ def show(sources: Sources, asked: Asked) -> Shown:
         HeadraceError: nothing is known of the signature, or the table cannot be read.
     """
     name, config = asked.names["signature"], sources.config
-    loss = fates.why(config, name, last=_LAST, commits=_COMMITS)
+    loss = loss_of(sources, name)
     targets = Targets(config.optimization.telemetry_target, config.telemetry.sampling_rate_pct)
     return {
         "title": f"Why not more rows of {name}",

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from headrace.config import Config
 from headrace_consumers.deadletters.letters import Letter, LetterTopic, entry_of
 from headrace_consumers.deadletters.portrait import portrait
 from headrace_consumers.deadletters.summary import Summary, summarize
 from headrace_consumers.topics.reading import TopicReader
 from headrace_consumers.ui.page import NothingThereError
+from headrace_consumers.ui.reading.broker import insist_on_broker
 from headrace_consumers.ui.reading.producers import WAIT_S, newest_of
 from headrace_consumers.ui.sources import Sources
 from headrace_schemas import Registry
@@ -45,9 +45,9 @@ def letters(sources: Sources) -> Letters:
     """Return the dead letters.
 
     Raises:
-        ConfigError: no broker is configured.
         TopicError: the topic cannot be read.
     """
+    insist_on_broker(sources)
     topic = sources.config.kafka.topics.dead_letters
     reader = TopicReader(sources.config, topic, WAIT_S)
     bounds = reader.bounds()
@@ -63,11 +63,11 @@ def letters(sources: Sources) -> Letters:
     return sources.kept(("letters", topic), tuple(sorted(bounds.items())), made)
 
 
-def letter(config: Config, source: str, *, payload: bool) -> dict[str, Any]:
+def letter(sources: Sources, source: str, *, payload: bool) -> dict[str, Any]:
     """Return one dead letter, as `portrait` has it.
 
     Args:
-        config: the whole configuration.
+        sources: where the topic is.
         source: ``topic/partition/offset``.
         payload: also its content.
 
@@ -75,6 +75,8 @@ def letter(config: Config, source: str, *, payload: bool) -> dict[str, Any]:
         NothingThereError: there is none such.
         TopicError: the topic cannot be read.
     """
+    config = sources.config
+    insist_on_broker(sources)
     found = LetterTopic(config, WAIT_S).find(source) if _SOURCE.fullmatch(source) else []
     if not any(isinstance(entry, Letter) for entry in found):
         raise NothingThereError(f"{source[:300]}: no dead letter of it in {config.kafka.topics.dead_letters}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace_consumers.topics.reading import TopicReader
+from headrace_consumers.ui.reading.broker import insist_on_broker
 from headrace_consumers.ui.sources import Sources
 from headrace_schemas import DecodeError, Statistics, statistics_codec
 
@@ -80,9 +81,9 @@ def ledgers(sources: Sources) -> Ledgers:
     """Return the producers' ledgers.
 
     Raises:
-        ConfigError: no broker is configured.
         TopicError: the topic cannot be read.
     """
+    insist_on_broker(sources)
     topic = sources.config.kafka.topics.statistics
     reader = TopicReader(sources.config, topic, WAIT_S)
     bounds = reader.bounds()
