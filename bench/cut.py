@@ -120,6 +120,7 @@ def make(folder: Path, rows: int) -> None:
             "request_hash": [keys.request_id_hash(f"request-{first + at}").hex() for at in said],
             "score": [None if at % 40 else 0.8 for at in said],
             "correction": [outputs[at] if at % 40 else None for at in said],
+            "redaction_version": [redacted_by] * len(said),
             **_places(np.array(said) + first, "feedback"),
         }
         write_deltalake(

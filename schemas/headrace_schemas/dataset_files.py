@@ -25,6 +25,7 @@ __all__ = [
     "PRODUCTION",
     "SOURCES",
     "SOURCES_FOLDER",
+    "SOURCE_ORDER",
     "SPLITS",
     "USED_BY_FOLDER",
     "Difficulty",
@@ -50,6 +51,9 @@ hand); an LM wrote them for it (git, synthetic); they are the serving program's 
 
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+SOURCE_ORDER: Final[tuple[Source, ...]] = ("hand", "import", "telemetry", "git", "synthetic")
+"""Of two examples with the same inputs and equally good labels the source that comes first here gives the one that
+stands."""
 DIFFICULTIES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
 LABELS: Final[tuple[Label, ...]] = get_args(Label)
 LATEST: Final = "latest"

@@ -6,7 +6,7 @@
 Names of the files and their lines: `dataset_files`.
 """
 
-from typing import Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from headrace_schemas.dataset_files import Split
 
@@ -15,6 +15,7 @@ __all__ = [
     "METADATA",
     "Erased",
     "FileFacts",
+    "Filter",
     "GateVerdict",
     "Manifest",
     "Metadata",
@@ -46,6 +47,7 @@ class GateVerdict(TypedDict):
         threshold: what was asked for; None where it has none.
         figure: what was found; None where it could not be told.
         is_passed: whether that is enough.
+        is_judged: whether there was something to judge: if not it is passed. Absent in versions of before: True.
         set_aside: how many examples it took out.
     """
 
@@ -53,6 +55,7 @@ class GateVerdict(TypedDict):
     threshold: float | None
     figure: float | None
     is_passed: bool
+    is_judged: NotRequired[bool]
     set_aside: int
 
 
@@ -72,6 +75,18 @@ class OffsetRange(TypedDict):
     partition: int
     first: int
     last: int
+
+
+class Filter(TypedDict):
+    """What the consumer's filter asks of a signature's calls, as it was configured when the version was cut.
+
+    Attributes:
+        version: the first 8 hex digits of the SHA-256 of the thresholds' canonical JSON.
+        thresholds: by name, `filters` of the configuration.
+    """
+
+    version: str
+    thresholds: dict[str, Any]
 
 
 class Erased(TypedDict):
@@ -100,6 +115,10 @@ class Manifest(TypedDict):
         fields_hash: the identity of the signature's fields (`keys.fields_hash`); "": no call was captured yet.
         environment: whose calls were read.
         offsets: what was read of Kafka's partitions, through the table.
+        filter: what the consumer's filter asks. Absent in versions of before, and so are the next three.
+        redaction_versions: by which rules the rows were redacted -> how many.
+        dedup_policies: what made two inputs of rows the same -> how many.
+        module_versions: which program answered -> how many rows.
         gates: the gates' verdicts.
         files: of the version by name, but for manifest.json itself, and README.md and report.html, which can be
             made anew.
@@ -112,6 +131,10 @@ class Manifest(TypedDict):
     fields_hash: str
     environment: str
     offsets: list[OffsetRange]
+    filter: NotRequired[Filter]
+    redaction_versions: NotRequired[dict[str, int]]
+    dedup_policies: NotRequired[dict[str, int]]
+    module_versions: NotRequired[dict[str, int]]
     gates: list[GateVerdict]
     files: dict[str, FileFacts]
     erased: NotRequired[list[Erased]]

@@ -6,12 +6,14 @@ purposes keep them apart: with one hash for both, the candidate's arm would be e
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
 from headrace_schemas import canonical
 
 __all__ = [
+    "DIGEST_WORDS",
     "arm_hash",
     "dedup_key",
     "event_key",
@@ -19,13 +21,18 @@ __all__ = [
     "is_below_rate",
     "partition_of",
     "request_id_hash",
+    "request_id_hashes",
     "sampling_digest",
     "sampling_hash",
     "sampling_threshold",
     "secret_id",
     "signature_hash",
+    "split_digests",
     "split_hash",
 ]
+
+DIGEST_WORDS: Final = 4
+"""So many 64-bit words has a digest; the first of them is the hash."""
 
 _HASH_RANGE: Final = 2.0**64
 _ABOVE_ALL: Final = b"\xff" * 33
@@ -60,6 +67,11 @@ def split_hash(key: str) -> int:
     return int.from_bytes(sha256(b"hr-split\x00" + key.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
+def split_digests(keys: Iterable[str]) -> bytes:
+    """Return the digests that `split_hash` is the beginning of, 32 bytes each: of millions at once."""
+    return b"".join([sha256(b"hr-split\x00" + key.encode()).digest() for key in keys])
+
+
 def is_below_rate(hash64: int, rate: float) -> bool:
     """Tell whether a 64-bit hash falls below `rate`, a share from 0 (never) to 1 (always).
 
@@ -72,6 +84,11 @@ def is_below_rate(hash64: int, rate: float) -> bool:
 def request_id_hash(request_id: str) -> bytes:
     """Return the 32 bytes that stand for a request id in message headers and in feedback keys."""
     return hashlib.sha256(b"hr-request\x00" + _utf8(request_id)).digest()
+
+
+def request_id_hashes(request_ids: Iterable[str]) -> list[str]:
+    """Return `request_id_hash` of each in hex digits: of millions at once."""
+    return [sha256(b"hr-request\x00" + each.encode("utf-8", "surrogatepass")).hexdigest() for each in request_ids]
 
 
 def dedup_key(signature: str, fields_hash: str, inputs: bytes, *, secret: bytes | None = None) -> str:

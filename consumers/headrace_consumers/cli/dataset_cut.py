@@ -8,7 +8,7 @@ from headrace_consumers.cli.judging import JudgeOptions, judge_of
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, figures, print_json, print_lines
 from headrace_consumers.cli.versions_place import Root
-from headrace_consumers.cli.versions_tables import in_root, opened_tables, shown_progress
+from headrace_consumers.cli.versions_tables import for_a_cut, in_root, opened_tables, shown_progress
 
 if TYPE_CHECKING:
     from headrace_consumers.versions.cutting.cut import Done
@@ -67,6 +67,7 @@ def cut(
     """
     import datetime as dt
 
+    for_a_cut()
     from headrace.config import load
     from headrace_consumers.dataset.steps import hook_from_environment
     from headrace_consumers.versions.cutting.cut import Asked
@@ -99,7 +100,9 @@ def _told(done: "Done") -> dict[str, Any]:
     return {
         **done.metadata,
         "path": None if done.path is None else str(done.path),
-        "offenders": {verdict.gate: verdict.offenders.to_dicts() for verdict in done.verdicts if not verdict.is_passed},
+        "offenders": {
+            verdict.gate: verdict.all_offenders.to_dicts() for verdict in done.verdicts if not verdict.is_passed
+        },
         "targets": [target.as_dict() for target in done.targets],
         "notes": done.notes,
     }
@@ -119,7 +122,7 @@ def _lines(done: "Done", signature: str) -> list[str]:
     lines += [
         "",
         "gates",
-        *columns([(f"  {'passed' if v.is_passed else 'FAILED'}", v.gate, v.what) for v in done.verdicts]),
+        *columns([(f"  {v.word}", v.gate, v.what) for v in done.verdicts]),
     ]
     if done.path is None:
         lines += _offender_lines(done)
@@ -157,10 +160,11 @@ def _split_rows(told: Any) -> list[tuple[str, ...]]:
 def _offender_lines(done: "Done") -> list[str]:
     lines: list[str] = []
     for verdict in done.verdicts:
-        if verdict.is_passed or verdict.offenders.is_empty():
+        offenders = verdict.all_offenders
+        if verdict.is_passed or offenders.is_empty():
             continue
-        rows = verdict.offenders.head(_MOST_OFFENDERS).rows()
+        rows = offenders.head(_MOST_OFFENDERS).rows()
         lines += ["", f"{verdict.gate}:", *columns([(f"  {example}", reason) for example, reason in rows])]
-        if (more := len(verdict.offenders) - len(rows)) > 0:
+        if (more := len(offenders) - len(rows)) > 0:
             lines.append(f"  and {count(more)} more; --json lists all")
     return lines

@@ -1,6 +1,6 @@
 """Versioned datasets: where they are, how they are split, and what their gates insist on."""
 
-from typing import Final, Self
+from typing import Final, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,8 @@ from headrace.config.section import Section, Share
 __all__ = ["Difficulties", "GateChanges", "GateThresholds", "Gates", "SplitShares", "Versions"]
 
 _EXACT: Final = 1e-9
+
+Origin: TypeAlias = Literal["commit", "request"]
 
 
 class _Whole(Section):
@@ -59,6 +61,13 @@ class GateThresholds(Section):
     max_likeness: Share = Field(
         0.9, description="Examples whose inputs are more alike to another's are set aside, 0 to 1; 1: none."
     )
+    max_duplicate_share: Share = Field(
+        0.0, description="A larger share of examples that give way to others with the same inputs is too much."
+    )
+    keep_together: tuple[Origin, ...] = Field(
+        ("commit", "request"),
+        description="Examples of one commit or request stand in one split; those elsewhere are set aside.",
+    )
     personal_data_kinds: tuple[RedactionKind, ...] = Field(
         ("email", "phone", "card", "iban", "ip", "secret", "private_key"),
         description="Examples that hold such are set aside.",
@@ -76,6 +85,8 @@ class GateChanges(Section):
     min_quality: Share | None = None
     min_judged_quality: Share | None = None
     max_likeness: Share | None = None
+    max_duplicate_share: Share | None = None
+    keep_together: tuple[Origin, ...] | None = None
     personal_data_kinds: tuple[RedactionKind, ...] | None = None
 
 

@@ -25,8 +25,8 @@ NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
 _FEEDBACK = {
     "feedback_id": pl.String, "request_id": pl.String, "request_hash": pl.String, "module_name": pl.String,
     "subject_id": pl.String, "score": pl.Float64, "correction": pl.String, "timestamp_ms": pl.Int64,
-    "truncated": pl.Boolean, "topic": pl.String, "topic_id": pl.String, "partition": pl.Int32, "offset": pl.Int64,
-    "environment": pl.String,
+    "truncated": pl.Boolean, "redaction_version": pl.String, "topic": pl.String, "topic_id": pl.String,
+    "partition": pl.Int32, "offset": pl.Int64, "environment": pl.String,
 }  # fmt: skip
 _SIGHTING = {
     "dedup_key": pl.String, "request_hash": pl.String, "topic": pl.String, "topic_id": pl.String,
@@ -59,6 +59,7 @@ def feedback_table(*given: dict[str, Any]) -> Table:
             "request_hash": keys.request_id_hash(each["request_id"]).hex(),
             "timestamp_ms": 1_770_000_000_000 + at,
             "truncated": False,
+            "redaction_version": "none",
             "environment": "production",
             "topic": "feedback",
             "topic_id": "feedback-id",

@@ -4,17 +4,18 @@ for each bucket of keys: telemetry, other sources -> one a key -> edits -> split
 bounds of difficulty over all -> difficulty -> gates of examples -> drawn
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
 from headrace.dedup import Policies
 from headrace_consumers.versions.cutting import difficulty
 from headrace_consumers.versions.cutting.drawing import drawn
-from headrace_consumers.versions.cutting.merging import SET_ASIDE, edited, one_a_key, set_aside
+from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, edited, one_a_key, set_aside
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
 from headrace_consumers.versions.files.frame_file import FrameFile, mapped
@@ -30,6 +31,8 @@ __all__ = ["Assembled", "Progress", "Sources", "assemble", "judged"]
 
 Progress = Callable[[str, int], object]
 """Told what is done, and how far it is: rows or parts."""
+
+_Made = TypeVar("_Made")
 
 CANDIDATE: Final = "candidate"
 DRAWN: Final = "drawn"
@@ -48,6 +51,7 @@ class Sources:
         folder: of all versions.
         signature_folder: in it.
         pools: source -> how much of its file, as a manifest has it.
+        left: source -> ids of examples, where its file is no longer what it was: of all its lines these.
         edits: how much of the edits.
         places: where in Kafka the rows must come from.
     """
@@ -55,6 +59,7 @@ class Sources:
     folder: Path
     signature_folder: Path
     pools: Mapping[str, ReadBytes] | None = None
+    left: Mapping[str, Collection[str]] = field(default_factory=dict)
     edits: ReadBytes | None = None
     places: Places = field(default_factory=Places)
 
@@ -109,7 +114,7 @@ def assemble(
     """
     edits = read_edits(sources.signature_folder, sources.edits)
     key_of = key_maker(recipe.signature, recipe.fields_hash, Policies(recipe.dedup))
-    others = waiting(sources.folder, recipe.signature, key_of, sources.pools)
+    others = waiting(sources.folder, recipe.signature, key_of, sources.pools, sources.left)
     buckets = buckets_for(rows + len(others.rows))
     chosen = Chosen(
         recipe.signature,
@@ -124,18 +129,18 @@ def assemble(
     asides, scores = [], []
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
     with FrameFile(work / "examples.arrow", _FRAME) as file:
-        for bucket in range(buckets):
+        for bucket, (rows_of, failed) in enumerate(_ahead(telemetry.bucket, buckets)):
             progress("sorting, part", bucket + 1)
-            rows_of, aside = telemetry.bucket(bucket)
-            asides.append(aside)
+            asides.append(failed)
             more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
-            part, aside = one_a_key(pl.concat([rows_of, more]))
+            part, aside = one_a_key(rows_of if more.is_empty() else pl.concat([rows_of, more]))
             asides.append(aside)
             part, aside = edited(part, edits.by_key)
             asides.append(aside)
             part, aside = _in_splits(part, recipe)
             asides.append(aside)
-            part = _scored(part, scorer, recipe.difficulty_scorer or "").sort("key")
+            part = _scored(part, scorer, recipe.difficulty_scorer or "")
+            part = part if part["key"].is_sorted() else part.sort("key")
             scores.append(part.filter(pl.col("source") == "telemetry")["score"])
             file.add(part)
     bounds = recipe.difficulty_bounds or difficulty.bounds_of(
@@ -166,7 +171,15 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
     Pure but for what a gate of the user's own does.
     """
     recipe = found.recipe
-    context = Context(recipe.signature, recipe.fields_hash, recipe.thresholds, recipe.splits, recipe.difficulties)
+    context = Context(
+        recipe.signature,
+        recipe.fields_hash,
+        recipe.thresholds,
+        recipe.splits,
+        recipe.difficulties,
+        merged=found.aside.filter(pl.col("gate") == MERGED).sort("key", "source", "reason"),
+        other_sources=frozenset(found.waiting.read),
+    )
     examples, asides, verdicts = found.examples, [found.aside], list(found.verdicts)
     for gate in gates:
         if gate.judges == "examples":
@@ -178,6 +191,17 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
         examples = examples.filter(is_drawn)
     verdicts += [gate.judge(examples, context) for gate in gates if gate.judges == "whole"]
     return Assembled(examples, pl.concat(asides), recipe, found.read, found.waiting, found.edits, verdicts)
+
+
+def _ahead(made_of: Callable[[int], _Made], count: int) -> Iterator[_Made]:
+    """Yield what is made of 0, 1, ..., count - 1; while one is looked at, a thread makes the next."""
+    with ThreadPoolExecutor(1) as thread:
+        next_ = thread.submit(made_of, 0)
+        for number in range(count):
+            made = next_.result()
+            if number + 1 < count:
+                next_ = thread.submit(made_of, number + 1)
+            yield made
 
 
 def _past(
@@ -196,9 +220,9 @@ def _past(
 
 def _in_splits(part: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
     part = part.with_columns(split_of(part["key"], recipe.shares))
-    is_out = (pl.col("split") == "test") & pl.col("is_candidate")
+    is_out = (part["split"] == "test") & part["is_candidate"]
     aside = set_aside(part.filter(is_out), CANDIDATE, "a candidate's own output, and its split is test")
-    return part.filter(~is_out), aside
+    return part.filter(~is_out) if len(aside) else part, aside
 
 
 def _scored(part: pl.DataFrame, scorer: difficulty.Scorer | None, name: str) -> pl.DataFrame:

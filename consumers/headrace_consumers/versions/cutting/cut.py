@@ -4,6 +4,7 @@ survey -> recipe -> assemble -> gates -> files in a private folder -> manifest, 
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -28,13 +29,15 @@ from headrace_consumers.versions.reading.tables import Table, Tables
 from headrace_consumers.versions.shelf.publishing import Hook, no_hook, workplace
 from headrace_consumers.versions.telling.card import CARD, card
 from headrace_consumers.versions.telling.report import REPORT, report
+from headrace_schemas import canonical
 from headrace_schemas.dataset_files import PRODUCTION, folder_name, version_name
-from headrace_schemas.dataset_manifest import MANIFEST, METADATA
+from headrace_schemas.dataset_manifest import MANIFEST, METADATA, FileFacts
 
 __all__ = ["FORMAT", "Asked", "Done", "cut", "signature_folder"]
 
 FORMAT: Final = 1
 _UNKNOWN_FIELDS: Final = ""
+_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +145,9 @@ def cut(
                 "or --strict lists them"
             )
         progress("writing", 0)
-        write_examples(place.folder, found.examples)
-        write_set_aside(place.folder, found.aside)
-        manifest = _manifest(found, tables)
+        files = write_examples(place.folder, found.examples)
+        files["set_aside.jsonl"] = write_set_aside(place.folder, found.aside)
+        manifest = _manifest(found, tables, config, files)
 
         def complete(folder: Path, number: int) -> None:
             _complete(folder, number, manifest, told)
@@ -220,7 +223,7 @@ def _metadata(config: Config, asked: Asked, found: Assembled, now: dt.datetime) 
     }
 
 
-def _manifest(found: Assembled, tables: Tables) -> dict[str, Any]:
+def _manifest(found: Assembled, tables: Tables, config: Config, files: Mapping[str, FileFacts]) -> dict[str, Any]:
     read = found.read
 
     def at(table: Table | None) -> dict[str, Any] | None:
@@ -243,14 +246,21 @@ def _manifest(found: Assembled, tables: Tables) -> dict[str, Any]:
         "offsets": read.interactions.as_list(),
         "sighting_offsets": read.sightings.as_list(),
         "feedback_offsets": read.feedback.as_list(),
+        "filter": _filter(config, found.recipe.signature),
         "redaction_versions": dict(sorted(read.redaction_versions.items())),
         "dedup_policies": dict(sorted(read.dedup_policies.items())),
         "module_versions": dict(sorted(read.module_versions.items())),
         "sources": found.waiting.read,
         "edits": {"size_bytes": found.edits.size_bytes, "sha256": found.edits.sha256},
         "gates": [verdict.for_manifest() for verdict in found.verdicts],
-        "files": {},
+        "files": files,
     }
+
+
+def _filter(config: Config, signature: str) -> dict[str, Any]:
+    """Return what the consumer's filter let through, as it is configured now; rows do not tell what it was for them."""
+    thresholds = config.filters.for_signature(signature).model_dump(mode="json")
+    return {"version": hashlib.sha256(canonical.dumps(thresholds)).hexdigest()[:_DIGITS], "thresholds": thresholds}
 
 
 def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
@@ -259,8 +269,8 @@ def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapp
         (folder / name).unlink(missing_ok=True)
     figures: Any = {**told, "version": version_name(number)}
     write_json(folder / METADATA, figures)
-    files = {path.name: facts_of(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
-    complete: Any = {**manifest, "version": version_name(number), "files": files}
+    files = {**manifest["files"], METADATA: facts_of(folder / METADATA)}
+    complete: Any = {**manifest, "version": version_name(number), "files": dict(sorted(files.items()))}
     write_json(folder / MANIFEST, complete)
     write_file(folder / CARD, card(figures, complete).encode())
     write_file(folder / REPORT, report(folder).encode("utf-8", "replace"))

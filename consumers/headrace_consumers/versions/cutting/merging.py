@@ -12,11 +12,12 @@ import polars as pl
 
 from headrace_consumers.versions.hand.edits import Edit
 from headrace_schemas import canonical
-from headrace_schemas.dataset_files import LABELS, Source
+from headrace_schemas.dataset_files import LABELS, SOURCE_ORDER
 
-__all__ = ["SET_ASIDE", "SOURCE_ORDER", "edited", "one_a_key", "set_aside"]
+__all__ = ["MERGED", "SET_ASIDE", "edited", "one_a_key", "set_aside"]
 
-SOURCE_ORDER: Final[tuple[Source, ...]] = ("hand", "import", "telemetry", "git", "synthetic")
+MERGED: Final = "duplicates"
+"""What gave way to an example with the same key is set aside as this; the key has another example that stands."""
 
 SET_ASIDE: Final[dict[str, pl.DataType]] = {
     "example_id": pl.String(),
@@ -65,7 +66,7 @@ def one_a_key(examples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         ),
         _is_first=pl.int_range(pl.len()).over("key") == 0,
     )
-    rest = set_aside(ordered.filter(~pl.col("_is_first")), "duplicates", pl.col("_stands"))
+    rest = set_aside(ordered.filter(~pl.col("_is_first")), MERGED, pl.col("_stands"))
     return ordered.filter("_is_first").select(examples.columns), rest
 
 

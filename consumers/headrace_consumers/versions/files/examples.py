@@ -67,7 +67,7 @@ def split_of(key: pl.Series, shares: tuple[float, float, float]) -> pl.Series:
         key: 64 hex digits each.
         shares: of train, val and test; together 1.
     """
-    hashes = np.fromiter(map(keys.split_hash, key), dtype=np.uint64, count=len(key))
+    hashes = np.frombuffer(keys.split_digests(key), dtype=">u8")[:: keys.DIGEST_WORDS].astype(np.uint64)
     train, val, _ = shares
     is_train = _below(hashes, train)
     is_val = _below(hashes, train + val)
@@ -85,7 +85,7 @@ def _below(
     return below
 
 
-def example_lines(examples: pl.DataFrame) -> bytes:
+def example_lines(examples: pl.DataFrame) -> bytes | memoryview:
     """Return the examples as lines of `ExampleLine`, canonical JSON, in the frame's order."""
     return json_text.lines(
         examples,
@@ -106,7 +106,7 @@ def example_lines(examples: pl.DataFrame) -> bytes:
     )
 
 
-def provenance_lines(examples: pl.DataFrame) -> bytes:
+def provenance_lines(examples: pl.DataFrame) -> bytes | memoryview:
     """Return the examples as lines of `ProvenanceLine`, canonical JSON, in the frame's order."""
     return json_text.lines(
         examples.with_columns(timestamp=json_text.iso_time("timestamp_ms")),

@@ -1,10 +1,15 @@
-"""The files of a version, written into a folder a slice at a time, on disk before it is published."""
+"""The files of a version, written into a folder a slice at a time, on disk and hashed before it is published.
+
+slice --split--> lines, Parquet        a slice's files are written at the same time, each by a thread
+      --------> provenance
+"""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -18,7 +23,7 @@ from headrace_schemas.dataset_manifest import FileFacts
 
 __all__ = ["facts_of", "write_examples", "write_json", "write_set_aside"]
 
-_SLICE: Final = 16_384
+_SLICE: Final = 32_768
 _PARQUET: Final[Mapping[str, Any]] = {
     "compression": "zstd",
     "use_dictionary": ["source", "label", "category", "difficulty"],
@@ -27,38 +32,86 @@ _PARQUET: Final[Mapping[str, Any]] = {
 _CHUNK_BYTES: Final = 1_048_576
 
 
-def write_examples(folder: Path, examples: pl.DataFrame) -> None:
-    """Write each split's JSON Lines and Parquet, and the provenance of all; OSError passes through.
+class _Hashed:
+    """A file that is written from its beginning to its end, and hashed on the way."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+        self.closed = False
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write all of it; OSError passes through."""
+        self._file.write(content)
+        self._digest.update(content)
+        size = len(content)
+        self.size_bytes += size
+        return size
+
+    def tell(self) -> int:
+        return self.size_bytes
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def facts(self) -> FileFacts:
+        return FileFacts(sha256=self._digest.hexdigest(), size_bytes=self.size_bytes)
+
+
+def write_examples(folder: Path, examples: pl.DataFrame) -> dict[str, FileFacts]:
+    """Write each split's JSON Lines and Parquet, and the provenance of all, and return their hashes.
+
+    OSError passes through.
 
     Args:
         folder: of the version, still private.
         examples: EXAMPLES, sorted by key.
     """
-    for split in SPLITS:
-        some = examples.filter(pl.col("split") == split)
-        with (
-            _new(folder / f"{split}.jsonl") as lines,
-            _new(folder / f"{split}.parquet") as rows,
-            pq.ParquetWriter(rows, PARQUET_SCHEMA, **_PARQUET) as writer,
-        ):
-            for part in some.iter_slices(_SLICE):
-                lines.write(example_lines(part))
-                writer.write_table(to_parquet_rows(part))
-    with _new(folder / "provenance.jsonl") as lines:
+    with ExitStack() as stack, ThreadPoolExecutor(len(SPLITS)) as threads:
+        names = [f"{split}.{kind}" for split in SPLITS for kind in ("jsonl", "parquet")]
+        files = {name: stack.enter_context(_new_hashed(folder / name)) for name in (*names, "provenance.jsonl")}
+        tables: dict[str, Any] = {
+            split: stack.enter_context(pq.ParquetWriter(files[f"{split}.parquet"], PARQUET_SCHEMA, **_PARQUET))
+            for split in SPLITS
+        }
+
+        def add_lines(parts: Mapping[str, pl.DataFrame]) -> None:
+            for split, some in parts.items():
+                files[f"{split}.jsonl"].write(example_lines(some))
+
+        def add_rows(parts: Mapping[str, pl.DataFrame]) -> None:
+            for split, some in parts.items():
+                tables[split].write_table(to_parquet_rows(some))
+
+        def add_provenance(part: pl.DataFrame) -> None:
+            files["provenance.jsonl"].write(provenance_lines(part))
+
         for part in examples.iter_slices(_SLICE):
-            lines.write(provenance_lines(part))
+            parts = {str(split): some for (split,), some in part.partition_by("split", as_dict=True).items()}
+            under_way = [
+                threads.submit(add_rows, parts),
+                threads.submit(add_lines, parts),
+                threads.submit(add_provenance, part),
+            ]
+            for each in under_way:
+                each.result()
+        for table in tables.values():
+            table.close()
+        return {name: file.facts() for name, file in files.items()}
 
 
-def write_set_aside(folder: Path, aside: pl.DataFrame) -> None:
-    """Write what was taken out and why, sorted by key; OSError passes through.
+def write_set_aside(folder: Path, aside: pl.DataFrame) -> FileFacts:
+    """Write what was taken out and why, sorted by key, and return its hash; OSError passes through.
 
     Args:
         folder: of the version, still private.
         aside: SET_ASIDE.
     """
-    with _new(folder / "set_aside.jsonl") as lines:
+    with _new_hashed(folder / "set_aside.jsonl") as lines:
         for row in aside.sort("key", "source", "gate", "reason").iter_rows(named=True):
             lines.write(json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    return lines.facts()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -75,6 +128,12 @@ def facts_of(path: Path) -> FileFacts:
             digest.update(chunk)
             size += len(chunk)
     return FileFacts(sha256=digest.hexdigest(), size_bytes=size)
+
+
+@contextmanager
+def _new_hashed(path: Path) -> Iterator[_Hashed]:
+    with _new(path) as file:
+        yield _Hashed(file)
 
 
 @contextmanager

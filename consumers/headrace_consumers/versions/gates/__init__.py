@@ -8,6 +8,7 @@ A gate is pure: a frame in, a verdict out. One file a gate, and a place in GATES
 from typing import Final
 
 from headrace_consumers.versions.gates.balance import SOURCE_BALANCE
+from headrace_consumers.versions.gates.duplicates import DUPLICATES
 from headrace_consumers.versions.gates.gate import Context, Gate, Verdict, no_offenders
 from headrace_consumers.versions.gates.leakage import LEAKAGE
 from headrace_consumers.versions.gates.near_duplicates import NEAR_DUPLICATES
@@ -16,10 +17,12 @@ from headrace_consumers.versions.gates.quality import QUALITY
 from headrace_consumers.versions.gates.schema import SCHEMA
 from headrace_consumers.versions.gates.size import MINIMUM_SIZE
 from headrace_consumers.versions.gates.stratification import CATEGORIES, STRATIFICATION
+from headrace_consumers.versions.gates.together import TOGETHER
 
 __all__ = ["GATES", "Context", "Gate", "Verdict", "no_offenders", "with_judge"]
 
 GATES: Final[tuple[Gate, ...]] = (
+    DUPLICATES,
     SCHEMA,
     PERSONAL_DATA,
     QUALITY,
@@ -29,6 +32,7 @@ GATES: Final[tuple[Gate, ...]] = (
     STRATIFICATION,
     CATEGORIES,
     LEAKAGE,
+    TOGETHER,
 )
 """In the order in which they judge; what offends one is not shown to the next."""
 

@@ -9,9 +9,10 @@ import polars as pl
 from headrace.config.versions import Difficulties, GateThresholds, SplitShares
 from headrace_schemas.dataset_manifest import GateVerdict
 
-__all__ = ["OFFENDERS", "Context", "Gate", "Judge", "Verdict", "no_offenders"]
+__all__ = ["MERGED", "OFFENDERS", "Context", "Gate", "Judge", "Verdict", "no_offenders"]
 
 OFFENDERS: Final[dict[str, pl.DataType]] = {"example_id": pl.String(), "reason": pl.String()}
+MERGED: Final[dict[str, pl.DataType]] = {**OFFENDERS, "source": pl.String()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Context:
         thresholds: the signature's.
         splits: the shares that are wanted.
         difficulties: likewise.
+        merged: MERGED, examples that gave way to one with the same key before any gate.
+        other_sources: beside telemetry that gave examples, be they still there or not.
     """
 
     signature: str
@@ -31,6 +34,8 @@ class Context:
     thresholds: GateThresholds
     splits: SplitShares
     difficulties: Difficulties
+    merged: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MERGED))
+    other_sources: frozenset[str] = frozenset()
 
 
 def no_offenders() -> pl.DataFrame:
@@ -49,6 +54,8 @@ class Verdict:
         is_passed: whether that is enough.
         what: in words, for people.
         offenders: OFFENDERS, the examples to set aside.
+        merged: OFFENDERS that gave way before, when the sources were put together.
+        is_judged: whether there was something to judge; if not it is passed, and `what` says why.
         details: whatever else its report shows, JSON.
     """
 
@@ -58,7 +65,19 @@ class Verdict:
     is_passed: bool
     what: str
     offenders: pl.DataFrame = field(default_factory=no_offenders)
+    merged: pl.DataFrame = field(default_factory=no_offenders)
+    is_judged: bool = True
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def all_offenders(self) -> pl.DataFrame:
+        """OFFENDERS, all that it speaks of."""
+        return pl.concat([self.merged, self.offenders])
+
+    @property
+    def word(self) -> str:
+        """Its outcome in a word or two."""
+        return "FAILED" if not self.is_passed else "passed" if self.is_judged else "not judged"
 
     def for_manifest(self) -> GateVerdict:
         """Return it as the manifest has it."""
@@ -67,7 +86,8 @@ class Verdict:
             threshold=self.threshold,
             figure=self.figure,
             is_passed=self.is_passed,
-            set_aside=len(self.offenders),
+            is_judged=self.is_judged,
+            set_aside=len(self.offenders) + len(self.merged),
         )
 
 

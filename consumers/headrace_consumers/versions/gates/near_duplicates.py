@@ -57,7 +57,7 @@ class _Inputs:
 def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
     most = context.thresholds.max_likeness
     if most >= 1:
-        return Verdict(_NAME, most, None, is_passed=True, what="near-duplicates are not looked for")
+        return Verdict(_NAME, most, None, is_passed=True, is_judged=False, what="near-duplicates are not looked for")
     buckets = Buckets(_MOST_COMPARED)
     found = list(_alike(examples, most, buckets))
     offenders = pl.DataFrame([row[:2] for row in found], schema=OFFENDERS, orient="row")

@@ -18,7 +18,6 @@ __all__ = ["PERSONAL_DATA"]
 
 _NAME: Final = "personal data"
 _SLICE: Final = 20_000
-_VERSION: Final = r'"redaction_version":"([^"+]*)'
 
 
 def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
@@ -34,25 +33,39 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
 
 def _left(examples: pl.DataFrame, redactor: Redactor, kinds: Counter[str]) -> Iterator[tuple[str, str]]:
     columns = ("example_id", "inputs", "outputs", "category")
+    is_call, is_correction = _looked_through(redactor.version)
     for part in examples.select(*columns, "source", "label", "provenance").iter_slices(_SLICE):
-        by_the_same_rules = (pl.col("source") == "telemetry") & (
-            pl.col("provenance").str.extract(_VERSION) == redactor.version
+        unseen = part.with_columns(is_call=is_call, is_correction=is_correction).filter(
+            ~pl.col("is_call") | ~pl.col("is_correction")
         )
-        unseen = part.filter(~by_the_same_rules.fill_null(value=False) | (pl.col("label") == "corrected"))
-        for example_id, inputs, outputs, category in unseen.select(*columns).iter_rows():
+        for example_id, inputs, outputs, category, is_seen in unseen.select(*columns, "is_call").iter_rows():
             counts: Counter[str] = Counter()
             where = []
-            for role, text in (("input", inputs), ("output", outputs)):
+            sides = [("output", outputs)] if is_seen else [("input", inputs), ("output", outputs)]
+            for role, text in sides:
                 for name, value in json.loads(text).items():
                     before = counts.total()
                     redactor.value({name: value}, counts)  # by its name a value may be a secret
                     if counts.total() > before:
                         where.append(f"{role} {name[:80]}")
-            if category is not None and redactor.text(category, counts) != category:
+            if category is not None and not is_seen and redactor.text(category, counts) != category:
                 where.append("category")
             if where:
                 kinds.update(counts)
                 yield example_id, f"{', '.join(sorted(counts))} in {', '.join(where)}"
+
+
+def _looked_through(version: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return whether the same rules have looked through the call, and through what was put in place of its outputs."""
+
+    def has(member: str) -> pl.Expr:
+        # Inside a text the quotes would be escaped. A producer with more rules of its own has them behind a plus.
+        ends = [f'"{member}":"{version}{end}' for end in ('"', "+")]
+        return pl.any_horizontal(pl.col("provenance").str.contains(each, literal=True) for each in ends)
+
+    is_call = (pl.col("source") == "telemetry") & has("redaction_version")
+    by_hand = pl.col("provenance").str.contains('"edits":[', literal=True)
+    return is_call, (pl.col("label") != "corrected") | (has("corrected_redaction_version") & ~by_hand)
 
 
 PERSONAL_DATA: Final = Gate(_NAME, "examples", _judge)

@@ -41,7 +41,7 @@ def _judge_categories(examples: pl.DataFrame, context: Context) -> Verdict:
     least = context.thresholds.min_categories
     counts = examples["category"].drop_nulls().value_counts().sort("category")
     if counts.is_empty():
-        return Verdict(_CATEGORIES, least, None, is_passed=True, what="no example has a category")
+        return Verdict(_CATEGORIES, least, None, is_passed=True, is_judged=False, what="no example has a category")
     what = f"{len(counts)} categories, at least {least} are wanted"
     return Verdict(
         _CATEGORIES, least, len(counts), is_passed=len(counts) >= least, what=what, details=dict(counts.rows())

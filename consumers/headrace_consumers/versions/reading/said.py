@@ -22,7 +22,7 @@ __all__ = ["FEEDBACK_COLUMNS", "Said", "corrected", "said_of"]
 
 FEEDBACK_COLUMNS: Final = (
     "feedback_id", "request_id", "request_hash", "module_name", "subject_id", "score", "correction", "timestamp_ms",
-    "truncated", "topic", "topic_id", "partition", "offset",
+    "truncated", "redaction_version", "topic", "topic_id", "partition", "offset",
 )  # fmt: skip
 
 UNFIT: Final = "its correction does not fit: {why}"
@@ -40,6 +40,7 @@ class Said:
         corrected_at_ms: when it was given.
         corrected_subject_id: the pseudonym of the person who gave it; None: it is not known.
         corrected_request_hash: of the request that it was given to, hex.
+        corrected_redaction_version: the rules by which it was redacted.
         is_cut: it was too long and was cut.
         is_of_copy: it was given to a request whose call became no row.
     """
@@ -51,6 +52,7 @@ class Said:
     corrected_at_ms: int | None = None
     corrected_subject_id: str | None = None
     corrected_request_hash: str | None = None
+    corrected_redaction_version: str | None = None
     is_cut: bool = False
     is_of_copy: bool = False
 
@@ -61,6 +63,7 @@ class Said:
             told |= {
                 "corrected_by": self.corrected_by,
                 "corrected_at_ms": self.corrected_at_ms,
+                "corrected_redaction_version": self.corrected_redaction_version,
                 "corrected_request_id_hash": self.corrected_request_hash,
                 "corrected_subject_id": self.corrected_subject_id,
             }
@@ -112,6 +115,7 @@ def _together(given: list[dict[str, Any]]) -> Said | None:
         newest["timestamp_ms"],
         newest["subject_id"],
         newest["request_hash"],
+        newest["redaction_version"],
         is_cut=bool(newest["truncated"]),
         is_of_copy=newest["is_of_copy"],
     )

@@ -7,7 +7,6 @@
 Memory: a bucket's rows, 16 bytes of each row's key and request, and the feedback on them.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,14 @@ import numpy.typing as npt
 import polars as pl
 
 from headrace_consumers.joins import copies_of
-from headrace_consumers.versions.cutting.merging import SET_ASIDE, set_aside
+from headrace_consumers.versions.cutting.merging import SET_ASIDE
 from headrace_consumers.versions.files import json_text
-from headrace_consumers.versions.reading.said import FEEDBACK_COLUMNS, Said, corrected, said_of
+from headrace_consumers.versions.reading.rows import as_examples
+from headrace_consumers.versions.reading.said import FEEDBACK_COLUMNS, said_of
 from headrace_consumers.versions.reading.spill import Spill
 from headrace_consumers.versions.reading.tables import Ranges, Table, Tables, where
 from headrace_consumers.versions.sources.waiting import WAITING
-from headrace_schemas import canonical, keys
+from headrace_schemas import keys
 from headrace_schemas.dataset_manifest import OffsetRange
 
 __all__ = ["Chosen", "FromTables", "Telemetry"]
@@ -43,7 +43,6 @@ _SIGHTINGS: Final = {
     "offset": pl.Int64(),
 }
 _KEY: Final = "^[0-9a-f]{64}$"
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,12 @@ class Telemetry:
             "dedup_key", keep="first", maintain_order=True
         )
         rows = rows.join(copies_of(seen.lazy()).collect(), on="dedup_key", how="left", maintain_order="left")
-        return _examples(rows, said, self._chosen)
+        return as_examples(
+            rows,
+            said,
+            baseline_versions=self._chosen.baseline_versions,
+            category_attribute=self._chosen.category_attribute,
+        )
 
     def _spill_rows(self, table: Table | None) -> tuple[list[npt.NDArray[np.uint64]], list[npt.NDArray[np.uint64]]]:
         key_parts: list[npt.NDArray[np.uint64]] = []
@@ -177,7 +181,7 @@ class Telemetry:
             for found in table.batches(_COLUMNS, condition, self._places.interactions):
                 batch = self._usable(found)
                 self._note(batch)
-                hashes = [keys.request_id_hash(each).hex() for each in batch["request_id"]]
+                hashes = keys.request_id_hashes(batch["request_id"])
                 batch = batch.with_columns(
                     pl.Series("request_hash", hashes, dtype=pl.String),
                     input=json_text.on_one_line(batch["input"]),
@@ -190,7 +194,8 @@ class Telemetry:
         return key_parts, request_parts
 
     def _usable(self, rows: pl.DataFrame) -> pl.DataFrame:
-        keyed = rows.filter(pl.col("dedup_key").str.contains(_KEY))
+        is_keyed = rows["dedup_key"].str.contains(_KEY)
+        keyed = rows if is_keyed.all() else rows.filter(is_keyed)
         self.read.unkeyed += len(rows) - len(keyed)
         suppressed = self._tables.is_suppressed(keyed)
         if suppressed is None:
@@ -242,97 +247,6 @@ class Telemetry:
             return none
         # The order of the files has no say in which of two equal records stands.
         return pl.concat(found).sort("feedback_id", "topic_id", "partition", "offset")
-
-
-def _examples(rows: pl.DataFrame, said: dict[str, Said], chosen: Chosen) -> tuple[pl.DataFrame, pl.DataFrame]:
-    mended = corrected(rows, said)
-    scores = {key: each.score for key, each in said.items() if each.score is not None}
-    key = pl.col("dedup_key")
-    is_corrected = key.is_in(list(mended.outputs))
-    is_judged = key.is_in(list(scores))
-    told = {each: canonical.dumps(given.as_provenance()).decode() for each, given in said.items()}
-    nothing = pl.lit(None, dtype=pl.String)
-    examples = rows.with_columns(_feedback=_replaced(key, told, nothing)).with_columns(
-        output=_replaced(key, mended.outputs, pl.col("output")),
-        label=pl.when(is_corrected)
-        .then(pl.lit("corrected"))
-        .when(is_judged)
-        .then(pl.lit("judged"))
-        .otherwise(pl.lit("unverified")),
-        quality=pl.when(is_corrected)
-        .then(pl.lit(1.0))
-        .otherwise(
-            key.replace_strict(scores, default=pl.col("quality"), return_dtype=pl.Float64)
-            if scores
-            else pl.col("quality")
-        ),
-        category=_category(chosen.category_attribute),
-        provenance=_provenance(),
-        is_candidate=~pl.col("module_version").is_in(list(chosen.baseline_versions)) & ~is_corrected,
-    )
-    aside = pl.lit(None, dtype=pl.String)
-    if mended.unfit:
-        aside = key.replace_strict(mended.unfit, default=None, return_dtype=pl.String)
-    aside = pl.coalesce(aside, pl.when(pl.col("output") == "{}").then(pl.lit("the call failed: it has no output")))
-    examples = examples.with_columns(_aside=aside, source=pl.lit("telemetry"), key=key)
-    out = set_aside(examples.filter(pl.col("_aside").is_not_null()), "outputs", pl.col("_aside"))
-    kept = examples.filter(pl.col("_aside").is_null()).select(
-        "key",
-        pl.col("input").alias("inputs"),
-        pl.col("output").alias("outputs"),
-        "source",
-        "label",
-        "category",
-        pl.lit(None, dtype=pl.String).alias("difficulty"),
-        "quality",
-        (1 / pl.col("inclusion_probability")).alias("weight"),
-        (pl.col("_copies").cast(pl.Int64) + pl.col("copies").fill_null(0).cast(pl.Int64)).alias("times_seen"),
-        "timestamp_ms",
-        "provenance",
-        "latency_ms",
-        "lm_calls",
-        "is_candidate",
-    )
-    return kept.select(*WAITING), out
-
-
-def _provenance() -> pl.Expr:
-    return json_text.object_text(
-        {
-            "cost_usd": json_text.number("cost_usd"),
-            "dedup_policy": json_text.text("dedup_policy"),
-            "feedback": json_text.raw("_feedback"),
-            "inclusion_probability": json_text.number("inclusion_probability"),
-            "latency_ms": json_text.number("latency_ms"),
-            "model": json_text.text("model"),
-            "module_name": json_text.text("module_name"),
-            "module_version": json_text.text("module_version"),
-            "offset": json_text.integer("offset"),
-            "original_timestamp_ms": json_text.integer("timestamp_ms"),
-            "partition": json_text.integer("partition"),
-            "program_hash": json_text.text("program_hash"),
-            "redaction_version": json_text.text("redaction_version"),
-            "request_id_hash": json_text.plain("request_hash"),
-            "subject_id": json_text.text("subject_id"),
-            "topic": json_text.text("topic"),
-            "topic_id": json_text.text("topic_id"),
-        },
-        optional=("feedback",),
-    )
-
-
-def _replaced(key: pl.Expr, values: dict[str, str], otherwise: pl.Expr) -> pl.Expr:
-    return key.replace_strict(values, default=otherwise, return_dtype=pl.String) if values else otherwise
-
-
-def _category(attribute: str) -> pl.Expr:
-    name = attribute if _PLAIN_NAME.fullmatch(attribute) else None
-    if name is None:
-        quoted = attribute.replace("\\", "\\\\").replace("'", "\\'")
-        return pl.col("attributes").str.json_path_match(f"$['{quoted}']")
-    # Most records have none: the text alone tells.
-    has_any = pl.col("attributes").str.contains(f'"{name}"', literal=True)
-    return pl.when(has_any).then(pl.col("attributes").str.json_path_match(f"$.{name}"))
 
 
 def _beginning(digits: pl.Series) -> npt.NDArray[np.uint64]:

@@ -19,7 +19,7 @@ from headrace.errors import HeadraceError
 from headrace_consumers.versions.sources.lines import identity, parsed, written
 from headrace_schemas.dataset_files import SOURCES_FOLDER, Source, SourceLine, folder_name
 
-__all__ = ["Pool", "PoolContent", "PoolError", "SkippedLine", "pool_path", "read_pool"]
+__all__ = ["Pool", "PoolChangedError", "PoolContent", "PoolError", "SkippedLine", "pool_path", "read_pool"]
 
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
@@ -28,7 +28,11 @@ _TRIES: Final = 100
 
 
 class PoolError(HeadraceError):
-    """A pool cannot be read or written, or is no longer what a manifest says."""
+    """A pool cannot be read or written, as it should be."""
+
+
+class PoolChangedError(PoolError):
+    """A pool no longer begins with the bytes that a manifest says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,8 @@ def read_pool(path: Path, *, length_bytes: int | None = None, sha256: str | None
         sha256: what their hash must be.
 
     Raises:
-        PoolError: it cannot be read, is shorter than that, or its bytes are others.
+        PoolChangedError: it is shorter than that, or its bytes are others.
+        PoolError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -101,11 +106,15 @@ def read_pool(path: Path, *, length_bytes: int | None = None, sha256: str | None
     except OSError as error:
         raise PoolError(f"{path}: cannot read it ({error.strerror})") from None
     if length_bytes is not None and len(content) < length_bytes:
-        raise PoolError(f"{path}: {len(content)} bytes, the manifest needs {length_bytes}; it was shortened since")
+        raise PoolChangedError(
+            f"{path}: {len(content)} bytes, the manifest needs {length_bytes}; it was shortened since"
+        )
     whole = content if length_bytes is not None else content[: content.rfind(b"\n") + 1]
     found = hashlib.sha256(whole).hexdigest()
     if sha256 is not None and found != sha256:
-        raise PoolError(f"{path}: its first {len(whole)} bytes are not those of the manifest; it was changed since")
+        raise PoolChangedError(
+            f"{path}: its first {len(whole)} bytes are not those of the manifest; it was changed since"
+        )
     lines: list[SourceLine] = []
     skipped: list[SkippedLine] = []
     for number, line in enumerate(whole.splitlines(), 1):

@@ -6,7 +6,7 @@ The key is made as a producer makes it: over the inputs that the signature's ded
 sources share have one key. (With field encryption producers make keys of their own, with a secret, and nothing meets.)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -28,6 +28,8 @@ WAITING: Final[dict[str, pl.DataType]] = {
     "is_candidate": pl.Boolean(),
 }
 """A row before it has a split: with what difficulty is told by."""
+
+_ID_DIGITS: Final = 32
 
 _LABELS: Final[Mapping[Source, Label]] = {
     "hand": "given",
@@ -69,6 +71,7 @@ def waiting(
     signature: str,
     key_of: Callable[[dict[str, Any]], str],
     read: Mapping[str, ReadBytes] | None = None,
+    left: Mapping[str, Collection[str]] | None = None,
 ) -> Waiting:
     """Return the examples that wait for a signature.
 
@@ -77,6 +80,7 @@ def waiting(
         signature: its name.
         key_of: the key of an example, by its inputs.
         read: only what was read before, as a manifest has it; None: all that is there.
+        left: source -> ids of examples; of these sources all that is there and has one of the ids.
 
     Raises:
         PoolError: a file cannot be read, or is no longer what the manifest says.
@@ -84,13 +88,18 @@ def waiting(
     frames: list[pl.DataFrame] = []
     found: dict[str, ReadBytes] = {}
     skipped: dict[str, int] = {}
+    left = left or {}
     for source in SOURCES:
-        if source == "telemetry" or (read is not None and source not in read):
+        if source == "telemetry" or (read is not None and source not in read and source not in left):
             continue
-        content = _content(pool_path(root, signature, source), None if read is None else read[source])
+        beginning = None if read is None or source in left else read[source]
+        content = _content(pool_path(root, signature, source), beginning)
         if content.length_bytes:
             found[source] = ReadBytes(size_bytes=content.length_bytes, sha256=content.sha256)
-            frames.append(_rows(source, content.lines, key_of))
+            rows = _rows(source, content.lines, key_of)
+            if source in left:
+                rows = rows.filter(pl.col("key").str.slice(0, _ID_DIGITS).is_in(list(left[source])))
+            frames.append(rows)
         if content.skipped or content.torn_bytes:
             skipped[source] = len(content.skipped) + (content.torn_bytes > 0)
     return Waiting(pl.concat([pl.DataFrame(schema=WAITING), *frames]), found, skipped)

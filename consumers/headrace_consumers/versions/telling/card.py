@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SOURCES, SPLITS
-from headrace_schemas.dataset_manifest import Manifest, Metadata
+from headrace_schemas.dataset_manifest import GateVerdict, Manifest, Metadata
 
 __all__ = ["CARD", "card", "trust_line"]
 
 CARD: Final = "README.md"
 
 _CATEGORIES: Final = 20
+_RULES: Final = 10
+_LONGEST: Final = 120
 _TRUSTED: Final = ("corrected", "judged", "given")
 _MEANINGS: Final = {
     "corrected": "a person put the right outputs in place",
@@ -131,7 +133,7 @@ def _gates(manifest: Manifest) -> str:
     rows = [
         (
             _plain(each["gate"]),
-            "passed" if each["is_passed"] else "**failed**",
+            _verdict(each),
             _figure(each["figure"]),
             _figure(each["threshold"]),
             f"{each['set_aside']:,}",
@@ -140,6 +142,12 @@ def _gates(manifest: Manifest) -> str:
     ]
     table = _rows(("gate", "verdict", "found", "asked for", "set aside"), rows)
     return f"## Gates\n\n{table}\n\nWhat was set aside, and why, stands in `set_aside.jsonl`."
+
+
+def _verdict(gate: GateVerdict) -> str:
+    if not gate["is_passed"]:
+        return "**failed**"
+    return "passed" if gate.get("is_judged", True) else "not judged"
 
 
 def _origin(manifest: Manifest) -> str:
@@ -153,7 +161,25 @@ def _origin(manifest: Manifest) -> str:
         for each in manifest.get("erased", ())
     ]
     fields = f"Fields: `{manifest['fields_hash']}`. {_PROVENANCE}"
-    return "\n\n".join(["## Where it came from", told, fields, *erased])
+    return "\n\n".join(["## Where it came from", told, *_rules(manifest), fields, *erased])
+
+
+def _rules(manifest: Manifest) -> list[str]:
+    """Return by which rules the calls were filtered, compared and redacted, and which program answered."""
+    rows = [
+        (what, _plain(name), f"{count:,}")
+        for what, counts in (
+            ("redaction", manifest.get("redaction_versions", {})),
+            ("deduplication", manifest.get("dedup_policies", {})),
+            ("program", manifest.get("module_versions", {})),
+        )
+        for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_RULES]
+    ]
+    told = [_rows(("rules", "version", "calls"), rows)] if rows else []
+    if (asked := manifest.get("filter")) is not None and rows:
+        thresholds = ", ".join(f"{name} {value}" for name, value in sorted(asked["thresholds"].items()))
+        told.append(f"Filter `{_plain(asked['version'])}`, as configured when it was cut: {_plain(thresholds, 1_000)}.")
+    return told
 
 
 def _loading(metadata: Metadata) -> str:
@@ -195,7 +221,7 @@ def _rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int = _LONGEST) -> str:
     """Return somebody's text so that it is text in a cell of a table: one line, no markup, no control characters."""
     line = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(line.replace("|", "\\|").replace("`", "'").replace("<", "&lt;").split())[:120]
+    return " ".join(line.replace("|", "\\|").replace("`", "'").replace("<", "&lt;").split())[:longest]

@@ -70,7 +70,7 @@ def _head(metadata: Mapping[str, Any], manifest: Mapping[str, Any], title: str) 
     verdict = (
         f'<span class="bad">{len(failed)} of {len(manifest["gates"])} gates not passed</span>'
         if failed
-        else f'<span class="good">all {len(manifest["gates"])} gates passed</span>'
+        else '<span class="good">no gate failed</span>'
     )
     labels: Counter[str] = Counter()
     for split in SPLITS:
@@ -88,7 +88,7 @@ def _gates(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     rows = [
         (
             escape(each["gate"]),
-            '<span class="good">passed</span>' if each["is_passed"] else '<span class="bad">not passed</span>',
+            _verdict(each),
             _number(each["figure"]),
             _number(each["threshold"]),
             f"{each['set_aside']:,}",
@@ -98,6 +98,12 @@ def _gates(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     ]
     head = ("gate", "verdict", "found", "asked for", "set aside", "in words")
     return f"<h2>Gates</h2>{_table(head, rows)}"
+
+
+def _verdict(gate: Mapping[str, Any]) -> str:
+    if not gate["is_passed"]:
+        return '<span class="bad">not passed</span>'
+    return '<span class="good">passed</span>' if gate.get("is_judged", True) else "not judged"
 
 
 def _calibration(metadata: Mapping[str, Any]) -> str:
@@ -201,6 +207,8 @@ def _origin(manifest: Mapping[str, Any]) -> str:
     read = _table(("topic", "partition", "first offset", "last offset"), offsets) if offsets else "<p>No calls.</p>"
     facts = [
         ("fields", escape(manifest["fields_hash"] or "unknown")),
+        ("filter, as configured then", escape(manifest.get("filter", {}).get("version", "unknown"))),
+        ("deduplication", escape(", ".join(manifest.get("dedup_policies", {})) or "none")),
         ("redaction", escape(", ".join(manifest.get("redaction_versions", {})) or "none")),
         ("headrace", escape(str(manifest.get("headrace", "")))),
     ]

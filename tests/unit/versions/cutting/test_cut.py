@@ -231,6 +231,7 @@ def test_the_newest_correction_replaces_the_fields_that_it_names(tmp_path):
     assert line["metadata"]["feedback"] == {
         "corrected_by": "f-0",
         "corrected_at_ms": 9,
+        "corrected_redaction_version": "none",
         "corrected_request_id_hash": keys.request_id_hash("r-0").hex(),
         "corrected_subject_id": "sha256:bob",
         "scores": 1,

@@ -174,13 +174,29 @@ def test_drawing_keeps_rare_categories_and_the_sources_balance(tmp_path):
 
 def test_strict_makes_nothing_where_a_gate_is_not_passed(tmp_path):
     rows = [row(n, latency_ms=200.0 + n * n) for n in range(60)]
+    made = {"category": None, "difficulty": None, "timestamp_ms": 1, "metadata": {}}
+    line = {"inputs": {"question": "question 1"}, "outputs": {"answer": "of the import"}, **made}
+    Pool(pool_path(tmp_path, SIGNATURE, "import")).append([line])
     done = cut_of(tmp_path, rows, is_strict=True)
     assert done.path is None
-    assert [verdict.gate for verdict in done.verdicts if not verdict.is_passed] == ["source balance"]
+    failed = {verdict.gate: verdict for verdict in done.verdicts if not verdict.is_passed}
+    assert failed.keys() == {"source balance", "duplicates across sources"}
+    assert failed["duplicates across sources"].all_offenders.rows() == [
+        (row(1)["dedup_key"][:32], "the same inputs stand as given of import")
+    ]
     assert not (tmp_path / SIGNATURE / "v1").exists()
-    gates = {"default": {"max_share_per_source": 1.0, "max_difficulty_deviation": 1.0}}
+    gates = {"default": {"max_share_per_source": 1.0, "max_difficulty_deviation": 1.0, "max_duplicate_share": 0.1}}
     config = config_of(tmp_path, versions={"gates": gates})
     assert cut_of(tmp_path, rows, config, is_strict=True).path is not None
+
+
+def test_telemetry_alone_is_not_judged_by_its_balance_and_passes(tmp_path):
+    rows = [row(n, latency_ms=200.0 + n * n) for n in range(60)]
+    done = cut_of(tmp_path, rows, is_strict=True)
+    assert done.path is not None
+    told = {each["gate"]: each for each in json.loads((done.path / "manifest.json").read_text())["gates"]}
+    assert (told["source balance"]["is_passed"], told["source balance"]["is_judged"]) == (True, False)
+    assert "| source balance | not judged |" in (done.path / "README.md").read_text()
 
 
 def test_thresholds_can_differ_for_a_signature(tmp_path):

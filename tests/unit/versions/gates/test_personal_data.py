@@ -33,11 +33,24 @@ def test_calls_that_were_redacted_by_the_same_rules_are_not_looked_at_again():
         example(1, left, provenance=BY_THESE_RULES),
         example(2, left, provenance=BY_THESE_RULES.replace('"}', '+0a1b2c3d"}')),
         example(3, left, provenance='{"redaction_version":"2-00000000"}'),
-        example(4, left, provenance=BY_THESE_RULES, label="corrected"),
+        example(4, {}, left, provenance=BY_THESE_RULES, label="corrected"),
         example(5, left, provenance=BY_THESE_RULES, source="import"),
         example(6, left),
     )
     assert verdict.offenders["example_id"].to_list() == ["id-3", "id-4", "id-5", "id-6"]
+
+
+def test_a_correction_is_looked_at_unless_the_same_rules_have_redacted_it_and_nobody_has_edited_it_since():
+    version = Redactor().version
+    by_these = f'{{"feedback":{{"corrected_redaction_version":"{version}"}},"redaction_version":"{version}"}}'
+    left = {"answer": "ann@example.com"}
+    verdict = judged(
+        PERSONAL_DATA,
+        example(1, left, left, provenance=by_these, label="corrected"),
+        example(2, left, left, provenance=by_these.replace(version, "2-00000000", 1), label="corrected"),
+        example(3, left, left, provenance=by_these.replace("{", '{"edits":[{"who":"ann"}],', 1), label="corrected"),
+    )
+    assert verdict.offenders.rows() == [("id-2", "email in output answer"), ("id-3", "email in output answer")]
 
 
 def test_a_signature_may_look_for_some_kinds_only():

@@ -2,10 +2,12 @@
 
 import pytest
 
+from headrace.config.versions import Difficulties, GateThresholds, SplitShares
+from headrace_consumers.versions.gates import Context
 from headrace_consumers.versions.gates.balance import SOURCE_BALANCE
 from headrace_consumers.versions.gates.size import MINIMUM_SIZE
 from headrace_consumers.versions.gates.stratification import CATEGORIES, STRATIFICATION
-from tests.unit.versions.gates.frames import example, judged
+from tests.unit.versions.gates.frames import example, frame, judged
 
 
 def rows(count, first=0, **changes):
@@ -43,6 +45,20 @@ def test_one_source_may_have_so_much_and_no_more(synthetic, is_passed):
     assert (verdict.figure, verdict.is_passed) == (synthetic / 10, is_passed)
     assert "synthetic" in verdict.what
     assert verdict.details == {"sources": {"synthetic": synthetic, "git": 10 - synthetic}}
+
+
+def test_where_there_is_one_source_only_there_is_nothing_to_balance():
+    verdict = judged(SOURCE_BALANCE, *rows(100))
+    assert (verdict.figure, verdict.is_passed, verdict.is_judged) == (1, True, False)
+    assert verdict.what == "all examples are of telemetry, the only source that there is"
+
+
+def test_where_another_source_was_there_and_gave_nothing_the_share_counts():
+    context = Context(
+        "Answer", "0" * 16, GateThresholds(), SplitShares(), Difficulties(), other_sources=frozenset({"git"})
+    )
+    assert not SOURCE_BALANCE.judge(frame(*rows(100)), context).is_passed
+    assert not judged(SOURCE_BALANCE, *rows(100), rows(1, 200, source="git")[0]).is_passed
 
 
 def of_difficulty(easy, medium, hard, first=0, **changes):
