@@ -162,12 +162,57 @@ def test_edits_made_later_have_no_say(tmp_path, again):
     assert again(done.path, Tables(table(ROWS))).is_same
 
 
-def test_a_source_that_was_rewritten_is_one_line(tmp_path, again):
+def test_of_a_pool_that_was_changed_the_rest_is_made_again_and_what_is_gone_is_named(tmp_path, again):
+    data = tmp_path / "data"
+    waiting(data, "from git", "also from git", "question 3")
+    done = cut_of(data, ROWS)
+    path = pool_path(data, SIGNATURE, "git")
+    path.write_bytes(path.read_bytes().replace(b"also from git", b"also from got"))
+    waiting(data, "later")
+    found = again(done.path, Tables(table(ROWS)))
+    assert not found.is_same
+    (line,) = found.changed
+    assert line.startswith(f"{path}: was changed since")
+    assert [(gone.source, gone.topic) for gone in found.gone] == [("git", None)]
+    assert (found.examples, found.others, found.more) == (done.metadata["examples"] - 1, [], [])
+
+
+def test_a_pool_that_lost_a_line_that_gave_way_is_a_note(tmp_path, again):
+    data = tmp_path / "data"
+    waiting(data, "from git")
+    line = {"inputs": {"question": "from git"}, "outputs": {"answer": "b"}, "category": None, "difficulty": None}
+    Pool(pool_path(data, SIGNATURE, "synthetic")).append([{**line, "timestamp_ms": 1, "metadata": {}}])
+    done = cut_of(data, ROWS)
+    assert done.set_aside == {"duplicates": 1}
+    path = pool_path(data, SIGNATURE, "synthetic")
+    path.write_bytes(b"")
+    found = again(done.path, Tables(table(ROWS)))
+    assert (found.is_same, found.changed) == (True, [])
+    assert found.notes == [f"{path}: was changed since, by an erasure or by hand; nothing of the version hung on that"]
+
+
+def test_edits_that_made_no_difference_are_a_note(tmp_path, again):
+    data = tmp_path / "data"
+    relabelled(data, 3, "one")
+    unknown = {"kind": "exclude", "key": "ff" * 32, "who": "ada", "why": "w", "timestamp_ms": 1}
+    edits.append(data / SIGNATURE, [{**unknown, "outputs": None, "quality": None}])
+    done = cut_of(data, ROWS)
+    path = edits.edits_path(done.path.parent)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    found = again(done.path, Tables(table(ROWS)))
+    assert found.is_same
+    assert found.notes == [
+        f"{path}: the edits were changed since, by an erasure or by hand; nothing of the version hung on that"
+    ]
+
+
+def test_a_pool_that_cannot_be_read_is_one_line(tmp_path, again):
     waiting(tmp_path / "data", "from git")
     done = cut_of(tmp_path / "data", ROWS)
     path = pool_path(tmp_path / "data", SIGNATURE, "git")
-    path.write_bytes(path.read_bytes().replace(b"from git", b"from got"))
-    with pytest.raises(PoolError, match="are not those of the manifest"):
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(PoolError, match="cannot read it"):
         again(done.path, Tables(table(ROWS)))
 
 
