@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
+import dspy
 import pytest
 
+from tests.e2e.instrumented_service import Answer
 from tests.e2e.test_feedback import CALLBACK, SERVICE
 from tests.support import warm
 from tests.support.dataset_job import DatasetJob
+from tests.unit.headrace.capture.offline import OfflineLM
 
 LATE = """
 import sys, headrace
@@ -39,9 +42,9 @@ class Pipeline:
                 return
         raise AssertionError(messages)
 
-    def headrace(self, *arguments):
+    def headrace(self, *arguments, code=0):
         done = warm.run(*arguments, "--config", str(self.path), "--json")
-        assert done.returncode == 0, done.stderr + done.stdout
+        assert done.returncode == code, done.stderr + done.stdout
         return json.loads(done.stdout)
 
 
@@ -77,9 +80,35 @@ def test_traffic_and_late_feedback_become_versions_that_can_be_made_again(pipeli
     again = pipeline.headrace("dataset", "replay", "-s", signature, "v1")
     assert (again["is_same"], again["examples"]) == (True, 10)
 
-    loaded = headrace.load_dataset(signature, "v2", split="all", root=tmp_path / "training_data")
+    told = {
+        each["gate"]: each for each in pipeline.headrace("versions", "show", "-s", signature, "v2")["manifest"]["gates"]
+    }
+    failed = {name for name, each in told.items() if not each["is_passed"]}
+    assert "minimum size" in failed
+    assert failed <= {"minimum size", "stratification"}
+    assert (told["minimum size"]["figure"], told["minimum size"]["threshold"]) == (10, 50)
+    assert not told["source balance"]["is_judged"]
+    refused = pipeline.headrace("dataset", "cut", "-s", signature, "--strict", code=1)
+    assert refused["path"] is None
+
+    loaded = headrace.load_dataset(signature, "v2", split="all", root=tmp_path / "training_data", types=Answer)
     answers = {example.inputs().question: example.answer for example in loaded}
     assert (len(answers), answers["question 4"]) == (10, "late")
+    optimizes(loaded)
+
+
+def optimizes(trainset):
+    """What was loaded goes through an optimizer as it is: of its examples a demo is made, and stands in the prompt."""
+    lm = OfflineLM({"answer": "late"})
+    with dspy.context(lm=lm):
+        optimizer = dspy.BootstrapFewShot(
+            metric=lambda example, prediction, *_: example.answer == prediction.answer, max_bootstrapped_demos=1
+        )
+        optimized = optimizer.compile(dspy.Predict(Answer), trainset=list(trainset))
+        assert [demo.question for demo in optimized.demos if demo.get("augmented")] == ["question 4"]
+        assert optimized(question="another").answer == "late"
+    prompt = json.dumps(lm.history[-1]["messages"])
+    assert "question 4" in prompt
 
 
 def of_version(folder, signature, version):

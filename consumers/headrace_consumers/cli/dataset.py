@@ -10,6 +10,7 @@ from headrace_consumers.cli import (
     dataset_card,
     dataset_cut,
     dataset_edit,
+    dataset_erase_examples,
     dataset_import_examples,
     dataset_maintain,
     dataset_mine_git,
@@ -87,6 +88,7 @@ app.command("add", epilog=dataset_edit.ADD_EXAMPLE)(dataset_edit.add)
 app.command("relabel", epilog=dataset_edit.RELABEL_EXAMPLE)(dataset_edit.relabel)
 app.command("exclude", epilog=dataset_edit.EXCLUDE_EXAMPLE)(dataset_edit.exclude)
 app.command("restore", epilog=dataset_edit.RESTORE_EXAMPLE)(dataset_edit.restore)
+app.command("erase-examples", epilog=dataset_erase_examples.EXAMPLE)(dataset_erase_examples.erase_examples)
 app.command("verify", epilog=dataset_verify.EXAMPLE)(dataset_verify.verify)
 app.command("why", epilog=dataset_why.EXAMPLE)(dataset_why.why)
 app.command("trace", epilog=dataset_trace.EXAMPLE)(dataset_trace.trace)

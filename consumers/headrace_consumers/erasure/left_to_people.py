@@ -8,8 +8,8 @@ from headrace_consumers.dataset.delta.store import Store
 __all__ = ["left_in", "not_touched"]
 
 _POOLS: Final = (
-    "sources/{hand,import,git,synthetic}.jsonl: these examples name nobody; remove the line from the file by hand, cut "
-    "anew, and delete the versions that have it (headrace dataset exclude leaves it out of later cuts, and in the file)"
+    "sources/{hand,import,git,synthetic}.jsonl, and versions' examples of these: they name nobody; find them by what "
+    "they hold, headrace dataset erase-examples -s SIGNATURE --containing TEXT"
 )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -27,13 +27,14 @@ from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.shelf.exchange import exchange
 from headrace_consumers.versions.shelf.listing import changed_files
 from headrace_consumers.versions.shelf.lock import locked
+from headrace_consumers.versions.shelf.publishing import remove_dead
 from headrace_consumers.versions.telling.card import CARD, card
 from headrace_consumers.versions.telling.report import REPORT, report
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import version_name
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA, Erased
 
-__all__ = ["Hook", "VersionFound", "VersionReport", "Whose", "erase", "look", "reports", "under_way"]
+__all__ = ["Hook", "VersionFound", "VersionReport", "Whose", "erase", "look", "replace_all", "reports", "under_way"]
 
 Hook: TypeAlias = Callable[[str], None]
 """Called between the steps; tests kill the process there."""
@@ -125,6 +126,7 @@ def erase(root: Path, whose: Whose, *, erasure_id: str, at: str, hook: Hook = la
             folder = signature_folder(root, signature)
             with locked(folder):
                 _tidy(folder)
+                remove_dead(folder)  # a cut that was killed has left what it had read
                 gone = set(whose.keys)
                 for number in versions_in(folder):
                     name = version_name(number)
@@ -134,6 +136,29 @@ def erase(root: Path, whose: Whose, *, erasure_id: str, at: str, hook: Hook = la
                 _forget_edits(folder, gone)
     except OSError as error:
         raise VersionsError(f"{error.filename or root}: {error.strerror}; run it again") from error
+
+
+def replace_all(
+    folder: Path, found: Iterable[VersionFound], *, erasure_id: str, at: str, hook: Hook = lambda _: None
+) -> None:
+    """Rewrite versions of a signature without some of their examples; each is whole at any time.
+
+    Args:
+        folder: of the signature.
+        found: which, and without what.
+        erasure_id: goes into the manifests.
+        at: when, ISO 8601 in UTC with a Z.
+        hook: called between the steps.
+
+    Raises:
+        VersionsError: a version cannot be read or written, or was changed; those before it are done. Run it again.
+        DatasetError: a manifest is damaged; likewise.
+    """
+    with locked(folder):
+        _tidy(folder)
+        remove_dead(folder)
+        for each in found:
+            _replace(each, Whose(frozenset()), erasure_id, at, hook)
 
 
 def reports(root: Path, erasure_id: str) -> list[VersionReport]:

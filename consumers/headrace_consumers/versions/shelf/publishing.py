@@ -26,7 +26,7 @@ from headrace_consumers.versions.files.disk import FILE_MODE, fsync_folder, make
 from headrace_consumers.versions.shelf.lock import LOCK, holding
 from headrace_schemas.dataset_files import LATEST, version_name, version_number
 
-__all__ = ["BUILDING", "HIGHEST", "CutStep", "Hook", "Workplace", "no_hook", "workplace"]
+__all__ = ["BUILDING", "HIGHEST", "CutStep", "Hook", "Workplace", "no_hook", "remove_dead", "workplace"]
 
 BUILDING: Final = ".building-"
 HIGHEST: Final = ".highest"
@@ -137,7 +137,7 @@ def workplace(signature_folder: Path, hook: Hook = no_hook) -> Iterator[Workplac
     try:
         make_folder(signature_folder)
         with holding(signature_folder):
-            _tidy(signature_folder)
+            remove_dead(signature_folder)
             folder = signature_folder / f"{BUILDING}{secrets.token_hex(8)}"
             folder.mkdir(mode=0o700)
             lock = os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
@@ -163,7 +163,7 @@ def highest(signature_folder: Path) -> int:
     return max(names, default=0)
 
 
-def _tidy(signature_folder: Path) -> None:
+def remove_dead(signature_folder: Path) -> None:
     """Remove what makers that are dead have left; the signature's lock is held."""
     for folder in signature_folder.glob(f"{BUILDING}*"):
         try:

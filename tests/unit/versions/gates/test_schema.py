@@ -50,7 +50,24 @@ def test_without_a_class_other_sources_must_have_the_fields_of_calls():
         "id-7": "output note: most examples have no such field",
         "id-8": "output answer: is missing",
     }
-    assert "types are not checked" in verdict.what
+    assert "signature_class would check types" in verdict.what
+
+
+def test_without_a_class_values_must_be_of_a_kind_that_calls_have():
+    calls = [example(n, {"question": "a", "limit": n % 2 or None}, {"answer": ["b"]}) for n in range(20)]
+    others = [
+        example(100, {"question": "a", "limit": 0.5}, {"answer": []}, source="import"),
+        example(101, {"question": None, "limit": None}, {"answer": ["b"]}, source="import"),
+        example(102, {"question": 7, "limit": 1}, {"answer": ["b"]}, source="import"),
+        example(103, {"question": "a", "limit": True}, {"answer": ["b"]}, source="git"),
+        example(104, {"question": "a", "limit": 1}, {"answer": "b"}, label="corrected"),
+    ]
+    assert offenders(judged(SCHEMA, *calls, *others)) == {
+        "id-102": "input question: is a number, where calls have a text",
+        "id-103": "input limit: is a boolean, where calls have a number",
+        "id-104": "output answer: is a text, where calls have a list",
+    }
+    assert judged(SCHEMA, *calls[:19], *others).is_passed
 
 
 def test_without_calls_most_examples_tell_the_fields():
