@@ -139,7 +139,9 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
             interval="1s",
         )
         running.callback(prometheus.lifeline.cut)
-        wait_until(lambda: len(prometheus.query("headrace_consumer_ready == 1")) == 3, "the consumers are ready", 240)
+        # For a while already: dashboards look at whole seconds, and the chosen time must begin after that scrape.
+        ready = "headrace_consumer_ready offset 2s == 1"
+        wait_until(lambda: len(prometheus.query(ready)) == 3, "the consumers are ready", 240)
         start = time.time()
         service = _serve(metrics.path, folder)
         running.callback(_kill, service)
