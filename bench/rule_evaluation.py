@@ -21,16 +21,16 @@ from tests.support.prometheus import Prometheus, start_prometheus
 
 from headrace.config import Config
 from headrace_consumers.metrics.alerts import rule_file
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Reading
 from headrace_consumers.metrics.samples import SampleCounting
 from headrace_consumers.metrics.standing import Standing
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
 from headrace_consumers.monitoring.server import serve
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Reading
 from headrace_schemas import interaction_codec, statistics_codec
 from headrace_schemas.latency import BOUNDS_S
 from headrace_schemas.vectors import EXAMPLE

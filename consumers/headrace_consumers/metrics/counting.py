@@ -7,14 +7,14 @@ from there on                   taken: what they add goes into the totals
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.producer_labels import ProducerLabels
-from headrace_consumers.metrics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
-from headrace_consumers.metrics.series import LATE, Series, series_of, why_unusable
 from headrace_consumers.metrics.topic_counting import TopicCounting
 from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Place, Reading
+from headrace_consumers.statistics.producers import MAX_PRODUCERS, Increase, Producer, Producers, Result
+from headrace_consumers.statistics.series import LATE, Series, series_of, why_unusable
 from headrace_schemas import Registry, Statistics, statistics_codec
 
 __all__ = ["StatisticsCounting"]

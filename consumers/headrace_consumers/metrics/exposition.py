@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from headrace_consumers.metrics.beginning import RECALL_MS
 from headrace_consumers.metrics.estimates import MIN_REQUESTS, Estimate, mean_of, requests_in, share_of
 from headrace_consumers.metrics.labels import OTHER
-from headrace_consumers.metrics.producers import Producer
 from headrace_consumers.metrics.samples import Observation
 from headrace_consumers.metrics.standing import Standing, judge
 from headrace_consumers.metrics.state import Shown
@@ -17,6 +15,8 @@ from headrace_consumers.monitoring.catalogue import producers as names
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION
 from headrace_consumers.monitoring.metric import Kind, Metric
 from headrace_consumers.monitoring.page import Page
+from headrace_consumers.statistics.beginning import RECALL_MS
+from headrace_consumers.statistics.producers import Producer
 
 __all__ = ["page_of"]
 

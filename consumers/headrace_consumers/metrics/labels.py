@@ -8,10 +8,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from headrace_consumers.metrics.series import Key
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.catalogue.calls import CALL
 from headrace_consumers.monitoring.catalogue.producers import LAST_REPORT
+from headrace_consumers.statistics.series import Key
 
 __all__ = ["MAX_KINDS", "MAX_SERIES", "OTHER", "Labels"]
 

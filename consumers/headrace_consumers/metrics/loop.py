@@ -19,9 +19,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from headrace_consumers.kafka_clients import NOT_LET_IN, lacking, said_by
 from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.offsets import Offsets
-from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.standing import UNSCRAPED_S, PartitionStanding, Standing
 from headrace_consumers.metrics.state import State
+from headrace_consumers.statistics.place import Place, Reading
 
 __all__ = ["Loop"]
 

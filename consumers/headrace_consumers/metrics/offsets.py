@@ -16,9 +16,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from headrace.client_options import client_options
 from headrace.config import Config
 from headrace_consumers.kafka_clients import QUIET
-from headrace_consumers.metrics.beginning import Beginning, Held, beginning, timely
 from headrace_consumers.metrics.errors import MetricsError
-from headrace_consumers.metrics.place import Place, Position
+from headrace_consumers.statistics.beginning import Beginning, Held, beginning, timely
+from headrace_consumers.statistics.place import Place, Position
 
 __all__ = ["Offsets", "make_consumer"]
 

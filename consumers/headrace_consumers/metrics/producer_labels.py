@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from headrace_consumers.metrics.beginning import RECALL_MS
 from headrace_consumers.metrics.labels import OTHER, Labels
-from headrace_consumers.metrics.producers import Producer
-from headrace_consumers.metrics.series import Key
 from headrace_consumers.monitoring.catalogue.producers import LAST_REPORT, PRODUCER_COUNT
+from headrace_consumers.statistics.beginning import RECALL_MS
+from headrace_consumers.statistics.producers import Producer
+from headrace_consumers.statistics.series import Key
 from headrace_schemas import Statistics
 
 __all__ = ["MAX_SHOWN_PRODUCERS", "ProducerLabels"]

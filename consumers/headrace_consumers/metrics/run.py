@@ -15,13 +15,13 @@ from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.loop import Loop
 from headrace_consumers.metrics.offsets import Offsets, make_consumer
 from headrace_consumers.metrics.samples import SampleCounting, cost_bounds
-from headrace_consumers.metrics.series import Key
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
 from headrace_consumers.monitoring.broker_silence import BrokerSilence
 from headrace_consumers.monitoring.guard import Guard
 from headrace_consumers.monitoring.server import serve
+from headrace_consumers.statistics.series import Key
 from headrace_schemas import Registry
 
 __all__ = ["run"]

@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import OTHER, Labels
-from headrace_consumers.metrics.place import Place, Reading
-from headrace_consumers.metrics.producers import LATE_MS, Result
-from headrace_consumers.metrics.series import Key, Series, Vector, is_figure
 from headrace_consumers.metrics.topic_counting import TopicCounting
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue import samples as names
 from headrace_consumers.monitoring.catalogue.calls import CALL, CALL_DURATION
 from headrace_consumers.monitoring.page import Seen
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Place, Reading
+from headrace_consumers.statistics.producers import LATE_MS, Result
+from headrace_consumers.statistics.series import Key, Series, Vector, is_figure
 from headrace_schemas import Interaction, Registry, interaction_codec
 from headrace_schemas.latency import bucket_of
 

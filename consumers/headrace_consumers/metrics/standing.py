@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headrace_consumers.metrics.place import Place
-from headrace_consumers.metrics.producers import LATE_MS
 from headrace_consumers.monitoring.broker_silence import SILENT_S
 from headrace_consumers.monitoring.lag import lag_s
+from headrace_consumers.statistics.place import Place
+from headrace_consumers.statistics.producers import LATE_MS
 
 __all__ = ["LAG_RECORDS", "STALLED_S", "UNSCRAPED_S", "PartitionStanding", "Standing", "judge"]
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
-from headrace_consumers.metrics.place import Place, Position, Reading
-from headrace_consumers.metrics.producers import Producer
 from headrace_consumers.metrics.samples import Observation, SampleCounting
-from headrace_consumers.metrics.series import Series
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.page import Seen
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Place, Position, Reading
+from headrace_consumers.statistics.producers import Producer
+from headrace_consumers.statistics.series import Series
 
 if TYPE_CHECKING:
     from headrace_consumers.metrics.topic_counting import TopicCounting

@@ -7,10 +7,10 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Place, Reading
 from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Place, Reading
 from headrace_schemas import Codec, DecodeError
 
 __all__ = ["TopicCounting"]

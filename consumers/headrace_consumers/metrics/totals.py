@@ -16,8 +16,8 @@ between would repeat or lose it.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from headrace_consumers.metrics.place import Place, Position
-from headrace_consumers.metrics.series import Key, Series, Vector
+from headrace_consumers.statistics.place import Place, Position
+from headrace_consumers.statistics.series import Key, Series, Vector
 
 __all__ = ["Totals"]
 

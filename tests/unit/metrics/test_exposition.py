@@ -4,13 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from headrace_consumers.metrics.beginning import RECALL_MS, Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.exposition import page_of
 from headrace_consumers.metrics.labels import MAX_SERIES, Labels
-from headrace_consumers.metrics.place import Reading
 from headrace_consumers.metrics.producer_labels import MAX_SHOWN_PRODUCERS
-from headrace_consumers.metrics.producers import LATE_MS
 from headrace_consumers.metrics.samples import SampleCounting
 from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, UNSCRAPED_S, PartitionStanding, Standing, judge
 from headrace_consumers.metrics.state import Shown, State
@@ -19,6 +16,9 @@ from headrace_consumers.metrics.web import Web
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.metric import Server
 from headrace_consumers.monitoring.server import LOOK
+from headrace_consumers.statistics.beginning import RECALL_MS, Beginning
+from headrace_consumers.statistics.place import Reading
+from headrace_consumers.statistics.producers import LATE_MS
 from headrace_schemas import Count, Statistics, interaction_codec, statistics_codec
 from headrace_schemas.vectors import EXAMPLE
 from tests.support.metrics_consumer import Samples, samples

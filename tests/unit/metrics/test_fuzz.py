@@ -6,15 +6,15 @@ from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.exposition import page_of
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Reading
 from headrace_consumers.metrics.samples import SampleCounting
 from headrace_consumers.metrics.standing import Standing
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Reading
 from headrace_schemas import statistics_codec
 from tests.support.interactions import NOW_MS
 from tests.support.metrics_consumer import samples

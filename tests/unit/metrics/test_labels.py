@@ -1,7 +1,7 @@
 """Label values come from services; how many series they make is bounded, and sums stay right."""
 
 from headrace_consumers.metrics.labels import MAX_KINDS, SILENT_S, Labels
-from headrace_consumers.metrics.series import Key
+from headrace_consumers.statistics.series import Key
 
 _NAME = "headrace_call_errors_total"
 

@@ -11,9 +11,9 @@ from headrace_consumers.metrics.errors import MetricsError
 from headrace_consumers.metrics.labels import Labels
 from headrace_consumers.metrics.loop import Loop
 from headrace_consumers.metrics.offsets import Offsets
-from headrace_consumers.metrics.place import Position
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
+from headrace_consumers.statistics.place import Position
 from headrace_schemas import statistics_codec
 from tests.support.statistics import NOW_MS, Program
 from tests.support.waiting import wait_until

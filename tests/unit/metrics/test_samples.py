@@ -4,12 +4,9 @@ from typing import Any
 
 import pytest
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.exposition import page_of
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Position, Reading
-from headrace_consumers.metrics.producers import LATE_MS
 from headrace_consumers.metrics.samples import (
     MAX_CALLS,
     MAX_OBSERVATIONS,
@@ -21,6 +18,9 @@ from headrace_consumers.metrics.standing import Standing
 from headrace_consumers.metrics.state import State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue.samples import CALL_COST, COST_BOUNDS_USD, TOKEN_USAGE
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Position, Reading
+from headrace_consumers.statistics.producers import LATE_MS
 from headrace_schemas import interaction_codec, statistics_codec
 from headrace_schemas.vectors import EXAMPLE
 from tests.support.metrics_consumer import samples as samples_in

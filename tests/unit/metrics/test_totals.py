@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_consumers.metrics.beginning import Beginning
 from headrace_consumers.metrics.counting import StatisticsCounting
 from headrace_consumers.metrics.labels import Labels
-from headrace_consumers.metrics.place import Position, Reading
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION, CALL_ERRORS, CALLS_TOTAL
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Position, Reading
 from headrace_schemas import statistics_codec
 from headrace_schemas.latency import BOUNDS_S
 from tests.support.increase import Scraped

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.metrics.producers import ANCIENT_MS, LATE_MS, Producers, Result
-from headrace_consumers.metrics.series import Series, series_of, why_unusable
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION, CALL_ERRORS, CALLS_TOTAL
 from headrace_consumers.monitoring.catalogue.producers import RECORDS_DROPPED
+from headrace_consumers.statistics.producers import ANCIENT_MS, LATE_MS, Producers, Result
+from headrace_consumers.statistics.series import Series, series_of, why_unusable
 from headrace_schemas import Count, Statistics
 from tests.support.statistics import NOW_MS, Program, call_statistics, record
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.metrics.beginning import RECALL_MS, Beginning, Held, beginning, timely
-from headrace_consumers.metrics.producers import LATE_MS
+from headrace_consumers.statistics.beginning import RECALL_MS, Beginning, Held, beginning, timely
+from headrace_consumers.statistics.producers import LATE_MS
 
 NOW_MS = 1_795_000_000_000
 _S = 1000

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from headrace_consumers.metrics.series import Series, ledger_terms
+from headrace_consumers.statistics.series import Series, ledger_terms
 from headrace_schemas import Statistics
 
 __all__ = ["LATE_MS", "MAX_PRODUCERS", "Increase", "Producer", "Producers", "Result"]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from headrace_consumers.metrics.producers import LATE_MS
+from headrace_consumers.statistics.producers import LATE_MS
 
 __all__ = ["RECALL_MS", "Beginning", "Held", "beginning", "timely"]
 
