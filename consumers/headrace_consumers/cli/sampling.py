@@ -1,14 +1,13 @@
-"""`headrace sampling set|list|unset`: what running producers capture, changed without a restart."""
+"""`headrace sampling set|list|unset|adapt`: what running producers capture, changed without a restart."""
 
-import datetime as dt
-import getpass
-import socket
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
+from headrace_consumers.cli import sampling_adapt
 from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.person import moment, person
 from headrace_consumers.cli.present import columns, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Change what running producers capture.", rich_markup_mode=None)
+app.command("adapt", epilog=sampling_adapt.EXAMPLE)(sampling_adapt.command)
 
 _FOLLOW: Final = "Running producers follow within a second or two; those cut off from the broker, when it is back."
 
@@ -70,7 +70,7 @@ def set_(
         rate_pct=rate if rate is not None or before is None else before.rate_pct,
         enabled=on if on is not None or before is None else before.enabled,
         updated_at_ms=time.time_ns() // 1_000_000,
-        updated_by=_user(),
+        updated_by=person(),
     )
     written = topic.write(order)
     if as_json:
@@ -95,7 +95,7 @@ def list_(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
         print_json({"topic": topic.name, "orders": [_as_dict(order) for order in orders], "ignored": ignored})
         return
     header = ("environment/service/module", "says", "since", "by")
-    rows = [(order.scope.name, _said(order), _time(order.updated_at_ms), order.updated_by) for order in orders]
+    rows = [(order.scope.name, _said(order), moment(order.updated_at_ms), order.updated_by) for order in orders]
     print_lines(columns([header, *rows]) if rows else [f"{topic.name}: no orders; each service's configuration holds"])
     print_lines(f"offset {offset}: ignored by producers: {reason}" for offset, reason in found.ignored.values())
 
@@ -152,15 +152,3 @@ def _as_dict(order: "SamplingOrder") -> dict[str, Any]:
         "updated_at_ms": order.updated_at_ms,
         "updated_by": order.updated_by,
     }
-
-
-def _time(unix_ms: int) -> str:
-    return dt.datetime.fromtimestamp(unix_ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _user() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"

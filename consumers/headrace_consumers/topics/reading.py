@@ -38,7 +38,8 @@ class TopicReader:
         self._trouble = ""
         quiet = {"log_level": 2, "logger": _log, "error_cb": self._remember}
         quick = {"fetch.wait.max.ms": 100, "queued.max.messages.kbytes": 16_384, "queued.min.messages": 10_000}
-        self._options = {**consumer_options(config), **quick, **quiet}
+        pinned = {"isolation.level": "read_committed"}  # what a transaction has undone was never said
+        self._options = {**consumer_options(config), **quick, **quiet, **pinned}
 
     def bounds(self) -> dict[int, tuple[int, int]]:
         """Return partition -> (oldest offset, next offset to be written).
@@ -48,6 +49,21 @@ class TopicReader:
         """
         with _Closing(self._options) as consumer:
             return self._bounds(consumer)
+
+    def starts_at(self, time_ms: int) -> dict[int, int]:
+        """Return partition -> the offset of the first record written then or later, Unix time; its end: there is none.
+
+        Raises:
+            TopicError: as `bounds`.
+        """
+        with _Closing(self._options) as consumer:
+            bounds = self._bounds(consumer)
+            asked = [TopicPartition(self.topic, partition, max(0, time_ms)) for partition in bounds]
+            try:
+                found = consumer.offsets_for_times(asked, timeout=self._timeout_s)
+            except KafkaException as error:
+                raise TopicError(f"topic {self.topic}: cannot be read: {error.args[0].str()}{self._why()}") from error
+            return {each.partition: each.offset if each.offset >= 0 else bounds[each.partition][1] for each in found}
 
     def read(self, partitions: Sequence[int] | None = None, starts: Mapping[int, int] | None = None) -> Iterator[Any]:
         """Yield confluent-kafka's messages, each partition's in offset order, up to the end as it is now.

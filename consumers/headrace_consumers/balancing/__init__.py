@@ -1,0 +1,7 @@
+"""Which module's calls are sampled how often, so that a budget of records a second goes where examples are short.
+
+    statistics --observing--> calls and failures a second, by module
+    table --examples--> examples that there are            both --rates--> a rate each --> orders on the control topic
+
+A rate is in each record as its inclusion probability, so every estimate stays right while rates change.
+"""
