@@ -11,6 +11,7 @@ __all__ = [
     "FEEDBACK",
     "INTERACTIONS",
     "REQUEST_HEADER",
+    "ROLLOUT",
     "STATISTICS",
     "TOPICS",
     "TopicSpec",
@@ -21,6 +22,7 @@ DEAD_LETTERS: Final = "headrace.deadletter.v1"
 STATISTICS: Final = "headrace.stats.v1"
 FEEDBACK: Final = "headrace.feedback.v1"
 CONTROL: Final = "headrace.control.v1"
+ROLLOUT: Final = "headrace.rollout.v1"
 
 REQUEST_HEADER: Final = "headrace-request"
 """Header of an interaction: the 32 bytes of `request_id_hash`."""
@@ -81,5 +83,13 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         key="kind/name",
         config=MappingProxyType({"cleanup.policy": "compact"}),
         partitions=1,  # orders have one order
+    ),
+    TopicSpec(
+        name=ROLLOUT,
+        key="state, or decision/rollout id/number",
+        config=MappingProxyType({"cleanup.policy": "compact"}),
+        # The state is written each few seconds, and read from the beginning by whoever takes over.
+        suggested=MappingProxyType({"segment.bytes": str(16 * 2**20), "min.cleanable.dirty.ratio": "0.1"}),
+        partitions=1,
     ),
 )

@@ -5,8 +5,8 @@
 | producer | an instrumented service                                                |
 | dataset  | `headrace consume dataset` and `feedback`, and rebuilds beside them    |
 | metrics  | `headrace consume metrics`                                             |
-| rollout  | what compares the arms of a rollout, and orders                        |
-| operator | people: topics, dead letters, orders, import, doctor, trace, erasure   |
+| rollout  | `headrace consume rollout`                                             |
+| operator | people: topics, dead letters, orders and rollouts, import, erasure     |
 
 Nobody has a right to delete a topic, to change its settings, or to give rights: that is an administrator's.
 """
@@ -18,9 +18,7 @@ from typing import Final
 from headrace.config import Config
 from headrace_consumers.acls.right import Kind, Pattern, Right
 
-__all__ = ["ROLLOUT_GROUP", "Role", "principal_of", "rights_of", "user_of"]
-
-ROLLOUT_GROUP: Final = "headrace-rollout"
+__all__ = ["Role", "principal_of", "rights_of", "user_of"]
 
 
 class Role(StrEnum):
@@ -79,10 +77,20 @@ def _metrics(config: Config) -> Iterable[Right]:
 
 def _rollout(config: Config) -> Iterable[Right]:
     topics = config.kafka.topics
-    for name in (topics.statistics, topics.interactions, topics.feedback, topics.control):
-        yield _topic(name, "READ")
+    yield _topic(topics.statistics, "READ")
+    if config.rollout.feedback:
+        yield _topic(topics.feedback, "READ")
+    yield _topic(topics.control, "READ")
+    yield from _desk(config)
+
+
+def _desk(config: Config) -> Iterable[Right]:
+    """Return what it takes to write decisions: see `headrace_consumers.rollout.desk`."""
+    topics = config.kafka.topics
+    yield _topic(topics.rollout, "READ")
+    yield _topic(topics.rollout, "WRITE")
     yield _topic(topics.control, "WRITE")
-    yield Right(Kind.group, ROLLOUT_GROUP, "READ")
+    yield Right(Kind.transactional_id, config.rollout.transactional_id, "WRITE")
 
 
 def _operator(config: Config) -> Iterable[Right]:
@@ -97,6 +105,7 @@ def _operator(config: Config) -> Iterable[Right]:
     for name in (topics.interactions, topics.feedback, topics.dead_letters, topics.control):
         yield _topic(name, "READ")
         yield _topic(name, "WRITE")  # import; replays, and their marks; orders
+    yield from _desk(config)
 
 
 _RIGHTS: Final = {

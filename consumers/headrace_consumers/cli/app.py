@@ -30,6 +30,7 @@ from headrace_consumers.cli import (
     erase,
     import_,
     privacy,
+    rollout,
     sampling,
     top,
     topics,
@@ -65,6 +66,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(versions.app, name="versions")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dashboards.app, name="dashboards")

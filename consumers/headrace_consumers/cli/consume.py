@@ -1,4 +1,4 @@
-"""`headrace consume dataset|feedback|metrics`: the deployed consumers; the last in consume_metrics.py."""
+"""`headrace consume dataset|feedback|metrics|rollout`: the deployed consumers; the last two in consume_*.py."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headrace_consumers.cli import consume_metrics
+from headrace_consumers.cli import consume_metrics, consume_rollout
 from headrace_consumers.cli.consumer_display import LOGGED, OF_FEEDBACK, shown, tally_lines
 from headrace_consumers.cli.options import AsJson, ConfigPath, LogFormat, LogFormatOption, LogLevel, LogLevelOption
 from headrace_consumers.cli.present import print_json, print_lines
@@ -24,6 +24,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Run a consumer.", rich_markup_mode=None)
 app.command("metrics", epilog=consume_metrics.EXAMPLE)(consume_metrics.command)
+app.command("rollout", epilog=consume_rollout.EXAMPLE)(consume_rollout.command)
 
 _IdleExit = Annotated[
     float | None, typer.Option(min=0, metavar="SECONDS", show_default=False, help="End when nothing came for so long.")

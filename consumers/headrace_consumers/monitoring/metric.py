@@ -33,6 +33,7 @@ class Server(StrEnum):
     metrics = "headrace consume metrics"
     dataset = "headrace consume dataset"
     feedback = "headrace consume feedback"
+    rollout = "headrace consume rollout"
     service = "headrace.prometheus.register()"
 
 

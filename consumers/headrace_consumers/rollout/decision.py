@@ -5,7 +5,8 @@ most that probability, however often one looks:
 
     failures   half of it    more failures than the baseline, by any amount
     slow       a sixth       over `slow_margin` more calls above the latency bound fixed at the start
-    latency    a sixth       mean above `max_latency_ratio` times the baseline's, in the stage at hand
+    latency    a twelfth     mean above `max_latency_ratio` times the baseline's, in the stage at hand
+    score      a twelfth     mean score of feedback below `min_score_ratio` times the baseline's, in all stages
     cost       a sixth       mean above `max_cost_ratio` times the baseline's, in the stage at hand
 
 A breach takes the candidate back at once, whatever the stage's least calls and time. It goes up when both are reached
@@ -22,10 +23,13 @@ from headrace_consumers.rollout.plan import Plan
 from headrace_consumers.rollout.proportions import Arm, Pair, is_above, is_below, share_evidence
 from headrace_consumers.rollout.ratios import Mean, ratio_bounds
 
-__all__ = ["Decision", "Seen", "Verdict", "decide"]
+__all__ = ["Decision", "Guard", "Seen", "Verdict", "decide"]
 
 _OF_FAILURES: Final = 1 / 2
-_OF_EACH_OTHER: Final = 1 / 6
+_OF_SLOW: Final = 1 / 6
+_OF_LATENCY: Final = 1 / 12
+_OF_SCORE: Final = 1 / 12
+_OF_COST: Final = 1 / 6
 
 
 class Verdict(StrEnum):
@@ -35,6 +39,20 @@ class Verdict(StrEnum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     HALT = "halt"
+
+
+class Guard(StrEnum):
+    """What a verdict rests on."""
+
+    failures = "failures"
+    slow = "slow"
+    latency = "latency"
+    cost = "cost"
+    score = "score"
+    split = "split"
+    time = "time"
+    minimum = "minimum"
+    """The stage's least calls and time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +65,7 @@ class Seen:
         latency: seconds; None: unknown.
         cost: USD; None: unknown.
         elapsed_s: since the stage began.
+        score: of feedback, in all stages; None: unknown.
     """
 
     failures: Pair
@@ -54,14 +73,16 @@ class Seen:
     latency: tuple[Mean, Mean] | None
     cost: tuple[Mean, Mean] | None
     elapsed_s: float
+    score: tuple[Mean, Mean] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict, and the one line that says why."""
+    """A verdict, the one line that says why, and what it rests on."""
 
     verdict: Verdict
     reason: str
+    guard: Guard
 
 
 def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
@@ -75,37 +96,43 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     slow = [_thinned(seen.slow, plan) for seen in stages]
     at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
     if _is_split_wrongly(failures[-1], stage.share, plan.alpha_split):
-        return Decision(
-            Verdict.HALT, f"the candidate got {_share(at_hand.failures)} of the calls, not {stage.share:.0%}"
-        )
+        reason = f"the candidate got {_share(at_hand.failures)} of the calls, not {stage.share:.0%}"
+        return Decision(Verdict.HALT, reason, Guard.split)
     if (breach := _breach(plan, failures, slow, at_hand)) is not None:
-        return Decision(Verdict.ROLLBACK, breach)
+        return Decision(Verdict.ROLLBACK, breach[1], breach[0])
     if sum(seen.elapsed_s for seen in stages) >= plan.max_s:
-        return Decision(Verdict.ROLLBACK, "no evidence in the time that was given")
+        return Decision(Verdict.ROLLBACK, "no evidence in the time that was given", Guard.time)
     calls = at_hand.failures.candidate.calls
     if calls < stage.min_calls or at_hand.elapsed_s < stage.min_s:
-        return Decision(
-            Verdict.HOLD, f"{calls:,.0f} of {stage.min_calls:,} calls, {at_hand.elapsed_s:,.0f} of {stage.min_s:,.0f} s"
-        )
+        reason = f"{calls:,.0f} of {stage.min_calls:,} calls, {at_hand.elapsed_s:,.0f} of {stage.min_s:,.0f} s"
+        return Decision(Verdict.HOLD, reason, Guard.minimum)
     if not is_below(failures, stage.margin, plan.alpha_promote):
-        return Decision(Verdict.HOLD, f"not proven that at most {stage.margin:.1%} more calls fail")
+        return Decision(Verdict.HOLD, f"not proven that at most {stage.margin:.1%} more calls fail", Guard.failures)
     if not is_below(slow, 2 * plan.slow_margin, plan.alpha_promote):
-        return Decision(Verdict.HOLD, f"not proven that at most {2 * plan.slow_margin:.1%} more calls are slow")
-    return Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail")
+        return Decision(
+            Verdict.HOLD, f"not proven that at most {2 * plan.slow_margin:.1%} more calls are slow", Guard.slow
+        )
+    return Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
 
 
-def _breach(plan: Plan, failures: list[Pair], slow: list[Pair], at_hand: Seen) -> str | None:
-    alpha = plan.alpha_rollback * _OF_EACH_OTHER
-    if is_above(failures, 0.0, plan.alpha_rollback * _OF_FAILURES):
-        return f"fails more often: {_rates(failures)}"
-    if is_above(slow, plan.slow_margin, alpha):
-        return f"slow more often: {_rates(slow)}"
-    alpha /= len(plan.stages)  # means begin anew in each stage
-    if at_hand.latency is not None and ratio_bounds(*at_hand.latency, alpha)[0] > plan.max_latency_ratio:
-        return f"slower: a mean of {at_hand.latency[0].mean:.3g} s, the baseline's is {at_hand.latency[1].mean:.3g} s"
-    if at_hand.cost is not None and ratio_bounds(*at_hand.cost, alpha)[0] > plan.max_cost_ratio:
-        return f"dearer: a mean of ${at_hand.cost[0].mean:.3g}, the baseline's is ${at_hand.cost[1].mean:.3g}"
+def _breach(plan: Plan, failures: list[Pair], slow: list[Pair], at_hand: Seen) -> tuple[Guard, str] | None:
+    alpha, begins_anew = plan.alpha_rollback, len(plan.stages)  # means do in each stage
+    if is_above(failures, 0.0, alpha * _OF_FAILURES):
+        return Guard.failures, f"fails more often: {_rates(failures)}"
+    if is_above(slow, plan.slow_margin, alpha * _OF_SLOW):
+        return Guard.slow, f"slow more often: {_rates(slow)}"
+    latency, cost, score = at_hand.latency, at_hand.cost, at_hand.score
+    if latency is not None and ratio_bounds(*latency, alpha * _OF_LATENCY / begins_anew)[0] > plan.max_latency_ratio:
+        return Guard.latency, f"slower: {_means(latency, '{:.3g} s')}"
+    if cost is not None and ratio_bounds(*cost, alpha * _OF_COST / begins_anew)[0] > plan.max_cost_ratio:
+        return Guard.cost, f"dearer: {_means(cost, '${:.3g}')}"
+    if score is not None and ratio_bounds(*score, alpha * _OF_SCORE)[1] < plan.min_score_ratio:
+        return Guard.score, f"liked less: {_means(score, '{:.3g}')}"
     return None
+
+
+def _means(pair: tuple[Mean, Mean], form: str) -> str:
+    return f"a mean of {form.format(pair[0].mean)}, the baseline's is {form.format(pair[1].mean)}"
 
 
 def _is_split_wrongly(pair: Pair, share: float, alpha: float) -> bool:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["STAGES", "Plan", "Stage"]
+from headrace.config import Config
+
+__all__ = ["STAGES", "Plan", "Stage", "plan_of"]
 
 _HOUR_S: Final = 3600.0
 _DAY_S: Final = 24 * _HOUR_S
@@ -44,6 +46,7 @@ class Plan:
             have: with more than 1% its own p99 is above that bound.
         max_latency_ratio: of the means, and of the p99.
         max_cost_ratio: of the means.
+        min_score_ratio: of the mean scores that feedback gives.
         alpha_rollback: how often a candidate that is no worse may be rolled back; shared by the guards.
         alpha_promote: how often a candidate that is worse by the last margin may get all traffic.
         alpha_split: how often a right split of the traffic may be called wrong.
@@ -55,8 +58,26 @@ class Plan:
     slow_margin: float = 0.01
     max_latency_ratio: float = 1.5
     max_cost_ratio: float = 1.5
+    min_score_ratio: float = 0.9
     alpha_rollback: float = 0.05
     alpha_promote: float = 0.05
     alpha_split: float = 0.001
     max_s: float = 30 * _DAY_S
     calls_per_request: float = 1.0
+
+
+def plan_of(config: Config) -> Plan:
+    """Return by what rollouts are decided that begin now."""
+    rollout = config.rollout
+    return Plan(
+        stages=tuple(Stage(each.share, each.min_calls, each.min_s, each.margin) for each in rollout.stages),
+        slow_margin=rollout.slow_margin,
+        max_latency_ratio=rollout.max_latency_ratio,
+        max_cost_ratio=rollout.max_cost_ratio,
+        min_score_ratio=rollout.min_score_ratio,
+        alpha_rollback=rollout.alpha_rollback,
+        alpha_promote=rollout.alpha_promote,
+        alpha_split=rollout.alpha_split,
+        max_s=rollout.max_days * _DAY_S,
+        calls_per_request=rollout.calls_per_request,
+    )

@@ -8,7 +8,16 @@ from headrace.config import Config
 from headrace_consumers.topics.copies import copies_for, too_few_copies
 from headrace_consumers.topics.finding import Finding, TopicState, alter
 from headrace_consumers.topics.retention import kept_too_long, retention_for
-from headrace_schemas.topics import CONTROL, DEAD_LETTERS, FEEDBACK, INTERACTIONS, STATISTICS, TOPICS, TopicSpec
+from headrace_schemas.topics import (
+    CONTROL,
+    DEAD_LETTERS,
+    FEEDBACK,
+    INTERACTIONS,
+    ROLLOUT,
+    STATISTICS,
+    TOPICS,
+    TopicSpec,
+)
 
 __all__ = ["DEAD_LETTER_OVERHEAD_BYTES", "compare", "settings_of_new", "wanted"]
 
@@ -27,6 +36,7 @@ def wanted(config: Config) -> tuple[TopicSpec, ...]:
         STATISTICS: topics.statistics,
         FEEDBACK: topics.feedback,
         CONTROL: topics.control,
+        ROLLOUT: topics.rollout,
     }
     days = {
         INTERACTIONS: config.kafka.retention_days,

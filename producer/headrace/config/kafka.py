@@ -17,6 +17,7 @@ class Topics(Section):
     statistics: TopicName = topics.STATISTICS
     feedback: TopicName = topics.FEEDBACK
     control: TopicName = topics.CONTROL
+    rollout: TopicName = topics.ROLLOUT
 
     @model_validator(mode="after")
     def _differ(self) -> "Topics":

@@ -1,7 +1,8 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
 Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
-metrics.py, web.py, alerts.py, versions.py, registry.py.
+metrics.py, web.py, alerts.py, versions.py, registry.py,
+rollout.py.
 """
 
 from typing import Final
@@ -14,6 +15,7 @@ from headrace.config.kafka import Kafka
 from headrace.config.metrics import Metrics
 from headrace.config.privacy import Encryption, Redaction
 from headrace.config.registry import ProgramRegistrySection
+from headrace.config.rollout import Rollout
 from headrace.config.section import Section
 from headrace.config.spool import Spool
 from headrace.config.telemetry import Telemetry
@@ -41,6 +43,7 @@ class Config(Section):
     versions: Versions = Field(default_factory=Versions)
     registry: ProgramRegistrySection = Field(default_factory=ProgramRegistrySection)
     metrics: Metrics = Field(default_factory=Metrics)
+    rollout: Rollout = Field(default_factory=Rollout)
     web: Web = Field(default_factory=Web)
     redaction: Redaction = Field(default_factory=Redaction)
     encryption: Encryption = Field(default_factory=Encryption)

@@ -290,3 +290,29 @@ def test_one_reason_that_rejects_over_half_of_a_signature_fires(scene: Scene) ->
     )
     scene.quiet("HeadraceFilterRejecting", 16 * HOUR)
     scene.check()
+
+
+def test_a_candidate_that_is_taken_back_is_news_for_an_hour_and_a_halted_one_until_it_goes_on(scene: Scene) -> None:
+    whose = {"environment": "production", "module": "support", "rollout": "support-v2-1"}
+    changed, state = "headrace_rollout_changed_timestamp_seconds", "headrace_rollout_state"
+    scene.add(changed, flat((10, 0), (90, 600)), **whose)
+    scene.add(state, flat((10, 0), (90, 1)), state="rolled_back", **whose)
+    scene.add(state, flat((100, 0)), state="halted", **whose)
+    other = {**whose, "module": "billing", "rollout": "billing-v7-1"}
+    scene.add(changed, flat((10, 0), (20, 600), (70, 1800)), **other)
+    scene.add(state, flat((10, 0), (20, 1), (70, 0)), state="halted", **other)
+    scene.add(state, flat((100, 0)), state="rolled_back", **other)
+    scene.quiet("HeadraceRolloutRolledBack", 9, 71)
+    scene.fires("HeadraceRolloutRolledBack", 10, {**WARNING, **whose})
+    scene.fires("HeadraceRolloutRolledBack", 69, {**WARNING, **whose})
+    scene.quiet("HeadraceRolloutHalted", 9, 30)
+    scene.fires("HeadraceRolloutHalted", 11, {**WARNING, **other})
+    scene.check()
+
+
+def test_rollout_consumers_of_which_none_decides_fire_and_one_that_stands_by_does_not(scene: Scene) -> None:
+    scene.add("headrace_rollout_acting", flat((20, 1), (20, 0), (10, 1)))
+    scene.add("headrace_rollout_acting", flat((50, 0)), instance="two:9466")
+    scene.quiet("HeadraceRolloutNotDecided", 10, 22, 41)
+    scene.fires("HeadraceRolloutNotDecided", 30, CRITICAL)
+    scene.check()

@@ -28,6 +28,7 @@ from headrace_consumers.metrics.web import Web
 DEPLOY = Path(__file__).parents[3] / "docs" / "deploy"
 UNIT = DEPLOY / "headrace-consumer@.service"
 METRICS = DEPLOY / "headrace-metrics.service"
+ROLLOUT = DEPLOY / "headrace-rollout.service"
 
 
 class _Repeated(dict):
@@ -116,6 +117,45 @@ def test_the_unit_of_metrics_configures_it_and_holds_it_as_tightly(service):
     assert METRICS.name in (DEPLOY / "README.md").read_text()
 
 
+def test_the_unit_of_rollouts_configures_it_and_holds_it_as_tightly(service):
+    rollout = service_of(ROLLOUT)
+    variables = variables_of(rollout, "")
+    assert variables.pop("HEADRACE_CONFIG") == variables_of(service, "0")["HEADRACE_CONFIG"]
+    config = load(None, {}, variables)
+    assert (config.rollout.host, config.rollout.port) == ("127.0.0.1", 9466)
+    own = {"Environment", "ExecStart", "MemoryMax", "StateDirectory", "StateDirectoryMode"}
+    assert {key: value for key, value in rollout.items() if key not in own} == {
+        key: value for key, value in service.items() if key not in own
+    }
+    assert ROLLOUT.name in (DEPLOY / "README.md").read_text()
+
+
+def test_the_rollout_pod_is_as_the_one_of_metrics_but_for_its_name_port_and_command():
+    texts = {
+        name: list(yaml.safe_load_all((DEPLOY / f"kubernetes-{name}.yaml").read_text()))
+        for name in ("metrics", "rollout")
+    }
+    service, deployment = texts["rollout"]
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    variables.pop("HEADRACE_CONFIG")
+    config = load(None, {}, variables)
+    (port,) = container["ports"]
+    assert (config.rollout.host, config.rollout.port) == ("0.0.0.0", port["containerPort"])
+    assert service["spec"]["ports"][0]["port"] == port["containerPort"]
+    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    beside = texts["metrics"][1]["spec"]["template"]["spec"]
+    assert {key: value for key, value in pod.items() if key != "containers"} == {
+        key: value for key, value in beside.items() if key != "containers"
+    }
+    own = {"name", "args", "env", "ports"}
+    assert {key: value for key, value in container.items() if key not in own} == {
+        key: value for key, value in beside["containers"][0].items() if key not in own
+    }
+    assert container["args"] == ["headrace", "consume", "rollout", "--log-format", "json"]
+
+
 def test_systemd_takes_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
@@ -124,16 +164,18 @@ def test_systemd_takes_the_unit(tmp_path):
         (UNIT, UNIT.name),
         (DEPLOY / "feedback.conf", f"{UNIT.stem}feedback.service.d/feedback.conf"),
         (METRICS, METRICS.name),
+        (ROLLOUT, ROLLOUT.name),
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(source.read_text().replace("/opt/headrace/bin/headrace", there))
-    units = [*(UNIT.name.replace("@", f"@{instance}") for instance in ("0", "feedback")), METRICS.name]
+    units = [*(UNIT.name.replace("@", f"@{instance}") for instance in ("0", "feedback")), METRICS.name, ROLLOUT.name]
     ended = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units],
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    said = [line for line in ended.stderr.splitlines() if UNIT.stem in line or METRICS.stem in line]
+    stems = (UNIT.stem, METRICS.stem, ROLLOUT.stem)
+    said = [line for line in ended.stderr.splitlines() if any(stem in line for stem in stems)]
     assert said == []
 
 

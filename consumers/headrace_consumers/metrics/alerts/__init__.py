@@ -7,6 +7,7 @@
     consumers      do they run, keep up, read what comes, and have room
     producers      do they report, and is every record accounted for
     dataset        does it grow, and does one reason keep most out of it
+    rollouts       was a candidate taken back, does one stand still, does anybody decide
     render         all of them -> one rule file
     runbook        docs/operations.md as the page that alerts link
 

@@ -11,6 +11,7 @@ from headrace_consumers.metrics.alerts.dataset import dataset
 from headrace_consumers.metrics.alerts.producers import producers
 from headrace_consumers.metrics.alerts.quality import quality
 from headrace_consumers.metrics.alerts.render import render
+from headrace_consumers.metrics.alerts.rollouts import rollouts
 from headrace_consumers.metrics.alerts.rule import Alert, Group
 
 __all__ = ["RuleFile", "alerts_of", "groups_of", "rule_file"]
@@ -74,6 +75,7 @@ def groups_of(config: Config) -> list[Group]:
         consumers(alerts),
         producers(alerts),
         dataset(alerts, config.filters.environments),
+        rollouts(),
     ]
     return [group for group in groups if group.rules]
 

@@ -6,6 +6,7 @@ from headrace_consumers.monitoring.catalogue.calls import CALLS
 from headrace_consumers.monitoring.catalogue.consumers import CONSUMERS
 from headrace_consumers.monitoring.catalogue.dataset import DATASET
 from headrace_consumers.monitoring.catalogue.producers import PRODUCERS
+from headrace_consumers.monitoring.catalogue.rollouts import ROLLOUTS
 from headrace_consumers.monitoring.catalogue.samples import SAMPLES
 from headrace_consumers.monitoring.catalogue.service import SERVICE
 from headrace_consumers.monitoring.metric import Metric
@@ -17,6 +18,7 @@ SUBJECTS: Final[tuple[tuple[str, tuple[Metric, ...]], ...]] = (
     ("Sampled calls", SAMPLES),
     ("Producers and the loss ledger", PRODUCERS),
     ("The dataset", DATASET),
+    ("Rollouts", ROLLOUTS),
     ("Every consumer", CONSUMERS),
     ("A service's own registry", SERVICE),
 )

@@ -26,7 +26,8 @@ __all__ = [
     "UNREADABLE",
 ]
 
-_ALL: Final = (Server.metrics, Server.dataset, Server.feedback)
+_ALL: Final = (Server.metrics, Server.dataset, Server.feedback, Server.rollout)
+_COUNTED: Final = (Server.metrics, Server.dataset, Server.feedback)
 _TABLES: Final = (Server.dataset, Server.feedback)
 _PLACE: Final = ("topic", "partition")
 
@@ -129,11 +130,11 @@ DISK_SIZE: Final = _metric(
 UNREADABLE: Final = _metric(
     "headrace_unreadable_records_total",
     Kind.counter,
-    "Records that the metrics consumer could not read, by reason.",
+    "Records that the metrics or rollout consumer could not read, by reason.",
     "records",
     "topic",
     "reason",
-    served_by=(Server.metrics,),
+    served_by=(Server.metrics, Server.rollout),
     comment="No dead letters: of statistics the next record tells the same, and of interactions the dataset consumer "
     "writes the letter.",
 )
@@ -162,6 +163,7 @@ OVERFLOW: Final = _metric(
     "Increases that went to a series named `other`, since there are too many of the metric.",
     "increases",
     "metric",
+    served_by=_COUNTED,
     comment="Each is one record. Of the producers' gauges and of `headrace_quality_*`: records that went to `other`, "
     "told as headrace_producers, headrace_producer_last_report_timestamp_seconds and headrace_quality_requests.",
 )

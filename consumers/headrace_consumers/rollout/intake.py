@@ -1,0 +1,196 @@
+"""Statistics and feedback become evidence, partition by partition, each record once.
+
+before a partition's start     remembered: the state that was read has it counted
+from there on                  what a producer's counters grew by, by arm and stage, and the scores of feedback
+
+Producers count calls under the rollout and the stage that routed them, so nothing has to be told apart by time.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter, OrderedDict
+from dataclasses import replace
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from headrace_consumers.rollout.counted import vector_of
+from headrace_consumers.rollout.state import State
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Place, Position, Reading
+from headrace_consumers.statistics.producers import MAX_PRODUCERS, Producers
+from headrace_consumers.statistics.series import Series, why_unusable
+from headrace_schemas import Codec, DecodeError, Feedback, Registry, Statistics, feedback_codec, statistics_codec
+
+__all__ = ["FeedbackIntake", "Intake", "StatisticsIntake", "position_of", "with_position"]
+
+_ARM: Final = "arm"
+_REMEMBERED: Final = 20_000
+"""Ids of feedback: what was sent twice comes within an outage of its producer."""
+
+Record = TypeVar("Record")
+log = structlog.get_logger("headrace.rollout")
+
+
+def _name_of(place: Place) -> str:
+    """Return a partition as the state names it."""
+    return f"{place[0]}/{place[1]}"
+
+
+class Intake(ABC, Generic[Record]):
+    """Takes in one topic.
+
+    Args:
+        topic: its name.
+        codec: of its records.
+
+    Attributes:
+        topic: as given.
+        read: records of which the evidence was taken.
+        unreadable: reason -> records that could not be read.
+    """
+
+    def __init__(self, topic: str, codec: Codec[Record]) -> None:
+        self.topic = topic
+        self.read = 0
+        self.unreadable: Counter[str] = Counter()
+        self._codec = codec
+        self._starts: dict[int, int] = {}
+
+    def assign(self, partition: int, begins: Beginning) -> None:
+        """Begin with a partition."""
+        self._starts[partition] = begins.start
+
+    def take(self, reading: Reading, state: State) -> State:
+        """Return the state with what a message says; never raises for what is in it."""
+        is_new = reading.offset >= self._starts[reading.place[1]]
+        record = self._decoded(reading, is_told=is_new)
+        if record is not None:
+            state = self._taken(record, reading, state, is_new=is_new)
+        return self._moved(reading, state) if is_new else state
+
+    @abstractmethod
+    def _taken(self, record: Record, reading: Reading, state: State, *, is_new: bool) -> State:
+        """Return the state with a record's evidence, or, where that was counted before, remember the record."""
+
+    @abstractmethod
+    def _why_unusable(self, record: Record) -> str | None:
+        """Return what is wrong with a record that could be decoded, or None."""
+
+    def _moved(self, reading: Reading, state: State) -> State:
+        self.read += 1
+        return with_position(state, reading.place, reading.after)
+
+    def _decoded(self, reading: Reading, *, is_told: bool) -> Record | None:
+        reason, detail = "tombstone", "the message has no value"
+        if reading.value is not None:
+            try:
+                record = self._codec.decode(reading.value)
+            except DecodeError as error:
+                reason, detail = error.reason, str(error)
+            else:
+                detail = self._why_unusable(record) or ""
+                if not detail:
+                    return record
+                reason = "invalid_number"
+        if is_told:
+            if not self.unreadable[reason]:
+                log.warning("a record cannot be read", reason=reason, detail=detail, **reading.where())
+            self.unreadable[reason] += 1
+        return None
+
+
+class StatisticsIntake(Intake[Statistics]):
+    """Takes in what producers count.
+
+    Args:
+        topic: of statistics.
+        registry: the schemas that it may meet.
+        max_producers: how many are remembered for each partition.
+    """
+
+    def __init__(self, topic: str, registry: Registry | None = None, max_producers: int = MAX_PRODUCERS) -> None:
+        super().__init__(topic, statistics_codec(registry))
+        self._max_producers = max_producers
+        self._producers: dict[int, Producers] = {}
+
+    def assign(self, partition: int, begins: Beginning) -> None:
+        """See `Intake.assign`."""
+        super().assign(partition, begins)
+        self._producers[partition] = Producers(begins.complete_since_ms, self._max_producers)
+
+    def _why_unusable(self, record: Statistics) -> str | None:
+        return why_unusable(record)
+
+    def _taken(self, record: Statistics, reading: Reading, state: State, *, is_new: bool) -> State:
+        producers, series = self._producers[reading.place[1]], _series_of(record)
+        if not is_new:
+            producers.remember(record, series, reading.appended_ms)
+            return state
+        # Lateness is no matter here: a call that is told late was made all the same.
+        grown = producers.take(record, series, reading.appended_ms, reading.appended_ms).series
+        for (_, (environment, module, rollout_id, stage, arm)), vector in grown.items():
+            experiment = state.experiments.get(f"{environment}/{module}")
+            if experiment is not None and experiment.rollout_id == rollout_id and experiment.is_comparing:
+                state = state.with_experiment(experiment.counted(int(stage), arm, vector))
+        return state
+
+
+class FeedbackIntake(Intake[Feedback]):
+    """Takes in the scores of feedback; the arm of a request is told by its id.
+
+    Args:
+        topic: of feedback.
+        registry: the schemas that it may meet.
+    """
+
+    def __init__(self, topic: str, registry: Registry | None = None) -> None:
+        super().__init__(topic, feedback_codec(registry))
+        self._known: dict[int, OrderedDict[str, None]] = {}
+
+    def assign(self, partition: int, begins: Beginning) -> None:
+        """See `Intake.assign`."""
+        super().assign(partition, begins)
+        self._known[partition] = OrderedDict()
+
+    def _why_unusable(self, record: Feedback) -> str | None:
+        score = record["score"]
+        return None if score is None or abs(score) <= _MOST_SCORE else "the score is not finite or beyond all reason"
+
+    def _taken(self, record: Feedback, reading: Reading, state: State, *, is_new: bool) -> State:
+        known, feedback_id, score = self._known[reading.place[1]], record["feedback_id"], record["score"]
+        if feedback_id in known:
+            return state
+        known[feedback_id] = None
+        if len(known) > _REMEMBERED:
+            known.popitem(last=False)
+        if score is None or not is_new:
+            return state
+        for experiment in state.experiments.values():
+            is_about = record["module_name"] in {None, experiment.module}
+            if experiment.is_comparing and experiment.environment == record["environment"] and is_about:
+                state = state.with_experiment(experiment.scored(record["request_id"], score))
+        return state
+
+
+_MOST_SCORE: Final = 1e9
+
+
+def _series_of(record: Statistics) -> Series:
+    series: Series = {}
+    for row in record["calls"]:
+        if not row["arm"]:
+            continue
+        whose = (record["environment"], row["module_name"], row["rollout_id"], str(row["stage"]), row["arm"])
+        vector, before = vector_of(row), series.get((_ARM, whose))
+        series[_ARM, whose] = vector if before is None else [a + b for a, b in zip(before, vector, strict=True)]
+    return series
+
+
+def position_of(state: State, place: Place) -> Position | None:
+    """Return up to where a partition was counted; None: nothing was yet."""
+    return state.positions.get(_name_of(place))
+
+
+def with_position(state: State, place: Place, position: Position) -> State:
+    """Return a state in which a partition was counted up to there."""
+    return replace(state, positions={**state.positions, _name_of(place): position})

@@ -1,0 +1,84 @@
+"""Putting the rollout consumer together from a configuration."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from headrace.config import Config
+from headrace_consumers.kill_points import hook_from_environment
+from headrace_consumers.monitoring.broker_silence import BrokerSilence
+from headrace_consumers.monitoring.guard import Guard
+from headrace_consumers.monitoring.server import serve
+from headrace_consumers.rollout.desk import Desk, look
+from headrace_consumers.rollout.evidence_reader import EvidenceReader
+from headrace_consumers.rollout.intake import FeedbackIntake, Intake, StatisticsIntake
+from headrace_consumers.rollout.loop import Clocks, Loop
+from headrace_consumers.rollout.steps import Step
+from headrace_consumers.rollout.web import Web
+from headrace_schemas import Registry
+
+__all__ = ["run"]
+
+log = structlog.get_logger("headrace.rollout")
+
+
+def run(
+    config: Config,
+    *,
+    stop: threading.Event,
+    on_listening: Callable[[int], None] = lambda _: None,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> None:
+    """Decide rollouts by the statistics on Kafka, and answer probes and scrapes, until `stop` is set.
+
+    Args:
+        config: the whole configuration; a broker is set.
+        stop: set it to end.
+        on_listening: told the port.
+        now_ms: Unix time, by which stages last.
+
+    Raises:
+        HeadraceError: one line that says what, where and what to do. Nothing is lost by it.
+    """
+    guard = Guard(config)
+    registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
+    topics = config.kafka.topics
+    intakes: list[Intake[Any]] = [StatisticsIntake(topics.statistics, registry, config.metrics.max_producers)]
+    if config.rollout.feedback:
+        intakes.append(FeedbackIntake(topics.feedback, registry))
+
+    def counts() -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+        unreadable = {(each.topic, reason): count for each in intakes for reason, count in each.unreadable.items()}
+        return {each.topic: each.read for each in intakes}, unreadable
+
+    silence = BrokerSilence()
+    web = Web(time.monotonic)
+    desk = Desk(config, is_command=False, hook=hook_from_environment(steps=list(Step)))
+    reader = EvidenceReader(config, intakes, now_ms, silence.options)
+    loop = Loop(
+        desk=desk,
+        reader=reader,
+        clocks=Clocks(time.monotonic, now_ms, stop.wait),
+        look_s=config.rollout.look_s,
+        stand_in_after_s=config.rollout.stand_in_after_s,
+        look_at_state=lambda: look(config).state,
+        on_standing=web.tell,
+        counts=counts,
+        kafka_silent_s=lambda: silence.seconds,
+    )
+    rollout = config.rollout
+    names = {"setting": "rollout.port", "host_setting": "rollout.host"}
+    with serve(web.answer, rollout.host, rollout.port, **names, guard=guard) as port:
+        scheme = "http" if config.web.certificate is None else "https"
+        log.info("serving", address=f"{scheme}://{rollout.host}:{port}/metrics")
+        on_listening(port)
+        try:
+            loop.run(stop)
+        finally:
+            stop.set()
+            desk.close()
+            reader.close()

@@ -1,0 +1,13 @@
+"""The named steps of a decision, in their order; killed at any, nothing is lost and nothing is decided twice."""
+
+from enum import StrEnum
+
+__all__ = ["Step"]
+
+
+class Step(StrEnum):
+    """What the controller goes through."""
+
+    TAKE_OVER = "take-over"
+    WRITE = "write"
+    COMMIT = "commit"

@@ -1,0 +1,184 @@
+"""The state as a message, and evidence that counts once."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_consumers.rollout.intake import FeedbackIntake, StatisticsIntake
+from headrace_consumers.rollout.loop import changes_of
+from headrace_consumers.rollout.moves import Change, ordered
+from headrace_consumers.rollout.state import Holder, State, StateError, entry_message, found_in, state_message
+from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.place import Position, Reading
+from headrace_schemas import Statistics, feedback_codec, statistics_codec
+from headrace_schemas.keys import arm_hash
+from tests.support.rollouts import Service, experiment
+from tests.support.statistics import NOW_MS
+
+_CODEC, _FEEDBACK = statistics_codec(), feedback_codec()
+_FROM_ZERO = Beginning(read_from=0, start=0, complete_since_ms=None)
+
+
+def _message(key: bytes, value: bytes | None) -> Any:
+    return SimpleNamespace(key=lambda: key, value=lambda: value, topic=lambda: "rollouts", offset=lambda: 7)
+
+
+def _reading(each: Statistics, offset: int) -> Reading:
+    return Reading(("stats", 0), offset, _CODEC.encode(each), each["timestamp_ms"])
+
+
+def _state() -> State:
+    return State().with_experiment(experiment())
+
+
+def _counts(state: State) -> list[tuple[float, float]]:
+    stages = state.experiments["production/support"].stages
+    return [(arm.calls, arm.failures) for stage in stages for arm in (stage.candidate, stage.baseline)]
+
+
+def test_a_state_and_the_log_are_read_as_they_were_written() -> None:
+    paused = ordered(experiment(), "", "pause", now_ms=NOW_MS, by="ann", reason="lunch")
+    state = State({paused.experiment.name: paused.experiment}, {"stats/0": Position(7, NOW_MS)}, Holder("a", True), 5)
+    older = state_message(State())
+    found = found_in([_message(*older), _message(*entry_message(paused.entry)), _message(*state_message(state))])
+    assert found.state == state
+    assert found.entries == [paused.entry]
+
+
+def test_what_is_no_state_stops_with_one_line() -> None:
+    with pytest.raises(StateError, match="topic rollouts, offset 7: no state of this release"):
+        found_in([_message(b"state", b"rubbish")])
+
+
+def test_calls_count_by_the_arm_and_stage_that_routed_them() -> None:
+    intake, service, state = StatisticsIntake("stats"), Service(candidate=0.2), _state()
+    intake.assign(0, _FROM_ZERO)
+    order = state.experiments["production/support"].order()
+    state = intake.take(_reading(service.serve(order, 1_000), 0), state)
+    state = intake.take(_reading(service.serve(order, 1_000), 1), state)
+    assert _counts(state) == [(200, 40), (1_800, 90)]
+    assert state.positions == {"stats/0": Position(2, service.at_ms)}
+
+
+@given(st.data())
+def test_repeated_and_overtaken_records_count_once(data: st.DataObject) -> None:
+    service = Service(candidate=0.1)
+    order = experiment().order()
+    records = [service.serve(order, 100) for _ in range(8)]
+    told = data.draw(
+        st.lists(st.sampled_from(records), min_size=3, max_size=20).map(lambda drawn: [records[0], *drawn, records[-1]])
+    )
+    intake, state = StatisticsIntake("stats"), _state()
+    intake.assign(0, _FROM_ZERO)
+    for offset, each in enumerate(told):
+        state = intake.take(_reading(each, offset), state)
+    assert _counts(state) == [(80, 8), (720, 36)]
+
+
+@given(st.integers(1, 9))
+def test_a_state_that_is_read_back_goes_on_where_it_was(killed_at: int) -> None:
+    service = Service(candidate=0.1)
+    order = experiment().order()
+    readings = [_reading(service.serve(order, 100), offset) for offset in range(10)]
+    intake, state = StatisticsIntake("stats"), _state()
+    intake.assign(0, _FROM_ZERO)
+    for reading in readings[:killed_at]:
+        state = intake.take(reading, state)
+    state = found_in([_message(*state_message(state))]).state
+    again = StatisticsIntake("stats")
+    again.assign(0, Beginning(read_from=0, start=state.positions["stats/0"].offset, complete_since_ms=None))
+    for reading in readings:
+        state = again.take(reading, state)
+    assert _counts(state) == [(100, 10), (900, 45)]
+
+
+def test_calls_of_another_rollout_environment_or_module_are_not_its_own() -> None:
+    state, service = _state(), Service()
+    other = experiment(rollout_id="support-v2-0").order()
+    intake = StatisticsIntake("stats")
+    intake.assign(0, _FROM_ZERO)
+    each = service.serve(other, 100)
+    state = intake.take(_reading(each, 0), state)
+    each = Service("b").serve(experiment().order(), 100)
+    each["environment"] = "staging"
+    state = intake.take(_reading(each, 1), state)
+    each = Service("c").serve(experiment().order(), 100)
+    for row in each["calls"]:
+        row["module_name"] = "billing"
+    state = intake.take(_reading(each, 2), state)
+    assert _counts(state) == [(0, 0), (0, 0)]
+
+
+def test_rubbish_is_passed_over_and_counted() -> None:
+    intake = StatisticsIntake("stats")
+    intake.assign(0, _FROM_ZERO)
+    state = intake.take(Reading(("stats", 0), 0, b"rubbish", NOW_MS), _state())
+    state = intake.take(Reading(("stats", 0), 1, None, NOW_MS), state)
+    assert sum(intake.unreadable.values()) == 2
+    assert state.positions["stats/0"].offset == 2
+
+
+def _looked(
+    state: State, service: Service, intake: StatisticsIntake, looks: int, calls: int
+) -> tuple[State, list[Change]]:
+    changes: list[Change] = []
+    for offset in range(looks):
+        found = state.experiments["production/support"]
+        state = intake.take(_reading(service.serve(found.order(), calls), offset), state)
+        state, more = changes_of(state, NOW_MS + 60_000 * offset)
+        changes += more
+    return state, changes
+
+
+def test_a_candidate_that_fails_more_often_is_taken_back_and_an_equal_one_gets_all() -> None:
+    for fails, expected in ((0.2, ["rollback"]), (0.05, ["promote", "promote"])):
+        intake, service = StatisticsIntake("stats"), Service(candidate=fails)
+        intake.assign(0, _FROM_ZERO)
+        state, changes = _looked(_state(), service, intake, 60, 500)
+        assert [each.entry.what for each in changes] == expected
+        assert state.experiments["production/support"].is_comparing is False
+        assert service.calls["candidate"] <= 500 or fails == 0.05
+
+
+def test_an_unequal_split_halts_it() -> None:
+    state, service = _state(), Service()
+    intake = StatisticsIntake("stats")
+    intake.assign(0, _FROM_ZERO)
+    order = state.experiments["production/support"].order()
+    state = intake.take(_reading(service.serve(replace(order, share=0.3), 1_000), 0), state)
+    state, (change,) = changes_of(state, NOW_MS)
+    assert (change.entry.what, change.entry.guard) == ("halt", "split")
+    assert change.entry.reason == "the candidate got 30.0% of the calls, not 10%"
+
+
+def test_scores_count_once_and_by_the_arm_of_their_request() -> None:
+    intake, state = FeedbackIntake("feedback"), _state()
+    intake.assign(0, _FROM_ZERO)
+    requests = [f"request-{at}" for at in range(400)]
+    for offset, request in enumerate([*requests, *requests]):
+        record: Any = {
+            "feedback_id": f"id-{request}",
+            "request_id": request,
+            "module_name": None,
+            "subject_id": None,
+            "score": 0.5,
+            "label": None,
+            "comment": None,
+            "correction": None,
+            "timestamp_ms": NOW_MS,
+            "service": "shop",
+            "environment": "production",
+            "instance": "a",
+            "redaction_version": "1",
+            "redactions": 0,
+            "truncated": False,
+        }
+        state = intake.take(Reading(("feedback", 0), offset, _FEEDBACK.encode(record), NOW_MS), state)
+    found = state.experiments["production/support"]
+    shares = [arm_hash("support-v2-1", request) / 2**64 for request in requests]
+    assert found.candidate_scores.scored == sum(share < 0.1 for share in shares) > 20
+    assert found.baseline_scores.scored == sum(share >= 0.5 for share in shares) > 100
