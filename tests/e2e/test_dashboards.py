@@ -27,11 +27,14 @@ from headrace.config import load
 from headrace_consumers.dashboards import render
 from headrace_consumers.metrics.alerts import rule_file
 from headrace_consumers.monitoring.catalogue.calls import CALL_DURATION
+from headrace_consumers.rollout.experiment import Experiment
 from headrace_schemas import Count, Statistics
 from tests.support import warm
 from tests.support.grafana import Grafana, Question, questions
 from tests.support.metrics_consumer import MetricsConsumer, Reports
 from tests.support.prometheus import start_prometheus
+from tests.support.rollout_consumer import begin
+from tests.support.rollouts import Service
 from tests.support.statistics import call_statistics, record
 from tests.support.waiting import wait_until
 
@@ -50,9 +53,10 @@ ZERO_WHEN_WELL = {
 """Panels whose figures may all be 0; in every other one something is to be seen."""
 ENOUGH = (
     'count(headrace_quality_requests{module="support-desk", signature="support-desk"} > 40) == 2 '
-    'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10'
+    'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10 '
+    "and sum(headrace_rollout_decisions_total) > 0"
 )
-DEALT_WITH = "sum(headrace_consumer_lag_records) == 0 and on () count(up == 1) == 4"
+DEALT_WITH = "sum(headrace_consumer_lag_records) == 0 and on () count(up == 1) == 5"
 DOCUMENTED = [
     pytest.param(query, id=f"{what} {number}")
     for what, cell in re.findall(
@@ -95,9 +99,9 @@ def _free_port() -> int:
 @pytest.fixture(scope="module")
 def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("dashboards")
-    names = ("interactions", "statistics", "feedback", "dead_letters", "control")
+    names = ("interactions", "statistics", "feedback", "dead_letters", "control", "rollout")
     topics = {name: kafka.create_topic(partitions=2) for name in names}
-    ports = {"dataset": _free_port(), "feedback": _free_port()}
+    ports = {"dataset": _free_port(), "feedback": _free_port(), "rollout": _free_port()}
     values = {
         "telemetry": {
             "enabled": True,
@@ -117,6 +121,7 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
             "feedback_health_port": ports["feedback"],
         },
         "metrics": {"group_id": topics["statistics"]},
+        "rollout": {"port": ports["rollout"], "transactional_id": topics["rollout"], "look_s": 0.5},
         "alerts": {"window_s": 10, "for_s": 0, "burn_rates": []},
     }
     with ExitStack() as running:
@@ -141,11 +146,12 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
         running.callback(prometheus.lifeline.cut)
         # For a while already: dashboards look at whole seconds, and the chosen time must begin after that scrape.
         ready = "headrace_consumer_ready offset 2s == 1"
-        wait_until(lambda: len(prometheus.query(ready)) == 3, "the consumers are ready", 240)
+        wait_until(lambda: len(prometheus.query(ready)) == 4, "the consumers are ready", 240)
         start = time.time()
         service = _serve(metrics.path, folder)
         running.callback(_kill, service)
-        trouble = Trouble(kafka, topics)
+        candidate = begin(load(metrics.path), "routed")
+        trouble = Trouble(kafka, topics, candidate)
 
         def is_enough() -> bool:
             trouble.make()
@@ -215,7 +221,9 @@ class Trouble:
     version that cannot be used, a late report.
     """
 
-    def __init__(self, kafka: Any, topics: dict[str, str]) -> None:
+    def __init__(self, kafka: Any, topics: dict[str, str], candidate: Experiment) -> None:
+        self._candidate = candidate
+        self._service = Service("routed-host", time.time_ns() // 1_000_000 - 1_000, candidate.module, candidate=0.4)
         self._garbage = Producer({"bootstrap.servers": kafka.bootstrap_servers})
         self._reports = Reports(kafka.bootstrap_servers, topics["statistics"])
         self._topics = topics
@@ -232,7 +240,8 @@ class Trouble:
             self._garbage.produce(self._topics[topic], b"noise", b"k")
         self._garbage.produce(self._topics["interactions"], None, b"k")
         assert self._garbage.flush(60) == 0
-        self._reports.write(self._crowded(now_ms), *self._late(now_ms))
+        routed = self._service.serve(self._candidate.order(), 100)
+        self._reports.write(self._crowded(now_ms), *self._late(now_ms), routed)
 
     def _crowded(self, now_ms: int) -> Statistics:
         many = self._made

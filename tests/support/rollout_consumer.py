@@ -21,7 +21,7 @@ from tests.support.metrics_consumer import Reports, ask, samples
 from tests.support.rollouts import Service
 from tests.support.waiting import wait_until
 
-__all__ = ["Ground", "RolloutConsumer"]
+__all__ = ["Ground", "RolloutConsumer", "begin"]
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 _STAGES = [
@@ -59,23 +59,7 @@ class Ground:
 
     def begin(self, module: str) -> Experiment:
         """Begin a rollout of a module."""
-        now_ms = time.time_ns() // 1_000_000
-        desk = Desk(self.config, is_command=True)
-        state = desk.take_over()
-        change = begun(
-            environment="production",
-            module=module,
-            rollout_id=f"{module}-v2-1",
-            candidate=ProgramVersion("v2", "c" * 64),
-            baseline=ProgramVersion("v1", None),
-            plan=plan_of(self.config),
-            before=None,
-            now_ms=now_ms,
-            by="ann@host",
-        )
-        desk.write(state.with_changes([change]), now_ms, [change.entry], [change.order])
-        desk.close()
-        return change.experiment
+        return begin(self.config, module)
 
     def orders(self, module: str) -> list[Rollout]:
         """Return all orders about a module that stand in the control topic."""
@@ -89,6 +73,27 @@ class Ground:
 
     def entries(self, module: str) -> list[Entry]:
         return [entry for entry in look(self.config).entries if entry.module == module]
+
+
+def begin(config: Config, module: str) -> Experiment:
+    """Begin a rollout of a module, of programs that no registry has."""
+    now_ms = time.time_ns() // 1_000_000
+    desk = Desk(config, is_command=True)
+    state = desk.take_over()
+    change = begun(
+        environment="production",
+        module=module,
+        rollout_id=f"{module}-v2-1",
+        candidate=ProgramVersion("v2", "c" * 64),
+        baseline=ProgramVersion("v1", None),
+        plan=plan_of(config),
+        before=None,
+        now_ms=now_ms,
+        by="ann@host",
+    )
+    desk.write(state.with_changes([change]), now_ms, [change.entry], [change.order])
+    desk.close()
+    return change.experiment
 
 
 class RolloutConsumer:

@@ -7,6 +7,7 @@ from headrace_consumers.dashboards.cost import cost
 from headrace_consumers.dashboards.dataset import dataset
 from headrace_consumers.dashboards.panel import Dashboard
 from headrace_consumers.dashboards.pipeline import pipeline
+from headrace_consumers.dashboards.rollouts import rollouts
 from headrace_consumers.dashboards.traffic import traffic
 
 __all__ = ["Rendered", "dashboards_of", "render"]
@@ -34,7 +35,7 @@ def dashboards_of(config: Config) -> tuple[Dashboard, ...]:
         ConfigError: a threshold of latency that is no bound of the histogram.
     """
     check_latency_thresholds(config)
-    return traffic(config), cost(config), pipeline(config), dataset(config)
+    return traffic(config), cost(config), pipeline(config), dataset(config), rollouts()
 
 
 def render(config: Config) -> list[Rendered]:

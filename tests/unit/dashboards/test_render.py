@@ -69,7 +69,8 @@ def test_grafanas_own_types_read_it_and_write_the_same(board: dict[str, Any]) ->
 
 def test_uids_never_change_and_files_are_named_after_them() -> None:
     assert {name: board["uid"] for name, board in BOARDS.items()} == {
-        f"headrace-{subject}.json": f"headrace-{subject}" for subject in ("traffic", "cost", "pipeline", "dataset")
+        f"headrace-{subject}.json": f"headrace-{subject}"
+        for subject in ("traffic", "cost", "pipeline", "dataset", "rollouts")
     }
     assert all("id" not in board and board["tags"] == ["headrace"] for board in BOARDS.values())
 
