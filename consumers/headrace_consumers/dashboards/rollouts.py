@@ -105,7 +105,7 @@ def _arms() -> Iterator[Panel]:
 def _made() -> Iterator[Panel]:
     yield Panel(
         title="Decisions",
-        description="What the rollout consumer decided, and by which guard; `headrace rollout history` has people's own.",
+        description="What the consumer decided, and by which guard; `headrace rollout history` has people's own, too.",
         show=Show.bars,
         queries=(Query(Scope(()).seen(DECISIONS, ("what", "guard"), POINT), "{{what}} {{guard}}"),),
         unit=unit_of(DECISIONS),
