@@ -34,7 +34,7 @@ def test_status_reads_at_a_glance():
     lines = status_lines([_counted()], NOW_MS)
     assert lines[0] == "production/support: running, v2 gets 10% (stage 1 of 2), since 2026-11-18 11:06 UTC"
     assert lines[3:6] == [
-        "  arm        version  calls  failed  slow   mean    p99  cost a call",
+        "  arm        version  calls  failed  slow   mean     p99  cost a call",
         "  candidate  v2         100       3     0  0.5 s  0.64 s            -",
         "  baseline   v1         900      45     0  0.5 s  0.64 s            -",
     ]
