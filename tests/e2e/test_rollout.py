@@ -2,20 +2,20 @@
 
 import json
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from headrace_consumers.rollout.desk import Desk, Superseded
+from headrace.config.rollout import Rollout
+from headrace_consumers.cli import main
+from headrace_consumers.rollout.desk import Desk, DeskError, Superseded
 from headrace_consumers.rollout.run import run
 from headrace_consumers.rollout.steps import Step
 from tests.support.kafka import Kafka
 from tests.support.metrics_consumer import ask
-from tests.support.rollout_consumer import HEADRACE, Ground, RolloutConsumer
+from tests.support.rollout_consumer import Ground, RolloutConsumer
 from tests.support.rollouts import Service
 from tests.support.waiting import wait_until
 
@@ -67,33 +67,29 @@ def test_a_worse_candidate_is_taken_back_in_time_and_a_better_one_gets_all(
         ("promoted", 3, 1.0),
     ]
     assert orders[-1].decision["numbers"]["candidate"]["calls"] > 100
-    history = subprocess.run(
-        [HEADRACE, "rollout", "history", "-c", str(controller.path), "--module", "worse", "--json-lines"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert [json.loads(line)["what"] for line in history.stdout.splitlines()] == ["start", "rollback"]
     assert controller.stop() == 0
 
 
-@pytest.mark.parametrize("point", [f"{edge}:{step}" for step in Step for edge in ("before", "after")])
-def test_killed_at_a_step_nothing_is_lost_and_nothing_decided_twice(
-    ground: Ground, controller: RolloutConsumer, point: str
+def test_killed_at_each_step_nothing_is_lost_and_nothing_decided_twice(
+    ground: Ground, controller: RolloutConsumer
 ) -> None:
-    module = point.replace(":", "-")
-    ground.begin(module)
-    service = _service(module, candidate=0.2)
-    controller.start(HEADRACE_TEST_KILL_AT=point if "take-over" in point else f"{point}:2")
-    controller.serve(service, module, 100)
-    wait_until(lambda: controller.returned() is not None, "the controller is killed")
-    assert controller.returned() == -signal.SIGKILL
+    edges = [(edge, step) for step in (Step.WRITE, Step.COMMIT) for edge in ("before", "after")]
+    points = [f"{edge}:{step}" for edge, step in [*edges, ("after", Step.TAKE_OVER), ("after", Step.BEAT)]]
+    services = {point.replace(":", "-"): _service(point.replace(":", "-"), candidate=0.2) for point in points}
+    for point, (module, service) in zip(points, services.items(), strict=True):
+        ground.begin(module)
+        # A later start also has to make good what the one before was killed at.
+        controller.start(HEADRACE_TEST_KILL_AT=f"{point}:3" if "beat" in point else point)
+        controller.serve(service, module, 100)
+        wait_until(lambda: controller.returned() is not None, f"the controller is killed {point}")
+        assert controller.returned() == -signal.SIGKILL
     controller.start()
-    controller.serve(service, module, 100)
-    assert _steps(ground, module) == [("start", 0.1, 1), ("rollback", 0.0, 2)]
-    assert [order.state for order in ground.orders(module)] == ["running", "rolled_back"]
-    stage = ground.experiment(module).stages[0]
-    assert stage.candidate.calls + stage.baseline.calls == sum(service.calls.values())
+    for module, service in services.items():
+        controller.serve(service, module, 100)
+        assert _steps(ground, module) == [("start", 0.1, 1), ("rollback", 0.0, 2)]
+        assert [order.state for order in ground.orders(module)] == ["running", "rolled_back"]
+        stage = ground.experiment(module).stages[0]
+        assert stage.candidate.calls + stage.baseline.calls == sum(service.calls.values())
 
 
 def test_two_at_once_decide_once_and_one_stands_in_for_the_other(ground: Ground, controller: RolloutConsumer) -> None:
@@ -105,18 +101,8 @@ def test_two_at_once_decide_once_and_one_stands_in_for_the_other(ground: Ground,
         wait_until(second.is_acting, "the second acts")
         ground.begin("twice")
         wait_until(lambda: controller.is_acting() or second.is_acting(), "one of them goes on after the command")
-        service = _service("twice", candidate=0.03)
-        for _ in range(100):
-            order = ground.experiment("twice").order()
-            if not order.is_comparing:
-                break
-            ground.reports.write(service.serve(order, 400))
-            wait_until(
-                lambda: (
-                    max(each.calls("twice", "baseline") for each in (controller, second)) == service.calls["baseline"]
-                ),
-                "one has counted all",
-            )
+        controller.beside = [second]  # on a busy machine they may change places meanwhile
+        controller.serve(_service("twice", candidate=0.03), "twice", 100, calls=400)
         assert _steps(ground, "twice") == [("start", 0.1, 1), ("promote", 0.5, 2), ("promote", 1.0, 3)]
         acting, other = (controller, second) if controller.is_acting() else (second, controller)
         acting.kill()
@@ -139,7 +125,7 @@ def test_without_evidence_it_is_taken_back_after_thirty_days(ground: Ground) -> 
     now_ms = time.time_ns() // 1_000_000
     ground.begin("idle")
     stop = threading.Event()
-    config = ground.config.model_copy(update={"rollout": ground.config.rollout.model_copy(update={"port": 0})})
+    config = ground.config.model_copy(update={"rollout": _any_port(ground)})
     late = threading.Thread(target=lambda: run(config, stop=stop, now_ms=lambda: now_ms + 31 * 86_400_000))
     late.start()
     try:
@@ -152,14 +138,63 @@ def test_without_evidence_it_is_taken_back_after_thirty_days(ground: Ground) -> 
     assert entry.numbers["elapsed_s"] == pytest.approx(31 * 86_400, abs=60)
 
 
-def test_a_topic_that_is_missing_is_told_in_one_line(ground: Ground, tmp_path: Path) -> None:
-    values = {**ground.values, "kafka": {**ground.values["kafka"], "topics": {**ground.topics, "rollout": "no-such"}}}
-    path = tmp_path / "headrace.json"
-    path.write_text(json.dumps(values))
-    done = subprocess.run(
-        [HEADRACE, "consume", "rollout", "-c", str(path), "--port", "0"], capture_output=True, text=True, check=False
+def test_a_topic_that_is_missing_is_told_in_one_line(ground: Ground) -> None:
+    topics = ground.config.kafka.topics.model_copy(update={"rollout": "no-such"})
+    kafka = ground.config.kafka.model_copy(update={"topics": topics})
+    config = ground.config.model_copy(update={"kafka": kafka, "rollout": _any_port(ground)})
+    with pytest.raises(DeskError, match="topic no-such: missing, or hidden from this user"):
+        run(config, stop=threading.Event())
+
+
+def _any_port(ground: Ground) -> Rollout:
+    return ground.config.rollout.model_copy(update={"port": 0})
+
+
+def test_people_start_pause_resume_and_roll_back_and_it_is_in_the_history(
+    ground: Ground, controller: RolloutConsumer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, others = ground.put("hands", "v2"), ground.put("hands", "v3"), ground.put("feet", "v2")
+
+    def headrace(*arguments: str) -> tuple[int, str, str]:
+        code = main(["rollout", *arguments, "-c", str(controller.path)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    def begun(*arguments: str) -> str:
+        code, _, error = headrace("start", "--module", "hands", *arguments)
+        assert (code, error.count("\n")) == ((0, 0) if not error else (1, 1))
+        return error
+
+    assert "v9" in begun("--candidate", "v9")
+    assert begun("--candidate", "f" * 64) == "headrace: program ffffffffffff: not in the registry\n"
+    assert begun("--candidate", others) == f"headrace: program {others[:12]} is one of module feet, not of hands\n"
+    assert begun("--candidate", "v2", "--baseline", first) == (
+        "headrace: production/hands: candidate and baseline are both v2\n"
     )
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(
-        "headrace: topic no-such: missing, or hidden from this user; `headrace topics create` makes it"
-    )
+    assert begun("--candidate", "v2") == ""
+    assert "is running at 10%; end it first: headrace rollout rollback --module hands" in begun("--candidate", second)
+    code, said, _ = headrace("pause", "--module", "hands", "--reason", "release at noon")
+    assert code == 0
+    assert "is paused, v2 gets 10% of the requests (before: 10%)" in said
+    assert "is paused, so there is no pause" in headrace("pause", "--module", "hands")[2]
+    assert headrace("resume", "--module", "hands")[0] == 0
+    assert headrace("promote", "--module", "hands", "--to-all", "--reason", "hotfix")[0] == 0
+    assert begun("--candidate", "v3") == ""
+    assert headrace("rollback", "--module", "hands", "--reason", "wrong prices")[0] == 0
+    assert headrace("promote", "--module", "nobody")[2].startswith("headrace: production/nobody: no rollout")
+    (shown,) = json.loads(headrace("status", "--module", "hands", "--json")[1])["rollouts"]
+    assert (shown["state"], shown["share"], shown["reason"]) == ("rolled_back", 0, "wrong prices")
+    assert (shown["candidate"]["digest"], shown["baseline"]["digest"]) == (second, first)
+    lines = [json.loads(line) for line in headrace("history", "--module", "hands", "--json-lines")[1].splitlines()]
+    assert [(line["what"], line["sequence"], line["candidate"]["version"]) for line in lines] == [
+        ("start", 1, "v2"),
+        ("pause", 2, "v2"),
+        ("resume", 3, "v2"),
+        ("promote", 4, "v2"),
+        ("start", 1, "v3"),
+        ("rollback", 2, "v3"),
+    ]
+    assert all("@" in line["by"] for line in lines)
+    assert "wrong prices" in headrace("history", "--module", "hands")[1]
+    states = [order.state for order in ground.orders("hands")]
+    assert states == ["running", "paused", "running", "promoted", "running", "rolled_back"]

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from headrace.config import Config, load
+from headrace.programs import open_registry
 from headrace_consumers.rollout.desk import Desk, look
 from headrace_consumers.rollout.experiment import Experiment
 from headrace_consumers.rollout.moves import Entry, begun
 from headrace_consumers.rollout.plan import plan_of
+from headrace_schemas.programs import PredictorState, Program
 from headrace_schemas.rollouts import ProgramVersion, Rollout, read_rollout
 from tests.support.kafka import Kafka
 from tests.support.metrics_consumer import Reports, ask, samples
@@ -24,6 +26,7 @@ from tests.support.waiting import wait_until
 __all__ = ["Ground", "RolloutConsumer", "begin"]
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
+_ACTING = ("headrace_rollout_acting", ())
 _STAGES = [
     {"share": 0.1, "min_calls": 100, "min_s": 0, "margin": 0.05},
     {"share": 0.5, "min_calls": 100, "min_s": 0, "margin": 0.05},
@@ -45,10 +48,11 @@ class Ground:
         }
         self.values: dict[str, Any] = {
             "kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": self.topics},
+            "registry": {"path": str(folder / "registry")},
             "rollout": {
                 "transactional_id": self.topics["rollout"],
                 "look_s": 0.1,
-                "stand_in_after_s": 1,
+                "stand_in_after_s": 3,
                 "stages": _STAGES,
                 "alpha_split": 1e-6,
                 **rollout,
@@ -56,6 +60,11 @@ class Ground:
         }
         self.config: Config = load(overrides=self.values, environ={})
         self.reports = Reports(kafka.bootstrap_servers, self.topics["statistics"])
+
+    def put(self, module: str, version: str) -> str:
+        """Put a program into the registry, and return its digest."""
+        told = PredictorState(signature="Answer", signature_hash="0" * 16, instructions=f"Be {version}.")
+        return open_registry(self.config).put(Program(module=module, version=version, predictors={"self": told}))
 
     def begin(self, module: str) -> Experiment:
         """Begin a rollout of a module."""
@@ -101,6 +110,7 @@ class RolloutConsumer:
 
     def __init__(self, ground: Ground, name: str = "controller") -> None:
         self._ground = ground
+        self.beside: list[RolloutConsumer] = []
         self.path = ground.folder / f"{name}.json"
         self.path.write_text(json.dumps(ground.values))
         self.log = ground.folder / f"{name}.log"
@@ -132,13 +142,18 @@ class RolloutConsumer:
         return self._process.poll()
 
     def figures(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """Return what the one says that acts: this one, or one beside it."""
+        pages = [each.own_figures() for each in (self, *self.beside)]
+        return next((page for page in pages if page.get(_ACTING) == 1), {})
+
+    def own_figures(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], float]:
         try:
             return samples(ask(self.port, "/metrics")[1])
         except OSError:  # it has just been killed
             return {}
 
     def is_acting(self) -> bool:
-        return self.figures().get(("headrace_rollout_acting", ()), 0) == 1
+        return self.own_figures().get(_ACTING, 0) == 1
 
     def calls(self, module: str, arm: str) -> float:
         """Return how many calls of an arm it has counted."""
@@ -154,14 +169,16 @@ class RolloutConsumer:
         Returns:
             How many reports there were; the process may have ended meanwhile.
         """
+        order, shown = self._ground.experiment(module).order(), self._share(module)
         for number in range(rounds):
-            order = self._ground.experiment(module).order()
+            if (share := self._share(module)) != shown:
+                order, shown = self._ground.experiment(module).order(), share
             if not order.is_comparing:
                 return number
             self._ground.reports.write(service.serve(order, calls))
 
-            def is_counted() -> bool:
-                if self.returned() is not None or self._has_ended(module):
+            def is_counted(shown: float | None = shown) -> bool:
+                if self.returned() is not None or self._share(module) != shown:
                     return True
                 counted = self.calls(module, "candidate") + self.calls(module, "baseline")
                 return counted == sum(service.calls.values())
@@ -171,12 +188,13 @@ class RolloutConsumer:
                 return number
         return rounds
 
-    def _has_ended(self, module: str) -> bool:
-        return any(
-            value == 0
+    def _share(self, module: str) -> float | None:
+        shares = [
+            value
             for (name, labels), value in self.figures().items()
-            if name == "headrace_rollout_state" and {("module", module), ("state", "running")} <= set(labels)
-        )
+            if name == "headrace_rollout_share" and ("module", module) in labels
+        ]
+        return shares[0] if shares else None
 
     def _listening(self, begins: int) -> int | None:
         assert self._process is not None

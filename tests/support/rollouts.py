@@ -65,7 +65,7 @@ class Service:
                 module_version={"candidate": "v2", "baseline": "v1"}[arm],
                 arm=arm if rollout_id else "",
                 rollout_id=rollout_id,
-                stage=str(stage),
+                stage=stage,
             )
             for (rollout_id, stage, arm), (count, failed) in self._rows.items()
         ]

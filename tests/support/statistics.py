@@ -29,9 +29,6 @@ def call_statistics(
         "latency_s_sum": float(sum(latencies_s)),
         "latency_counts": counts,
         "usage": [],
-        "arm": names.get("arm", ""),
-        "rollout_id": names.get("rollout_id", ""),
-        "stage": int(names.get("stage", 0)),
     }
 
 

@@ -55,7 +55,7 @@ def start(
         served = DEPLOYED
         if before is not None:
             served = before.candidate if before.state == "promoted" else before.baseline
-        at = dt.datetime.fromtimestamp(now / 1000, dt.UTC).strftime("%Y%m%dT%H%M%S")
+        at = f"{dt.datetime.fromtimestamp(now / 1000, dt.UTC):%Y%m%dT%H%M%S}{now % 1000:03d}"
         return begun(
             environment=environment,
             module=module,

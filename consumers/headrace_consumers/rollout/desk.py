@@ -121,16 +121,19 @@ class Desk:
         messages += [(topics.control, order.key, order.encoded()) for order in orders]
         messages.append((topics.rollout, *state_message(state)))
 
+        sent, committed = (Step.WRITE, Step.COMMIT) if entries else (Step.BEAT, Step.BEAT)
+
         def transaction() -> None:
             self._producer.begin_transaction()
-            self._hook(f"before:{Step.WRITE}")
+            self._hook(f"before:{sent}")
             for topic, key, value in messages:
                 self._producer.produce(topic, value, key, partition=0)
             self._producer.flush(self._timeout_s)
-            self._hook(f"after:{Step.WRITE}")
-            self._hook(f"before:{Step.COMMIT}")
+            if entries:
+                self._hook(f"after:{sent}")
+                self._hook(f"before:{committed}")
             self._producer.commit_transaction(self._timeout_s)
-            self._hook(f"after:{Step.COMMIT}")
+            self._hook(f"after:{committed}")
 
         self._tried(transaction)
         return state

@@ -21,13 +21,13 @@ from headrace_consumers.rollout.standing import Standing
 from headrace_consumers.rollout.state import State
 from headrace_consumers.topics import TopicError
 
-__all__ = ["HEARTBEAT_S", "Clocks", "Loop", "changes_of"]
+__all__ = ["Clocks", "Loop", "changes_of"]
 
-HEARTBEAT_S: Final = 10.0
-"""So often the state is written where nothing else is to be."""
+_BEATS: Final = 6
+"""So often at least the state is written, in the time after which somebody stands in, where nothing else is to be."""
 _POLL_S: Final = 0.2
 _RETRY_S: Final = 2.0
-_STANDING_BY_S: Final = 3.0
+_STANDING_BY_S: Final = 1.0
 _PARTITIONS_S: Final = 60.0
 
 log = structlog.get_logger("headrace.rollout")
@@ -130,10 +130,10 @@ class Loop:
                 state, changes = changes_of(state, self._clocks.now_ms())
                 if changes or now >= write_at:
                     state = self._write(state, changes)
-                    write_at = now + HEARTBEAT_S
+                    write_at = now + self._stand_in_after_s / _BEATS
             elif now >= write_at:
                 state = self._write(state, [])
-                write_at = now + HEARTBEAT_S
+                write_at = now + self._stand_in_after_s / _BEATS
             if now >= partitions_at:
                 partitions_at = now + _PARTITIONS_S
                 if self._reader.counted_partitions() != self._reader.partitions:

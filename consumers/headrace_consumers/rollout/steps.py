@@ -9,5 +9,8 @@ class Step(StrEnum):
     """What the controller goes through."""
 
     TAKE_OVER = "take-over"
+    BEAT = "beat"
+    """The state alone is written."""
     WRITE = "write"
+    """State, log and order of a decision are sent."""
     COMMIT = "commit"

@@ -1,8 +1,7 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
 Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
-metrics.py, web.py, alerts.py, versions.py, registry.py,
-rollout.py.
+metrics.py, web.py, alerts.py, versions.py, registry.py, rollout.py.
 """
 
 from typing import Final
