@@ -54,7 +54,7 @@ def status_lines(found: "list[Experiment]", now_ms: int) -> list[str]:
             f"  {each.rollout_id}, started {moment(each.started_at_ms)} by {each.started_by}",
             f"  {each.reason}",
         ]
-        rows = [("  arm", "version", "calls", "failed", "slow", "mean", "p99", "cost a call")]
+        rows: list[tuple[str, ...]] = [("  arm", "version", "calls", "failed", "slow", "mean", "p99", "cost a call")]
         for arm, version in (("candidate", each.candidate.version), ("baseline", each.baseline.version)):
             rows.append((f"  {arm}", version, *_figures(numbers[arm])))
         lines += columns(rows, right=frozenset(range(2, 8)))

@@ -49,7 +49,7 @@ class Guard(StrEnum):
     latency = "latency"
     cost = "cost"
     score = "score"
-    split = "split"
+    shares = "split"
     time = "time"
     minimum = "minimum"
     """The stage's least calls and time."""
@@ -97,7 +97,7 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
     if _is_split_wrongly(failures[-1], stage.share, plan.alpha_split):
         reason = f"the candidate got {_share(at_hand.failures)} of the calls, not {stage.share:.0%}"
-        return Decision(Verdict.HALT, reason, Guard.split)
+        return Decision(Verdict.HALT, reason, Guard.shares)
     if (breach := _breach(plan, failures, slow, at_hand)) is not None:
         return Decision(Verdict.ROLLBACK, breach[1], breach[0])
     if sum(seen.elapsed_s for seen in stages) >= plan.max_s:

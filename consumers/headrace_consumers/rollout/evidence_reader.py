@@ -129,7 +129,8 @@ class EvidenceReader:
         Raises:
             DeskError: reading cannot go on.
         """
-        for message in self._consumer.consume(_POLL_RECORDS, timeout_s):
+        messages: list[Any] = self._consumer.consume(_POLL_RECORDS, timeout_s)
+        for message in messages:
             place: Place = (message.topic(), message.partition())
             error = message.error()
             if error is None:

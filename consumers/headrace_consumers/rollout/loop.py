@@ -18,7 +18,7 @@ from headrace_consumers.rollout.desk import Desk, DeskError, Superseded
 from headrace_consumers.rollout.evidence_reader import EvidenceReader
 from headrace_consumers.rollout.moves import Change, decided
 from headrace_consumers.rollout.standing import Standing
-from headrace_consumers.rollout.state import State
+from headrace_consumers.rollout.state import Holder, State
 from headrace_consumers.topics import TopicError
 
 __all__ = ["Clocks", "Loop", "changes_of"]
@@ -166,7 +166,8 @@ class Loop:
 
     def _stand_by(self, stop: threading.Event) -> None:
         """Return when it is this one's turn."""
-        seen, since = (None, 0), self._clocks.monotonic()
+        seen: tuple[Holder | None, int] = (None, 0)
+        since = self._clocks.monotonic()
         while not stop.is_set():
             try:
                 state = self._look_at_state()
