@@ -22,7 +22,7 @@ class Topics:
     def __init__(self, kafka, folder):
         prefix = f"topics-{uuid.uuid4().hex[:12]}"
         self.interactions, self.dead_letters = f"{prefix}.interactions", f"{prefix}.dead"
-        self.others = {name: f"{prefix}.{name}" for name in ("statistics", "feedback", "control")}
+        self.others = {name: f"{prefix}.{name}" for name in ("statistics", "feedback", "control", "rollout")}
         names = {"interactions": self.interactions, "dead_letters": self.dead_letters, **self.others}
         self.all = sorted(names.values())
         values = {"kafka": {"bootstrap_servers": kafka.bootstrap_servers, "topics": names}}
@@ -71,8 +71,8 @@ def test_create_makes_what_check_insists_on(topics):
     assert (made["existing"], made["findings"]) == ([], [])
     topics.wait_for_all()
     states = topics.states()
-    control = topics.others["control"]
-    assert {name: state.partitions for name, state in states.items()} == {**dict.fromkeys(topics.all, 8), control: 1}
+    ordered = dict.fromkeys((topics.others["control"], topics.others["rollout"]), 1)
+    assert {name: state.partitions for name, state in states.items()} == {**dict.fromkeys(topics.all, 8), **ordered}
     assert states[topics.interactions].config["message.timestamp.type"] == "LogAppendTime"
     ended = topics.run("check", "--json")
     assert (ended.returncode, json.loads(ended.stdout)) == (0, {"ok": True, "findings": []})

@@ -9,7 +9,7 @@ from headrace.config import Config, load
 from headrace_consumers.topics import DEAD_LETTER_OVERHEAD_BYTES, TopicState, compare, wanted
 from headrace_consumers.topics.findings import settings_of_new
 from headrace_consumers.topics.retention import retention_for
-from headrace_schemas.topics import CONTROL, DEAD_LETTERS, FEEDBACK, INTERACTIONS, STATISTICS
+from headrace_schemas.topics import CONTROL, DEAD_LETTERS, FEEDBACK, INTERACTIONS, ROLLOUT, STATISTICS
 
 GOOD = {
     INTERACTIONS: {
@@ -37,6 +37,7 @@ GOOD = {
         "segment.ms": "86400000",
     },
     CONTROL: {"cleanup.policy": "compact"},
+    ROLLOUT: {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"},
 }
 
 
@@ -135,7 +136,7 @@ def test_the_largest_message_must_fit_into_a_dead_letter():
 
 def test_topics_have_their_configured_names():
     config = load(overrides={"kafka": {"topics": {"interactions": "mine", "dead_letters": "bad"}}}, environ={})
-    assert [spec.name for spec in wanted(config)] == ["mine", "bad", STATISTICS, FEEDBACK, CONTROL]
+    assert [spec.name for spec in wanted(config)] == ["mine", "bad", STATISTICS, FEEDBACK, CONTROL, ROLLOUT]
     assert all(dataclasses.is_dataclass(spec) for spec in wanted(config))
 
 
