@@ -178,11 +178,12 @@ def test_the_example_has_every_field_in_order() -> None:
 def test_topics_have_names_that_kafka_takes_and_interactions_the_brokers_clock() -> None:
     by_name = {spec.name: spec for spec in topics.TOPICS}
     assert set(by_name) == {
-        *(topics.INTERACTIONS, topics.DEAD_LETTERS, topics.STATISTICS, topics.FEEDBACK, topics.CONTROL)
+        *(topics.INTERACTIONS, topics.DEAD_LETTERS, topics.STATISTICS, topics.FEEDBACK, topics.CONTROL),
+        topics.ROLLOUT,
     }
     assert all(map(names.is_valid_name, by_name))
     for name in (topics.INTERACTIONS, topics.FEEDBACK, topics.STATISTICS):
         assert by_name[name].config["message.timestamp.type"] == "LogAppendTime"
     compacted = [spec.name for spec in topics.TOPICS if spec.config["cleanup.policy"] == "compact"]
-    assert compacted == [topics.CONTROL]
-    assert by_name[topics.CONTROL].partitions == 1
+    assert compacted == [topics.CONTROL, topics.ROLLOUT]
+    assert by_name[topics.CONTROL].partitions == by_name[topics.ROLLOUT].partitions == 1
