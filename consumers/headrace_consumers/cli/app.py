@@ -22,6 +22,7 @@ from headrace_consumers.cli import (
     alerts,
     config,
     consume,
+    cycle,
     dashboards,
     dataset,
     deadletter,
@@ -64,6 +65,7 @@ app.add_typer(acls.app, name="acls")
 app.add_typer(consume.app, name="consume")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(versions.app, name="versions")
+app.add_typer(cycle.app, name="cycle")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(rollout.app, name="rollout")

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,14 +42,10 @@ def check(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     check_own_callables(config.filters)
     notes = [*check_client_options(config.kafka), *rule_file(config).notes]
     source = config_path or os.environ.get(ENV_FILE)
-    # load() has read the file just now, so it is there and a JSON object.
-    in_file = json.loads(Path(source).read_text(encoding="utf-8")) if source else {}
-    no_effect = without_effect(in_file)
     if as_json:
-        print_json({"ok": True, "file": str(source) if source else None, "no_effect_yet": no_effect, "notes": notes})
+        print_json({"ok": True, "file": str(source) if source else None, "notes": notes})
         return
     print_lines([f"ok: {source or 'no file; environment and defaults'}"])
-    print_lines(f"{key}: accepted, has no effect yet" for key in no_effect)
     print_lines(notes)
 
 
@@ -67,13 +62,6 @@ def check_own_callables(filters: "Filters") -> None:
 
         for path in sorted(paths):
             load_callable(path)
-
-
-def without_effect(in_file: Mapping[str, Any]) -> list[str]:
-    """Return the keys set in a file that nothing in this release acts on, sorted."""
-    from headrace.config import NO_EFFECT_YET
-
-    return sorted(NO_EFFECT_YET.intersection(key for key, _ in _leaves(in_file)))
 
 
 def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:

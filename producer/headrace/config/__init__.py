@@ -4,13 +4,12 @@ from headrace.config.consumers import Filters, Thresholds
 from headrace.config.explain import shown
 from headrace.config.kafka import Kafka
 from headrace.config.load import ENV_FILE, load
-from headrace.config.model import NO_EFFECT_YET, Config
+from headrace.config.model import Config
 from headrace.config.privacy import Encryption, Redaction
 from headrace.config.thresholds import check_latency_thresholds
 
 __all__ = [
     "ENV_FILE",
-    "NO_EFFECT_YET",
     "Config",
     "Encryption",
     "Filters",

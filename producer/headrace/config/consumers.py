@@ -1,7 +1,7 @@
-"""What consumers do with the records: filters, deduplication, the table, thresholds, the monthly cycle."""
+"""What consumers do with the records: filters, deduplication, the table, thresholds."""
 
 import re
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,6 @@ __all__ = [
     "DedupPolicy",
     "Filters",
     "Maintenance",
-    "Optimization",
     "QualityThresholds",
     "Schemas",
     "ThresholdChanges",
@@ -49,15 +48,6 @@ class QualityThresholds(Section):
     min_success_rate: Share = Field(0.95, description="Alert if the success rate drops below.")
     max_latency_p99_ms: Positive = Field(3000, description="Alert if the p99 latency exceeds this, ms.")
     max_cost_p99_usd: Positive = Field(0.05, description="Alert if the p99 cost of a call exceeds this, USD.")
-
-
-class Optimization(Section):
-    """The monthly cycle."""
-
-    schedule: Literal["monthly"] = Field("monthly", description="How often a cycle runs.")
-    telemetry_target: int = Field(0, ge=0, description="Examples from telemetry per signature and cycle.")
-    git_target: int = Field(100, ge=0, description="Examples from git commits per signature and cycle.")
-    synthetic_target: int = Field(20, ge=0, description="Synthetic examples per signature and cycle.")
 
 
 class Thresholds(Section):

@@ -1,17 +1,16 @@
 """The whole configuration. One file serves producers, consumers and operators.
 
 Its sections, with the defaults of absent keys: telemetry.py, kafka.py, spool.py, privacy.py, consumers.py,
-metrics.py, web.py, alerts.py, versions.py, registry.py, rollout.py.
+metrics.py, web.py, alerts.py, versions.py, registry.py, rollout.py, optimization.py.
 """
-
-from typing import Final
 
 from pydantic import Field
 
 from headrace.config.alerts import Alerts
-from headrace.config.consumers import Dataset, Dedup, Filters, Optimization, QualityThresholds, Schemas
+from headrace.config.consumers import Dataset, Dedup, Filters, QualityThresholds, Schemas
 from headrace.config.kafka import Kafka
 from headrace.config.metrics import Metrics
+from headrace.config.optimization import Optimization
 from headrace.config.privacy import Encryption, Redaction
 from headrace.config.registry import ProgramRegistrySection
 from headrace.config.rollout import Rollout
@@ -21,10 +20,7 @@ from headrace.config.telemetry import Telemetry
 from headrace.config.versions import Versions
 from headrace.config.web import Web
 
-__all__ = ["NO_EFFECT_YET", "Config"]
-
-NO_EFFECT_YET: Final = frozenset({"optimization.schedule"})
-"""Keys that are accepted and checked, but that nothing in this release acts on."""
+__all__ = ["Config"]
 
 
 class Config(Section):

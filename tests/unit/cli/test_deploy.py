@@ -295,3 +295,57 @@ def test_the_commands_exist(command, service, feedback, container, metrics_conta
         assert Path(words[0]).name == "headrace"
         ended = command(*words[1:], "--help")
         assert ended.code == 0, json.dumps(words)
+
+
+PHASES = {"collect": range(1, 2), "cut": range(2, 3), "decide": range(3, 6), "roll-out": range(6, 7)}
+"""The document's days: 1 collect, 2 gates, 3 to 5 optimize, from 6 on the rollout."""
+
+
+def days_of(text):
+    first, _, last = text.replace("..", "-").partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def cycle_lines():
+    """What each template runs, and when: step -> its days, and the command."""
+    for line in (DEPLOY / "cycle.cron").read_text().splitlines():
+        if line.startswith("0 2 "):
+            command = line.partition("&& ")[2].removesuffix(">/dev/null").split()
+            step = command[command.index("--until") + 1] if "--until" in command else "roll-out"
+            yield "cron", step, days_of(line.split()[2]), command
+    for each in yaml.safe_load_all((DEPLOY / "kubernetes-cycle.yaml").read_text()):
+        if each["kind"] == "CronJob":
+            (container,) = each["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+            assert each["spec"]["concurrencyPolicy"] == "Forbid"
+            yield "kubernetes", container["args"][-1], days_of(each["spec"]["schedule"].split()[2]), container["args"]
+    for path in DEPLOY.glob("headrace-cycle-*.timer"):
+        timer = configparser.RawConfigParser()
+        timer.optionxform = str
+        timer.read(path)
+        unit = timer["Timer"]["Unit"]
+        step = unit.partition("@")[2].removesuffix(".service")
+        assert path.name == f"headrace-cycle-{step}.timer"
+        (started,) = service_of(DEPLOY / "headrace-cycle@.service")["ExecStart"]
+        days = timer["Timer"]["OnCalendar"].split()[0].rpartition("*-")[2]
+        yield "systemd", step, days_of(days), started.replace("%i", step).split()
+
+
+def test_the_cycles_templates_have_the_documents_days_and_run_what_there_is(command):
+    from headrace_consumers.cycle.artefacts import CycleStep
+
+    found = list(cycle_lines())
+    for template in ("cron", "systemd", "kubernetes"):
+        assert {step: days for name, step, days, _ in found if name == template} == PHASES
+    for _, step, _, words in found:
+        assert Path(words[0]).name == "headrace"
+        assert CycleStep(step)
+        ended = command(*words[1:])
+        assert ended.error.startswith("optimization.signatures: names no signature")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_takes_the_cycles_calendar():
+    for path in DEPLOY.glob("headrace-cycle-*.timer"):
+        when = next(line for line in path.read_text().splitlines() if line.startswith("OnCalendar=")).partition("=")[2]
+        done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr

@@ -81,7 +81,10 @@ def _line(**overrides: Any) -> str:
             {"telemetry": {"rotation": {"compression": "zip"}}},
             "telemetry.rotation.compression: found \"zip\", expected 'gzip' or 'none'",
         ),
-        ({"optimization": {"schedule": "daily"}}, "optimization.schedule: found \"daily\", expected 'monthly'"),
+        (
+            {"optimization": {"schedule": "daily"}},
+            "optimization.schedule: found \"daily\", expected 'monthly' or 'weekly'",
+        ),
         ({"telemetry": {"service": "a b"}}, f'telemetry.service: found "a b", expected text that matches {_NAME}'),
         (
             {"redaction": {"kinds": ["email", "emial"]}},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.config import ENV_FILE, NO_EFFECT_YET, Config, Thresholds, load
+from headrace.config import ENV_FILE, Config, Thresholds, load
 from headrace.errors import ConfigError
 
 DOCUMENT = Path(__file__).parents[2] / "fixtures" / "monitoring_config.json"
@@ -89,11 +89,6 @@ def test_each_key_of_the_documents_file_changes_what_is_loaded(tmp_path: Path) -
 def test_the_default_of_an_absent_key(key: str, default: Any) -> None:
     assert _get(load(environ={}), key) == default
     assert type(_get(load(environ={}), key)) is type(default)
-
-
-def test_keys_without_effect_are_keys() -> None:
-    for key in NO_EFFECT_YET:
-        _get(load(environ={}), key)
 
 
 def test_what_differs_for_one_signature_leaves_the_rest_of_its_thresholds() -> None:

@@ -50,6 +50,8 @@ class Asked:
         fields: the hash of the fields, or its beginning; None: those of the newest call.
         most: so many examples, drawn by difficulty and category; None: all.
         is_strict: whether a gate that is not passed ends it.
+        is_rehearsal: whether it ends behind the gates, and nothing is published.
+        made_for: who wants it, as metadata.json then says.
     """
 
     signature: str
@@ -57,6 +59,8 @@ class Asked:
     fields: str | None = None
     most: int | None = None
     is_strict: bool = False
+    is_rehearsal: bool = False
+    made_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Done:
     """What became of it.
 
     Attributes:
-        path: the version's folder; None: with `is_strict` a gate was not passed, and nothing was published.
+        path: the version's folder; None: nothing was published, for it was a rehearsal, or `is_strict` and a gate was
+            not passed.
         metadata: what metadata.json holds.
         verdicts: of all gates.
         set_aside: gate -> how many it took out.
@@ -137,7 +142,7 @@ def cut(
             targets(config, asked.signature, told["splits"], told["times_seen"], told["set_aside"]),
             _notes(fields, chosen, found, asked),
         )
-        if asked.is_strict and not all(verdict.is_passed for verdict in found.verdicts):
+        if asked.is_rehearsal or (asked.is_strict and not all(verdict.is_passed for verdict in found.verdicts)):
             return done
         if found.examples.is_empty():
             raise UsageError(
@@ -211,6 +216,7 @@ def _metadata(config: Config, asked: Asked, found: Assembled, now: dt.datetime) 
         "label_shares": label_shares(figures),
         "set_aside": set_aside_counts(found.aside),
         "environment": asked.environment,
+        "made_for": asked.made_for,
         "fields_hash": found.recipe.fields_hash,
         "rows_read": found.read.rows,
         "times_seen": int(telemetry["times_seen"].sum()),

@@ -1,0 +1,202 @@
+"""`headrace cycle run|ls|show|report`: the optimization cycle, and its runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from headrace_consumers.cli.options import AsJson, ConfigPath
+from headrace_consumers.cli.present import columns, print_json, print_lines
+
+if TYPE_CHECKING:
+    from headrace.config import Config
+    from headrace_consumers.cycle.run_folder import RunFolder
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Optimize programs with what was captured: from a dataset to a rollout, or to why there is none.",
+    rich_markup_mode=None,
+)
+
+RunName: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        show_default=False,
+        help="Its id, as `headrace cycle ls` has it, or its folder; else the newest.",
+    ),
+]
+
+
+@app.command(epilog="Example: headrace cycle run --config headrace.json")
+def run(
+    *,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir",
+            metavar="DIR",
+            show_default=False,
+            help="The run's folder; else <optimization.path>/optimization_<YYYYMM>.",
+        ),
+    ] = None,
+    signature: Annotated[
+        list[str] | None,
+        typer.Option("--signature", "-s", metavar="NAME", show_default=False, help="Only this one's; repeatable."),
+    ] = None,
+    until: Annotated[
+        str,
+        typer.Option("--until", metavar="STEP", help="The last step: collect, gate, cut, baseline, optimize, decide."),
+    ] = "roll-out",
+    no_rollout: Annotated[
+        bool, typer.Option("--no-rollout", help="Put what is shipped into the registry, and start no rollout.")
+    ] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--log-file", metavar="PATH", show_default=False, help="Appended to; else logs/optimization_<YYYYMM>.log."
+        ),
+    ] = None,
+    no_log_file: Annotated[
+        bool, typer.Option("--no-log-file", help="Write no log; stdout has the same lines.")
+    ] = False,
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the cycle: collect, gate, cut, baseline, optimize, decide, roll out.
+
+    Stopped or killed at any time, the same command goes on where it was; a step that is done is not done again. A run
+    is of the month (or week, optimization.schedule): once done, the next one is the next month's.
+    """
+    from headrace_consumers.cli.cycle_run import Asked, ran
+
+    code = ran(
+        Asked(
+            config_path=config_path,
+            output_dir=output_dir,
+            signatures=tuple(signature or ()),
+            until=until,
+            starts_rollouts=not no_rollout,
+            log_file=log_file,
+            writes_log=not no_log_file,
+            as_json=as_json,
+        )
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("ls", epilog="Example: headrace cycle ls")
+def list_runs(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
+    """List the runs: what is done, what was decided."""
+    from headrace.config import load
+    from headrace_consumers.cycle.listing import told_of
+    from headrace_consumers.cycle.run_folder import runs_in
+
+    config = load(config_path)
+    root = Path(config.optimization.path)
+    told = [told_of(each) for each in runs_in(root)]
+    if as_json:
+        print_json(told)
+        return
+    if not told:
+        print_lines([f"{root}: no runs yet; headrace cycle run begins one"])
+        return
+    rows = [("run", "begun", "signature", "done", "outcome", "test", "folder")]
+    rows += [
+        (
+            each["id"],
+            each["begun_at"],
+            signature["signature"],
+            signature["done"] or "nothing",
+            signature["outcome"] or signature["damage"] or "",
+            _scores(signature),
+            each["path"],
+        )
+        for each in told
+        for signature in each["signatures"]
+    ]
+    print_lines([*columns(rows), *(each["damage"] for each in told if each["damage"])])
+
+
+@app.command(epilog="Example: headrace cycle show 202611")
+def show(*, name: RunName = None, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show a run: each step with its figures, and why it was decided so."""
+    from headrace.config import load
+    from headrace_consumers.cycle.narrating import narrated
+
+    found = _run_of(load(config_path), name)
+    facts = found.facts()
+    done = {signature: found.of(signature).done() for signature in facts["signatures"]}
+    if as_json:
+        steps = {of: {str(each.step): each.model_dump(mode="json") for each in all_} for of, all_ in done.items()}
+        print_json({**facts, "path": str(found.path), "steps": steps})
+        return
+    lines = [f"run {facts['id']}, begun {facts.get('begun_at', '')}: {found.path}"]
+    for signature, artefacts in done.items():
+        lines += ["", signature]
+        for each in artefacts:
+            told = [*narrated(each), *(f"note: {note}" for note in each.notes)]
+            lines.append(f"  {each.step:<9} {each.made_at}  {told[0]}")
+            lines += [f"  {'':<9} {'':<20}  {line}" for line in told[1:]]
+        if not artefacts:
+            lines.append("  nothing is done yet")
+    print_lines(lines)
+
+
+@app.command(epilog="Example: headrace cycle report --out report.html")
+def report(
+    *,
+    name: RunName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PATH", show_default=False, help="Else report.html in the run's folder."),
+    ] = None,
+    config_path: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's report: one HTML file with plots, readable offline."""
+    from headrace.config import load
+    from headrace.errors import HeadraceError
+    from headrace_consumers.cycle.report import report as made
+    from headrace_consumers.versions.files.disk import write_over
+
+    found = _run_of(load(config_path), name)
+    path = found.report if out is None else out
+    content = made(found).encode("utf-8", "replace")
+    try:
+        write_over(path, content)
+    except OSError as error:
+        raise HeadraceError(f"{path}: cannot be written ({error.strerror})") from error
+    print_json({"path": str(path)}) if as_json else print_lines([str(path)])
+
+
+def _run_of(config: "Config", name: str | None) -> "RunFolder":
+    """Return the run that is meant.
+
+    Raises:
+        UsageError: there is none such.
+    """
+    from headrace.errors import UsageError
+    from headrace_consumers.cycle.run_folder import RUN, RunFolder, runs_in
+
+    known = runs_in(Path(config.optimization.path))
+    if name is None:
+        if not known:
+            raise UsageError(f"{config.optimization.path}: no runs yet; headrace cycle run begins one")
+        return known[-1]
+    if (Path(name) / RUN).is_file():
+        return RunFolder(Path(name))
+    matching = [each for each in known if each.facts()["id"] == name or each.path.name == name]
+    if not matching:
+        has = ", ".join(each.facts()["id"] for each in known[-10:]) or "none"
+        raise UsageError(f"run {name[:80]}: there is none such; there are {has}; or give its folder")
+    return matching[-1]
+
+
+def _scores(signature: dict[str, Any]) -> str:
+    before, after = signature["baseline"], signature["optimized"]
+    if before is None:
+        return ""
+    return f"{before:.3f}" if after is None else f"{before:.3f} -> {after:.3f}"

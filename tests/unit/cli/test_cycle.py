@@ -1,0 +1,138 @@
+"""`headrace cycle run|ls|show|report` as their user sees them; what needs an LM is in tests/e2e/test_cycle.py."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from headrace.config.optimization import Optimization
+from headrace_consumers.cycle.parts import period_of
+from headrace_consumers.cycle.run_lock import held
+from tests.support.cycles import SIGNATURE, Worker, config_of, cycle, waiting
+
+SIGNATURES = {SIGNATURE: {"program": "nowhere.at:all", "module": "triage"}}
+
+
+@pytest.fixture
+def config(config_file):
+    return config_file({"optimization": {"signatures": SIGNATURES}})
+
+
+@pytest.fixture
+def done(tmp_path):
+    """A run that has come to its end."""
+    waiting(tmp_path)
+    cycle(tmp_path, config_of(tmp_path), output_dir=tmp_path / "optimization" / "optimization_202611")
+
+
+def test_without_a_signature_there_is_nothing_to_run(command, config_file):
+    ended = command("cycle", "run", "--config", config_file({}))
+    assert ended.code == 2
+    assert ended.error.startswith("optimization.signatures: names no signature; e.g. ")
+
+
+def test_what_is_not_configured_is_refused(command, config):
+    assert (
+        "--signature Other: is not in optimization.signatures"
+        in command("cycle", "run", "-s", "Other", "-c", config).error
+    )
+    assert "--until fly: expected one of collect, gate" in command("cycle", "run", "--until", "fly", "-c", config).error
+
+
+def test_a_missing_program_is_one_line_and_nothing_is_half_written(command, config, tmp_path):
+    waiting(tmp_path)
+    ended = command("cycle", "run", "--config", config)
+    assert ended.code == 2
+    assert "program nowhere.at:all: cannot be imported (ModuleNotFoundError" in ended.error
+    runs = list((tmp_path / "optimization").glob("optimization_*"))
+    assert [path.name for path in (runs[0] / SIGNATURE).iterdir()] == ["lm_cache"]
+    (log,) = (tmp_path / "logs").glob("optimization_*.log")
+    assert log.name == f"{runs[0].name}.log"
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert "FAILED: optimization: program nowhere.at:all" in log.read_text()
+
+
+def test_output_dir_and_log_file_are_taken(command, config, tmp_path):
+    waiting(tmp_path)
+    command(
+        "cycle", "run", "--config", config, "--output-dir", tmp_path / "out", "--log-file", tmp_path / "a" / "b.log"
+    )
+    assert (tmp_path / "out" / "run.json").is_file()
+    assert (tmp_path / "a" / "b.log").is_file()
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_log_or_folder_that_cannot_be_written_is_one_line(command, config, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "the log cannot be written" in command("cycle", "run", "-c", config, "--log-file", "file/x.log").error
+    assert "cannot be made" in command("cycle", "run", "-c", config, "--output-dir", "file/x").error
+
+
+def test_a_second_run_is_refused(command, config, tmp_path):
+    (tmp_path / "out").mkdir()
+    with held(tmp_path / "out"):
+        ended = command("cycle", "run", "--config", config, "--output-dir", tmp_path / "out")
+    assert ended.code == 1
+    assert "another process works on this run (process " in ended.error
+
+
+@pytest.mark.usefixtures("done")
+def test_runs_are_listed_shown_and_reported(command, config, tmp_path):
+    listed = command("cycle", "ls", "--config", config)
+    assert listed.out.splitlines()[1].split()[:5] == ["202611", "2026-11-27T02:00:00Z", SIGNATURE, "roll-out", "ship"]
+    shown = command("cycle", "show", "202611", "--config", config)
+    assert f"run 202611, begun 2026-11-27T02:00:00Z: {tmp_path}/optimization/optimization_202611" in shown.out
+    assert "shipped: 0." in shown.out
+    told = command("cycle", "show", "--config", config, "--json").json
+    assert set(told["steps"][SIGNATURE]) == {"collect", "gate", "cut", "baseline", "optimize", "decide", "roll-out"}
+    out = tmp_path / "page.html"
+    assert command("cycle", "report", "--config", config, "--out", out).out == f"{out}\n"
+    page = out.read_text()
+    assert "Before and after" in page
+    assert page.count("<svg") == 6
+    assert "<script" not in page
+    assert "://" not in page
+    assert "where is my" not in page
+
+
+def test_a_run_that_nothing_was_found_in_is_reported_too(command, config, tmp_path):
+    waiting(tmp_path)
+    worker = Worker(tmp_path, changes={"baseline": {"unverified_share": 1.0}})
+    cycle(tmp_path, config_of(tmp_path), work=worker, output_dir=tmp_path / "optimization" / "optimization_202611")
+    assert command("cycle", "report", "--config", config).code == 0
+    page = (tmp_path / "optimization" / "optimization_202611" / "report.html").read_text()
+    assert "not shipped" in page
+
+
+def test_where_there_is_no_run_it_is_said(command, config):
+    assert "no runs yet" in command("cycle", "ls", "--config", config).out
+    assert "no runs yet" in command("cycle", "show", "--config", config).error
+
+
+@pytest.mark.usefixtures("done")
+def test_a_run_that_is_not_there_is_one_line(command, config):
+    assert (
+        "run 202512: there is none such; there are 202611"
+        in command("cycle", "show", "202512", "--config", config).error
+    )
+
+
+@pytest.mark.usefixtures("done")
+def test_a_damaged_run_is_told_in_the_list(command, config, tmp_path):
+    folder = tmp_path / "optimization" / "optimization_202611" / SIGNATURE
+    (folder / "decide.json").write_text("{")
+    (told,) = command("cycle", "ls", "--config", config, "--json").json
+    assert "decide.json: is no artefact of this release" in told["signatures"][0]["damage"]
+
+
+@pytest.mark.parametrize(("schedule", "name"), [("monthly", "202701"), ("weekly", "2026W53")])
+def test_a_run_is_named_by_its_period(schedule, name):
+    assert period_of(Optimization(schedule=schedule).schedule, dt.datetime(2027, 1, 2, tzinfo=dt.UTC)) == name
+
+
+def test_a_weekly_schedule_makes_a_weekly_run(command, config_file, tmp_path):
+    path = config_file({"optimization": {"signatures": SIGNATURES, "schedule": "weekly"}})
+    command("cycle", "run", "--config", path)
+    (folder,) = (tmp_path / "optimization").glob("optimization_*")
+    assert "W" in folder.name
+    assert json.loads((folder / "run.json").read_bytes())["id"] == folder.name.removeprefix("optimization_")

@@ -1,0 +1,118 @@
+"""What LMs cost, and the budget that is never passed."""
+
+import threading
+
+import pytest
+
+from headrace_consumers.cycle.ending import Ending
+from headrace_consumers.cycle.spending import Budget, Spending
+
+PAID = {"usage": {"total_tokens": 9}, "cost": 0.25}
+CACHED = {"usage": {}, "cost": 0.25}
+
+
+class EndedError(Exception):
+    """A thread would not return here."""
+
+
+def _raise():
+    raise EndedError
+
+
+@pytest.fixture
+def ending():
+    return Ending(_raise)
+
+
+def one_call(spending, entry=PAID):
+    spending.begin()
+    spending.pay(entry)
+    spending.end(None)
+
+
+def test_paid_calls_are_counted_over_processes_and_cached_ones_are_not(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(), ending)
+    one_call(spending)
+    one_call(spending, CACHED)
+    one_call(spending, {"usage": {"total_tokens": 1}, "cost": None})
+    again = Spending(tmp_path / "spent.jsonl", Budget(), ending)
+    assert (again.calls, again.cost_usd) == (2, 0.25)
+    assert (tmp_path / "spent.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_that_a_crash_tore_is_no_call(tmp_path, ending):
+    (tmp_path / "spent.jsonl").write_bytes(b'{"cost_usd": 0.5}\n{"cost_u')
+    assert Spending(tmp_path / "spent.jsonl", Budget(), ending).calls == 1
+
+
+def test_the_budget_of_calls_ends_the_work_before_the_first_call_too_many(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=3), ending)
+    for _ in range(3):
+        one_call(spending)
+    with pytest.raises(EndedError):
+        spending.begin()
+    assert ending.wait().stopped == "lm_calls"
+    assert spending.calls == 3
+
+
+def test_the_budget_of_cost_ends_the_work(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(cost_usd=0.5), ending)
+    one_call(spending)
+    one_call(spending)
+    with pytest.raises(EndedError):
+        spending.begin()
+    assert ending.wait().stopped == "cost"
+
+
+def test_what_was_spent_before_counts(tmp_path, ending):
+    one_call(Spending(tmp_path / "spent.jsonl", Budget(), ending))
+    with pytest.raises(EndedError):
+        Spending(tmp_path / "spent.jsonl", Budget(calls=1), ending).begin()
+
+
+def test_many_threads_do_not_pass_the_budget_and_cached_calls_make_room(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=20), ending)
+    made = []
+
+    def work(number):
+        try:
+            for turn in range(30):
+                spending.begin()
+                made.append(number)
+                spending.pay(CACHED if (number + turn) % 2 else PAID)
+                spending.end(None)
+        except EndedError:
+            return
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert spending.calls == 20
+    assert len(made) > 20
+    assert ending.wait().stopped == "lm_calls"
+
+
+def test_an_lm_that_refuses_ends_the_work_and_a_prompt_that_is_refused_does_not(tmp_path, ending):
+    class LMError(Exception):
+        pass
+
+    class BadRequestError(LMError):
+        pass
+
+    spending = Spending(tmp_path / "spent.jsonl", Budget(), ending)
+    for _ in range(9):
+        spending.begin()
+        spending.end(BadRequestError("too long"))
+    for _ in range(4):
+        spending.begin()
+        spending.end(LMError("no key"))
+    one_call(spending)
+    for _ in range(4):
+        spending.begin()
+        spending.end(LMError("no key"))
+    spending.begin()
+    with pytest.raises(EndedError):
+        spending.end(LMError("no key"))
+    assert ending.wait().failure.startswith("the LM does not answer, 5 times in a row: no key; start the run again")
