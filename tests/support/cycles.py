@@ -225,7 +225,7 @@ def _note(path: Path, line: str, *, once: bool = False) -> None:
 def _main(folder: Path, points: list[str]) -> None:
     """Run once for each point, in a process each, and print how each ended; what is imported is imported once."""
     import headrace_consumers.versions.cutting.cut  # noqa: F401  # polars is only imported before a fork, not used
-    from headrace_consumers.dataset.steps import KILL_VARIABLE, hook_from_environment
+    from headrace_consumers.kill_points import KILL_VARIABLE, hook_from_environment
 
     codes = []
     for point in points:

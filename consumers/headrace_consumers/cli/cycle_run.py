@@ -48,7 +48,7 @@ def ran(asked: Asked) -> int:
     from headrace_consumers.cycle.run_lock import held
     from headrace_consumers.cycle.running import run
     from headrace_consumers.cycle.supervision import worked
-    from headrace_consumers.dataset.steps import hook_from_environment
+    from headrace_consumers.kill_points import hook_from_environment
     from headrace_consumers.versions.shelf.publishing import CutStep
 
     config = load(asked.config_path)

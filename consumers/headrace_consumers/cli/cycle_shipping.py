@@ -38,9 +38,20 @@ class CycleShipping:
         return str(open_registry(self._config).put(Program.decoded(program)))
 
     def start(self, module: str, digest: str) -> "Begun | None":
-        """Start nothing; the command that does is told."""
-        del module, digest
-        return None
+        """Start the rollout, or find the one that was started; None: Kafka is not configured."""
+        if self._config.kafka.bootstrap_servers is None:
+            return None
+        from headrace_consumers.cli.person import person
+        from headrace_consumers.cycle.rolling_out import Begun
+        from headrace_consumers.rollout.commands import start
+        from headrace_consumers.rollout.desk import look
+        from headrace_schemas.dataset_files import PRODUCTION
+
+        found = look(self._config).state.experiments.get(f"{PRODUCTION}/{module}")
+        if found is None or found.candidate.digest != digest:  # else a run that was killed has started it
+            change = start(self._config, environment=PRODUCTION, module=module, candidate=digest, by=person())
+            found = change.experiment
+        return Begun(found.rollout_id, {"state": found.state, "share": found.share, "baseline": found.baseline.version})
 
     def command(self, module: str, version: str) -> str:
         """Return the command that starts it by hand."""

@@ -32,6 +32,22 @@ def command(
             help="Instead, an incident in a service: the alert at a webhook, and its resolve. On this machine.",
         ),
     ] = False,
+    loop: Annotated[
+        bool,
+        typer.Option(
+            "--loop",
+            help="Instead, the whole loop: a weak program is sampled, cut, optimized, rolled out and promoted.",
+        ),
+    ] = False,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            "--lm",
+            metavar="URL",
+            show_default=False,
+            help="With --loop: an OpenAI-compatible endpoint, instead of the offline language model.",
+        ),
+    ] = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +61,25 @@ def command(
     if alerts:
         _incident(folder, kafka=kafka, config_path=config_path, as_json=as_json)
         return
+    if loop:
+        _loop(folder, lm=lm, kafka=kafka, config_path=config_path, as_json=as_json)
+        return
     summary = demo.run(kafka=kafka, calls=calls, folder=folder, config_path=config_path, show=not as_json)
     if as_json:
         print_json(summary.as_dict())
     if not summary.ok:
         raise typer.Exit(1)
+
+
+def _loop(folder: Path, *, lm: str | None, kafka: str | None, config_path: Path | None, as_json: bool) -> None:
+    from headrace.errors import UsageError
+    from headrace_consumers.demo.loop import loop
+
+    if kafka is not None or config_path is not None:
+        raise UsageError("demo --loop: it has a broker and a configuration of its own; leave out --kafka and --config")
+    played = loop(folder=folder, lm=lm, show=not as_json)
+    if as_json:
+        print_json(played.as_dict())
 
 
 def _incident(folder: Path, *, kafka: str | None, config_path: Path | None, as_json: bool) -> None:

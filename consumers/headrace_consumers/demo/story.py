@@ -1,4 +1,4 @@
-"""What `headrace demo --alerts` prints: a line for each thing that happens, and when; and how it waits for the next."""
+"""What `headrace demo --alerts` and `--loop` print: a line for each thing that happens, and when; and how they wait."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +22,7 @@ class Story:
     Args:
         show: print it.
         children: none of them may end before the story does.
+        patience_s: how long it waits for what comes next, seconds.
         clock: seconds, monotonic.
         sleep: waits for so many seconds.
     """
@@ -31,11 +32,13 @@ class Story:
         *,
         show: bool,
         children: Sequence[Child],
+        patience_s: float = _PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._show = show
         self._children = children
+        self._patience_s = patience_s
         self._clock = clock
         self._sleep = sleep
         self._began = clock()
@@ -57,13 +60,13 @@ class Story:
         Raises:
             DemoError: a child has ended, or it took too long.
         """
-        deadline = self._clock() + _PATIENCE_S
+        deadline = self._clock() + self._patience_s
         while not (value := condition()):
             for child in self._children:
                 if child.exit_code is not None:
                     raise DemoError(f"the {child.name} failed: {child.why()}; its log: {child.log_path}")
             if self._clock() > deadline:
                 logs = self._children[0].log_path.parent if self._children else "none"
-                raise DemoError(f"waited {_PATIENCE_S:.0f} s for {what}; the logs: {logs}")
+                raise DemoError(f"waited {self._patience_s:.0f} s for {what}; the logs: {logs}")
             self._sleep(_PAUSE_S)
         return value
