@@ -4,9 +4,11 @@ python -m tests.e2e.routed_service CONFIG [THREADS]
 """
 
 import json
+import re
 import sys
 import threading
 import time
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -16,6 +18,23 @@ import headrace
 from tests.unit.headrace.routing.world import Hearing, Twice
 
 PAUSE_S = 0.005
+_QUESTION = re.compile(r"QUESTION-(\w+)")
+
+
+class Refusing(Hearing):
+    """Refuses one in five of the questions that a version named bad asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: set[str] = set()
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        text = "\n".join(str(message["content"]) for message in options["messages"])
+        question = _QUESTION.findall(text)[-1]
+        if "VERSION-bad" in text and zlib.crc32(question.encode()) % 5 == 0:
+            self.refused.add(question)
+            raise RuntimeError("refused")
+        return super().__call__(*arguments, **options)
 
 
 class Load:
@@ -23,12 +42,12 @@ class Load:
 
     def __init__(self, program: Any) -> None:
         self.program = program
-        self.lm = Hearing()
+        self.lm = Refusing()
         self.ended = threading.Event()
         self.lock = threading.Lock()
         self.versions: Counter[str] = Counter()
         self.recent: list[str] = []
-        self.calls = self.failed = self.mixed = 0
+        self.calls = self.failed = self.mixed = self.refused = 0
 
     def run(self, thread: int) -> None:
         number = 0
@@ -39,7 +58,14 @@ class Load:
                 with dspy.context(lm=self.lm), headrace.request(question):
                     self.program(question=f"QUESTION-{question}")
             except Exception:
-                self.failed += 1
+                with self.lock:
+                    is_refused = question in self.lm.refused
+                    self.refused += is_refused
+                    self.failed += not is_refused
+                    self.calls += is_refused
+                    self.versions["bad"] += is_refused
+                if is_refused:
+                    continue
             with self.lock:
                 told = {version for version, _, asked in self.lm.heard if asked == question}
                 self.lm.heard = [each for each in self.lm.heard if each[2] != question]
@@ -53,6 +79,7 @@ class Load:
             return {
                 "calls": self.calls,
                 "failed": self.failed,
+                "refused": self.refused,
                 "mixed": self.mixed,
                 "versions": dict(self.versions),
                 "recent": sorted(set(self.recent)),
