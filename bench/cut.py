@@ -37,8 +37,8 @@ PARTITIONS = 8
 SENTENCES = 4_000
 APPEND_MS = 1_790_000_000_000
 WAYS = (
-    ("cut", "cut", {}),
     ("cut, no near-duplicates", "cut", {"HEADRACE_VERSIONS__GATES__DEFAULT__MAX_LIKENESS": "1"}),
+    ("cut", "cut", {}),
     ("replay", "replay", {}),
 )
 
@@ -56,11 +56,13 @@ def main() -> None:
             make(folder, chosen.rows)
             print(f"made a table of {chosen.rows:,} rows in {time.perf_counter() - began:.0f} s (not measured)")
         for name, command, settings in () if chosen.make_only else WAYS:
+            load = os.getloadavg()[0]
             measured = in_fresh_process(folder, command, settings)
             print(
                 f"{name:<25} {measured['examples']:,} examples: {measured['wall_s']:.1f} s "
                 f"({measured['cpu_s']:.1f} s of processor), {measured['own_mb']:,.0f} MB own memory at most, "
-                f"{measured['all_mb']:,.0f} MB with mapped files"
+                f"{measured['all_mb']:,.0f} MB with mapped files; the machine's load before: {load:.1f}",
+                flush=True,
             )
         if chosen.make_only:
             return

@@ -2,10 +2,14 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
 from headrace_consumers.versions.sources.pool import read_pool
+
+OLDER_TOOL = Path(__file__).parents[2] / "data" / "older_tool"
+"""Files in its shapes, with content of ours."""
 
 TARGETS = "tests.unit.versions.sources.targets"
 OLD_TOOL = [
@@ -55,6 +59,39 @@ def test_the_older_tools_file_keeps_category_difficulty_and_where_it_came_from(b
         "imported_source": "real_session",
         "imported_notes": "of 2025",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("extract_requirements", ("outputs", "priorities"), [9, 6]),
+        ("validate_completeness", ("outputs", "is_complete"), False),
+        ("validate_correctness", ("outputs", "issues"), ["Divides by zero where there is no mark"]),
+        ("discover_skills", ("inputs", "max_skills"), "2"),
+    ],
+)
+def test_files_of_the_older_tool_come_in_whole_with_values_as_they_are(bring, pool, name, field, value):
+    path = OLDER_TOOL / f"{name}.json"
+    ended = bring(path, "--json", signature=name)
+    assert (ended.code, ended.err) == (0, "")
+    given = json.loads(path.read_text())
+    assert (ended.json["added"], ended.json["bad_entries"]) == (len(given), {})
+    side, member = field
+    lines = pool(name)
+    assert lines[0][side][member] == value
+    assert [(line["inputs"], line["outputs"]) for line in lines] == [
+        (each["inputs"], each["outputs"]) for each in given
+    ]
+    told = [(each["metadata"]["category"], each["metadata"]["difficulty"]) for each in given]
+    assert [(line["category"], line["difficulty"]) for line in lines] == told
+
+
+def test_what_came_of_the_older_tool_is_typed_by_a_class_of_its_fields(bring, pool):
+    ended = bring(OLDER_TOOL / "validate_completeness.json", signature=f"{TARGETS}:ValidateCompleteness")
+    assert ended.code == 0
+    assert [line["outputs"]["is_complete"] for line in pool("ValidateCompleteness")] == [False, True]
+    ended = bring(OLDER_TOOL / "discover_skills.json", "--json", signature=f"{TARGETS}:ValidateCompleteness")
+    assert ended.json["added"] == 0
 
 
 def test_importing_twice_adds_nothing(bring, file, pool):

@@ -4,11 +4,10 @@ for each bucket of keys: telemetry, other sources -> one a key -> edits -> split
 bounds of difficulty over all -> difficulty -> gates of examples -> drawn
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import polars as pl
 
@@ -17,6 +16,7 @@ from headrace_consumers.versions.cutting import difficulty
 from headrace_consumers.versions.cutting.drawing import drawn
 from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, edited, one_a_key, set_aside
 from headrace_consumers.versions.cutting.recipe import Recipe
+from headrace_consumers.versions.files.ahead import ahead
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
 from headrace_consumers.versions.files.frame_file import FrameFile, mapped
 from headrace_consumers.versions.gates import GATES, Context, Gate, Verdict
@@ -31,8 +31,6 @@ __all__ = ["Assembled", "Progress", "Sources", "assemble", "judged"]
 
 Progress = Callable[[str, int], object]
 """Told what is done, and how far it is: rows or parts."""
-
-_Made = TypeVar("_Made")
 
 CANDIDATE: Final = "candidate"
 DRAWN: Final = "drawn"
@@ -129,7 +127,7 @@ def assemble(
     asides, scores = [], []
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
     with FrameFile(work / "examples.arrow", _FRAME) as file:
-        for bucket, (rows_of, failed) in enumerate(_ahead(telemetry.bucket, buckets)):
+        for bucket, (rows_of, failed) in enumerate(ahead(map(telemetry.bucket, range(buckets)))):
             progress("sorting, part", bucket + 1)
             asides.append(failed)
             more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
@@ -191,17 +189,6 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
         examples = examples.filter(is_drawn)
     verdicts += [gate.judge(examples, context) for gate in gates if gate.judges == "whole"]
     return Assembled(examples, pl.concat(asides), recipe, found.read, found.waiting, found.edits, verdicts)
-
-
-def _ahead(made_of: Callable[[int], _Made], count: int) -> Iterator[_Made]:
-    """Yield what is made of 0, 1, ..., count - 1; while one is looked at, a thread makes the next."""
-    with ThreadPoolExecutor(1) as thread:
-        next_ = thread.submit(made_of, 0)
-        for number in range(count):
-            made = next_.result()
-            if number + 1 < count:
-                next_ = thread.submit(made_of, number + 1)
-            yield made
 
 
 def _past(

@@ -4,20 +4,16 @@ survey -> recipe -> assemble -> gates -> files in a private folder -> manifest, 
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
-
-import polars as pl
 
 from headrace.config import Config
 from headrace.config.consumers import Dedup
 from headrace.errors import UsageError
 from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble, judged
-from headrace_consumers.versions.cutting.figures import label_shares, set_aside_counts, split_figures
+from headrace_consumers.versions.cutting.facts import manifest_of, metadata_of, notes_of
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.cutting.scorer import load_scorer
 from headrace_consumers.versions.cutting.targets import Target, targets
@@ -25,19 +21,16 @@ from headrace_consumers.versions.files.disk import write_file
 from headrace_consumers.versions.files.writing import facts_of, write_examples, write_json, write_set_aside
 from headrace_consumers.versions.gates import GATES, Gate, Verdict
 from headrace_consumers.versions.reading.survey import Fields, baseline_versions, chosen_fields, survey
-from headrace_consumers.versions.reading.tables import Table, Tables
+from headrace_consumers.versions.reading.tables import Tables
 from headrace_consumers.versions.shelf.publishing import Hook, no_hook, workplace
 from headrace_consumers.versions.telling.card import CARD, card
-from headrace_consumers.versions.telling.report import REPORT, report
-from headrace_schemas import canonical
+from headrace_consumers.versions.telling.report import REPORT, Drawn, drawn_of, report
 from headrace_schemas.dataset_files import PRODUCTION, folder_name, version_name
-from headrace_schemas.dataset_manifest import MANIFEST, METADATA, FileFacts
+from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
-__all__ = ["FORMAT", "Asked", "Done", "cut", "signature_folder"]
+__all__ = ["Asked", "Done", "cut", "signature_folder"]
 
-FORMAT: Final = 1
 _UNKNOWN_FIELDS: Final = ""
-_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +126,14 @@ def cut(
         _insist_on_some(found, asked, config)
         progress("gates", 0)
         found = judged(found, gates)
-        told = _metadata(config, asked, found, now())
+        told = metadata_of(config, asked, found, now())
         done = Done(
             None,
             told,
             found.verdicts,
             told["set_aside"],
             targets(config, asked.signature, told["splits"], told["times_seen"], told["set_aside"]),
-            _notes(fields, chosen, found, asked),
+            notes_of(fields, chosen, found, asked),
         )
         if asked.is_rehearsal or (asked.is_strict and not all(verdict.is_passed for verdict in found.verdicts)):
             return done
@@ -152,10 +145,11 @@ def cut(
         progress("writing", 0)
         files = write_examples(place.folder, found.examples)
         files["set_aside.jsonl"] = write_set_aside(place.folder, found.aside)
-        manifest = _manifest(found, tables, config, files)
+        manifest = manifest_of(found, tables, config, files)
+        drawn = drawn_of(place.folder)
 
         def complete(folder: Path, number: int) -> None:
-            _complete(folder, number, manifest, told)
+            _complete(folder, number, manifest, told, drawn)
 
         number = place.publish(complete, is_latest=asked.environment == PRODUCTION)
     path = folder / version_name(number)
@@ -203,73 +197,7 @@ def _insist_on_some(found: Assembled, asked: Asked, config: Config) -> None:
     )
 
 
-def _metadata(config: Config, asked: Asked, found: Assembled, now: dt.datetime) -> dict[str, Any]:
-    figures = split_figures(found.examples)
-    telemetry = found.examples.filter(pl.col("source") == "telemetry")
-    quality = found.examples["quality"].mean()
-    return {
-        "signature": asked.signature,
-        "version": "",
-        "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "examples": found.examples.height,
-        "splits": figures,
-        "label_shares": label_shares(figures),
-        "set_aside": set_aside_counts(found.aside),
-        "environment": asked.environment,
-        "made_for": asked.made_for,
-        "fields_hash": found.recipe.fields_hash,
-        "rows_read": found.read.rows,
-        "times_seen": int(telemetry["times_seen"].sum()),
-        "mean_quality": quality,
-        "difficulty_bounds": found.recipe.difficulty_bounds,
-        "gates": [
-            {**verdict.for_manifest(), "what": verdict.what, "details": verdict.details} for verdict in found.verdicts
-        ],
-        "targets": {name: getattr(config.optimization, f"{name}_target") for name in ("telemetry", "git", "synthetic")},
-    }
-
-
-def _manifest(found: Assembled, tables: Tables, config: Config, files: Mapping[str, FileFacts]) -> dict[str, Any]:
-    read = found.read
-
-    def at(table: Table | None) -> dict[str, Any] | None:
-        return None if table is None else {"id": table.id, "version": table.version}
-
-    return {
-        "format": FORMAT,
-        "signature": found.recipe.signature,
-        "version": "",
-        "fields_hash": found.recipe.fields_hash,
-        "environment": found.recipe.environment,
-        "headrace": metadata.version("headrace"),
-        "recipe": found.recipe.as_json(),
-        "tables": {
-            "interactions": at(tables.interactions),
-            "sightings": at(tables.sightings),
-            "feedback": at(tables.feedback),
-        },
-        "rows": read.rows,
-        "offsets": read.interactions.as_list(),
-        "sighting_offsets": read.sightings.as_list(),
-        "feedback_offsets": read.feedback.as_list(),
-        "filter": _filter(config, found.recipe.signature),
-        "redaction_versions": dict(sorted(read.redaction_versions.items())),
-        "dedup_policies": dict(sorted(read.dedup_policies.items())),
-        "module_versions": dict(sorted(read.module_versions.items())),
-        "sources": found.waiting.read,
-        "edits": {"size_bytes": found.edits.size_bytes, "sha256": found.edits.sha256},
-        "gates": [verdict.for_manifest() for verdict in found.verdicts],
-        "files": files,
-    }
-
-
-def _filter(config: Config, signature: str) -> dict[str, Any]:
-    """Return what the consumer's filter let through, as it is configured now; rows do not tell what it was for them."""
-    thresholds = config.filters.for_signature(signature).model_dump(mode="json")
-    return {"version": hashlib.sha256(canonical.dumps(thresholds)).hexdigest()[:_DIGITS], "thresholds": thresholds}
-
-
-def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapping[str, Any], drawn: Drawn) -> None:
     """Write the files that carry the version's number, over those of an earlier try."""
     for name in (METADATA, MANIFEST, CARD, REPORT):
         (folder / name).unlink(missing_ok=True)
@@ -279,41 +207,4 @@ def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapp
     complete: Any = {**manifest, "version": version_name(number), "files": dict(sorted(files.items()))}
     write_json(folder / MANIFEST, complete)
     write_file(folder / CARD, card(figures, complete).encode())
-    write_file(folder / REPORT, report(folder).encode("utf-8", "replace"))
-
-
-def _notes(fields: list[Fields], chosen: Fields | None, found: Assembled, asked: Asked) -> list[str]:
-    notes = []
-    if asked.environment != PRODUCTION:
-        notes.append(
-            f"calls of {asked.environment}: `latest` stays as it was, for only versions of {PRODUCTION} become it; "
-            f"load this one by its name, headrace.load_dataset(..., environment={asked.environment!r})"
-        )
-    others = [each for each in fields if each is not chosen]
-    if chosen is None:
-        notes.append(
-            f"no call of {asked.signature} in the table: its fields are unknown, and once there are calls these "
-            "examples may change their split"
-        )
-    elif others:
-        listed = ", ".join(f"{each.fields_hash} ({each.rows:,} rows)" for each in others[:5])
-        notes.append(
-            f"the fields of this signature have changed: cut are {chosen.fields_hash} ({chosen.rows:,} rows), "
-            f"{'as asked' if asked.fields else 'those of the newest call'}; there are also {listed}: --fields HASH"
-        )
-    candidates = sorted(set(found.read.module_versions) - set(found.recipe.baseline_versions))
-    if candidates:
-        notes.append(
-            f"candidates, whose own outputs are no test: {', '.join(candidates[:5])} (versions.baseline_versions)"
-        )
-    notes += [
-        f"{source}: {count:,} lines are no examples and were left out"
-        for source, count in found.waiting.skipped.items()
-    ]
-    if found.edits.torn:
-        notes.append(f"edits.jsonl: {len(found.edits.torn):,} lines are no edits and were left out")
-    if found.read.suppressed:
-        notes.append(f"{found.read.suppressed:,} rows are of people who were erased, and were left out")
-    if found.read.unkeyed:
-        notes.append(f"{found.read.unkeyed:,} rows have no deduplication key, and were left out")
-    return notes
+    write_file(folder / REPORT, report(folder, drawn).encode("utf-8", "replace"))

@@ -6,18 +6,17 @@ have the same fields: they must have those that most calls have, or most example
 there are calls enough values of a kind that calls have there: a text, a number, a list.
 """
 
-import importlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, Final
 
 import polars as pl
 
 from headrace.errors import ConfigError
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
+from headrace_consumers.versions.own_object import NotImportedError, imported
 from headrace_schemas import canonical
 
 __all__ = ["SCHEMA"]
@@ -41,8 +40,10 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
         found = list(_of_wrong_types(examples, _class(path)))
         against = path
     else:
-        found = list(_of_other_fields(examples))
-        against = "fields and kinds of values as calls have them; signature_class would check types"
+        calls = examples.filter((pl.col("source") == "telemetry") & (pl.col("label") != "corrected"))
+        found = list(_of_other_fields(examples, calls))
+        as_ = "fields and kinds of values as calls have them" if len(calls) >= _FEWEST_CALLS else "the fields of most"
+        against = f"{as_}; signature_class would check types"
     offenders = pl.DataFrame(found, schema=OFFENDERS, orient="row")
     what = f"{len(found):,} examples do not fit the signature ({against})"
     return Verdict(_NAME, 0, len(found), is_passed=not found, what=what, offenders=offenders)
@@ -75,8 +76,7 @@ class _Usual:
     kinds: dict[tuple[str, str], frozenset[str]]
 
 
-def _of_other_fields(examples: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    calls = examples.filter((pl.col("source") == "telemetry") & (pl.col("label") != "corrected"))
+def _of_other_fields(examples: pl.DataFrame, calls: pl.DataFrame) -> Iterator[tuple[str, str]]:
     usual = _usual(calls if len(calls) else examples, are_calls=len(calls) >= _FEWEST_CALLS)
     others = examples.filter((pl.col("source") != "telemetry") | (pl.col("label") == "corrected"))
     for part in others.select("example_id", "inputs", "outputs").iter_slices(_SLICE):
@@ -136,15 +136,10 @@ def _known_only(names: tuple[str, ...], text: str, role: str) -> None:
 
 
 def _class(path: str) -> Any:
-    module_name, _, name = path.partition(":")
     try:
-        found: Any = reduce(getattr, name.split("."), importlib.import_module(module_name))
-    except Exception as error:  # whatever a module does while it is imported
-        raise ConfigError(
-            f"versions.gates: signature_class: {path}: cannot be imported "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); "
-            "install its package, or name its folder in PYTHONPATH"
-        ) from error
+        found = imported(path)
+    except NotImportedError as error:
+        raise ConfigError(f"versions.gates: signature_class: {error}") from error
     if not hasattr(found, "input_fields") or not hasattr(found, "output_fields"):
         raise ConfigError(
             f"versions.gates: signature_class: {path}: found {type(found).__name__}, expected a dspy.Signature's class"

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from headrace_consumers.versions.errors import VersionsError
+from headrace_consumers.versions.files.ahead import ahead
 from headrace_schemas.dataset_manifest import OffsetRange
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Table:
         if ranges is not None:
             inside = _inside(ranges)
             wanted = inside if wanted is None else wanted & inside
-        batches = self._read(columns, wanted)
+        batches = (batch for part in ahead(self._parts(columns, wanted)) for batch in part)
         while True:
             try:
                 batch = next(batches, None)
@@ -93,11 +94,14 @@ class Table:
             if batch.num_rows:
                 yield pl.DataFrame(pa.Table.from_batches([batch]))
 
-    def _read(self, columns: Sequence[str], condition: pc.Expression | None) -> Iterator[pa.RecordBatch]:
-        scanner = self._dataset.scanner(
-            columns=list(columns), filter=condition, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-        )
-        yield from scanner.to_batches()
+    def _parts(self, columns: Sequence[str], condition: pc.Expression | None) -> Iterator[list[pa.RecordBatch]]:
+        """Yield the rows a row group at a time: a scan of all files reads ahead as much as a gigabyte."""
+        schema = self._dataset.schema
+        for fragment in self._dataset.get_fragments(filter=condition):
+            is_file = isinstance(fragment, ds.ParquetFileFragment)
+            for part in fragment.split_by_row_group(condition, schema) if is_file else [fragment]:
+                scanner = part.scanner(schema=schema, columns=list(columns), filter=condition, batch_size=BATCH_ROWS)
+                yield list(scanner.to_batches())
 
 
 def _inside(ranges: Sequence[OffsetRange]) -> pc.Expression:

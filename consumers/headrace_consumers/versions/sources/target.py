@@ -7,13 +7,11 @@ the JSON that a captured call would have.
 """
 
 import contextlib
-import importlib
 import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any, Final, Union
 
 from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
@@ -21,6 +19,7 @@ from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation,
 from headrace.capture.annotations import type_name
 from headrace.capture.values import to_json
 from headrace.errors import UsageError, require_dspy
+from headrace_consumers.versions.own_object import NotImportedError, imported
 
 __all__ = ["ExampleError", "Target", "TargetField", "inferred", "load_object", "target_of"]
 
@@ -199,12 +198,9 @@ def load_object(option: str, path: str) -> Any:
     if not module_name or not name:
         raise UsageError(f"{option} {path}: expected package.module:object")
     try:
-        return reduce(getattr, name.split("."), importlib.import_module(module_name))
-    except Exception as error:  # whatever a module does while it is imported
-        raise UsageError(
-            f"{option} {path}: cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:200]}); "
-            "install its package, or name its folder in PYTHONPATH"
-        ) from error
+        return imported(path)
+    except NotImportedError as error:
+        raise UsageError(f"{option} {error}") from error
 
 
 def _is_signature(found: Any) -> bool:

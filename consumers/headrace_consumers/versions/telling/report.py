@@ -8,6 +8,7 @@ no script and no other file.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from headrace_consumers.versions.telling.report_style import STYLE
 from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SPLITS
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
-__all__ = ["REPORT", "composition", "distributions", "report"]
+__all__ = ["REPORT", "Drawn", "composition", "distributions", "drawn_of", "report"]
 
 REPORT: Final = "report.html"
 
@@ -33,27 +34,44 @@ _LENGTHS: Final = (0, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
 _TENTHS: Final = 10
 
 
-def report(folder: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The parts of the page that take the time, HTML: what was set aside, and how the examples are distributed."""
+
+    offenders: str
+    distributed: str
+
+
+def drawn_of(folder: Path) -> Drawn:
+    """Return the parts that need no figures of the version: a cut makes them before it holds any lock.
+
+    Args:
+        folder: of the version, with its examples and set_aside.jsonl in it. OSError and ValueError pass through.
+    """
+    rows = pl.concat(
+        [pl.scan_parquet(folder / f"{split}.parquet", glob=False) for split in SPLITS], how="vertical_relaxed"
+    )
+    return Drawn(_offenders(folder / "set_aside.jsonl"), _plots("How it is distributed", distributions(rows)))
+
+
+def report(folder: Path, drawn: Drawn | None = None) -> str:
     """Return the page.
 
     Args:
         folder: of the version, with all other files in it. OSError and ValueError pass through.
+        drawn: of this folder, where it was made before.
     """
     metadata = json.loads((folder / METADATA).read_bytes())
     manifest = json.loads((folder / MANIFEST).read_bytes())
-    set_aside = folder / "set_aside.jsonl"
-    aside = [json.loads(line) for line in set_aside.read_bytes().splitlines()] if set_aside.exists() else []
-    rows = pl.concat(
-        [pl.scan_parquet(folder / f"{split}.parquet", glob=False) for split in SPLITS], how="vertical_relaxed"
-    )
+    drawn = drawn or drawn_of(folder)
     title = f"{metadata['signature']} {metadata['version']}"
     parts = [
         _head(metadata, manifest, title),
         _gates(metadata, manifest),
         _calibration(metadata),
-        _offenders(aside),
+        drawn.offenders,
         _plots("What it is made of", composition(metadata, manifest)),
-        _plots("How it is distributed", distributions(rows)),
+        drawn.distributed,
         _origin(manifest),
     ]
     return (
@@ -122,23 +140,29 @@ def _calibration(metadata: Mapping[str, Any]) -> str:
     return f"<h2>The judge against people</h2><p>{escape(told['judge'])}</p>{table}"
 
 
-def _offenders(aside: Sequence[Mapping[str, Any]]) -> str:
-    if not aside:
+def _offenders(path: Path) -> str:
+    counts: Counter[str] = Counter()
+    shown: dict[str, list[tuple[str, str, str]]] = {}
+    if path.exists():
+        with path.open("rb") as lines:  # there may be as many as examples
+            for line in lines:
+                each = json.loads(line)
+                counts[each["gate"]] += 1
+                if counts[each["gate"]] <= _SHOWN:
+                    told = (escape(each["example_id"]), escape(each["source"]), escape(each["reason"]))
+                    shown.setdefault(each["gate"], []).append(told)
+    if not counts:
         return "<h2>What was set aside</h2><p>Nothing.</p>"
-    by_gate: dict[str, list[Mapping[str, Any]]] = {}
-    for each in aside:
-        by_gate.setdefault(each["gate"], []).append(each)
-    ordered = sorted(by_gate.items(), key=lambda item: (-len(item[1]), item[0]))
-    counts = bars("Examples set aside", [(gate, len(rows), f"{len(rows):,}") for gate, rows in ordered])
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    plot = bars("Examples set aside", [(gate, count, f"{count:,}") for gate, count in ordered])
     lists = []
-    for gate, rows in ordered:
-        listed = [(escape(row["example_id"]), escape(row["source"]), escape(row["reason"])) for row in rows[:_SHOWN]]
-        more = f"<p>{len(rows) - _SHOWN:,} more in set_aside.jsonl.</p>" if len(rows) > _SHOWN else ""
+    for gate, count in ordered:
+        more = f"<p>{count - _SHOWN:,} more in set_aside.jsonl.</p>" if count > _SHOWN else ""
         lists.append(
-            f"<details><summary>{escape(gate)}: {len(rows):,}</summary>"
-            f"{_table(('example', 'source', 'reason'), listed)}{more}</details>"
+            f"<details><summary>{escape(gate)}: {count:,}</summary>"
+            f"{_table(('example', 'source', 'reason'), shown[gate])}{more}</details>"
         )
-    return f"<h2>What was set aside</h2>{counts}{''.join(lists)}"
+    return f"<h2>What was set aside</h2>{plot}{''.join(lists)}"
 
 
 def composition(metadata: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:

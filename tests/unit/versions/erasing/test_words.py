@@ -127,9 +127,7 @@ apply(Path(sys.argv[1]), ANN, **DOING, hook=strike)
 """
 
 
-@pytest.mark.parametrize(
-    "point", ["after:pools", "before:version-rewrite", "after:version-rewrite", "after:version-exchange", "after:edits"]
-)
+@pytest.mark.parametrize("point", ["after:pools", "after:version-exchange", "after:edits"])
 def test_killed_anywhere_the_same_command_does_the_rest(folder, point):
     done = subprocess.run([sys.executable, "-c", KILLED, folder, point], check=False, env=os.environ, timeout=120)
     assert done.returncode == -signal.SIGKILL

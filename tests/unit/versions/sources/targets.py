@@ -33,6 +33,16 @@ class Route(dspy.Signature):
     queue: Literal["billing", "bug"] = dspy.OutputField()
 
 
+class ValidateCompleteness(dspy.Signature):
+    """Tell whether all requirements are met."""
+
+    implementation: str = dspy.InputField()
+    requirements: list[str] = dspy.InputField()
+    is_complete: bool = dspy.OutputField()
+    missing_requirements: list[str] = dspy.OutputField()
+    explanation: str = dspy.OutputField()
+
+
 class WithDefault(dspy.Signature):
     question: str = dspy.InputField()
     style: str = dspy.InputField(default="plain")
