@@ -1,7 +1,10 @@
 """`headrace erase` reaches the dataset versions: first said, then done, told by the certificate, of all runs."""
 
 import datetime as dt
+import fcntl
 import json
+import os
+import shutil
 
 import pytest
 
@@ -99,6 +102,8 @@ def test_a_cut_that_publishes_behind_the_last_pass_is_rewritten_too(places):
     told = [provenance_line(line, subject_id=person(1), request_id_hash="x")]
     building = places / "one" / "S" / ".building-1"
     building.mkdir()
+    lock = os.open(building / ".lock", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # its maker lives
     met = []
 
     def publish(point):
@@ -107,17 +112,27 @@ def test_a_cut_that_publishes_behind_the_last_pass_is_rewritten_too(places):
             write_version(places / "two", {"train": [line]}, provenance=told, number=2)
         if point == "after:version-exchange" and "after:versions" in met and building.exists():
             write_version(places / "one", {"train": [line]}, provenance=told, number=2)
-            building.rmdir()
+            shutil.rmtree(building)
 
     made = erasure(places, 1, hook=publish).run(places / "c.json")
+    os.close(lock)
     assert not building.exists()
     assert [report.version for report in made.versions] == ["v1", "v2", "v1", "v2"]
     assert questions(places, "one") == []
     assert not any("under way" in line for line in made.not_touched)
 
 
-def test_words_in_pools_are_left_to_people_by_file(places):
+def test_what_a_killed_cut_has_left_goes_too(places):
+    building = places / "one" / "S" / ".building-1"
+    building.mkdir()
+    (building / "train.jsonl").write_text("theirs")
+    made = erasure(places, 1).run(places / "c.json")
+    assert not building.exists()
+    assert not any("under way" in line for line in made.not_touched)
+
+
+def test_words_in_pools_are_left_to_a_command_of_their_own(places):
     made = erasure(places, 1).run(places / "c.json")
     [line] = [line for line in made.not_touched if "sources/" in line]
     assert "{hand,import,git,synthetic}.jsonl" in line
-    assert "remove the line from the file" in line
+    assert "headrace dataset erase-examples" in line
