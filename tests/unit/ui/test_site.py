@@ -117,7 +117,8 @@ def test_a_signature_has_growth_versions_gates_and_rejections(get):
 
 def test_a_signature_without_versions_is_told_how_to_cut_one(get, world):
     text = get(f"/signatures/{OTHER}").text
-    assert f"No versions yet. This cuts one: headrace dataset cut -s {OTHER} --config {world}" in text
+    assert f"No versions yet in {world.parent / 'training_data'} . This cuts one:" in text
+    assert f"headrace dataset cut -s {OTHER} --config {world}" in text
 
 
 def test_paging_shows_each_row_once_the_newest_first(get):

@@ -50,7 +50,6 @@ def show(sources: Sources, asked: Asked) -> Shown:
         "next": first + _SHOWN if len(chosen) > first + _SHOWN else None,
         "previous": max(0, first - _SHOWN) if first else None,
         "table_path": sources.config.dataset.path,
-        "root": sources.root,
     }
 
 

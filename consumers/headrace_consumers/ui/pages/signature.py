@@ -46,6 +46,7 @@ def show(sources: Sources, asked: Asked) -> Shown:
     return {
         "title": name,
         "signature": name,
+        "root": sources.root.absolute(),
         "table": table,
         "rows": rows,
         "plot": "" if rows is None else growth_plot(rows.days),
