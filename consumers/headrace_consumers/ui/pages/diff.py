@@ -5,10 +5,9 @@ from typing import Any, Final
 from headrace.datasets.place import Version
 from headrace_consumers.ui.page import Asked, NothingThereError, Page, Shown
 from headrace_consumers.ui.parts import part
-from headrace_consumers.ui.reading.examples import stamp
+from headrace_consumers.ui.reading.examples import scan, stamp
 from headrace_consumers.ui.reading.shelves import shelf_of, version_named
 from headrace_consumers.ui.sources import Sources
-from headrace_consumers.versions.shelf.frames import scan
 from headrace_consumers.versions.telling import diff as room
 
 __all__ = ["PAGE"]
@@ -45,8 +44,8 @@ def show(sources: Sources, asked: Asked) -> Shown:
 
 def _diff(sources: Sources, before: Version, after: Version) -> dict[str, Any]:
     def made() -> dict[str, Any]:
-        frames = scan(before), scan(after)
-        return {"diff": room.diff(*frames), "ids": room.example_ids(*frames, _NAMED)}
+        found, ids = room.compared(scan(before.path), scan(after.path), _NAMED)
+        return {"diff": found, "ids": ids}
 
     return sources.kept(("diff", before.path, after.path), (stamp(before), stamp(after)), made)
 

@@ -19,7 +19,18 @@ from headrace_consumers.ui.sources import Sources
 from headrace_consumers.versions.shelf.listing import changed_files
 from headrace_schemas.dataset_files import SPLITS
 
-__all__ = ["CHOICES", "PAGE_EXAMPLES", "Aside", "ExamplePage", "aside", "checked", "example", "examples", "stamp"]
+__all__ = [
+    "CHOICES",
+    "PAGE_EXAMPLES",
+    "Aside",
+    "ExamplePage",
+    "aside",
+    "checked",
+    "example",
+    "examples",
+    "scan",
+    "stamp",
+]
 
 PAGE_EXAMPLES: Final = 50
 CHOICES: Final = ("split", "label", "source", "difficulty", "category")
@@ -68,7 +79,7 @@ def examples(version: Version, choice: Mapping[str, str], text: str = "", after:
 
     OSError and polars' errors pass through.
     """
-    rows = _scan(version.path, choice.get("split"))
+    rows = scan(version.path, choice.get("split"))
     for name in CHOICES[1:]:
         if name in choice:
             rows = rows.filter(pl.col(name).fill_null("") == choice[name])
@@ -98,7 +109,7 @@ def example(version: Version, example_id: str) -> dict[str, Any]:
     OSError and polars' errors pass through.
     """
     # A condition on the sorted key, too, so that statistics spare most of the file.
-    rows = _scan(version.path).filter(
+    rows = scan(version.path).filter(
         (pl.col("key") >= example_id) & (pl.col("key") < example_id + "g") & (pl.col("example_id") == example_id)
     )
     found = rows.head(1).collect(engine="streaming").to_dicts()
@@ -146,7 +157,8 @@ def stamp(version: Version) -> Hashable:
     return tuple(sorted((name, each.st_mtime_ns, each.st_size) for name, each in status.items()))
 
 
-def _scan(folder: Path, split: str | None = None) -> pl.LazyFrame:
+def scan(folder: Path, split: str | None = None) -> pl.LazyFrame:
+    """Return the examples of a version's folder, or of one split, with `split`; hashes are not checked."""
     chosen = [each for each in SPLITS if split in (None, each)] or list(SPLITS)
     parts = [
         pl.scan_parquet(folder / f"{each}.parquet", glob=False).with_columns(split=pl.lit(each)) for each in chosen

@@ -11,12 +11,14 @@ times the sum of (p - q)^2 over the mean share, whose expectation is (k - 1)(1/n
     d ~ sqrt((k - 1)(1/n + 1/m) / (8 ln 2))
 """
 
-import bisect
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = ["LEAST", "Drift", "binned", "drift", "edges_of", "expected", "jensen_shannon"]
 
@@ -69,18 +71,19 @@ def expected(categories: int, n: int, m: int) -> float:
     return min(math.sqrt(max(categories - 1, 0) * (1 / n + 1 / m) / (8 * math.log(2))), 1.0)
 
 
-def edges_of(values: Sequence[float]) -> list[float]:
+def edges_of(values: npt.ArrayLike) -> list[float]:
     """Return the upper edges of ten bins that hold about as many of the values each, and one below the least.
 
     What is below all of the values, or above, falls into bins of its own; equal edges are one.
     """
-    ordered = sorted(values)
-    if not ordered:
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    if not len(ordered):
         return []
-    upper = {ordered[math.ceil(len(ordered) * at / _BINS) - 1] for at in range(1, _BINS + 1)}
-    return sorted({math.nextafter(ordered[0], -math.inf), *upper})
+    upper = {float(ordered[math.ceil(len(ordered) * at / _BINS) - 1]) for at in range(1, _BINS + 1)}
+    return sorted({math.nextafter(float(ordered[0]), -math.inf), *upper})
 
 
-def binned(values: Iterable[float], edges: Sequence[float]) -> Counter[str]:
+def binned(values: npt.ArrayLike, edges: Sequence[float]) -> Counter[str]:
     """Return how many values fall between which edges; one on an edge falls below it."""
-    return Counter(str(bisect.bisect_left(edges, value)) for value in values)
+    bins, counts = np.unique(np.searchsorted(edges, np.asarray(values, dtype=np.float64)), return_counts=True)
+    return Counter({str(bin_): int(count) for bin_, count in zip(bins, counts, strict=True)})
