@@ -38,7 +38,11 @@ def build(folder: Path, *, rows: int = 240, days: int = 12) -> Path:
     """Make it all in a folder, and return the configuration's path."""
     config = {
         "dataset": {"path": str(folder / "table")},
-        "versions": {"path": str(folder / "training_data"), "category_attribute": "category"},
+        "versions": {
+            "path": str(folder / "training_data"),
+            "category_attribute": "category",
+            "gates": {"default": {"min_examples": 1_000}},
+        },
         "optimization": {"telemetry_target": 500},
     }
     path = folder / "headrace.json"

@@ -69,10 +69,11 @@ def count(number: float | None) -> str:
 
 
 def figure(number: float | None) -> str:
-    """Return a number to four digits; a dash for None."""
+    """Return a number to four digits, a large one to the whole; a dash for None."""
     if number is None:
         return "\u2013"
-    return f"{number:,.4g}" if isinstance(number, float) else f"{number:,}"
+    is_small = isinstance(number, float) and abs(number) < _KB
+    return f"{number:.4g}" if is_small else f"{number:,.0f}"
 
 
 def share(number: float | None) -> str:

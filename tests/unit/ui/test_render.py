@@ -6,7 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.ui.render import Renderer, long, moment, short, size
+from headrace_consumers.ui.render import Renderer, figure, long, moment, short, size
 from tests.support.ui_world import ATTACKS
 
 RENDERER = Renderer([("Signatures", "/")], "/style.css")
@@ -36,6 +36,11 @@ def test_lines_are_kept_in_long_texts_only():
     assert len(short("x" * 30_000)) == 160
     assert long("right \u202emoc") == "right \\u202emoc"
     assert long({"a": [1, "\u00fc"]}) == '{\n "a": [\n  1,\n  "\u00fc"\n ]\n}'
+
+
+def test_figures_have_four_digits_and_large_ones_all():
+    told = [figure(number) for number in (None, 0, 0.123456, 1.0, 999.96, 1234.5, 12_345_678, -5_000.0)]
+    assert told == ["\u2013", "0", "0.1235", "1", "1000", "1,234", "12,345,678", "-5,000"]
 
 
 def test_times_and_sizes():

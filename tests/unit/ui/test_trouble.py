@@ -82,6 +82,7 @@ def test_a_damaged_version_says_so_beside_the_others(copy):
     assert "is damaged" in get(f"{HERE}/versions/v1").problems[0]
     assert "is damaged" in get(f"{HERE}/diff").problems[0]
     (shelf / "v2" / "train.jsonl").write_text("changed")
+    assert "train.jsonl: has 7 bytes, its manifest says" in get(f"{HERE}/diff?a=v2&b=v2").problems[0]
     assert "train.jsonl: is not the file that the manifest names" in get(f"{HERE}/versions/v2?check=1").problems[0]
     (shelf / "v2" / "train.parquet").write_bytes(b"no parquet")
     page = get(f"{HERE}/versions/v2")

@@ -5,7 +5,7 @@ from typing import Any, Final
 from headrace.datasets.place import Version
 from headrace_consumers.ui.page import Asked, NothingThereError, Page, Shown
 from headrace_consumers.ui.parts import part
-from headrace_consumers.ui.reading.examples import scan, stamp
+from headrace_consumers.ui.reading.examples import insist_on_sizes, scan, stamp
 from headrace_consumers.ui.reading.shelves import shelf_of, version_named
 from headrace_consumers.ui.sources import Sources
 from headrace_consumers.versions.telling import diff as room
@@ -44,6 +44,8 @@ def show(sources: Sources, asked: Asked) -> Shown:
 
 def _diff(sources: Sources, before: Version, after: Version) -> dict[str, Any]:
     def made() -> dict[str, Any]:
+        for version in (before, after):
+            insist_on_sizes(version)
         found, ids = room.compared(scan(before.path), scan(after.path), _NAMED)
         return {"diff": found, "ids": ids}
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from headrace.datasets.place import Version
+from headrace.errors import DatasetError
 from headrace_consumers.ui.page import NothingThereError
 from headrace_consumers.ui.sources import Sources
 from headrace_consumers.versions.shelf.listing import changed_files
@@ -28,6 +29,7 @@ __all__ = [
     "checked",
     "example",
     "examples",
+    "insist_on_sizes",
     "scan",
     "stamp",
 ]
@@ -149,6 +151,21 @@ def checked(sources: Sources, version: Version) -> list[str]:
         DatasetError: the manifest cannot be read.
     """
     return sources.kept(("files", version.path), stamp(version), lambda: changed_files(version))
+
+
+def insist_on_sizes(version: Version) -> None:
+    """Return if a version's files are as long as its manifest says; their hashes are for `checked`.
+
+    Raises:
+        DatasetError: one is not, or the manifest cannot be read. OSError passes through.
+    """
+    for name, facts in version.manifest()["files"].items():
+        size_bytes = (version.path / name).stat().st_size
+        if size_bytes != facts["size_bytes"]:
+            raise DatasetError(
+                f"{version.path / name}: has {size_bytes:,} bytes, its manifest says {facts['size_bytes']:,}; somebody "
+                "changed it"
+            )
 
 
 def stamp(version: Version) -> Hashable:
