@@ -72,35 +72,51 @@ def diff(before: "pl.LazyFrame", after: "pl.LazyFrame") -> Diff:
         before: as `frames.scan` gives it.
         after: likewise.
     """
-    return _diff(_facts(before), _facts(after))
+    return _diff(*_met(before, after))
 
 
 def compared(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> tuple[Diff, dict[str, list[str]]]:
     """Return what `diff` and `example_ids` do; each version is read once."""
-    first, second = _facts(before), _facts(after)
-    return _diff(first, second), _example_ids(first, second, most)
-
-
-def _diff(first: "pl.DataFrame", second: "pl.DataFrame") -> Diff:
-    added = second.join(first, on="key", how="anti").height
-    removed = first.join(second, on="key", how="anti").height
-    changed, changed_examples = _changed(first, second)
-    return Diff(first.height, second.height, added, removed, changed, changed_examples, _properties(first, second))
+    first, second, met = _met(before, after)
+    return _diff(first, second, met), _example_ids(met, most)
 
 
 def example_ids(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> dict[str, list[str]]:
     """Return the ids of examples that were added, removed and changed, the first so many of each by key."""
-    return _example_ids(_facts(before), _facts(after), most)
+    return _example_ids(_met(before, after)[2], most)
 
 
-def _example_ids(first: "pl.DataFrame", second: "pl.DataFrame", most: int) -> dict[str, list[str]]:
-    joined = first.join(second, on="key", suffix="_after")
+def _met(before: "pl.LazyFrame", after: "pl.LazyFrame") -> "tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]":
+    """Return the facts of both versions, and both side by side: a row a key, nulls where a version does not have it."""
+    first, second = _facts(before), _facts(after)
+    return first, second, first.join(second, on="key", how="full", suffix="_after", coalesce=True)
+
+
+def _is_added() -> "pl.Expr":
+    import polars as pl
+
+    return pl.col("split").is_null()
+
+
+def _is_removed() -> "pl.Expr":
+    import polars as pl
+
+    return pl.col("split_after").is_null()
+
+
+def _diff(first: "pl.DataFrame", second: "pl.DataFrame", met: "pl.DataFrame") -> Diff:
+    added, removed = met.select(added=_is_added().sum(), removed=_is_removed().sum()).row(0)
+    changed, changed_examples = _changed(met.filter(~_is_added() & ~_is_removed()))
+    return Diff(first.height, second.height, added, removed, changed, changed_examples, _properties(first, second))
+
+
+def _example_ids(met: "pl.DataFrame", most: int) -> dict[str, list[str]]:
     frames = {
-        "added": second.join(first, on="key", how="anti"),
-        "removed": first.join(second, on="key", how="anti"),
-        "changed": joined.filter(_is_changed()),
+        "added": met.filter(_is_added()),
+        "removed": met.filter(_is_removed()),
+        "changed": met.filter(~_is_added() & ~_is_removed() & _is_changed()),
     }
-    return {name: [key[:32] for key in frame["key"].sort().head(most)] for name, frame in frames.items()}
+    return {name: [key[:32] for key in frame["key"].bottom_k(most).sort()] for name, frame in frames.items()}
 
 
 def _facts(version: "pl.LazyFrame") -> "pl.DataFrame":
@@ -116,11 +132,10 @@ def _facts(version: "pl.LazyFrame") -> "pl.DataFrame":
     ).collect()
 
 
-def _changed(first: "pl.DataFrame", second: "pl.DataFrame") -> tuple[dict[str, int], int]:
+def _changed(both: "pl.DataFrame") -> tuple[dict[str, int], int]:
     import polars as pl
 
-    joined = first.join(second, on="key", suffix="_after")
-    told = joined.select(
+    told = both.select(
         *(pl.col(name).ne_missing(pl.col(f"{name}_after")).sum().alias(name) for name in _COMPARED),
         _is_changed().sum().alias("any"),
     ).row(0, named=True)
