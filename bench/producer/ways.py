@@ -108,7 +108,7 @@ def _headrace(
         twin = program.deepcopy()
         watched = headrace.instrument(program, "bench")
         if is_routed:
-            _route(watched, folder)
+            _route(watched)
 
         def drain() -> None:
             if not kafka:  # one that is away is waited for in vain
@@ -126,43 +126,22 @@ def _headrace(
     return watch
 
 
-def _route(program: Any, folder: Path) -> None:
+def _route(program: Any) -> None:
     """Give nearly every request the candidate of a rollout: the program itself, told by call."""
     from headrace.capture import wrapper
     from headrace.capture.marks import mark_of
-    from headrace.programs import ProgramRegistry, program_of
-    from headrace.programs.blobs import LocalBlobs
-    from headrace.routing.last_known import LastKnown
-    from headrace.routing.router import Router
-    from headrace_schemas.rollouts import ProgramVersion, Rollout
+    from headrace.capture.program import predictors_of
+    from headrace.programs import program_of
+    from headrace.routing.fitting import fitted
+    from headrace.routing.route import AS_DEPLOYED, Route, Routing
 
     mark = mark_of(program)
     if mark is None:
         raise SystemExit("not instrumented")
-    mark.is_routed = True
     wrapper.route(program)
-    registry = ProgramRegistry(LocalBlobs(folder / "registry"))
-    digest = registry.put(program_of(program, module="bench", version="v2"))
-    router = Router(
-        "production",
-        LastKnown(folder / "router", lambda: None),
-        lambda: registry,
-        count_failure=lambda _: None,
-        modules=lambda: [program],
-    )
-    rollout = Rollout(
-        environment="production",
-        module="bench",
-        rollout_id="r1",
-        state="running",
-        share=0.999999,
-        candidate=ProgramVersion("v2", digest),
-        baseline=ProgramVersion("baseline"),
-    )
-    router.follow({rollout.name: rollout})
-    router.fetch()
-    if not router.is_on:
-        raise SystemExit("not routed")
+    told = fitted(program_of(program, module="bench", version="v2"), program) if predictors_of(program) else {}
+    candidate = Route(version="v2", told=told)
+    mark.routing = Routing.comparing("r1", 0.999999, 1, candidate=candidate, baseline=AS_DEPLOYED)
 
 
 def _peer(module: str) -> Any:
