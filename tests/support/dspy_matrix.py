@@ -26,6 +26,7 @@ VERSIONS: Final = {
 TESTS: Final = (
     "tests/unit/headrace/capture",
     "tests/unit/headrace/ways",
+    "tests/unit/headrace/routing",
     "tests/integration/test_instrumented_program.py",
 )
 _WARNINGS: Final = ("-o", "filterwarnings=default\nerror:::headrace")

@@ -108,14 +108,16 @@ class Observation:
         if not self.is_counted:  # the modules inside decide for themselves whether they count
             return {KEY: replace(scope, call=self, outer=scope, route=self.route)}
         return {
-            KEY: replace(
-                scope,
+            KEY: Scope(  # `replace` takes three times as long
                 request=self.request,
                 closed=True,
+                suppressed=scope.suppressed,
+                recording=scope.recording,
                 observation=self,
                 call=self,
-                outer=scope,
                 route=self.route,
+                block=scope.block,
+                outer=scope,
             )
         }
 
