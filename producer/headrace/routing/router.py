@@ -107,9 +107,12 @@ class Router:
         """Take what the control topic says now, of all environments; keep it on disk."""
         mine = {each.module: each for each in rollouts.values() if each.environment == self._environment}
         with self._lock:
-            if mine == self._rollouts:
+            known, self._rollouts = self._rollouts, mine
+            # A controller writes each time it has looked; what it saw is no matter of ours.
+            if {name: _ordered(each) for name, each in known.items()} == {
+                name: _ordered(each) for name, each in mine.items()
+            }:
                 return
-            self._rollouts = mine
             self._want()
             self._route_all()
         try:
@@ -179,6 +182,18 @@ class Router:
     def _failed(self, error: ProgramError) -> None:
         self._count_failure(error.reason)
         logger.warning("headrace: a program version is not used (%s): %s; the baseline serves", error.reason, error)
+
+
+def _ordered(rollout: Rollout) -> tuple[object, ...]:
+    """Return what of a rollout says who gets what and how it counts."""
+    return (
+        rollout.rollout_id,
+        rollout.state,
+        rollout.share,
+        rollout.stage,
+        rollout.candidate,
+        rollout.baseline,
+    )
 
 
 def _check_names(program: Program, module: str, version: str) -> None:

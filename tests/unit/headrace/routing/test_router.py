@@ -11,6 +11,7 @@ import dspy
 import pytest
 
 import headrace
+from headrace.capture.marks import mark_of
 from headrace.programs import ProgramRegistry, Signer, Verifier, public_key_of
 from headrace.programs.blobs import LocalBlobs
 from headrace_schemas.programs import ProgramError, digest_of
@@ -247,6 +248,21 @@ def test_rollouts_of_other_environments_and_modules_change_nothing(world: World,
     ask(program)
     assert set(lm.versions) == {"deployed"}
     assert not world.router.is_on
+
+
+def test_a_record_that_only_tells_why_changes_nothing_and_is_not_written_to_disk(world: World) -> None:
+    program = world.route(Twice())
+    order = rollout(world.registry.put(version_of("v2")))
+    world.order(order)
+    routing, changes = mark_of(program).routing, world.changes
+    (world.spool / "rollouts.json").unlink()
+    looked = rollout(order.candidate.digest or "", sequence=2, decision={"action": "hold"}, controller={"looks": 7})
+    world.order(looked)
+    assert (mark_of(program).routing, world.changes) == (routing, changes)
+    assert not (world.spool / "rollouts.json").exists()
+    world.order(rollout(order.candidate.digest or "", share=0.5, stage=2))
+    assert mark_of(program).routing is not routing
+    assert (world.spool / "rollouts.json").exists()
 
 
 def _members(order: Any) -> dict[str, Any]:
