@@ -62,11 +62,15 @@ def statistics(instance: str, sequence: int, began_ms: int) -> dict[str, Any]:
         "in_flight": 0,
         "dropped": [],
         "spool_bytes": 0,
+        "program_failures": [],
         "calls": [
             {
                 "module_name": f"module{number}",
                 "module_version": "v1",
                 "signature": f"Signature{number}",
+                "arm": "",
+                "rollout_id": "",
+                "stage": 0,
                 "calls": sum(counts),
                 "cancelled": 0,
                 "errors": [{"name": name, "count": sequence} for name in ("ValueError", "TimeoutError", "KeyError")],

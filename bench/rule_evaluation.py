@@ -51,6 +51,9 @@ def calls_of(number: int, reports: int) -> dict[str, Any]:
     usage = {"sampled": reports, "weight": 20.0 * reports, "tokens_input": 1.0, "tokens_output": 1.0}
     return {
         **names_of(number),
+        "arm": "",
+        "rollout_id": "",
+        "stage": 0,
         "calls": sum(counts),
         "cancelled": 0,
         "errors": [{"name": name, "count": reports // 10} for name in ERRORS],
@@ -100,6 +103,7 @@ class Traffic:
                 "environment": "production",
                 "release": "0",
                 "dropped": [],
+                "program_failures": [],
                 "calls": [calls_of(number, self._reports) for number in own],
             }
             self._take(STATISTICS, encode(record), now_ms)

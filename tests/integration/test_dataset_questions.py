@@ -32,11 +32,15 @@ def statistics(sequence, calls):
         "in_flight": 0,
         "dropped": [],
         "spool_bytes": 0,
+        "program_failures": [],
         "calls": [
             {
                 "module_name": "m",
                 "module_version": "v",
                 "signature": SIGNATURE,
+                "arm": "",
+                "rollout_id": "",
+                "stage": 0,
                 "calls": calls,
                 "cancelled": 0,
                 "errors": [],

@@ -69,6 +69,7 @@ def statistics_of(sequence: int, *, is_last: bool = False) -> Outgoing:
         "in_flight": 0,
         "dropped": [],
         "spool_bytes": 0,
+        "program_failures": [],
         "calls": [],
     }
     return Outgoing("statistics", record)  # type: ignore[arg-type]

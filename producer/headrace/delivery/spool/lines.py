@@ -10,8 +10,10 @@ __all__ = ["KINDS", "decode", "encode"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-_ADDED: Final[Mapping[Kind, Mapping[str, Any]]] = {"statistics": {"spool_bytes": 0}}
-"""Kind -> fields that a release before did not write, with their defaults."""
+_ADDED: Final[Mapping[str, Any]] = {"spool_bytes": 0, "program_failures": []}
+"""Fields of statistics that a release before did not write, with their defaults."""
+_ADDED_TO_CALLS: Final[Mapping[str, Any]] = {"arm": "", "rollout_id": "", "stage": 0}
+"""... of the calls in them."""
 
 
 def encode(outgoing: Outgoing) -> bytes:
@@ -36,4 +38,9 @@ def decode(line: bytes) -> Outgoing:
     kind, record = (value.get("kind"), value.get("record")) if isinstance(value, dict) else (None, None)
     if kind not in KINDS or not isinstance(record, dict):
         raise ValueError("the line holds no record")
-    return Outgoing(kind, cast("Any", {**_ADDED.get(kind, {}), **record}))
+    if kind == "statistics":
+        record = {**_ADDED, **record}
+        calls = record.get("calls")
+        if isinstance(calls, list) and all(isinstance(each, dict) for each in calls):
+            record["calls"] = [{**_ADDED_TO_CALLS, **each} for each in calls]
+    return Outgoing(kind, cast("Any", record))
