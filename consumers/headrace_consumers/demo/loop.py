@@ -31,7 +31,7 @@ __all__ = ["Loop", "loop"]
 
 _SIGNATURE: Final = "RouteTicket"
 _MODULE: Final = "ticket-router"
-_EXAMPLES: Final = 300
+_EXAMPLES: Final = 200
 _WINDOW_CALLS: Final = 200
 _PATIENCE_S: Final = 240.0
 _LM_PATIENCE_S: Final = 3600.0
@@ -224,11 +224,12 @@ def _config(workspace: Workspace, broker: EmbeddedBroker, *, is_offline: bool) -
     return {
         "telemetry": {
             "enabled": True,
-            "sampling_rate_pct": 20 if is_offline else 100,
+            "sampling_rate_pct": 40 if is_offline else 100,
             "service": "headrace-demo",
             "statistics_interval_s": 0.5,
         },
         "kafka": {"bootstrap_servers": broker.bootstrap_servers, "embedded_id": broker.embedded_id},
+        "spool": {"path": str(folder / "spool")},  # where a router keeps what it knows, too
         "dataset": {
             "path": str(workspace.dataset_path),
             "state_path": str(workspace.state_path),
@@ -246,8 +247,8 @@ def _config(workspace: Workspace, broker: EmbeddedBroker, *, is_offline: bool) -
             "git_target": 0,
             "synthetic_target": 0,
             "telemetry_target": _EXAMPLES,
-            "trials": 8,
-            "optimizer_options": {"num_candidates": 5, "max_bootstrapped_demos": 2, "max_labeled_demos": 6},
+            "trials": 5,
+            "optimizer_options": {"num_candidates": 4, "max_bootstrapped_demos": 2, "max_labeled_demos": 6},
         },
         "registry": {"path": str(folder / "programs")},
         # In life stages take hours, and prove more.
