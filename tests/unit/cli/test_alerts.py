@@ -16,7 +16,7 @@ def test_render_prints_rules_and_nothing_else(command, config_file):
     ended = command("alerts", "render", "--config", config_file(COMPLETE))
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("# Written by `headrace alerts render`.")
-    assert [group["name"] for group in yaml.safe_load(ended.out)["groups"]][-1] == "headrace-dataset"
+    assert [group["name"] for group in yaml.safe_load(ended.out)["groups"]][-1] == "headrace-rollouts"
 
 
 def test_render_writes_a_file_that_prometheus_may_read_whatever_the_umask(command, tmp_path):

@@ -19,7 +19,7 @@ def test_render_writes_a_file_for_each_dashboard_and_says_so(command, tmp_path, 
     folder = tmp_path / "grafana" / "boards"
     found = sorted(folder.iterdir())
     assert [each.name for each in found] == [
-        f"headrace-{each}.json" for each in ("cost", "dataset", "pipeline", "traffic")
+        f"headrace-{each}.json" for each in ("cost", "dataset", "pipeline", "rollouts", "traffic")
     ]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     for path in found:
