@@ -54,7 +54,7 @@ ZERO_WHEN_WELL = {
 ENOUGH = (
     'count(headrace_quality_requests{module="support-desk", signature="support-desk"} > 40) == 2 '
     'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10 '
-    "and sum(headrace_rollout_decisions_total) > 0"
+    "and sum(headrace_rollout_decisions_total) == 2"
 )
 DEALT_WITH = "sum(headrace_consumer_lag_records) == 0 and on () count(up == 1) == 5"
 DOCUMENTED = [
@@ -121,7 +121,8 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
             "feedback_health_port": ports["feedback"],
         },
         "metrics": {"group_id": topics["statistics"]},
-        "rollout": {"port": ports["rollout"], "transactional_id": topics["rollout"], "look_s": 0.5},
+        "rollout": {"port": ports["rollout"], "transactional_id": topics["rollout"], "look_s": 0.5}
+        | {"stages": [{"share": 0.5, "min_calls": 50, "min_s": 0, "margin": 0.3}]},
         "alerts": {"window_s": 10, "for_s": 0, "burn_rates": []},
     }
     with ExitStack() as running:
@@ -150,8 +151,8 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
         start = time.time()
         service = _serve(metrics.path, folder)
         running.callback(_kill, service)
-        candidate = begin(load(metrics.path), "routed")
-        trouble = Trouble(kafka, topics, candidate)
+        candidates = [begin(load(metrics.path), module) for module in ("taken-back", "promoted")]
+        trouble = Trouble(kafka, topics, candidates)
 
         def is_enough() -> bool:
             trouble.make()
@@ -221,9 +222,12 @@ class Trouble:
     version that cannot be used, a late report.
     """
 
-    def __init__(self, kafka: Any, topics: dict[str, str], candidate: Experiment) -> None:
-        self._candidate = candidate
-        self._service = Service("routed-host", time.time_ns() // 1_000_000 - 1_000, candidate.module, candidate=0.4)
+    def __init__(self, kafka: Any, topics: dict[str, str], candidates: list[Experiment]) -> None:
+        began_ms = time.time_ns() // 1_000_000 - 1_000
+        self._routed = [
+            (each.order(), Service(f"{each.module}-host", began_ms, each.module, candidate=fails, baseline=0.02))
+            for each, fails in zip(candidates, (0.6, 0.02), strict=True)
+        ]
         self._garbage = Producer({"bootstrap.servers": kafka.bootstrap_servers})
         self._reports = Reports(kafka.bootstrap_servers, topics["statistics"])
         self._topics = topics
@@ -240,8 +244,8 @@ class Trouble:
             self._garbage.produce(self._topics[topic], b"noise", b"k")
         self._garbage.produce(self._topics["interactions"], None, b"k")
         assert self._garbage.flush(60) == 0
-        routed = self._service.serve(self._candidate.order(), 100)
-        self._reports.write(self._crowded(now_ms), *self._late(now_ms), routed)
+        routed = [service.serve(order, 100) for order, service in self._routed]
+        self._reports.write(self._crowded(now_ms), *self._late(now_ms), *routed)
 
     def _crowded(self, now_ms: int) -> Statistics:
         many = self._made

@@ -73,7 +73,7 @@ def rates_for(
     least = records(at(0.0))
     if least >= budget_per_s:
         return [least_pct * budget_per_s / least if least else least_pct for _ in demands]
-    low, high = 0.0, most_pct / min(needs, default=1.0)
+    low, high = 0.0, 2 * most_pct / min(needs, default=1.0)  # where all are at the most, whatever the rounding
     if records(at(high)) <= budget_per_s:
         return at(high)
     for _ in range(_HALVINGS):
