@@ -305,8 +305,8 @@ def test_what_is_chosen_is_what_is_shown(scene: Scene, board: dict[str, Any]) ->
     for variable in board["templating"]["list"][1:]:
         offered = scene.grafana.values(variable, chosen)
         assert offered, f"nothing to choose for {variable['name']}"
-        wanted = {"module": "support-desk", "service": "shop"}.get(variable["name"], offered[-1])
-        chosen[variable["name"]] = [wanted]
+        wanted = {"module": "support-desk", "service": "shop"}.get(variable["name"])
+        chosen[variable["name"]] = [wanted if wanted in offered else offered[-1]]
     answered = 0
     for question in questions(board):
         found = scene.grafana.answer(question, chosen)
