@@ -265,7 +265,8 @@ def test_a_mistyped_field_would_be_found(beside, metrics_container):
 def test_the_image_is_that_of_this_release_and_the_docs_say_how_to_build_it():
     text = "".join(path.read_text() for path in DEPLOY.glob("*.yaml"))
     image = f"headrace:{version('headrace')}"
-    assert set(re.findall(r"image: (\S+)", text)) == {image}
+    with_programs = image.replace("headrace", "headrace-cycle")
+    assert set(re.findall(r"image: (\S+)", text)) == {image, with_programs}
     built = re.search(rf"docker build (.*) --tag \S*/{re.escape(image)} \.", (DEPLOY / "README.md").read_text())
     assert built
     assert (DEPLOY.parents[1] / built[1].removeprefix("--file ")).is_file()
