@@ -40,7 +40,7 @@ def judge_of(config: "Config", signature: str, options: JudgeOptions, progress: 
     """
     from headrace_consumers.cli.making_examples import asker_of
     from headrace_consumers.versions.cutting.cut import signature_folder
-    from headrace_consumers.versions.gates.judge import Scores, judge_gate, judge_program
+    from headrace_consumers.versions.gates.judge import SCORES, Scores, judge_gate, judge_program
     from headrace_consumers.versions.sources.target import load_object, target_of
     from headrace_schemas.dataset_files import SOURCES_FOLDER
 
@@ -49,6 +49,6 @@ def judge_of(config: "Config", signature: str, options: JudgeOptions, progress: 
     task = signature
     if class_path is not None:
         task = target_of(signature, load_object("versions.gates: signature_class", class_path)).described()
-    path = signature_folder(config, signature) / SOURCES_FOLDER / "judge.scores.jsonl"
+    path = signature_folder(config, signature) / SOURCES_FOLDER / SCORES
     scores = Scores(path, asker, program=options.program or "", task=task, criteria=options.criteria)
     return judge_gate(scores, name=asker.model or options.program or "a judge", most=options.most, progress=progress)

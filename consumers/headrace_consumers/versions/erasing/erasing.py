@@ -5,8 +5,8 @@
 Rows are known by their provenance: the subject's pseudonym, and the hash of the request id, of the call
 and of what corrected it. The manifest keeps the hash of the one before it and the erasure's id, so that a run that was
 killed, or comes again, tells all that was removed.
-Edits by hand of what goes are dropped, too: they hold its outputs. Card and report are made anew; files that are not
-known here may quote examples and are left out.
+Edits by hand of what goes are dropped first: they hold its outputs, and it is by the versions that a run which comes
+again knows of them. Card and report are made anew; files that are not known here may quote examples and are left out.
 """
 
 import hashlib
@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from headrace.datasets.place import Version, signature_folder, signatures_in, versions_in
+from headrace.errors import HeadraceError
 from headrace_consumers.versions.erasing.rewriting import id_of, rewrite
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.files import appended
 from headrace_consumers.versions.files.disk import FOLDER_MODE, fsync_folder, write_file
+from headrace_consumers.versions.gates.judge import SCORES
 from headrace_consumers.versions.hand import edits
+from headrace_consumers.versions.shelf.deleting import finish_deleting
 from headrace_consumers.versions.shelf.exchange import exchange
 from headrace_consumers.versions.shelf.listing import changed_files
 from headrace_consumers.versions.shelf.lock import locked
@@ -31,10 +34,21 @@ from headrace_consumers.versions.shelf.publishing import remove_dead
 from headrace_consumers.versions.telling.card import CARD, card
 from headrace_consumers.versions.telling.report import REPORT, report
 from headrace_schemas import canonical
-from headrace_schemas.dataset_files import version_name
+from headrace_schemas.dataset_files import SOURCES_FOLDER, version_name
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA, Erased
 
-__all__ = ["Hook", "VersionFound", "VersionReport", "Whose", "erase", "look", "replace_all", "reports", "under_way"]
+__all__ = [
+    "Hook",
+    "VersionFound",
+    "VersionReport",
+    "Whose",
+    "erase",
+    "forget_scores",
+    "look",
+    "replace_all",
+    "reports",
+    "under_way",
+]
 
 Hook: TypeAlias = Callable[[str], None]
 """Called between the steps; tests kill the process there."""
@@ -67,11 +81,13 @@ class VersionFound:
         version: which.
         example_ids: of examples that go.
         lines: that go from files beside the examples, of what was set aside.
+        aside_ids: of those among them that no call's key tells.
     """
 
     version: Version
     example_ids: frozenset[str]
     lines: int
+    aside_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +134,38 @@ def erase(root: Path, whose: Whose, *, erasure_id: str, at: str, hook: Hook = la
         hook: called between the steps.
 
     Raises:
-        VersionsError: a version cannot be read or written, or was changed; those before it are done. Run it again.
+        VersionsError: a version cannot be read or written, or was changed; the others are done. Run it again.
         DatasetError: a manifest is damaged; likewise.
     """
+    failed: list[HeadraceError] = []
     try:
-        for signature in signatures_in(root):
-            folder = signature_folder(root, signature)
-            with locked(folder):
-                _tidy(folder)
-                remove_dead(folder)  # a cut that was killed has left what it had read
-                gone = set(whose.keys)
-                for number in versions_in(folder):
-                    name = version_name(number)
-                    found = _found(Version(signature, name, folder / name), whose)
-                    if found is not None:
-                        gone |= _replace(found, whose, erasure_id, at, hook)
-                _forget_edits(folder, gone)
+        folders = [(signature, signature_folder(root, signature)) for signature in signatures_in(root)]
     except OSError as error:
         raise VersionsError(f"{error.filename or root}: {error.strerror}; run it again") from error
+    for signature, folder in folders:
+        try:
+            with locked(folder):
+                _clear(folder)
+                found = [
+                    each
+                    for number in versions_in(folder)
+                    if (each := _found(Version(signature, version_name(number), folder / version_name(number)), whose))
+                ]
+                _forget_edits(folder, _aside_ids(whose, {id_ for each in found for id_ in each.example_ids}))
+                if found:
+                    forget_scores(folder)
+                hook("after:edits")
+                for each in found:
+                    try:
+                        _replace(each, whose, erasure_id, at, hook)
+                    except HeadraceError as error:
+                        failed.append(error)
+        except HeadraceError as error:
+            failed.append(error)
+        except OSError as error:
+            failed.append(VersionsError(f"{error.filename or root}: {error.strerror}; run it again"))
+    if failed:
+        raise failed[0]
 
 
 def replace_all(
@@ -155,8 +185,7 @@ def replace_all(
         DatasetError: a manifest is damaged; likewise.
     """
     with locked(folder):
-        _tidy(folder)
-        remove_dead(folder)
+        _clear(folder)
         for each in found:
             _replace(each, Whose(frozenset()), erasure_id, at, hook)
 
@@ -250,8 +279,8 @@ def _aside_ids(whose: Whose, ids: "set[str] | frozenset[str]") -> set[str | None
     return {*ids, *(key[:_ID_DIGITS] for key in whose.keys)}
 
 
-def _replace(found: VersionFound, whose: Whose, erasure_id: str, at: str, hook: Hook) -> set[str]:
-    """Put a version without them in its place, and return the keys of what went."""
+def _replace(found: VersionFound, whose: Whose, erasure_id: str, at: str, hook: Hook) -> None:
+    """Put a version without them in its place."""
     version = found.version
     if wrong := changed_files(version):
         raise VersionsError(f"{version.path}: {wrong[0]}; delete the version, or put the file back, and run it again")
@@ -259,7 +288,7 @@ def _replace(found: VersionFound, whose: Whose, erasure_id: str, at: str, hook: 
     new = folder / f"{_NEW}{version.name}"
     new.mkdir(mode=FOLDER_MODE)
     hook("before:version-rewrite")
-    keys = rewrite(version, new, found.example_ids, _aside_ids(whose, found.example_ids))
+    rewrite(version, new, found.example_ids, _aside_ids(whose, found.example_ids | found.aside_ids))
     manifest: dict[str, Any] = dict(version.manifest())
     manifest["files"] = {path.name: _facts(path) for path in sorted(new.iterdir())}
     erased = Erased(
@@ -279,7 +308,13 @@ def _replace(found: VersionFound, whose: Whose, erasure_id: str, at: str, hook: 
     hook("after:version-exchange")
     _tidy(folder)
     hook("after:version-tidy")
-    return keys
+
+
+def _clear(folder: Path) -> None:
+    """Take away what killed erasures, cuts and deletions left: each may hold what is sought; the lock is held."""
+    _tidy(folder)
+    remove_dead(folder)
+    finish_deleting(folder)
 
 
 def _tidy(folder: Path) -> None:
@@ -293,10 +328,15 @@ def _tidy(folder: Path) -> None:
     fsync_folder(folder)
 
 
-def _forget_edits(folder: Path, keys: set[str]) -> None:
+def _forget_edits(folder: Path, ids: set[str | None]) -> None:
     path = edits.edits_path(folder)
-    if keys and path.exists():
-        appended.rewrite(path, lambda line: line.get("key") not in keys)
+    if ids and path.exists():
+        appended.rewrite(path, lambda line: str(line.get("key"))[:_ID_DIGITS] not in ids)
+
+
+def forget_scores(folder: Path) -> None:
+    """Remove a signature's scores of a judge: they are kept by hashes of texts, which do not tell whose they were."""
+    (folder / SOURCES_FOLDER / SCORES).unlink(missing_ok=True)
 
 
 def _facts(path: Path) -> dict[str, Any]:

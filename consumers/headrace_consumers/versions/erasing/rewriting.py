@@ -22,8 +22,8 @@ quote inside a text is escaped. So the first match is the example's own."""
 _ROWS: Final = 16_384
 
 
-def rewrite(version: Version, new: Path, example_ids: Collection[str], aside_ids: Collection[str | None]) -> set[str]:
-    """Write all files but manifest and card into a folder, on disk, and return the keys of the examples left out.
+def rewrite(version: Version, new: Path, example_ids: Collection[str], aside_ids: Collection[str | None]) -> None:
+    """Write all files but manifest and card into a folder, on disk.
 
     OSError and pyarrow's errors pass through.
 
@@ -34,14 +34,12 @@ def rewrite(version: Version, new: Path, example_ids: Collection[str], aside_ids
         aside_ids: of lines of set_aside.jsonl that are left out.
     """
     wanted = set(example_ids)
-    keys: set[str] = set()
     splits: dict[str, Any] = {}
     qualities: list[float] = []
     seen = 0
     for split in SPLITS:
         _lines(version.path / f"{split}.jsonl", new / f"{split}.jsonl", lambda line: id_of(line) not in wanted)
         counts = _rows(version.path / f"{split}.parquet", new / f"{split}.parquet", wanted)
-        keys |= counts.keys
         seen += counts.seen
         qualities += counts.qualities
         splits[split] = counts.figures
@@ -62,7 +60,6 @@ def rewrite(version: Version, new: Path, example_ids: Collection[str], aside_ids
     }
     metadata |= {name: value for name, value in told.items() if name in metadata}
     write_file(new / METADATA, json.dumps(metadata, ensure_ascii=False, indent=2).encode() + b"\n")
-    return keys
 
 
 def _shares(labels: Mapping[str, int], examples: int) -> dict[str, float]:
@@ -70,10 +67,9 @@ def _shares(labels: Mapping[str, int], examples: int) -> dict[str, float]:
 
 
 class _Counts:
-    """What was left in a split, and the keys of what went."""
+    """What was left in a split."""
 
     def __init__(self) -> None:
-        self.keys: set[str] = set()
         self.qualities: list[float] = []
         self.seen = 0
         self.examples = 0
@@ -108,7 +104,6 @@ def _rows(source: Path, target: Path, example_ids: set[str]) -> _Counts:
         with _new(target) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
             for batch in rows.iter_batches(_ROWS):
                 is_going = pc.is_in(batch["example_id"].cast(pa.string()), value_set=going)
-                counts.keys |= set(batch.filter(is_going)["key"].to_pylist())
                 kept = batch.filter(pc.invert(is_going))
                 writer.write_table(pa.Table.from_batches([kept], schema))
                 for row in kept.select(told).to_pylist():

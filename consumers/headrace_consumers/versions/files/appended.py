@@ -20,7 +20,7 @@ from headrace_consumers.versions.files.disk import FILE_MODE, fsync_folder, make
 from headrace_schemas import canonical
 from headrace_schemas.errors import CanonicalizationError
 
-__all__ = ["Appended", "append", "read", "rewrite"]
+__all__ = ["Appended", "append", "change", "read", "rewrite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,26 @@ def rewrite(path: Path, is_kept: Callable[[dict[str, Any]], bool]) -> int:
     Raises:
         VersionsError: the file cannot be written; it is as before.
     """
+    return change(path, lambda value: value if is_kept(value) else None)
+
+
+def change(path: Path, changed: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:
+    """Take lines out or put others in their place, and return how many; the rest stay as they are, byte by byte.
+
+    Args:
+        path: the file.
+        changed: given a line, returns that very object, another one, or None: it goes.
+
+    Raises:
+        VersionsError: the file cannot be written; it is as before.
+    """
     try:
         with _locked(path):
             lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if (value := _object(line)) is None or is_kept(value)]
-            if len(kept) < len(lines):
-                write_over(path, b"".join(kept))
-            return len(lines) - len(kept)
+            after = [_changed(line, changed) for line in lines]
+            if after != lines:
+                write_over(path, b"".join(after))
+            return sum(1 for before, now in zip(lines, after, strict=True) if before != now)
     except OSError as error:
         raise VersionsError(f"{path}: cannot be rewritten ({error.strerror})") from error
 
@@ -125,6 +138,14 @@ def _locked(path: Path) -> Iterator[int]:
                 return
         finally:
             os.close(descriptor)
+
+
+def _changed(line: bytes, changed: Callable[[dict[str, Any]], dict[str, Any] | None]) -> bytes:
+    value = _object(line)
+    after = value if value is None else changed(value)
+    if after is value:
+        return line
+    return b"" if after is None else canonical.dumps(after) + b"\n"
 
 
 def _object(text: bytes) -> dict[str, Any] | None:

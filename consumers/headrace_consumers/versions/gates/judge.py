@@ -20,9 +20,11 @@ from headrace_consumers.versions.gates.calibration import FEWEST, Calibration, P
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.sources.asking import Asker, QuestionError
 
-__all__ = ["NAME", "Judging", "Scores", "judge_gate", "judge_program"]
+__all__ = ["NAME", "SCORES", "Judging", "Scores", "judge_gate", "judge_program"]
 
 NAME: Final = "judge"
+SCORES: Final = "judge.scores.jsonl"
+"""Of all cuts of a signature, in the folder of its sources."""
 
 _CALIBRATING: Final = 100
 """So many examples that people scored are judged for the calibration."""

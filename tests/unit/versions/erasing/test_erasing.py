@@ -169,6 +169,60 @@ def test_a_file_that_is_not_known_is_left_out_for_it_may_quote_examples(tmp_path
     assert not (folder / "notes.txt").exists()
 
 
+@pytest.mark.parametrize("point", ["after:edits", "after:version-rewrite", "after:version-exchange"])
+def test_killed_no_edit_of_what_goes_is_left(tmp_path, point):
+    folder = write(tmp_path, ["ann", "bob"]).parent
+    said = {"kind": "relabel", "who": "w", "why": "y", "timestamp_ms": 1, "quality": None}
+    edits.append(folder, [{**said, "key": example(n)["key"], "outputs": {"a": f"words {n}"}} for n in range(2)])
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, point, "at once"], check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    assert mentions(tmp_path, "words 0") == []
+    erased(tmp_path)
+    assert set(edits.read(folder).by_key) == {example(1)["key"]}
+    assert mentions(tmp_path, "ann") == []
+
+
+DELETING = """
+import os, signal, sys
+from pathlib import Path
+from headrace_consumers.versions.shelf.deleting import delete
+def strike(point):
+    if point == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+delete(Path(sys.argv[1]), 1, who="ada", why="w", timestamp_ms=5, hook=strike)
+"""
+
+
+@pytest.mark.parametrize("point", ["after:tombstone", "after:rename"])
+def test_a_version_whose_deletion_was_killed_goes_whole(tmp_path, point):
+    folder = write(tmp_path, ["ann", "bob"]).parent
+    write(tmp_path, ["bob"], number=2)
+    done = subprocess.run([sys.executable, "-c", DELETING, folder, point], check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    assert mentions(tmp_path, "ann")
+    erased(tmp_path)
+    assert mentions(tmp_path, "ann") == []
+    assert not [path for path in folder.iterdir() if path.name == "v1" or path.name.startswith(".deleting")]
+
+
+def test_scores_of_a_judge_go_where_there_was_something_of_them(tmp_path):
+    folders = [write(tmp_path, ["ann"]).parent, write(tmp_path, ["bob"], signature="T").parent]
+    for folder in folders:
+        (folder / "sources").mkdir()
+        (folder / "sources" / "judge.scores.jsonl").write_text("{}")
+    erased(tmp_path)
+    assert [(folder / "sources" / "judge.scores.jsonl").exists() for folder in folders] == [False, True]
+
+
+def test_a_changed_file_stops_its_version_and_no_other(tmp_path):
+    folder, other = write(tmp_path, ["ann", "bob"]), write(tmp_path, ["ann", "bob"], number=2)
+    third = write(tmp_path, ["ann"], signature="T")
+    (folder / "train.jsonl").write_text("")
+    with pytest.raises(VersionsError, match=r"v1: train\.jsonl: is not the file"):
+        erased(tmp_path)
+    assert [bool(mentions(each, "ann")) for each in (folder, other, third)] == [True, False, False]
+
+
 def test_a_changed_file_stops_it_before_anything_is_written(tmp_path):
     folder = write(tmp_path, ["ann", "bob"])
     (folder / "train.jsonl").write_text("")
