@@ -5,7 +5,7 @@ bounds of difficulty over all -> difficulty -> gates of examples -> drawn
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -74,6 +74,7 @@ class Assembled:
         waiting: of the other sources, without rows.
         edits: that were applied.
         verdicts: of the gates, as far as they have judged.
+        edits_unmet: of so many keys that people changed by hand there was no example.
     """
 
     examples: pl.DataFrame
@@ -83,6 +84,7 @@ class Assembled:
     waiting: Waiting
     edits: Edits
     verdicts: list[Verdict]
+    edits_unmet: int = 0
 
 
 def assemble(
@@ -125,6 +127,7 @@ def assemble(
         tables, chosen, work, buckets, places=sources.places, progress=lambda count: progress("reading rows", count)
     )
     asides, scores = [], []
+    edits_unmet = len(edits.by_key)
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
     with FrameFile(work / "examples.arrow", _FRAME) as file:
         for bucket, (rows_of, failed) in enumerate(ahead(map(telemetry.bucket, range(buckets)))):
@@ -133,6 +136,7 @@ def assemble(
             more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
             part, aside = one_a_key(rows_of if more.is_empty() else pl.concat([rows_of, more]))
             asides.append(aside)
+            edits_unmet -= part.filter(pl.col("key").is_in(list(edits.by_key))).height
             part, aside = edited(part, edits.by_key)
             asides.append(aside)
             part, aside = _in_splits(part, recipe)
@@ -160,6 +164,7 @@ def assemble(
         Waiting(others.rows.clear(), others.read, others.skipped),
         edits,
         [],
+        edits_unmet,
     )
 
 
@@ -188,7 +193,7 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
         )
         examples = examples.filter(is_drawn)
     verdicts += [gate.judge(examples, context) for gate in gates if gate.judges == "whole"]
-    return Assembled(examples, pl.concat(asides), recipe, found.read, found.waiting, found.edits, verdicts)
+    return replace(found, examples=examples, aside=pl.concat(asides), verdicts=verdicts)
 
 
 def _past(

@@ -114,10 +114,14 @@ def notes_of(fields: list[Fields], chosen: Fields | None, found: Assembled, aske
             f"the fields of this signature have changed: cut are {chosen.fields_hash} ({chosen.rows:,} rows), "
             f"{'as asked' if asked.fields else 'those of the newest call'}; there are also {listed}: --fields HASH"
         )
-    candidates = sorted(set(found.read.module_versions) - set(found.recipe.baseline_versions))
+    versions = set(found.read.module_versions)
+    candidates = sorted(versions - set(found.recipe.baseline_versions))
     if candidates:
+        theirs, rows = (sum(found.read.module_versions[each] for each in some) for some in (candidates, versions))
         notes.append(
-            f"candidates, whose own outputs are no test: {', '.join(candidates[:5])} (versions.baseline_versions)"
+            f"candidates, whose own outputs are no test: {', '.join(candidates[:5])} ({theirs:,} of {rows:,} rows); "
+            "one that is served to everybody by now, after a promotion say, belongs into versions.baseline_versions, "
+            "or test gets no new example"
         )
     notes += [
         f"{source}: {count:,} lines are no examples and were left out"
@@ -125,6 +129,11 @@ def notes_of(fields: list[Fields], chosen: Fields | None, found: Assembled, aske
     ]
     if found.edits.torn:
         notes.append(f"edits.jsonl: {len(found.edits.torn):,} lines are no edits and were left out")
+    if found.edits_unmet:
+        notes.append(
+            f"edits.jsonl: of {found.edits_unmet:,} examples that were changed by hand none was met: their calls are "
+            "gone, or of another environment, or the signature's fields have changed, and with them the keys"
+        )
     if found.read.suppressed:
         notes.append(f"{found.read.suppressed:,} rows are of people who were erased, and were left out")
     if found.read.unkeyed:

@@ -42,18 +42,21 @@ def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.Da
 
 
 def one_a_key(examples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the examples, a key once, and the others as SET_ASIDE.
+    """Return the examples, a key once, and the others as SET_ASIDE, whatever their order.
 
     Args:
-        examples: of a range of keys, whole; any columns beside `key`, `source`, `label`, `timestamp_ms`, `outputs`,
-            `weight`, `times_seen`.
+        examples: of a range of keys, whole; any columns beside `key`, `source`, `label`, `timestamp_ms`, `inputs`,
+            `outputs`, `provenance`, `weight`, `times_seen`.
     """
     if not examples["key"].is_duplicated().any():
         return examples, pl.DataFrame(schema=SET_ASIDE)
     ordered = examples.with_columns(
         _label=pl.col("label").replace_strict(LABELS, range(len(LABELS)), return_dtype=pl.Int8),
         _source=pl.col("source").replace_strict(SOURCE_ORDER, range(len(SOURCE_ORDER)), return_dtype=pl.Int8),
-    ).sort("key", "_label", "_source", "timestamp_ms", "outputs", descending=[False, False, False, True, False])
+    ).sort(
+        "key", "_label", "_source", "timestamp_ms", "outputs", "inputs", "provenance",
+        descending=[False, False, False, True, False, False, False],
+    )  # fmt: skip
     is_telemetry = pl.col("source") == "telemetry"
     ordered = ordered.with_columns(
         weight=pl.col("weight").filter(is_telemetry).first().over("key").fill_null(pl.col("weight")),

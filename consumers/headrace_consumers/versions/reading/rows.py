@@ -50,7 +50,7 @@ def as_examples(
         ),
         category=_category(category_attribute),
         provenance=_provenance(),
-        is_candidate=~pl.col("module_version").is_in(list(baseline_versions)) & ~is_corrected,
+        is_candidate=~pl.col("module_version").is_in(list(baseline_versions)) & ~key.is_in(list(mended.whole)),
     )
     aside = pl.lit(None, dtype=pl.String)
     if mended.unfit:

@@ -127,10 +127,12 @@ class Corrected:
 
     Attributes:
         outputs: key -> the outputs as they should have been, canonical JSON.
+        whole: the keys of which somebody said every output.
         unfit: key -> why its correction is of no use.
     """
 
     outputs: dict[str, str] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
     unfit: dict[str, str] = field(default_factory=dict)
 
 
@@ -146,10 +148,12 @@ def corrected(rows: pl.DataFrame, said: Mapping[str, Said]) -> Corrected:
     some = rows.filter(pl.col("dedup_key").is_in(keys)).select("dedup_key", "output", "parent_event_id")
     for key, output, parent in some.iter_rows():
         try:
-            found.outputs[key] = _merged(output, said[key])
+            found.outputs[key], is_whole = _merged(output, said[key])
         except _UnfitError as error:
             if parent is None and not said[key].is_of_copy:
                 found.unfit[key] = UNFIT.format(why=error)
+        else:
+            found.whole |= {key} if is_whole else set()
     return found
 
 
@@ -157,7 +161,8 @@ class _UnfitError(Exception):
     pass
 
 
-def _merged(output: str, said: Said) -> str:
+def _merged(output: str, said: Said) -> tuple[str, bool]:
+    """Return the outputs, and whether the correction names them all."""
     if said.is_cut:
         raise _UnfitError("it was too long and was cut")
     try:
@@ -169,4 +174,4 @@ def _merged(output: str, said: Said) -> str:
     # A call that failed has no output to compare with.
     if served and (unknown := sorted(correction.keys() - served.keys())):
         raise _UnfitError(f"there is no output field {unknown[0][:80]}")
-    return canonical.dumps({**served, **correction}).decode()
+    return canonical.dumps({**served, **correction}).decode(), correction.keys() >= served.keys()

@@ -82,7 +82,8 @@ def _head(metadata: Metadata, manifest: Manifest) -> str:
         f"# {_plain(metadata['signature'])}, {metadata['version']}\n\n"
         f"{metadata['examples']:,} examples of the signature `{_plain(metadata['signature'])}` ({sizes}), "
         f"of {_plain(manifest['environment'])}, cut {metadata['made_at']} by Headrace. "
-        "An example is on one side for good: the split is decided by a hash of its inputs, in every version alike."
+        "The split is decided by a hash of the signature's fields and the example's inputs: while the fields stay as "
+        "they are, an example is on the same side in every version."
     )
 
 

@@ -4,8 +4,12 @@ import json
 
 import polars as pl
 import pytest
+from hypothesis import given as givens
+from hypothesis import strategies as st
 
 from headrace.errors import UsageError
+from headrace_consumers.versions.cutting.merging import one_a_key
+from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_schemas import keys
 from tests.unit.versions.rows import (
@@ -285,6 +289,39 @@ def test_a_failed_call_is_no_example_until_somebody_says_what_it_should_have_sai
     done = cut_of(tmp_path, tables)
     assert [example["outputs"] for example in examples(done).values()] == [{"answer": "x"}]
     assert done.set_aside == {"outputs": 1}
+
+
+@pytest.mark.parametrize(
+    ("correction", "is_test"), [({"answer": "right"}, False), ({"answer": "right", "why": "so"}, True)]
+)
+def test_a_candidates_output_that_was_corrected_in_part_is_no_test(tmp_path, correction, is_test):
+    own = '{"answer":"wrong","why":"its own"}'
+    given = feedback_table(*({"request_id": f"r-{n}", "correction": json.dumps(correction)} for n in range(40)))
+    rows = [row(n, output=own, module_version="baseline" if n == 0 else "optimized_v1") for n in range(40)]
+    found = examples(cut_of(tmp_path, Tables(table(rows), None, given)))
+    theirs = [each for question, each in found.items() if question != "question 0"]
+    assert any(each["split"] == "test" for each in theirs) == is_test
+    assert {each["label"] for each in theirs} == {"corrected"}
+
+
+def test_it_is_told_what_candidates_keep_out_of_test_and_which_edits_met_nothing(tmp_path):
+    said = {"kind": "exclude", "who": "ada", "why": "w", "timestamp_ms": 1, "outputs": None, "quality": None}
+    edits.append(tmp_path / SIGNATURE, [{**said, "key": key} for key in (row(0)["dedup_key"], "a" * 64, "b" * 64)])
+    done = cut_of(tmp_path, [row(n, module_version="baseline" if n < 2 else "optimized_v1") for n in range(9)])
+    (candidates,) = [note for note in done.notes if note.startswith("candidates")]
+    assert "optimized_v1 (7 of 9 rows)" in candidates
+    (unmet,) = [note for note in done.notes if note.startswith("edits.jsonl")]
+    assert "of 2 examples that were changed by hand none was met" in unmet
+
+
+@givens(st.permutations(range(6)))
+def test_which_of_equals_stands_does_not_depend_on_their_order(order):
+    same = {"key": "k", "source": "import", "label": "given", "timestamp_ms": 1, "outputs": "{}", "weight": 1.0}
+    frame = pl.DataFrame(
+        [{**same, "inputs": f"{n % 2}", "provenance": f"{n}", "times_seen": 1} for n in order],
+    )
+    stands, _ = one_a_key(frame)
+    assert stands.select("inputs", "provenance").row(0) == ("0", "0")
 
 
 def test_a_candidates_own_output_is_no_test_but_a_correction_of_it_is(tmp_path):
