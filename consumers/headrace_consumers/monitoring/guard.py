@@ -1,7 +1,6 @@
 """Who may see a consumer's page: tokens and certificates, read anew when their files change, without a restart."""
 
 import base64
-import binascii
 import hmac
 import os
 import ssl
@@ -157,6 +156,6 @@ def _token_of(authorization: str) -> bytes:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
-        except binascii.Error:
+        except ValueError:  # no Base64, or letters beyond ASCII
             return b""
     return b""

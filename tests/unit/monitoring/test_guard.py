@@ -94,7 +94,17 @@ def test_who_has_the_token_sees_the_page(served: Any, authorization: str) -> Non
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", TOKEN, f"Digest {TOKEN}", basic(TOKEN, ""), "Basic !"],
+    [
+        "",
+        "Bearer",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN}x",
+        TOKEN,
+        f"Digest {TOKEN}",
+        basic(TOKEN, ""),
+        "Basic !",
+        "Basic ä",
+    ],
 )
 @pytest.mark.parametrize("path", ["/metrics", "/metrics?look", "/other"])
 def test_who_has_it_not_is_told_how_to_ask_and_nothing_else(served: Any, authorization: str, path: str) -> None:

@@ -4,10 +4,15 @@ import re
 from collections import deque
 from html import unescape
 from html.parser import HTMLParser
+from itertools import count
 
 import polars as pl
 import pytest
 
+from headrace.config import load
+from headrace_consumers.ui.cache import Cache
+from headrace_consumers.ui.reading.search import search
+from headrace_consumers.ui.sources import Sources
 from tests.support.ui_world import ATTACKS, OTHER, SIGNATURE
 
 HERE = f"/signatures/{SIGNATURE}"
@@ -148,6 +153,12 @@ def test_rows_are_found_by_their_text(get, text, found):
     rows = len(set(re.findall(r'href="/rows/([0-9a-f]{64})', page.html)))
     assert rows == found if found is not None else rows > 0
     assert "among the 276 rows looked at" in page.text
+
+
+def test_looking_ends_when_its_time_is_up_also_where_no_file_has_a_row_of_it(world):
+    ticks = count(0, 10)
+    found = search(Sources(load(world, {}, {}), world, Cache(lambda: 0.0)), "", "ticket", clock=lambda: next(ticks))
+    assert (found.rows, found.looked_at, found.is_all) == ([], 0, False)
 
 
 def test_a_row_has_its_payload_its_facts_and_leads_to_its_example(get):

@@ -19,11 +19,15 @@ __all__ = ["Found", "search"]
 
 _SECONDS: Final = 5.0
 _MOST: Final = 100
-_BATCH: Final = 20_000
+_BATCH: Final = 1_000
+"""Small: the clock is looked at after each, and a row may be large."""
 _COLUMNS: Final = (
     "signature", "environment", "dedup_key", "ingested_at", "partition", "offset", "input", "output", "quality",
     "latency_ms", "module_version",
 )  # fmt: skip
+
+
+_NOTHING: Final = pl.DataFrame(schema=dict.fromkeys(_COLUMNS, pl.String))
 
 
 @dataclass(slots=True)
@@ -87,6 +91,8 @@ def _batches(snapshot: Snapshot, signature: str, day: dt.date | None) -> Iterato
             groups = [at for at in range(parquet.num_row_groups) if _may_hold(parquet, at, signature)]
             for batch in parquet.iter_batches(_BATCH, row_groups=groups, columns=list(_COLUMNS)) if groups else ():
                 yield pl.DataFrame(batch)
+        if not groups:
+            yield _NOTHING  # that took time, too
 
 
 def _age(file: ActiveFile) -> tuple[str, int]:

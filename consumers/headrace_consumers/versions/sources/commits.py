@@ -6,6 +6,7 @@ commits and paths go where git takes them for nothing else.
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,25 +166,19 @@ class Repository:
             self._ended(process)
         return said.decode("utf-8", "replace")
 
-    def _started(self, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _started(self, *arguments: str) -> "_Started":
         settings = [each for setting in _SETTINGS for each in ("-c", setting)]
         command = ["git", "--literal-pathspecs", "--no-replace-objects", "-C", str(self._path.absolute()), *settings]
         try:
-            return _Started(
-                [*command, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=self._environ,
-            )
+            return _Started([*command, *arguments], self._environ)
         except FileNotFoundError:
             raise GitError("git: not installed, or not in PATH; install it to mine commits") from None
         except OSError as error:
             raise GitError(f"git: cannot be started ({error.strerror})") from None
 
-    def _ended(self, process: "subprocess.Popen[bytes]") -> None:
-        said = cast("IO[bytes]", process.stderr).read().decode("utf-8", "replace").strip().splitlines()
+    def _ended(self, process: "_Started") -> None:
         if process.wait() != 0:
+            said = process.complaints().strip().splitlines()
             reason = said[0].removeprefix("fatal: ") if said else f"git ended with {process.returncode}"
             if "not a git repository" in reason:
                 raise UsageError(f"--repo {self._path}: no git repository")
@@ -191,12 +186,31 @@ class Repository:
 
 
 class _Started(subprocess.Popen[bytes]):
-    """Ends when its block does: whoever has seen enough leaves."""
+    """Ends when its block does: whoever has seen enough leaves.
+
+    Its complaints go to a file: a pipe that nobody reads would stop it once it is full.
+    """
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
+        try:
+            super().__init__(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints, env=environ
+            )
+        except BaseException:
+            self._complaints.close()
+            raise
+
+    def complaints(self) -> str:
+        """Return the beginning of what it has said on its standard error."""
+        self._complaints.seek(0)
+        return self._complaints.read(_PIECE_BYTES).decode("utf-8", "replace")
 
     def __exit__(self, *raised: object) -> None:
         if self.poll() is None:
             self.kill()
         super().__exit__(*raised)  # type: ignore[arg-type]
+        self._complaints.close()
 
 
 def _out(process: "subprocess.Popen[bytes]") -> IO[bytes]:

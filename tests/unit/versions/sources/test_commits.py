@@ -135,3 +135,14 @@ def test_a_damaged_repository_is_one_line(made):
     with pytest.raises((GitError, UsageError)) as raised:
         list(Repository(made.path).commits())
     assert "\n" not in str(raised.value)
+
+
+def test_a_git_that_complains_at_length_is_not_stuck(made, tmp_path):
+    made.commit("Add it", {"a.py": "1\n"})
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.write_text(f'#!/bin/sh\nPATH="{os.environ["PATH"]}"\nyes warning | head -c 300000 >&2\nexec git "$@"\n')
+    git.chmod(0o755)
+    repository = Repository(made.path, {"PATH": f"{git.parent}:{os.environ['PATH']}"})
+    (commit,) = repository.commits()
+    assert commit.subject == "Add it"
