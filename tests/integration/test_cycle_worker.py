@@ -5,18 +5,20 @@ import os
 import sys
 from pathlib import Path
 
+import dspy
 import pytest
 
 from headrace.config import load
 from headrace.datasets.fields import hashes_of
 from headrace.errors import UsageError
+from headrace.programs import program_of
 from headrace_consumers.cycle.errors import CycleError
 from headrace_consumers.cycle.job import Job
 from headrace_consumers.cycle.supervision import worked
 from headrace_schemas.programs import Program
 from tests.support.openai_server import MODEL, Reply, serving
-from tests.support.triage import ClassifyTicket
-from tests.support.triage_lm import TICKETS, right_queue, triage_lm
+from tests.support.triage import ClassifyTicket, RenamedTicket, Triage
+from tests.support.triage_lm import RULE, TICKETS, right_queue, triage_lm
 from tests.support.version_folders import example_line, write_version
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +38,7 @@ class Bench:
         write_version(folder / "training_data", splits, signature=SIGNATURE, fields_hash=fields_hash)
         self.ids = [line["example_id"] for line in splits["test"]]
 
-    def work(self, task, name, signature=None, url=None, **optimization):
+    def work(self, task, name, signature=None, url=None, served=None, **optimization):
         values = {
             "versions": {"path": str(self.folder / "training_data")},
             "optimization": {
@@ -61,6 +63,7 @@ class Bench:
             version="v1",
             fields=FIELDS,
             number=1,
+            served=served,
         )
         self.told = []
         with (self.folder / "lock").open("w") as lock:
@@ -141,3 +144,50 @@ def test_an_lm_that_refuses_is_one_line(bench):
     ):
         bench.work("baseline", "refused", url=refusing.url)
     assert (bench.folder / "refused" / "spent.jsonl").read_text() == ""
+
+
+def program_saying(instructions, signature=ClassifyTicket):
+    program = Triage()
+    program.classify.signature = signature.with_instructions(instructions)
+    program.classify.demos = [dspy.Example(ticket="where is my parcel?", queue="shipping")]
+    return program_of(program, module="triage", version="optimized_v7")
+
+
+def test_what_is_served_is_measured_and_the_search_begins_from_it(bench):
+    served = program_saying(RULE)
+    found = bench.work("baseline", "served", served=served.encoded().decode())
+    assert (found["score"], found["misfit"]) == (1.0, None)
+    assert bench.work("baseline", "deployed")["score"] < 1
+    found = bench.work("optimize", "served", served=served.encoded().decode(), trials=1)
+    told = Program.decoded(json.dumps(found["program"]).encode()).predictors["classify"]
+    assert found["scores"] == dict.fromkeys(bench.ids, 1.0)
+    assert found["is_changed"] == (told != served.predictors["classify"])
+
+
+def test_a_version_of_other_fields_is_not_what_services_answer_with(bench):
+    served = program_saying(RULE, RenamedTicket)
+    found = bench.work("baseline", "misfit", served=served.encoded().decode())
+    assert "predictor 'classify' has other fields than the one that it was made for" in found["misfit"]
+    assert found["score"] < 1
+
+
+def test_the_budget_bounds_the_baseline_and_a_larger_one_goes_on(bench):
+    with pytest.raises(CycleError, match=r"optimization.max_lm_calls is reached before the baseline was measured"):
+        bench.work("baseline", "small", max_lm_calls=5)
+    spent = bench.folder / "small" / "spent.jsonl"
+    assert len(spent.read_text().splitlines()) == 5
+    assert bench.work("baseline", "small", max_lm_calls=100)["failed"] == 0
+    assert len(spent.read_text().splitlines()) <= len(bench.ids) + 4  # what was under way is asked again
+
+
+@pytest.mark.parametrize(
+    ("budget", "key"), [({"max_lm_calls": 2}, "max_lm_calls"), ({"max_cost_usd": 1e-9}, "max_cost_usd")]
+)
+def test_the_budget_bounds_what_is_made_up_and_its_calls_count(bench, budget, key):
+    found = bench.work("collect", key, synthetic_target=50, **budget)["synthetic"]
+    spent = (bench.folder / key / "spent.jsonl").read_text().splitlines()
+    assert 1 <= found["lm_calls"] == len(spent) <= 2
+    assert found["ended"] == f"optimization.{key} is reached"
+    if key == "max_lm_calls":
+        with pytest.raises(CycleError, match="max_lm_calls is reached before the baseline"):
+            bench.work("baseline", key, **budget)

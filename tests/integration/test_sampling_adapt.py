@@ -27,7 +27,7 @@ def test_a_budget_goes_to_the_failing_module_and_people_keep_their_own_rates(
     }
     path.write_text(json.dumps(values))
     now_ms = time.time_ns() // 1_000_000
-    modules = {"well": 0, "failing": 300, "by-hand": 0}
+    modules = {"well": 0, "failing": 300, "by-hand": 0, "off": 0}
     rows = [call_statistics([0.1] * 600, {"ValueError": failed}, module_name=name) for name, failed in modules.items()]
     Reports(kafka.bootstrap_servers, topics["statistics"]).write(
         record(rows, started_at_ms=now_ms - 5_000, timestamp_ms=now_ms)
@@ -39,19 +39,27 @@ def test_a_budget_goes_to_the_failing_module_and_people_keep_their_own_rates(
 
     mine = ("set", "--module", "by-hand", "--service", "shop", "--environment", "production", "--rate", "10")
     run(*mine)
+    run("set", "--module", "off", "--service", "shop", "--environment", "production", "--off")
+    run("set", "--module", "well", "--service", "shop", "--environment", "production", "--on")  # which says no rate
     adapt = ("adapt", "--budget", "5", "--window", "60")
     planned = {each["name"].rpartition("/")[2]: each for each in run(*adapt, "--dry-run")["modules"]}
     assert {name: each["what"] for name, each in planned.items()} == {
         "well": "ordered",
         "failing": "ordered",
         "by-hand": "left",
+        "off": "left",
     }
-    assert len(run("list")["orders"]) == 1  # nothing was ordered yet
+    assert planned["off"]["rate_pct"] == 0  # it takes nothing of the budget
+    assert len(run("list")["orders"]) == 3  # nothing was ordered yet
     run(*adapt)
     orders = {each["name"].rpartition("/")[2]: each for each in run("list")["orders"]}
     assert (orders["by-hand"]["rate_pct"], orders["by-hand"]["updated_by"] == "headrace sampling adapt") == (10, False)
     assert orders["failing"]["rate_pct"] == pytest.approx(3 * orders["well"]["rate_pct"], rel=0.02)  # 1 + 4 * 0.5
-    spent = sum(10 * each["rate_pct"] / 100 for each in orders.values())  # 600 calls a minute each
+    assert (orders["off"]["rate_pct"], orders["off"]["enabled"]) == (None, False)
+    assert orders["well"]["enabled"] is True
+    spent = sum(
+        10 * each["rate_pct"] / 100 for name, each in orders.items() if name != "off"
+    )  # 600 calls a minute each
     assert spent == pytest.approx(5, rel=0.01)
     again = {each["name"].rpartition("/")[2]: each["what"] for each in run(*adapt)["modules"]}
-    assert again == {"well": "kept", "failing": "kept", "by-hand": "left"}
+    assert again == {"well": "kept", "failing": "kept", "by-hand": "left", "off": "left"}

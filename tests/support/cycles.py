@@ -18,7 +18,7 @@ from headrace.config import Config, load
 from headrace_consumers.cycle.artefacts import CycleStep
 from headrace_consumers.cycle.job import Job
 from headrace_consumers.cycle.parts import Parts, Plan
-from headrace_consumers.cycle.rolling_out import Begun
+from headrace_consumers.cycle.rolling_out import Begun, Served
 from headrace_consumers.cycle.run_lock import held
 from headrace_consumers.cycle.running import Ran, run
 from headrace_consumers.versions.reading.tables import Tables
@@ -147,22 +147,44 @@ class Worker:
 
 @dataclass
 class Shipper:
-    """A registry and a control topic in a file; each of it again changes nothing."""
+    """A registry and a control topic in a file; each of it again changes nothing.
+
+    Attributes:
+        known: version -> digest, in the registry.
+        now: the version that is served.
+        programs: digest -> program.
+        taken: versions that others take while this one looks.
+    """
 
     folder: Path
     has_registry: bool = True
     starts: bool = True
     known: dict[str, str] = field(default_factory=dict)
+    now: Served | None = None
+    programs: dict[str, bytes] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+
+    def served(self, module: str) -> Served | None:
+        return self.now if module == "triage" else None
+
+    def program(self, digest: str) -> bytes:
+        return self.programs[digest]
 
     def versions(self, module: str) -> Mapping[str, str]:
         return self.known if module == "triage" else {}
 
     def register(self, program: bytes) -> str | None:
-        from headrace_schemas.programs import Program
+        from headrace_schemas.programs import Program, ProgramError
 
         if not self.has_registry:
             return None
-        digest = Program.decoded(program).digest
+        found = Program.decoded(program)
+        digest = found.digest
+        if self.taken and self.taken[0] == found.version:
+            self.known[self.taken.pop(0)] = "f" * 64
+        if self.known.setdefault(found.version, digest) != digest:
+            raise ProgramError("taken", "somebody has it")
+        self.programs[digest] = program
         _note(self.folder / "registered", digest, once=True)
         return digest
 

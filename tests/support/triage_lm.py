@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.lm_answers import Asked, answering
 from tests.support.openai_server import Answering
 
-__all__ = ["TICKETS", "right_queue", "served_queue", "triage_lm"]
+__all__ = ["RULE", "TICKETS", "right_queue", "served_queue", "triage_lm"]
 
 RULE = "A parcel goes to shipping, a refund to billing, the rest to other."
 _WORDS = ("refund", "parcel", "invoice copy")

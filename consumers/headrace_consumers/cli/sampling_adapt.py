@@ -14,8 +14,9 @@ from headrace_consumers.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from headrace.config import Config
+    from headrace.control import SamplingOrder
 
-__all__ = ["EXAMPLE", "command"]
+__all__ = ["EXAMPLE", "command", "own_rate_pct"]
 
 EXAMPLE: Final = "Example: headrace sampling adapt --budget 20 --every 300"
 BY: Final = "headrace sampling adapt"
@@ -135,10 +136,10 @@ def _adapted(config: "Config", limits: dict[str, Any], window_s: float, *, dry_r
     rows = []
     free, budget = [], limits["budget_per_s"]
     for each, scope, order in zip(demands, scopes, before, strict=True):
-        if order is None or order.updated_by.startswith(BY):
+        rate_pct = None if order is None else own_rate_pct(order)
+        if rate_pct is None:
             free.append((each, scope, order))
             continue
-        rate_pct = 100.0 if order.rate_pct is None else order.rate_pct
         budget -= each.calls_per_s * rate_pct / 100  # what people have ordered is spent first
         rows.append(Row(scope.name, each.calls_per_s, each.failure_share, each.examples, rate_pct, rate_pct, "left"))
     limits = {**limits, "budget_per_s": max(budget, _LEAST_BUDGET * limits["budget_per_s"])}
@@ -153,6 +154,13 @@ def _adapted(config: "Config", limits: dict[str, Any], window_s: float, *, dry_r
                 SamplingOrder(scope=scope, rate_pct=rate_pct, enabled=enabled, updated_at_ms=now_ms, updated_by=BY)
             )
     return rows
+
+
+def own_rate_pct(order: "SamplingOrder") -> float | None:
+    """Return the rate that somebody has given a module, 0 where it is off; None: nobody has given it one."""
+    if order.enabled is False:
+        return 0.0
+    return None if order.updated_by.startswith(BY) else order.rate_pct
 
 
 def _examples(config: "Config") -> dict[tuple[str, str], int]:

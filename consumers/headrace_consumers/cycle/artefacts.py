@@ -20,6 +20,7 @@ __all__ = [
     "Optimized",
     "Outcome",
     "RolledOut",
+    "ServedVersion",
     "SourceFound",
     "Stopped",
     "Trial",
@@ -146,6 +147,20 @@ class CutMade(Artefact):
     fields: dict[str, list[str]]
 
 
+class ServedVersion(_Part):
+    """The version that was served.
+
+    Attributes:
+        version: its name.
+        digest: in the registry; None: the code as it is deployed.
+        fits: whether today's program takes it; where not, services answer with the code, and that was measured.
+    """
+
+    version: str
+    digest: str | None
+    fits: bool = True
+
+
 class Baseline(Artefact):
     """Step 4: how good the program is that is served now.
 
@@ -162,6 +177,7 @@ class Baseline(Artefact):
         lm_calls: paid ones.
         cost_usd: theirs.
         refused: why nothing that is found can be shipped; None: nothing speaks against it.
+        served: the version that was served then; None: it was not known, and the code as deployed was measured.
     """
 
     step: ClassVar[CycleStep] = CycleStep.BASELINE
@@ -177,6 +193,7 @@ class Baseline(Artefact):
     lm_calls: int
     cost_usd: float
     refused: Literal["unverified", "too_few"] | None
+    served: ServedVersion | None = None
 
 
 class Trial(_Part):
@@ -220,7 +237,7 @@ class Optimized(Artefact):
         failed: examples on which it raised.
         comparison: with the baseline; None: there is no candidate, or no test.
         is_changed: whether any instruction or demo differs from the baseline's.
-        lm_calls: paid ones, of all processes that worked on the step, with the baseline's.
+        lm_calls: paid ones since the run began, of all processes.
         cost_usd: theirs.
     """
 

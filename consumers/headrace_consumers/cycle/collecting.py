@@ -20,7 +20,7 @@ from headrace_consumers.versions.sources.target import Target
 from headrace_consumers.versions.sources.there import of_pools, of_train, of_version
 from headrace_schemas.dataset_files import DIFFICULTIES
 
-__all__ = ["Told", "made_up", "mined"]
+__all__ = ["Told", "in_pool", "made_up", "mined"]
 
 Told: TypeAlias = Callable[[str, int, int], None]
 """Given the source, how many there are and how many are wanted."""
@@ -37,6 +37,15 @@ _ENDED: Final = {
     "commits": "no more commits",
     "nothing new": "the last questions gave nothing new",
 }
+
+
+def in_pool(config: Config, target: Target, source: str) -> int:
+    """Return how many examples of a source there are.
+
+    Raises:
+        PoolError: its pool cannot be read.
+    """
+    return len(read_pool(pool_path(Path(config.versions.path), target.name, source)).lines)  # type: ignore[arg-type]  # a source
 
 
 def mined(config: Config, target: Target, lm: Any, calls: int | None, tell: Told) -> SourceFound:

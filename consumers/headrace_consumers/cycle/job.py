@@ -26,6 +26,7 @@ class Job(BaseModel):
         fields: the dataset's inputs and outputs; None: unknown.
         fields_hashes: of the calls that there are.
         number: N of optimized_v<N>.
+        served: the program version that is served, as JSON; None: the code as it is deployed.
         baseline: example id -> its score.
         reserved_calls: what the test of the candidate will take of the budget.
         reserved_usd: likewise.
@@ -41,6 +42,7 @@ class Job(BaseModel):
     fields: dict[str, list[str]] | None = None
     fields_hashes: list[str] = []
     number: int | None = None
+    served: str | None = None
     baseline: dict[str, float] = {}
     reserved_calls: int = 0
     reserved_usd: float = 0.0

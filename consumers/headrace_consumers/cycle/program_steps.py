@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from headrace.config import Config
 from headrace.config.optimization import Optimization
@@ -15,13 +14,14 @@ from headrace_consumers.cycle.bootstrap import compared
 from headrace_consumers.cycle.deciding import decided, refusal, what_would_help
 from headrace_consumers.cycle.errors import CycleError
 from headrace_consumers.cycle.job import Job
+from headrace_consumers.cycle.numbering import next_number, registered, there_as
 from headrace_consumers.cycle.parts import Parts
 from headrace_consumers.cycle.run_folder import RunFolder, SignatureFolder, runs_in
+from headrace_consumers.cycle.served import check_still_served, noted
 from headrace_schemas.dataset_files import folder_name
+from headrace_schemas.programs import Program
 
 __all__ = ["ProgramSteps"]
-
-_NUMBERED: Final = re.compile(r"optimized_v([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +62,28 @@ class ProgramSteps:
         }
 
     def baseline(self) -> dict[str, Any]:
-        """Measure the program as it is."""
+        """Measure the program as it is served."""
         settings = self.settings
-        found = self.parts.work(self._job("baseline"), self.parts.progress)
+        served = self.parts.shipping.served(self.module)
+        program_json = self._program_json(None if served is None else served.digest)
+        found = self.parts.work(self._job("baseline", served=program_json), self.parts.progress)
+        measured, notes = noted(served, found.pop("misfit", None))
         refused = refusal(settings, len(found["scores"]), found["unverified_share"], reads_labels=found["reads_labels"])
-        notes = [f"the program raised on {found['failed']} examples, which score 0"] if found["failed"] else []
+        if found["failed"]:
+            notes.append(f"the program raised on {found['failed']} examples, which score 0")
         program = self.config.optimization.signatures[self.folder.signature].program
-        return {**found, "program": program, "metric": settings.metric, "refused": refused, "notes": notes}
+        facts = {"program": program, "metric": settings.metric, "refused": refused, "served": measured}
+        return {**found, **facts, "notes": notes}
 
     def optimize(self) -> dict[str, Any]:
         """Let the optimizer look for a better program, and test it."""
         settings, baseline = self.settings, self.folder.need(Baseline)
-        number = self._next_number()
+        number = next_number([*self.parts.shipping.versions(self.module), *self._other_files()])
         found = self.parts.work(
             self._job(
                 "optimize",
                 number=number,
+                served=self._program_json(None if baseline.served is None else baseline.served.digest),
                 baseline=baseline.scores,
                 reserved_calls=baseline.lm_calls,
                 reserved_usd=baseline.cost_usd,
@@ -130,24 +136,33 @@ class ProgramSteps:
         optimized = self.folder.need(Optimized)
         assert optimized.file is not None  # noqa: S101  # it is shipped
         path = self.folder.path / optimized.file
-        content = self._shipped(path, optimized)
-        shipping, module, version = self.parts.shipping, self.module, f"optimized_v{optimized.number}"
-        digest = shipping.register(content)
-        if digest is None:
+        program = Program.decoded(self._shipped(path, optimized))
+        shipping, module = self.parts.shipping, self.module
+        own = there_as(program, shipping.versions(module)).values()
+        check_still_served(self.folder, self.folder.need(Baseline), shipping.served(module), own)
+        there = registered(shipping, program)
+        if there is None:
             note = f"registry.path is not set: services do not find it; the artefact is {path}"
             return {**nothing, "notes": [note]}
-        command = shipping.command(module, version)
-        if not (self.starts_rollouts and self.settings.rollout):
-            return {**nothing, "registered": digest, "command": command, "notes": [f"start its rollout: {command}"]}
-        begun = shipping.start(module, digest)
+        version, digest = there
+        notes = []
+        if version != program.version:
+            notes.append(f"another run has taken {program.version} meanwhile; it is registered as {version}")
+        begun = shipping.start(module, digest) if self.starts_rollouts and self.settings.rollout else None
         if begun is None:
-            return {**nothing, "registered": digest, "command": command, "notes": [f"start its rollout: {command}"]}
+            command = shipping.command(module, version)
+            notes.append(f"start its rollout: {command}")
+            return {**nothing, "registered": digest, "command": command, "notes": notes}
         return {
             "registered": digest,
             "rollout_id": begun.rollout_id,
             "command": None,
             "details": dict(begun.details),
+            "notes": notes,
         }
+
+    def _program_json(self, digest: str | None) -> str | None:
+        return None if digest is None else self.parts.shipping.program(digest).decode()
 
     def _job(self, task: str, **more: Any) -> Job:
         made = self.folder.need(CutMade)
@@ -189,12 +204,6 @@ class ProgramSteps:
                 f"shipped. Remove {self.folder.file_of(Optimized.step)} and what follows it, and it is made anew"
             )
         return content
-
-    def _next_number(self) -> int:
-        """Return N of the next optimized_v<N>: one more than the registry or another run has of the module."""
-        names = [*self.parts.shipping.versions(self.module), *self._other_files()]
-        numbers = [int(match[1]) for name in names if (match := _NUMBERED.search(name))]
-        return max(numbers, default=0) + 1
 
     def _other_files(self) -> Iterator[str]:
         here = self.run.path.resolve()

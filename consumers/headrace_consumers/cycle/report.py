@@ -164,6 +164,7 @@ def _gates(found: Gated) -> str:
 def _facts(baseline: Baseline, optimized: Optimized | None, rolled_out: RolledOut | None) -> str:
     rows = [
         ("program", escape(baseline.program)),
+        ("compared with", _served(baseline)),
         ("LM", escape(baseline.model or "unknown")),
         ("metric", escape(baseline.metric) + (", which reads the labels" if baseline.reads_labels else "")),
         ("unverified labels of the test", f"{baseline.unverified_share:.0%}"),
@@ -181,6 +182,16 @@ def _facts(baseline: Baseline, optimized: Optimized | None, rolled_out: RolledOu
             ("rollout", escape(rolled_out.rollout_id or "none was started")),
         ]
     return f"<h3>With</h3>{_table(('', ''), rows)}"
+
+
+def _served(baseline: Baseline) -> str:
+    served = baseline.served
+    if served is None:
+        return "the code as it is deployed; which version is served was not known"
+    if served.digest is None:
+        return "the code as it is deployed, which is served"
+    told = f"{escape(served.version)} ({escape(served.digest[:12])}), which is served"
+    return told if served.fits else f"the code as it is deployed: {told}, does not fit it"
 
 
 def _settings(settings: dict[str, Any]) -> str:

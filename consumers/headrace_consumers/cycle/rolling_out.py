@@ -1,10 +1,10 @@
-"""What the step "roll out" needs of others: a registry for the artefact, and whoever starts rollouts."""
+"""What the cycle needs of others: a registry for programs, whoever starts rollouts, and what these have brought."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Begun", "Shipping"]
+__all__ = ["Begun", "Served", "Shipping"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,37 @@ class Begun:
     details: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The version of a module that services answer with.
+
+    Attributes:
+        version: its name.
+        digest: in the registry; None: the code as it is deployed.
+        under_way: the rollout that compares another one with it at this time; None: none does.
+    """
+
+    version: str
+    digest: str | None
+    under_way: str | None = None
+
+
 class Shipping(Protocol):
     """Puts artefacts where services find them, and starts rollouts; each of it again changes nothing."""
+
+    def served(self, module: str) -> Served | None:
+        """Return which version is served; None: that is not known here.
+
+        Raises:
+            HeadraceError: it cannot be found out.
+        """
+
+    def program(self, digest: str) -> bytes:
+        """Return a program of the registry.
+
+        Raises:
+            HeadraceError: it cannot be got.
+        """
 
     def versions(self, module: str) -> Mapping[str, str]:
         """Return version -> digest of what the registry has of a module; empty: nothing, or there is no registry."""

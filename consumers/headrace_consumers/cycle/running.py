@@ -27,6 +27,7 @@ from headrace_consumers.cycle.parts import Parts, Plan
 from headrace_consumers.cycle.program_steps import ProgramSteps
 from headrace_consumers.cycle.report import report
 from headrace_consumers.cycle.run_folder import RunFolder, SignatureFolder
+from headrace_consumers.cycle.run_lock import held_signature
 from headrace_consumers.versions.cutting.cut import signature_folder
 from headrace_consumers.versions.files.disk import make_folder, write_over
 from headrace_schemas.dataset_files import USED_BY_FOLDER
@@ -110,32 +111,39 @@ class _SignatureRun:
     def ran(self, until: CycleStep) -> Ran:
         """Do what is left of the steps."""
         signature = self.folder.signature
-        last: Artefact | None = None
-        was_done = True
+        last: list[Artefact] = []
         try:
-            make_folder(self.folder.path)
-            for kind in _ORDER:
-                found = self.folder.load(kind)
-                if found is None and kind is Optimized and isinstance(last, Baseline) and last.refused is not None:
-                    continue  # nothing that it could find would be shipped
-                if found is None:
-                    was_done = False
-                    found = _done(self.folder, kind, self.makers[kind.step], self.parts)
-                    _tell(self.run, self.parts, found)
-                last = found
-                if isinstance(found, CutMade):
-                    _use(self.config, found, self.made_for, self.parts)
-                if kind.step == until:
-                    break
-            if isinstance(last, RolledOut):
-                self.folder.forget_answers()
-                _marker(self.config, signature, self.made_for).unlink(missing_ok=True)
+            with held_signature(signature_folder(self.config, signature)):
+                was_done = self._steps(until, last)
         except HeadraceError as error:
-            return Ran(signature, last, error, was_done=False)
+            return Ran(signature, last[-1] if last else None, error, was_done=False)
         except OSError as error:
             line = f"{error.filename or self.folder.path}: {error.strerror or error}; start the run again"
-            return Ran(signature, last, CycleError(line), was_done=False)
-        return Ran(signature, last, None, was_done)
+            return Ran(signature, last[-1] if last else None, CycleError(line), was_done=False)
+        return Ran(signature, last[-1] if last else None, None, was_done)
+
+    def _steps(self, until: CycleStep, done: list[Artefact]) -> bool:
+        """Do them, adding each artefact to `done`; return whether there was nothing to do."""
+        was_done = True
+        make_folder(self.folder.path)
+        for kind in _ORDER:
+            found = self.folder.load(kind)
+            before = done[-1] if done else None
+            if found is None and kind is Optimized and isinstance(before, Baseline) and before.refused is not None:
+                continue  # nothing that it could find would be shipped
+            if found is None:
+                was_done = False
+                found = _done(self.folder, kind, self.makers[kind.step], self.parts)
+                _tell(self.run, self.parts, found)
+            done.append(found)
+            if isinstance(found, CutMade):
+                _use(self.config, found, self.made_for, self.parts)
+            if kind.step == until:
+                break
+        if done and isinstance(done[-1], RolledOut):
+            self.folder.forget_answers()
+            _marker(self.config, self.folder.signature, self.made_for).unlink(missing_ok=True)
+        return was_done
 
 
 def _done(folder: SignatureFolder, kind: type[Artefact], make: Callable[[], dict[str, Any]], parts: Parts) -> Artefact:

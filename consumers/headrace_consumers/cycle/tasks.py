@@ -1,99 +1,72 @@
 """What a worker does: look for examples, measure the baseline, optimize and test what was found."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from headrace.config import Config
-from headrace.config.optimization import Optimization, OptimizedSignature
-from headrace.errors import UsageError, require_dspy
-from headrace_consumers.cycle.collecting import made_up, mined
+from headrace.errors import UsageError
+from headrace_consumers.cycle.artefacts import SourceFound
+from headrace_consumers.cycle.bench import Bench, bench_of, configured_lm
+from headrace_consumers.cycle.collecting import in_pool, made_up, mined
 from headrace_consumers.cycle.ending import End, Ending
 from headrace_consumers.cycle.errors import CycleError
 from headrace_consumers.cycle.evaluating import Evaluated, Evaluations, evaluated, recorder
 from headrace_consumers.cycle.job import Channel, Job
-from headrace_consumers.cycle.lms import cache_answers, has_lm, model_of, opened_lm
-from headrace_consumers.cycle.metric import GuardedMetric, metric_of
+from headrace_consumers.cycle.lms import has_lm, model_of
+from headrace_consumers.cycle.metric import GuardedMetric
 from headrace_consumers.cycle.optimizers import Materials, prepared
-from headrace_consumers.cycle.program import examples_of, opened_program, target_for, types_for
-from headrace_consumers.cycle.run_folder import SignatureFolder
 from headrace_consumers.cycle.spending import Budget, Spending, meter
-from headrace_consumers.versions.gates.judge import judge_program
-from headrace_consumers.versions.sources.target import Target
 
 __all__ = ["TASKS"]
 
 _TOLD_EVERY: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """What every task has on its bench."""
-
-    job: Job
-    config: Config
-    signature: OptimizedSignature
-    settings: Optimization
-    folder: SignatureFolder
-    program: Any
-    task_lm: Any
-    prompt_lm: Any
-    target: Target
-
-    def judge(self) -> tuple[Any, Any]:
-        judge_lm = opened_lm("optimization.judge_lm", self.settings.judge_lm, self.settings.judge_lm_api_base)
-        return judge_program(), judge_lm or self.prompt_lm or self.task_lm or _configured_lm()
-
-    def metric(self, ending: Ending) -> GuardedMetric:
-        return metric_of(self.settings, self.target, self.judge, ending)
-
-    def spending(self, budget: Budget, ending: Ending) -> Spending:
-        return Spending(self.folder.spent, budget, ending)
-
-    def split(self, name: str) -> Any:
-        assert self.job.version is not None  # noqa: S101  # the run tells it
-        return examples_of(
-            Path(self.config.versions.path),
-            self.job.signature,
-            self.job.version,
-            name,
-            types=types_for(self.signature, self.program, _sides(self.job.fields)),
-            program=self.program,
-        )
+_BUDGETS: Final = {"lm_calls": "optimization.max_lm_calls", "cost": "optimization.max_cost_usd"}
 
 
 def collect(job: Job, channel: Channel) -> Any:
     """Look whether everything is there, and make examples of other sources."""
-    bench = _bench(job)
+    bench = bench_of(job)
     _look(bench)
     lm = bench.prompt_lm or bench.task_lm
-    calls = bench.settings.max_lm_calls
 
     def tell(source: str, found: int, wanted: int) -> None:
         channel.progress(what=f"{source} examples", done=found, total=wanted)
 
-    git = mined(bench.config, bench.target, lm, calls, tell)
-    synthetic = made_up(bench.config, bench.target, lm, calls, fields_hashes={"", *job.fields_hashes}, tell=tell)
-    return {"git": git.model_dump(), "synthetic": synthetic.model_dump()}
+    def git(calls: int | None) -> SourceFound:
+        return mined(bench.config, bench.target, lm, calls, tell)
+
+    def synthetic(calls: int | None) -> SourceFound:
+        hashes = {"", *job.fields_hashes}
+        return made_up(bench.config, bench.target, lm, calls, fields_hashes=hashes, tell=tell)
+
+    made = {"git": git, "synthetic": synthetic}
+    return {source: _within_budget(bench, source, make).model_dump() for source, make in made.items()}
 
 
 def baseline(job: Job, channel: Channel) -> Any:
-    """Measure the program as it is on the test split."""
+    """Measure the program as it is served on the test split."""
     from headrace.programs import program_of
 
-    bench = _bench(job)
+    bench = bench_of(job)
     test = bench.split("test")
-    before = _spent(bench)
+    before = bench.spent()
 
     def work(ending: Ending) -> Any:
         metric = bench.metric(ending)
-        return _tested(bench, bench.program, test, metric=metric, ending=ending, channel=channel), metric.reads_labels
+        spending = bench.spending(bench.budget, ending)
+        scored = _tested(bench, bench.program, test, metric=metric, spending=spending, ending=ending, channel=channel)
+        return scored, metric.reads_labels
 
-    found, reads_labels = _result(phase(work))
-    after = _spent(bench)
+    end = phase(work)
+    if end.stopped is not None:
+        raise CycleError(
+            f"{job.signature}: {_BUDGETS[end.stopped]} is reached before the baseline was measured; raise it and start "
+            "the run again: what was answered is not asked again"
+        )
+    found, reads_labels = _result(end)
+    after = bench.spent()
     hashes = program_of(bench.program, module=bench.signature.module, version="baseline").predictors
     return {
+        "misfit": bench.misfit,
         "model": model_of(bench.settings, bench.program),
         "signature_hashes": {path: each.signature_hash for path, each in hashes.items()},
         "scores": found.scores,
@@ -108,12 +81,12 @@ def baseline(job: Job, channel: Channel) -> Any:
 
 def optimize(job: Job, channel: Channel) -> Any:
     """Let the optimizer search, then test what it found."""
-    bench = _bench(job)
+    bench = bench_of(job)
     trainset, valset, test = (list(bench.split(name)) for name in ("train", "val", "test"))
     if not trainset or not valset:
         raise UsageError(f"{job.signature} {job.version}: has no example in train or in val; cut a larger version")
     found, evaluations, stopped = _searched(bench, trainset, valset, channel)
-    spent = _spent(bench)
+    spent = bench.spent()
     facts = {
         "trials": [trial.model_dump() for trial in evaluations.trials],
         "stopped": stopped,
@@ -125,10 +98,12 @@ def optimize(job: Job, channel: Channel) -> Any:
     candidate, is_changed = _candidate(bench, found)
 
     def work(ending: Ending) -> Evaluated:
-        return _tested(bench, found, test, metric=bench.metric(ending), ending=ending, channel=channel)
+        # Unbounded: the search has left as many calls as the baseline's test took, and what was found is tested whole.
+        spending, metric = bench.spending(Budget(), ending), bench.metric(ending)
+        return _tested(bench, found, test, metric=metric, spending=spending, ending=ending, channel=channel)
 
     scored = _result(phase(work))
-    spent = _spent(bench)
+    spent = bench.spent()
     return {
         **facts,
         "program": candidate,
@@ -163,28 +138,29 @@ def phase(work: Callable[[Ending], Any]) -> End:
     return ending.wait()
 
 
-def _bench(job: Job) -> _Bench:
-    require_dspy()
-    config = Config.model_validate_json(_json(job.config))
-    signature = config.optimization.signatures[job.signature]
-    settings = config.optimization.for_signature(job.signature)
-    folder = SignatureFolder(job.signature, Path(job.folder))
-    cache_answers(folder.lm_cache)
-    program = opened_program(signature.program)
-    return _Bench(
-        job,
-        config,
-        signature,
-        settings,
-        folder,
-        program,
-        opened_lm("optimization.lm", settings.lm, settings.lm_api_base),
-        opened_lm("optimization.prompt_lm", settings.prompt_lm, settings.prompt_lm_api_base),
-        target_for(job.signature, signature, program, job.fields),
-    )
+def _within_budget(bench: Bench, source: str, make: Callable[[int | None], SourceFound]) -> SourceFound:
+    """Make examples of a source with what is left of the budget; where it is spent, what was made until then counts."""
+    import dspy
+
+    calls, there = bench.spent()[0], in_pool(bench.config, bench.target, source)
+
+    def work(ending: Ending) -> SourceFound:
+        most = bench.settings.max_lm_calls
+        with dspy.context(**meter(bench.spending(bench.budget, ending))):
+            return make(None if most is None else max(0, most - calls))
+
+    end = phase(work)
+    if end.stopped is None:
+        made: SourceFound = _result(end)
+    else:
+        found = in_pool(bench.config, bench.target, source)
+        wanted = getattr(bench.config.optimization, f"{source}_target")
+        ended = f"{_BUDGETS[end.stopped]} is reached"
+        made = SourceFound(wanted=wanted, found=found, added=found - there, ended=ended)
+    return made.model_copy(update={"lm_calls": bench.spent()[0] - calls})
 
 
-def _look(bench: _Bench) -> None:
+def _look(bench: Bench) -> None:
     """Find out before anything is spent whether metric, optimizer and LM are there.
 
     Raises:
@@ -200,7 +176,7 @@ def _look(bench: _Bench) -> None:
 
 
 def _searched(
-    bench: _Bench, trainset: list[Any], valset: list[Any], channel: Channel
+    bench: Bench, trainset: list[Any], valset: list[Any], channel: Channel
 ) -> tuple[Any, Evaluations, str | None]:
     """Return the program that was found, None if none was; the evaluations; what of the budget was spent."""
     import dspy
@@ -244,7 +220,14 @@ def _searched(
 
 
 def _tested(
-    bench: _Bench, program: Any, test: list[Any], *, metric: GuardedMetric, ending: Ending, channel: Channel
+    bench: Bench,
+    program: Any,
+    test: list[Any],
+    *,
+    metric: GuardedMetric,
+    spending: Spending,
+    ending: Ending,
+    channel: Channel,
 ) -> Evaluated:
     import dspy
 
@@ -254,11 +237,11 @@ def _tested(
         if done % _TOLD_EVERY == 0 or done == len(test):
             channel.progress(what="test examples", done=done, total=len(test))
 
-    with dspy.context(**meter(bench.spending(Budget(), ending)), **_lm(bench)), headrace.suppress():
+    with dspy.context(**meter(spending), **_lm(bench)), headrace.suppress():
         return evaluated(program, list(test), metric, threads=bench.settings.threads, ending=ending, on_scored=tell)
 
 
-def _candidate(bench: _Bench, found: Any) -> tuple[dict[str, Any], bool]:
+def _candidate(bench: Bench, found: Any) -> tuple[dict[str, Any], bool]:
     """Return what the program's predictors are told, and whether it is anything else than before."""
     import json
 
@@ -276,7 +259,7 @@ def _candidate(bench: _Bench, found: Any) -> tuple[dict[str, Any], bool]:
     return members, made.encoded() != before.encoded()
 
 
-def _materials(bench: _Bench, metric: GuardedMetric, trainset: list[Any], valset: list[Any]) -> Materials:
+def _materials(bench: Bench, metric: GuardedMetric, trainset: list[Any], valset: list[Any]) -> Materials:
     return Materials(
         metric=metric,
         feedback_metric=metric.with_feedback,
@@ -288,17 +271,11 @@ def _materials(bench: _Bench, metric: GuardedMetric, trainset: list[Any], valset
     )
 
 
-def _fallback_lm(bench: _Bench) -> Any:
-    return bench.task_lm or _configured_lm() or next((each.lm for each in bench.program.predictors() if each.lm), None)
+def _fallback_lm(bench: Bench) -> Any:
+    return bench.task_lm or configured_lm() or next((each.lm for each in bench.program.predictors() if each.lm), None)
 
 
-def _configured_lm() -> Any:
-    import dspy
-
-    return dspy.settings.lm
-
-
-def _lm(bench: _Bench) -> dict[str, Any]:
+def _lm(bench: Bench) -> dict[str, Any]:
     return {} if bench.task_lm is None else {"lm": bench.task_lm}
 
 
@@ -313,18 +290,3 @@ def _result(end: End) -> Any:
     if end.failure is not None:
         raise CycleError(end.failure)
     return end.result
-
-
-def _spent(bench: _Bench) -> tuple[int, float]:
-    spending = bench.spending(Budget(), Ending())
-    return spending.calls, spending.cost_usd
-
-
-def _sides(fields: dict[str, list[str]] | None) -> tuple[list[str], list[str]] | None:
-    return None if fields is None else (fields["inputs"], fields["outputs"])
-
-
-def _json(value: Any) -> str:
-    import json
-
-    return json.dumps(value)

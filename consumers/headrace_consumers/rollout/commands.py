@@ -52,9 +52,7 @@ def start(
 
     def change(state: State) -> Change:
         before, now = state.experiments.get(f"{environment}/{module}"), now_ms()
-        served = DEPLOYED
-        if before is not None:
-            served = before.candidate if before.state == "promoted" else before.baseline
+        served = DEPLOYED if before is None else before.served
         at = f"{dt.datetime.fromtimestamp(now / 1000, dt.UTC):%Y%m%dT%H%M%S}{now % 1000:03d}"
         return begun(
             environment=environment,

@@ -106,6 +106,11 @@ class Experiment:
         return self.state in COMPARING
 
     @property
+    def served(self) -> ProgramVersion:
+        """What all requests get that are not the candidate's."""
+        return self.candidate if self.state == "promoted" else self.baseline
+
+    @property
     def share(self) -> float:
         """The share of requests that get the candidate now."""
         return self.at_hand.share if self.is_comparing else float(self.state == "promoted")

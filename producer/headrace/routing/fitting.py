@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from headrace_schemas.programs import PredictorState, Program
 
-__all__ = ["fitted"]
+__all__ = ["fitted", "load_onto"]
 
 
 def fitted(program: Program, module: Any) -> Mapping[Any, Told]:
@@ -45,18 +45,45 @@ def fitted(program: Program, module: Any) -> Mapping[Any, Told]:
                 f"program {program.module} {program.version}: this program has no predictor {path!r} that can be "
                 f"told; it has {', '.join(located) or 'none'}",
             )
-        base = predictor.signature
-        if signature_hash_of(base) != state.signature_hash:
-            raise ProgramError(
-                "signature_changed",
-                f"program {program.module} {program.version}: predictor {path!r} has other fields than the one that "
-                "it was made for; optimize again on a dataset of these",
-            )
-        told[place] = _told(base, state)
+        told[place] = _told(program, path, predictor.signature, state)
     return MappingProxyType(told)
 
 
-def _told(base: Any, state: PredictorState) -> Told:
+def load_onto(program: Program, module: Any) -> None:
+    """Give a dspy.Module's predictors for good what a version says, all of it or nothing.
+
+    Args:
+        program: the version.
+        module: the dspy.Module, which is changed.
+
+    Raises:
+        ProgramError: unknown_predictor, or signature_changed; the module is as it was.
+    """
+    import dspy
+
+    located = {each.path: each.predictor for each in predictors_of(module)}
+    told = []
+    for path, state in program.predictors.items():
+        predictor: Any = located.get(path)
+        if predictor is None:
+            raise ProgramError(
+                "unknown_predictor",
+                f"program {program.module} {program.version}: this program has no predictor {path!r}; it has "
+                f"{', '.join(located) or 'none'}",
+            )
+        told.append((predictor, _told(program, path, predictor.signature, state)))
+    for predictor, said in told:
+        predictor.signature = said.signature
+        predictor.demos = [dspy.Example(**demo) for demo in said.demos]
+
+
+def _told(program: Program, path: str, base: Any, state: PredictorState) -> Told:
+    if signature_hash_of(base) != state.signature_hash:
+        raise ProgramError(
+            "signature_changed",
+            f"program {program.module} {program.version}: predictor {path!r} has other fields than the one that "
+            "it was made for; optimize again on a dataset of these",
+        )
     said = {each.name: each for each in state.fields}
     words = []
     for own, name in zip(base.dump_state()["fields"], base.fields, strict=True):
