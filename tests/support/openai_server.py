@@ -89,6 +89,10 @@ def serving(answer: Answering) -> Iterator[Server]:
 
 def _handler(server: Server, answer: Answering) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the list of models; the name is http.server's
+            models = {"object": "list", "data": [{"id": MODEL.partition("/")[2], "object": "model"}]}
+            self._send("application/json", json.dumps(models), Reply())
+
         def do_POST(self) -> None:  # the name is http.server's
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             server.requests.append(body)

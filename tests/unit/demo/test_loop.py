@@ -7,8 +7,9 @@ import pytest
 
 from headrace.errors import UsageError
 from headrace_consumers.demo.loop import _model_at
-from headrace_consumers.demo.loop_program import RouteTicket, ShowMeLM, right_desk, ticket_text
+from headrace_consumers.demo.loop_program import LM_VARIABLE, RouteTicket, ShowMeLM, program, right_desk, ticket_text
 from headrace_consumers.demo.loop_service import Tally, serve
+from tests.support.openai_server import MODEL, Reply, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -18,9 +19,9 @@ def lm():
     return ShowMeLM(answer_s=0)
 
 
-def share_right(program, lm, numbers=range(300, 330)):
+def share_right(sorter, lm, numbers=range(300, 330)):
     with dspy.context(lm=lm):
-        return sum(program(ticket=ticket_text(n)).desk == right_desk(ticket_text(n)) for n in numbers) / len(numbers)
+        return sum(sorter(ticket=ticket_text(n)).desk == right_desk(ticket_text(n)) for n in numbers) / len(numbers)
 
 
 def demo(number, desk=None):
@@ -66,6 +67,27 @@ def test_a_call_that_fails_is_counted_and_the_next_one_is_made(capsys):
     assert (tally.calls, tally.right, tally.failed) == (3, 1, 1)
     assert paused.is_set()
     assert "a call failed (ValueError)" in capsys.readouterr().err
+
+
+def test_an_endpoint_takes_the_place_of_the_offline_model(monkeypatch):
+    offline = ShowMeLM(answer_s=0)
+
+    def answer(body):
+        return Reply(offline.forward(messages=body["messages"]).choices[0].message.content)
+
+    before = dspy.settings.lm
+    with serving(answer) as server:
+        monkeypatch.setenv(LM_VARIABLE, f"openai/{_model_at(server.url)} {server.url}")
+        try:
+            found = program()
+            model, lm = dspy.settings.lm.model, dspy.settings.lm
+        finally:
+            dspy.configure(lm=before)
+        assert model == MODEL
+        assert share_right(found, lm) == pytest.approx(1 / 3)
+        found.demos = [demo(0), demo(1), demo(2)]
+        assert share_right(found, lm) == 1
+        assert len(server.requests) == 60
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "http://127.0.0.1:9/v1"])
