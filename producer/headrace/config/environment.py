@@ -1,9 +1,9 @@
 """The environment variables that configure: ``HEADRACE_<SECTION>__<KEY>``, and a few of other names.
 
 A misspelt one is refused: pydantic-settings and its like pass over it in silence, and a switch that does nothing is
-what people are paged for. Left alone are the variables of tests and of compose/, those that Kubernetes and Docker set
-for a service called `headrace...`, and those that the configuration's own values mention, for its keys may stand in
-variables.
+what people are paged for. Left alone are the variables of tests, of compose/ and of the demo, those that Kubernetes and
+Docker set for a service called `headrace...`, and those that the configuration's own values mention, for its keys may
+stand in variables.
 """
 
 import difflib
@@ -33,7 +33,7 @@ _NOT_OURS: Final = re.compile(
     r"|HEADRACE(_.*)?_SERVICE_(HOST|PORT(_.*)?)"
     r"|HEADRACE(_.*)?_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
     r"|HEADRACE(_.*)?_(NAME|ENV_.*)"
-    r"|HEADRACE_(BUILD_NETWORK|DAYS|GRAFANA_PASSWORD|KAFKA_NAMES|WEB_NAMES)"
+    r"|HEADRACE_(BUILD_NETWORK|DAYS|DEMO_LM|GRAFANA_PASSWORD|KAFKA_NAMES|WEB_NAMES)"
 )
 
 

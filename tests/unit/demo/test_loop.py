@@ -1,10 +1,12 @@
 """The program of `headrace demo --loop`: weak until demos tell it; and the service around it."""
 
+import os
 import threading
 
 import dspy
 import pytest
 
+from headrace.config.environment import check_names
 from headrace.errors import UsageError
 from headrace_consumers.demo.loop import _model_at
 from headrace_consumers.demo.loop_program import LM_VARIABLE, RouteTicket, ShowMeLM, program, right_desk, ticket_text
@@ -78,9 +80,11 @@ def test_an_endpoint_takes_the_place_of_the_offline_model(monkeypatch):
     before = dspy.settings.lm
     with serving(answer) as server:
         monkeypatch.setenv(LM_VARIABLE, f"openai/{_model_at(server.url)} {server.url}")
+        check_names(os.environ, {})  # each process of the demo reads its configuration
         try:
             found = program()
             model, lm = dspy.settings.lm.model, dspy.settings.lm
+            lm.cache = False  # or DSPy's, on disk, answers what another run has asked
         finally:
             dspy.configure(lm=before)
         assert model == MODEL
