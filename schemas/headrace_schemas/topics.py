@@ -49,6 +49,8 @@ class TopicSpec:
     partitions: int | None = None
 
 
+_COMPACTED_SOON: Final = MappingProxyType({"segment.bytes": str(16 * 2**20), "min.cleanable.dirty.ratio": "0.1"})
+
 TOPICS: Final[tuple[TopicSpec, ...]] = (
     TopicSpec(
         name=INTERACTIONS,
@@ -82,6 +84,8 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         name=CONTROL,
         key="kind/name",
         config=MappingProxyType({"cleanup.policy": "compact"}),
+        # Each process reads it from the beginning: orders that were replaced should be gone soon.
+        suggested=_COMPACTED_SOON,
         partitions=1,  # orders have one order
     ),
     TopicSpec(
@@ -89,7 +93,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         key="state, or decision/rollout id/number",
         config=MappingProxyType({"cleanup.policy": "compact"}),
         # The state is written each few seconds, and read from the beginning by whoever takes over.
-        suggested=MappingProxyType({"segment.bytes": str(16 * 2**20), "min.cleanable.dirty.ratio": "0.1"}),
+        suggested=_COMPACTED_SOON,
         partitions=1,
     ),
 )

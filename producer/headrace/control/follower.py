@@ -1,5 +1,7 @@
 """Follows the control topic in one daemon thread, from its first order to the newest, and goes on listening.
 
+Nothing is applied before the newest was read: on the way there, orders are met that were replaced or taken back.
+
 No consumer group: partition 0 is assigned as a whole to each process. The broker may be away at any time; what was
 ordered last stays in force, and the log tells of it once for each cause.
 """
@@ -26,7 +28,7 @@ logger = logging.getLogger("headrace")
 
 _POLL_S: Final = 1.0
 _QUIET_S: Final = 0.1
-"""No further order for so long, and those read are the newest: the broker tells of the end much later."""
+"""No further order for so long, and it is asked whether the end is reached: the broker tells of it much later."""
 
 _RETRY_S: Final = 60.0
 """How long after a client could not be made the next one is tried."""
@@ -188,24 +190,29 @@ class Follower:
         _keep_forever(consumer)
         telemetry, orders = self._config.telemetry, Orders()
         rollouts: dict[str, Rollout] = {}
-        has_news, is_first = False, True
+        partition = TopicPartition(self._config.kafka.topics.control, 0, OFFSET_BEGINNING)
+        poll_s, has_news, is_first = _POLL_S, False, True
         try:
-            consumer.assign([TopicPartition(self._config.kafka.topics.control, 0, OFFSET_BEGINNING)])
+            consumer.assign([partition])
             while not stopping.is_set():
-                message = consumer.poll(_QUIET_S if has_news else _POLL_S)
-                if message is not None and message.error() is None:
+                message, is_end = consumer.poll(poll_s), False
+                if message is None:  # librdkafka is silent at the end, and also when a fetch takes its time
+                    is_end = has_news and _is_read_up(consumer, partition)
+                elif message.error() is None:
                     has_news |= self._take(orders, rollouts, message)
-                elif message is not None and message.error().name() != "_PARTITION_EOF":
+                elif message.error().name() == "_PARTITION_EOF":
+                    is_end = has_news or is_first
+                else:
                     self._on_error(message.error())
-                elif has_news or (is_first and message is not None):
-                    # Only at the end: on the way there, orders are met that were replaced long ago.
+                if is_end:
                     overrides = orders.overrides(telemetry.environment, telemetry.service or "")
                     self._is_off = overrides.get(ALL_MODULES, Override()).enabled is False
                     self._apply(overrides)
                     self._apply_rollouts(dict(rollouts))
                     has_news = is_first = False
                     self._told.clear()
-                if not has_news:
+                poll_s = _QUIET_S if has_news and message is not None else _POLL_S
+                if message is None or not has_news:
                     self._idle()
         finally:
             with contextlib.suppress(Exception):
@@ -255,6 +262,20 @@ class Follower:
         if cause not in self._told:
             self._told.add(cause)
             logger.warning(message, *values)
+
+
+def _is_read_up(consumer: Any, partition: Any) -> bool:
+    """Tell whether all is read that the broker had when it answered last; asks nobody, and never raises.
+
+    Both offsets are behind the end of a transaction, too, which no client is given as a message.
+    """
+    try:
+        (read,) = consumer.position([partition])
+        _, end_offset = consumer.get_watermark_offsets(partition, cached=True)
+    except Exception as error:
+        pass_on(error)
+        return False
+    return bool(0 <= end_offset <= read.offset)
 
 
 def _described(error: Exception) -> str:

@@ -36,7 +36,7 @@ GOOD = {
         "retention.ms": "2505600000",
         "segment.ms": "86400000",
     },
-    CONTROL: {"cleanup.policy": "compact"},
+    CONTROL: {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"},
     ROLLOUT: {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"},
 }
 

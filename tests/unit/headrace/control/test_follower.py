@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from headrace.config import Config, load
 from headrace.control import Follower, Override, SamplingOrder, SamplingScope
@@ -72,6 +72,9 @@ class Broker:
         self.raises: Exception | None = None
         self.asked = threading.Event()
         self.closed = threading.Event()
+        self.read_offset = 0
+        self.end_offset = 0
+        self.silences: list[None] = []
 
     def __call__(self, options: dict[str, Any]) -> "Broker":
         self.options = options
@@ -85,9 +88,19 @@ class Broker:
 
     def poll(self, _: float) -> Message | None:
         try:
-            return self.script.get(timeout=0.02)
+            message = self.script.get(timeout=0.02)
         except queue.Empty:
+            self.silences.append(None)
             return None
+        self.read_offset += message.error() is None
+        return message
+
+    def position(self, partitions: list[Any]) -> list[TopicPartition]:
+        return [TopicPartition(each.topic, each.partition, self.read_offset) for each in partitions]
+
+    def get_watermark_offsets(self, partition: Any, *, cached: bool) -> tuple[int, int]:
+        assert (partition, cached) == (self.assigned[-1], True)
+        return 0, max(self.end_offset, self.read_offset)
 
     def close(self) -> None:
         self.closed.set()
@@ -142,6 +155,26 @@ def test_it_reads_one_partition_from_its_beginning_and_applies_at_the_end(
     broker.sends(END, END, ordered(rate_pct=1))
     assert applied.get(timeout=30) == {"*": Override(1), "a": Override(1, False)}
     assert applied.empty()
+
+
+@pytest.mark.parametrize("tells_of_the_end", [True, False])
+def test_silence_on_the_way_to_the_newest_order_applies_nothing(
+    broker: Broker, follower: Follower, applied: Applied, *, tells_of_the_end: bool
+) -> None:
+    broker.end_offset = 3 if tells_of_the_end else 2  # the offset of a deleted order is nobody's
+    broker.sends(ordered(rate_pct=1))
+    follower.start()
+    wait_until(lambda: len(broker.silences) > 2, "three polls without a message")
+    assert applied.empty()
+    broker.sends(ordered(rate_pct=2), *([END] if tells_of_the_end else []))
+    assert applied.get(timeout=30) == {"*": Override(2)}
+    broker.end_offset = broker.read_offset + 2
+    silences = len(broker.silences)
+    broker.sends(ordered(rate_pct=3))
+    wait_until(lambda: len(broker.silences) > silences + 2, "three polls without a message")
+    assert applied.empty()
+    broker.sends(ordered(rate_pct=4))
+    assert applied.get(timeout=30) == {"*": Override(4)}
 
 
 def rolled_out(state: RolloutState | None, module: str = "qa") -> Message:
