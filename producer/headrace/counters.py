@@ -6,7 +6,8 @@
 
 Exact in threads (each series has a lock) and in what interrupts a thread that holds it: a signal handler or finalizer
 that ends a call of its own enters the lock again, and the locked lines read and write without a call in between, where
-alone Python lets such code in. Bounded: what exceeds the limits is counted under `other`.
+alone Python lets such code in. Bounded: what exceeds the limits is counted under `other`; of a rollout's stage both
+arms or neither, for one without the other would be taken for evidence.
 """
 
 import threading
@@ -38,6 +39,8 @@ class Counters:
     def __init__(self, on_new_series: Callable[[], object] = lambda: None) -> None:
         self._on_new_series = on_new_series
         self._series: dict[Key, _Series] = {}
+        # Stages of which one arm has entered, and which; a place is kept for the other one.
+        self._half: dict[tuple[str, str, str, int], str] = {}
         self._lock = threading.RLock()
         self._is_sealed = False
 
@@ -127,9 +130,26 @@ class Counters:
         with self._lock:
             if self._is_sealed:
                 return None
-            if key not in self._series and len(self._series) >= MAX_SERIES:
+            if key not in self._series and not self._has_room(key):
                 key = (OTHER, OTHER, OTHER)
             return self._series.setdefault(key, _Series())
+
+    def _has_room(self, key: Key) -> bool:
+        free = MAX_SERIES - len(self._series) - len(self._half)
+        if len(key) == 3:  # noqa: PLR2004  # in no rollout
+            return free > 0
+        name, _, signature, arm, rollout_id, stage = key
+        pair = (name, signature, rollout_id, stage)
+        entered = self._half.get(pair)
+        if entered is None:
+            if free < 2:  # noqa: PLR2004
+                return False
+            self._half[pair] = arm
+            return True
+        if entered == arm:  # another version in the same arm: two modules of one name
+            return free > 0
+        self._half.pop(pair, None)
+        return True
 
 
 class _Series:

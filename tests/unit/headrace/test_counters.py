@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,36 @@ def test_memory_is_bounded_and_what_exceeds_the_limits_is_counted_under_other():
     assert (len(errors), errors[OTHER]) == (MAX_KINDS + 1, 50)
     models = {each["model"]: each["sampled"] for each in series["m0"]["usage"]}
     assert (len(models), models[OTHER]) == (MAX_KINDS + 1, 50)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3), st.sampled_from(["", "candidate", "baseline"]))))
+def test_of_a_rollouts_stage_both_arms_are_counted_or_neither(calls):
+    counters, limit = Counters(), 5
+    with patch("headrace.counters.MAX_SERIES", limit):
+        for name, stage, arm in calls:
+            assert counters.add((name, arm, "s", arm, "r1", stage) if arm else (f"{name}{stage}", "v", "s"), 0.1)
+    counted = {(each["module_name"], each["stage"], each["arm"]): each["calls"] for each in counters.snapshot()}
+    assert sum(counted.values()) == len(calls)
+    assert len(counted) <= limit + 1
+    for name, stage in {(name, stage) for name, stage, arm in calls if arm}:
+        called = {arm for each, at, arm in calls if (each, at) == (name, stage) and arm}
+        assert {arm for arm in called if (name, stage, arm) in counted} in (called, set())
+
+
+def test_the_second_arm_has_its_place_however_many_came_in_between():
+    counters = Counters()
+    for number in range(MAX_SERIES - 2):
+        counters.add((f"m{number}", "v", "s"), 0.1)
+    counters.add(("qa", "v2", "s", "candidate", "r1", 1), 0.1)
+    counters.add(("late", "v", "s"), 0.1)
+    counters.add(("qa", "v1", "s", "baseline", "r1", 1), 0.1)
+    counters.add(("qa", "v2", "s", "candidate", "r1", 2), 0.1)
+    series = {(each["module_name"], each["arm"], each["stage"]): each["calls"] for each in counters.snapshot()}
+    assert {key: calls for key, calls in series.items() if not key[0].startswith("m")} == {
+        ("qa", "candidate", 1): 1,
+        ("qa", "baseline", 1): 1,
+        (OTHER, "", 0): 2,
+    }
 
 
 def test_sealed_counters_refuse_what_comes_after_the_last_snapshot():
