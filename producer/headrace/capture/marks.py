@@ -76,7 +76,7 @@ class Mark:
             return self.key
         name, own, signature = self.key[:3]
         version = own if route.version is None else route.version
-        if not route.arm:
+        if not route.is_compared:
             return (name, version, signature)
         return (name, version, signature, route.arm, route.rollout_id, route.stage)
 

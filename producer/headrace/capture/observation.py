@@ -209,6 +209,7 @@ class Observation:
                 if self.recording is None and rule.rate > self.rate:
                     self._keep(self.request_id, error, latency_s, rule)
             if self.recording is not None and self.span is not None:
+                self.span.key = key  # a comparison may have become void meanwhile
                 if collected is not None:
                     output = collected.output()
                     if collected.is_cut:

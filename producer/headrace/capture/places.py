@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dspy.dsp.utils.settings import thread_local_overrides
 
 from headrace.capture.program import PLACE
-from headrace.capture.scope import KEY, applying
+from headrace.capture.scope import KEY, Scope, applying
 from headrace.interruption import pass_on
 from headrace.runtime import slot
 
@@ -75,13 +75,24 @@ def told_here(predictor: Any) -> Told | None:
         what: Told | None = None if place is None else route.told.get(place)
         if what is None or what.base is predictor.signature:
             return what
-        if place is not None and not place.has_changed:  # its signature was replaced in the running service
+        # Its signature was replaced in the running service: the call is a mixture, and counts in no arm.
+        _void_comparisons(scope, place)
+        if place is not None and not place.has_changed:
             place.has_changed = True
             if slot.runtime is not None:
                 slot.runtime.pipeline.count_program_failure("signature_changed")
     except Exception as error:
         pass_on(error)
     return None
+
+
+def _void_comparisons(scope: Scope | None, place: Place | None) -> None:
+    """End those that the calls around are counted in, of versions that tell this place."""
+    while scope is not None:
+        route = scope.route
+        if route is not None and route.comparison is not None and place in route.told:
+            route.comparison.is_void = True
+        scope = scope.outer
 
 
 def as_told(state: Any, what: Told | None) -> Any:

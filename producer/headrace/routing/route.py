@@ -1,8 +1,11 @@
-"""What one call of a routed module is told, and under which arm it is counted. Immutable; swapped by reference."""
+"""What one call of a routed module is told, and under which arm it is counted.
+
+Immutable, and swapped by reference; but for one thing, that a comparison is void once a call was not told its version.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +16,21 @@ from headrace_schemas.rollouts import BASELINE, CANDIDATE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AS_DEPLOYED", "Route", "Routing", "Told"]
+__all__ = ["AS_DEPLOYED", "Comparison", "Route", "Routing", "Told"]
+
+
+class Comparison:
+    """One fitting of two versions to a program, whose calls are compared.
+
+    Attributes:
+        is_void: a predictor has another signature by now than the candidate was made for. What is served then is a
+            mixture, so no call counts in an arm any more; the next order fits and compares anew.
+    """
+
+    __slots__ = ("is_void",)
+
+    def __init__(self) -> None:
+        self.is_void = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +58,7 @@ class Route:
         rollout_id: of the comparison that its calls are counted in; empty: in none.
         arm: in there.
         stage: in there.
+        comparison: says until when its calls count there.
     """
 
     version: str | None = None
@@ -48,6 +66,12 @@ class Route:
     rollout_id: str = ""
     arm: str = ""
     stage: int = 0
+    comparison: Comparison | None = None
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether a call that ends now counts in an arm."""
+        return bool(self.arm) and (self.comparison is None or not self.comparison.is_void)
 
     @property
     def changes_nothing(self) -> bool:
@@ -59,7 +83,7 @@ class Route:
         if outer is None or not outer.told:
             return self
         told = MappingProxyType({**outer.told, **self.told})
-        return Route(version=self.version, told=told, rollout_id=self.rollout_id, arm=self.arm, stage=self.stage)
+        return replace(self, told=told)
 
 
 AS_DEPLOYED: Final = Route()
@@ -75,6 +99,7 @@ class Routing:
         candidate: its route.
         baseline: the others'.
         standing: the route of calls outside any comparison: suppressed ones, and those of a module that is off.
+        comparison: until it is void each request has its route; from then on all have the standing one.
     """
 
     rollout_id: str
@@ -82,9 +107,12 @@ class Routing:
     candidate: Route
     baseline: Route
     standing: Route
+    comparison: Comparison | None = None
 
     def route(self, request_id: str) -> Route:
         """Return a request's route."""
+        if self.comparison is not None and self.comparison.is_void:
+            return self.standing
         if 0 < self.share < 1:
             is_candidate = keys.is_below_rate(keys.arm_hash(self.rollout_id, request_id), self.share)
         else:
@@ -116,9 +144,10 @@ class Routing:
         baseline: Route,
     ) -> Routing:
         """Return the routing of a rollout whose arms are compared; the routes given are those outside of it."""
+        comparison = Comparison()
 
         def within(route: Route, arm: str) -> Route:
-            return Route(version=route.version, told=route.told, rollout_id=rollout_id, arm=arm, stage=stage)
+            return replace(route, rollout_id=rollout_id, arm=arm, stage=stage, comparison=comparison)
 
         return cls(
             rollout_id=rollout_id,
@@ -126,4 +155,5 @@ class Routing:
             candidate=within(candidate, CANDIDATE),
             baseline=within(baseline, BASELINE),
             standing=baseline,
+            comparison=comparison,
         )
