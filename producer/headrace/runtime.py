@@ -299,6 +299,8 @@ def _put(config: Config | None, redactors: Sequence[Callable[[str], str]] = ()) 
         pipeline = Pipeline(config, redactors=redactors, on_new_series=on_new_series)
         runtime = Runtime(config, pipeline, follower=follower)
     previous = swap(runtime)
+    if previous is not None and previous.router is not None:
+        previous.router.close()
     if "headrace.routing.starting" in sys.modules:  # some module is routed
         from headrace.routing.starting import route_all
 

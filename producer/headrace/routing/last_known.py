@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,9 @@ __all__ = ["LastKnown"]
 
 _FORMAT: Final = "headrace.rollouts.v1"
 _LARGEST: Final = 64 * 2**20
+_PART: Final = ".part-"
+_WRITTEN_WITHIN_S: Final = 3_600.0
+"""What is older and still a part was left by a process that was killed."""
 
 
 class LastKnown:
@@ -35,10 +39,14 @@ class LastKnown:
     Args:
         folder: made when something is kept.
         verifier: returns what checks signatures, None where none need be; asked for when a program is read.
+        time_s: Unix time in seconds.
     """
 
-    def __init__(self, folder: Path, verifier: Callable[[], Verifier | None]) -> None:
+    def __init__(
+        self, folder: Path, verifier: Callable[[], Verifier | None], time_s: Callable[[], float] = time.time
+    ) -> None:
         self._folder = folder
+        self._time_s = time_s
         self._verifier = verifier
         self._file = folder / "rollouts.json"
         self._programs = folder / "programs"
@@ -89,16 +97,16 @@ class LastKnown:
         self._replace(self._programs / f"{digest}.json", data)
 
     def forget_programs_but(self, digests: Iterable[str]) -> None:
-        """Delete the programs that no order names any more."""
-        kept = set(digests)
+        """Delete the programs that no order names any more, but none that another process is just writing."""
+        kept, oldest_s = set(digests), self._time_s() - _WRITTEN_WITHIN_S
         with suppress(OSError):
             for file in self._programs.iterdir():
-                if file.stem not in kept:
+                if file.stem not in kept and not (file.name.startswith(_PART) and _written_s(file) > oldest_s):
                     file.unlink(missing_ok=True)
 
     def _replace(self, target: Path, data: bytes) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, made = tempfile.mkstemp(dir=target.parent, prefix=".part-")  # mode 0600
+        descriptor, made = tempfile.mkstemp(dir=target.parent, prefix=_PART)  # mode 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -108,6 +116,13 @@ class LastKnown:
         except BaseException:
             Path(made).unlink(missing_ok=True)
             raise
+
+
+def _written_s(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # it has its name by now
+        return float("inf")
 
 
 def _read(name: str, value: object, now_ms: int) -> Rollout | None:

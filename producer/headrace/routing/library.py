@@ -1,7 +1,12 @@
-"""The programs that orders name: at hand, still to be fetched, or refused. Fetched one at a time, in one thread.
+"""The programs that orders name: at hand, still to be fetched, or refused.
 
-at_hand(digest)  memory or disk; no network
-fetch_next()     one that is wanted and due, from the registry; tried again later where it failed
+    at_hand(digest)                    memory or disk; no network
+    next_due() -> digest               wanted and due
+      read(digest) -> program          from the registry: takes its time, in a thread of its own, one at a time
+        took(digest, program)          at hand from now on
+        refused(digest, error)         due again later
+
+All but `read` are called with the router's lock held.
 """
 
 import time
@@ -63,37 +68,46 @@ class Library:
         """Return a program that is wanted, None where it has not been fetched."""
         return self._programs.get(digest)
 
-    def fetch_next(self) -> bool:
-        """Fetch the program that has been due for longest, if one is; tell whether one was got."""
+    def next_due(self) -> str | None:
+        """Return the program that has been due for longest, if one is."""
         now_s = self._clock()
         due = [(due_s, digest) for digest, (due_s, _) in self._due.items() if due_s <= now_s]
-        if not due:
-            return False
-        _, digest = min(due)
-        try:
-            program = self._fetched(digest)
-        except ProgramError as error:
-            _, delay_s = self._due[digest]
-            self._due[digest] = (self._clock() + delay_s, min(2 * delay_s, _LAST_RETRY_S))
-            if (digest, error.reason) not in self._told:
-                self._told.add((digest, error.reason))
-                self._failed(error)
-            return False
-        del self._due[digest]
-        self._programs[digest] = program
-        self._told = {each for each in self._told if each[0] != digest}
-        return True
+        return min(due)[1] if due else None
 
-    def _fetched(self, digest: str) -> Program:
+    def took(self, digest: str, program: Program) -> None:
+        """Have a program at hand that was read, unless it is wanted no more."""
+        if self._due.pop(digest, None) is not None:
+            self._programs[digest] = program
+            self._told = {each for each in self._told if each[0] != digest}
+
+    def refused(self, digest: str, error: ProgramError) -> None:
+        """Put a program off that could not be read."""
+        if digest not in self._due:
+            return
+        _, delay_s = self._due[digest]
+        self._due[digest] = (self._clock() + delay_s, min(2 * delay_s, _LAST_RETRY_S))
+        if (digest, error.reason) not in self._told:
+            self._told.add((digest, error.reason))
+            self._failed(error)
+
+    def renew(self) -> None:
+        """Begin anew in a forked child, whose connections are its own."""
+        self._registry = None
+
+    def read(self, digest: str) -> Program:
+        """Return a program from the registry, and keep it on disk.
+
+        Raises:
+            ProgramError: it cannot be had now.
+        """
         try:
             self._registry = self._registry or self._open_registry()
+            data, signature = self._registry.read(digest)
         except ConfigError as error:
             raise ProgramError("unconfigured", str(error)) from None
-        try:
-            data, signature = self._registry.read(digest)
         except ProgramError:
             raise
-        except Exception as error:  # of a store's library, which nobody has foreseen
+        except BaseException as error:  # of a store's library, which nobody has foreseen; Rust's panic is no Exception
             pass_on(error)
             raise ProgramError("unreachable", f"program {digest[:12]}: {type(error).__name__} when read") from None
         program = Program.decoded(data)

@@ -1,10 +1,13 @@
 """Keeps the routing of each routed module what the control topic orders, in the follower's thread.
 
+Programs are fetched in a thread of their own: a registry that hangs keeps no order waiting.
+
 What is new is made beside what serves, checked as a whole, and put in its place by one assignment.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -32,6 +35,10 @@ logger = logging.getLogger("headrace")
 _NO_ROLLOUTS: Final[dict[str, Any]] = {}
 
 
+def _in_background(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="headrace-programs", daemon=True).start()
+
+
 class Router:
     """Routes the attached modules; used by the follower's thread, and by those that attach a module.
 
@@ -42,6 +49,7 @@ class Router:
         count_failure: counts a program version that is not used, by reason.
         on_change: called when modules are routed otherwise than before.
         modules: returns the modules to route.
+        in_background: starts what takes its time.
         clock: seconds, monotonic.
         time_s: Unix time in seconds.
 
@@ -58,6 +66,7 @@ class Router:
         count_failure: Callable[[str], object],
         on_change: Callable[[], object] = lambda: None,
         modules: Callable[[], list[Any]] = attached.attached,
+        in_background: Callable[[Callable[[], None]], object] = _in_background,
         clock: Callable[[], float] = time.monotonic,
         time_s: Callable[[], float] = time.time,
     ) -> None:
@@ -67,6 +76,8 @@ class Router:
         self._count_failure = count_failure
         self._on_change = on_change
         self._modules = modules
+        self._in_background = in_background
+        self._is_fetching = self._is_closed = False
         self._time_s = time_s
         self._library = Library(open_registry, last_known, self._failed, clock)
         self._rollouts: Mapping[str, Rollout] = _NO_ROLLOUTS
@@ -76,6 +87,12 @@ class Router:
     def renew(self) -> None:
         """Begin anew in a forked child, with the routes known so far."""
         self._lock = threading.RLock()
+        self._is_fetching = False
+        self._library.renew()
+
+    def close(self) -> None:
+        """Route nothing any more: another configuration is in place."""
+        self._is_closed = True
 
     def begin(self) -> None:
         """Route by what was ordered last, as far as the disk has it. Never raises."""
@@ -122,16 +139,37 @@ class Router:
             self._failed(ProgramError("not_kept", f"the rollouts cannot be kept on disk ({error.strerror})"))
 
     def fetch(self) -> None:
-        """Fetch one program that is due, if there is one, and route by it."""
-        if self._library.fetch_next():
+        """Begin to fetch one program that is due, if there is one and no other is under way, and to route by it."""
+        with self._lock:
+            digest = None if self._is_fetching else self._library.next_due()
+            if digest is None:
+                return
+            self._is_fetching = True
+            try:
+                self._in_background(functools.partial(self._fetch, digest))
+            except RuntimeError as error:  # no thread can be started
+                self._is_fetching = False
+                self._library.refused(digest, ProgramError("unreachable", f"program {digest[:12]}: {error}"))
+
+    def _fetch(self, digest: str) -> None:
+        try:
+            program = self._library.read(digest)
             with self._lock:
+                self._library.took(digest, program)
                 self._route_all()
+        except ProgramError as error:
+            with self._lock:
+                self._library.refused(digest, error)
+        finally:
+            self._is_fetching = False
 
     def _want(self) -> None:
         self._library.want(_digests(self._rollouts.values()))
         self._unfit = {each for each in self._unfit if each[0] in _digests(self._rollouts.values())}
 
     def _route_all(self, modules: list[Any] | None = None) -> None:
+        if self._is_closed:
+            return
         for module in self._modules() if modules is None else modules:
             mark = mark_of(module)
             if mark is not None and mark.is_routed:
@@ -181,6 +219,11 @@ class Router:
 
     def _failed(self, error: ProgramError) -> None:
         self._count_failure(error.reason)
+        if error.reason == "not_kept":
+            logger.warning(
+                "headrace: %s; it holds, but a restart without Kafka goes on from what was kept before", error
+            )
+            return
         logger.warning("headrace: a program version is not used (%s): %s; the baseline serves", error.reason, error)
 
 

@@ -18,11 +18,20 @@ with dspy.context(lm=lm), capturing(0) as pipeline:
     program = world.route(Twice())
     digest = world.registry.put(version_of("v2"))
     world.order(rollout(digest))
+    world.in_background = lambda _: None  # a fetch that has begun and does not end
+    other = rollout(world.registry.put(version_of("v3", module="other")), module="other")
+    world.order(rollout(digest), other)
+    fetched = []
+    world.in_background = fetched.append
+    world.router.fetch()
+    assert not fetched
     world.router._lock.acquire()  # some thread of the parent may hold it
     child = os.fork()
     if child == 0:
         world.router.renew()  # as the fork handler of headrace.runtime does for the router in place
         ask(program)
+        world.router.fetch()
+        assert len(fetched) == 1
         world.order(rollout(digest, "rolled_back"))
         ask(program)
         os._exit(lm.versions != ["v2", "v2", "deployed", "deployed"])

@@ -3,7 +3,10 @@
 import base64
 import json
 import logging
+import os
 import stat
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,12 @@ import headrace
 from headrace.capture.marks import mark_of
 from headrace.programs import ProgramRegistry, Signer, Verifier, public_key_of
 from headrace.programs.blobs import LocalBlobs
+from headrace.routing.last_known import LastKnown
+from headrace.routing.router import Router
 from headrace_schemas.programs import ProgramError, digest_of
 from headrace_schemas.rollouts import ProgramVersion
 from tests.unit.headrace.capture.conftest import At
+from tests.unit.headrace.capture.offline import KeepingPipeline
 from tests.unit.headrace.routing.test_routing import ask, counted
 from tests.unit.headrace.routing.world import Hearing, Inner, Twice, World, rollout, version_of
 
@@ -144,6 +150,88 @@ def test_a_registry_that_is_away_is_asked_again_later_and_later_and_then_used(
     assert lm.versions == ["deployed", "deployed", "v2", "v2"]
 
 
+def test_while_a_registry_hangs_orders_are_applied_and_what_comes_too_late_is_not_used(
+    world: World, lm: Hearing, at: At
+) -> None:
+    at(0)
+    hanging: list[Callable[[], None]] = []
+    qa, other = world.route(Twice()), world.route(Twice(), "other")
+    second = rollout(world.registry.put(version_of("v2", module="other")), module="other")
+    world.order(second)
+    world.in_background = hanging.append
+    third = rollout(world.registry.put(version_of("v3")), version="v3")
+    world.order(third, second)
+    assert len(hanging) == 1  # the only one, however often it is time to look
+    back = rollout(second.candidate.digest or "", "rolled_back", module="other")
+    world.order(third, back)
+    ask(other)
+    assert lm.versions == ["deployed", "deployed"]
+    world.order(back)  # the third is wanted no more
+    hanging.pop()()
+    ask(qa)
+    assert lm.versions == ["deployed"] * 4
+    world.order(third, back)
+    assert len(hanging) == 0  # it is on disk by now
+    ask(qa)
+    assert lm.versions[4:] == ["v3", "v3"]
+
+
+def test_a_program_is_fetched_in_a_thread_of_its_own(tmp_path: Path) -> None:
+    threads: list[threading.Thread] = []
+    registry = ProgramRegistry(LocalBlobs(tmp_path / "registry"))
+    done = threading.Event()
+
+    def opened() -> ProgramRegistry:
+        threads.append(threading.current_thread())
+        return registry
+
+    router = Router(
+        "production",
+        LastKnown(tmp_path / "spool", lambda: None),
+        opened,
+        count_failure=lambda _: None,
+        on_change=lambda: done.set() if threads else None,
+        modules=list,
+    )
+    order = rollout(registry.put(version_of("v2")))
+    router.follow({order.name: order})
+    router.fetch()
+    assert done.wait(60)
+    assert [(each.name, each.daemon) for each in threads] == [("headrace-programs", True)]
+
+
+def test_where_no_thread_can_be_started_the_baseline_serves_and_it_is_tried_again(
+    world: World, lm: Hearing, at: At, caplog: pytest.LogCaptureFixture
+) -> None:
+    at(0)
+
+    def no_thread(_: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    run, world.in_background = world.in_background, no_thread
+    program = world.route(Twice())
+    order = rollout(world.registry.put(version_of("v2")))
+    world.order(order)
+    assert [each.rpartition(": ")[2] for each in caplog.messages] == ["can't start new thread; the baseline serves"]
+    world.in_background = run
+    world.now_s += 60
+    world.router.fetch()
+    ask(program)
+    assert lm.versions == ["v2", "v2"]
+
+
+def test_a_router_of_an_earlier_configuration_routes_nothing_any_more(world: World, lm: Hearing, at: At) -> None:
+    at(0)
+    hanging: list[Callable[[], None]] = []
+    world.in_background = hanging.append
+    program = world.route(Twice())
+    world.order(rollout(world.registry.put(version_of("v2"))))
+    world.router.close()
+    hanging.pop()()
+    ask(program)
+    assert lm.versions == ["deployed", "deployed"]
+
+
 def test_a_rollback_needs_no_registry(tmp_path: Path, lm: Hearing, at: At) -> None:
     at(0)
     registry = Away(LocalBlobs(tmp_path / "registry"))
@@ -200,6 +288,16 @@ def test_what_is_kept_is_checked_again_and_what_nobody_names_is_deleted(tmp_path
     assert lm.versions == ["deployed", "deployed", "v2", "v2"]
 
 
+def test_what_another_process_is_just_writing_is_left_and_what_a_killed_one_left_is_deleted(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, written_s in (("ab.json", 10_000), ("cd.json", 10_000), (".part-new", 9_000), (".part-old", 100)):
+        (programs / name).write_text("{}")
+        os.utime(programs / name, (written_s, written_s))
+    LastKnown(tmp_path, lambda: None, lambda: 10_000.0).forget_programs_but({"ab"})
+    assert {each.name for each in programs.iterdir()} == {"ab.json", ".part-new"}
+
+
 @pytest.mark.parametrize(
     "kept",
     [
@@ -227,7 +325,9 @@ def test_a_state_that_cannot_be_read_is_one_line_and_the_topic_sets_it_right(
     assert json.loads((tmp_path / "spool/rollouts.json").read_text())["format"] == "headrace.rollouts.v1"
 
 
-def test_a_disk_that_takes_nothing_is_counted_and_the_rollout_goes_on(tmp_path: Path, lm: Hearing, at: At) -> None:
+def test_a_disk_that_takes_nothing_is_counted_and_the_rollout_goes_on(
+    tmp_path: Path, lm: Hearing, at: At, caplog: pytest.LogCaptureFixture
+) -> None:
     at(0)
     (tmp_path / "spool").write_text("a file where a folder should be")
     world = World(tmp_path)
@@ -236,6 +336,12 @@ def test_a_disk_that_takes_nothing_is_counted_and_the_rollout_goes_on(tmp_path: 
     ask(program)
     assert set(lm.versions) == {"v2"}
     assert set(world.failures) == {"not_kept"}
+    of_reading, *of_keeping = caplog.messages
+    assert "cannot be read" in of_reading
+    assert of_keeping
+    for line in of_keeping:
+        assert "cannot be kept on disk (" in line
+        assert line.endswith("; it holds, but a restart without Kafka goes on from what was kept before")
 
 
 def test_rollouts_of_other_environments_and_modules_change_nothing(world: World, lm: Hearing, at: At) -> None:
@@ -269,17 +375,49 @@ def _members(order: Any) -> dict[str, Any]:
     return {name: getattr(order, name) for name in type(order).__slots__}
 
 
-def test_a_signature_that_the_service_replaced_is_not_told_and_is_counted_once(
-    world: World, lm: Hearing, at: At
+def test_a_signature_that_the_service_replaced_is_not_told_and_from_that_call_on_none_counts_in_an_arm(
+    world: World, lm: Hearing, everything: KeepingPipeline
 ) -> None:
-    pipeline = at(0)
     program = world.route(Twice())
-    world.order(rollout(world.registry.put(version_of("v2"))))
+    digest = world.registry.put(version_of("v2"))
+    world.order(rollout(digest))
+    ask(program)
     program.inner.score.signature = dspy.Signature("question, answer -> score: float", "VERSION-mine")
     ask(program)
     ask(program, "y")
-    assert lm.versions == ["v2", "mine", "v2", "mine"]
-    assert pipeline.program_failures == ["signature_changed"]
+    assert lm.versions == ["v2", "v2", "v2", "mine", "deployed", "mine"]
+    assert counted(everything) == {
+        ("qa", "v2", "candidate", "r1", 1): 1,
+        ("qa", "v2", "", "", 0): 1,
+        ("qa", "baseline", "", "", 0): 1,
+    }
+    sampled = {each["arm"]: sum(usage["sampled"] for usage in each["usage"]) for each in everything.counters.snapshot()}
+    assert sampled["candidate"] == 1
+    assert everything.program_failures == ["signature_changed"]
+    world.order(rollout(digest, stage=2))  # fitted to what is there now
+    ask(program)
+    assert lm.versions[-2:] == ["v2", "v2"]
+    assert counted(everything)["qa", "v2", "candidate", "r1", 2] == 1
+
+
+def test_a_replaced_signature_ends_the_comparison_for_both_arms(world: World, lm: Hearing, at: At) -> None:
+    pipeline = at(0)
+    program = world.route(Twice())
+    order = rollout(world.registry.put(version_of("v2")), share=0.5)
+    world.order(order)
+    ids = [f"r{number}" for number in range(40)]
+    in_arm = {arm: [each for each in ids if order.arm_of(each) == arm] for arm in ("candidate", "baseline")}
+    program.inner.score.signature = dspy.Signature("question, answer -> score: float", "VERSION-mine")
+    ask(program, in_arm["baseline"][0])  # is told nothing by its own route, and notices nothing
+    assert counted(pipeline) == {("qa", "baseline", "baseline", "r1", 1): 1}
+    for each in (in_arm["candidate"][0], in_arm["baseline"][1], in_arm["candidate"][1]):
+        ask(program, each)
+    assert lm.versions == ["deployed", "mine", "v2", "mine", "deployed", "mine", "deployed", "mine"]
+    assert counted(pipeline) == {
+        ("qa", "baseline", "baseline", "r1", 1): 1,
+        ("qa", "v2", "", "", 0): 1,
+        ("qa", "baseline", "", "", 0): 2,
+    }
 
 
 def test_a_predictor_that_was_put_in_place_later_is_told_from_the_next_order_on(

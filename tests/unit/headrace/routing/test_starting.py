@@ -16,6 +16,7 @@ from headrace.programs.blobs import LocalBlobs
 from headrace.routing.last_known import LastKnown
 from headrace.routing.starting import route_all
 from headrace_schemas.programs import digest_of
+from tests.support.waiting import wait_until
 from tests.unit.headrace.capture.offline import KeepingPipeline
 from tests.unit.headrace.routing.test_routing import ask, counted
 from tests.unit.headrace.routing.world import Hearing, Twice, rollout, version_of
@@ -131,6 +132,7 @@ def test_a_service_needs_no_signing_key(tmp_path: Path, lm: Hearing) -> None:
         order = rollout(digest)
         service.router.follow({order.name: order})
         service.router.fetch()
+        wait_until(lambda: service.router.is_on, "the program")
         ask(program)
         assert pipeline_of(service).program_failures == []
     assert lm.versions == ["v2", "v2"]

@@ -1,8 +1,9 @@
 """A program whose prompts tell their version, a registry on disk, and a router that is told what the topic says."""
 
+from __future__ import annotations
+
 import re
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dspy
 
@@ -12,9 +13,14 @@ from headrace.programs import ProgramRegistry, program_of
 from headrace.programs.blobs import LocalBlobs
 from headrace.routing.last_known import LastKnown
 from headrace.routing.router import Router
-from headrace_schemas.programs import Program
 from headrace_schemas.rollouts import ProgramVersion, Rollout, RolloutState
 from tests.unit.headrace.capture.offline import OfflineLM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from headrace_schemas.programs import Program
 
 _SAID: Final = re.compile(r"VERSION-(\w+)")
 _DEMO: Final = re.compile(r"DEMO-(\w+)")
@@ -37,7 +43,7 @@ class Hearing(OfflineLM):
         )
         super().update_history(entry)
 
-    def copy(self, **_: Any) -> "Hearing":
+    def copy(self, **_: Any) -> Hearing:
         """BestOfN asks for copies; what they hear counts, too."""
         return self
 
@@ -98,6 +104,7 @@ class World:
         self.opened = 0
         self.changes = 0
         self.modules: list[Any] = []
+        self.in_background: Callable[[Callable[[], None]], object] = lambda work: work()
         self.spool = folder / "spool"
         self.router = Router(
             "production",
@@ -106,6 +113,7 @@ class World:
             count_failure=self.failures.append,
             on_change=self._changed,
             modules=lambda: self.modules,
+            in_background=self._start,
             clock=lambda: self.now_s,
             time_s=lambda: 0.0,
         )
@@ -114,6 +122,9 @@ class World:
     def _open(self) -> ProgramRegistry:
         self.opened += 1
         return self.registry
+
+    def _start(self, work: Callable[[], None]) -> None:
+        self.in_background(work)
 
     def _changed(self) -> None:
         self.changes += 1
