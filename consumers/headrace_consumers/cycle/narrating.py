@@ -50,7 +50,10 @@ def _(found: CutMade) -> list[str]:
 @narrated.register
 def _(found: Baseline) -> list[str]:
     score = "no test example" if found.score is None else f"{found.score:.3f} on {len(found.scores):,} test examples"
-    of = "" if found.served is None or not found.served.fits else f", of {found.served.version}, which is served"
+    of = ""
+    if found.served is not None and found.served.fits:
+        served = "the code as it is deployed" if found.served.digest is None else found.served.version
+        of = f", of {served}, which is served"
     return [f"baseline: {score} by the metric {found.metric}{of}; {_cost(found.lm_calls, found.cost_usd)}"]
 
 

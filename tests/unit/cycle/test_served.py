@@ -39,6 +39,9 @@ def promoted(tmp_path, config, shipper):
 
 
 def test_the_second_month_is_compared_with_what_the_first_has_promoted(tmp_path, config, shipper):
+    said = []
+    cycle(tmp_path, config, shipping=shipper, until=CycleStep.BASELINE, say=said.append)
+    assert any(", of the code as it is deployed, which is served; " in line for line in said)
     digest = promoted(tmp_path, config, shipper)
     first = folder_of(tmp_path).need(Baseline)
     assert (first.served.version, first.served.digest, first.notes) == ("baseline", None, [])
