@@ -126,12 +126,18 @@ def _looks(pairs: Sequence[Pair], difference: float) -> tuple[float, float]:
 
 
 def _look(pair: Pair, difference: float) -> tuple[float, float]:
-    """Return the evidence against a difference, and its slope there."""
+    """Return the evidence against a difference, and its slope there.
+
+    At the likeliest shares the slope is the same by either arm, but where one of them is 0 or 1: then it is the other
+    arm that moves with the difference.
+    """
     candidate, baseline = pair.candidate, pair.baseline
     low, high = max(0.0, -difference) + _EDGE, min(1.0, 1 - difference) - _EDGE
     share = _likeliest(pair, difference, low, max(low, high))
     there = _likelihood(baseline, share) + _likelihood(candidate, share + difference)
-    return _mixture(candidate) + _mixture(baseline) - there, -_gain(candidate, share + difference)
+    is_candidate_at_end = (share - low < high - share) == (difference < 0)
+    slope = _gain(baseline, share) if is_candidate_at_end else -_gain(candidate, share + difference)
+    return _mixture(candidate) + _mixture(baseline) - there, slope
 
 
 def _mixture(arm: Arm) -> float:

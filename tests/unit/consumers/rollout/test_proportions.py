@@ -69,6 +69,21 @@ def test_a_difference_is_above_or_below_or_neither_as_the_interval_says(
     assert not (is_above(pairs, difference, alpha) and is_below(pairs, difference, alpha))
 
 
+@given(_PAIRS, st.floats(0.001, 0.5))
+def test_an_interval_holds_the_difference_that_was_counted(pair: Pair, alpha: float) -> None:
+    lower, upper = bounds_of([pair], alpha)
+    if pair.candidate.calls and pair.baseline.calls:
+        counted = pair.candidate.hits / pair.candidate.calls - pair.baseline.hits / pair.baseline.calls
+        assert lower - 1e-6 <= counted <= upper + 1e-6
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_arms_that_never_fail_or_always_do_are_alike(share: int) -> None:
+    lower, upper = bounds_of([Pair(Arm(2_000, 2_000 * share), Arm(2_000, 2_000 * share))] * 2, 0.05)
+    assert lower == pytest.approx(-upper)
+    assert 0.001 < upper < 0.01
+
+
 def test_nothing_counted_proves_nothing() -> None:
     nothing = [Pair(Arm(0, 0), Arm(0, 0))]
     assert evidence_against(nothing, 0.3) == 0
