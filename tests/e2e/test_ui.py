@@ -12,12 +12,14 @@ from html import unescape
 import pytest
 from confluent_kafka import Producer
 
+from headrace_consumers.rollout.state import entry_message, state_message
 from headrace_schemas import statistics_codec
 from tests.support import chromium
 from tests.support.dataset_job import DatasetJob
 from tests.support.interactions import interaction, message_of
 from tests.support.kafka_settings import quiet_client
 from tests.support.statistics import NOW_MS, call_statistics, record
+from tests.support.ui_loop import decisions
 from tests.support.ui_world import ATTACKS, headrace
 
 SIGNATURE = "ClassifyTicket"
@@ -62,7 +64,8 @@ def ui(kafka, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ui")
     job = DatasetJob(kafka, folder, partitions=2)
     statistics = kafka.create_topic(partitions=1)
-    job.config["kafka"]["topics"]["statistics"] = statistics
+    rollouts = kafka.create_topic(partitions=1)
+    job.config["kafka"]["topics"].update(statistics=statistics, rollout=rollouts)
     job.config["versions"] = {"path": str(folder / "training_data")}
     job.config_path.write_text(json.dumps(job.config))
     producer = Producer({**quiet_client(kafka.bootstrap_servers), "acks": "all", "partitioner": "murmur2_random"})
@@ -86,6 +89,9 @@ def ui(kafka, tmp_path_factory):
     odd = record(instance="odd", sampled=9, delivered=7, is_last=True, started_at_ms=NOW_MS)
     producer.produce(statistics, statistics_codec().encode(odd))
     producer.produce(statistics, b"rubbish")
+    decided = decisions()
+    for key, value in (*map(entry_message, decided.entries), state_message(decided.state)):
+        producer.produce(rollouts, value, key)
     assert producer.flush(60) == 0
     job.finish(job.start())
     headrace("dataset", "cut", "-s", SIGNATURE, "--config", job.config_path)
@@ -104,6 +110,14 @@ def test_the_ledger_is_what_each_producer_told_last(ui):
     assert "Of the newest 4 messages; 1 cannot be read" in text
     assert "(no name)" not in text
     assert "1 to 1 of 1" in ui.get("/ledger?q=odd")
+
+
+def test_rollouts_are_those_of_the_topic(ui):
+    text = ui.get("/rollouts")
+    assert "production/support paused" in text
+    assert "60 of 210 90 of 1,890 +11.3% to +38.8% more" in text
+    assert "50% of the requests get the candidate" in ui.get("/rollouts/production/support")
+    assert "no rollout" in ui.get("/rollouts/production/nobody")
 
 
 def test_dead_letters_are_counted_and_one_is_shown_its_content_when_asked(ui):
@@ -145,6 +159,7 @@ def test_in_a_browser_nothing_that_was_captured_runs(ui, tmp_path):
         row: f"A row of {SIGNATURE}",
         f"/signatures/{SIGNATURE}/versions/v1/examples": f"Examples of {SIGNATURE} v1",
         f"{letter}?payload=1": "Dead letter",
+        "/rollouts/production/support": "Rollout of production/support",
     }
     for path, title in pages.items():
         document = browser.document(ui.address + path)

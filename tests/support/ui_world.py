@@ -1,5 +1,7 @@
 """A folder as users have it, made by the deployed code: a table of some days, two cut versions, rejections, edits.
 
+Beside them runs of the cycle: one that shipped, one that is not at its end.
+
 What was captured holds what an attacker would send: markup, scripts, text that runs from right to left, control
 characters, half a surrogate pair.
 """
@@ -17,6 +19,7 @@ from headrace_consumers.dataset.kafka.message import Message
 from headrace_schemas import interaction_codec
 from tests.support.committing import CommitPath
 from tests.support.interactions import NOW_MS, interaction
+from tests.support.ui_loop import made_run
 
 __all__ = ["ATTACKS", "SIGNATURE", "build", "headrace"]
 
@@ -43,7 +46,7 @@ def build(folder: Path, *, rows: int = 240, days: int = 12) -> Path:
             "category_attribute": "category",
             "gates": {"default": {"min_examples": 1_000}},
         },
-        "optimization": {"telemetry_target": 500},
+        "optimization": {"telemetry_target": 500, "path": str(folder / "optimization")},
     }
     path = folder / "headrace.json"
     path.write_text(json.dumps(config))
@@ -62,6 +65,8 @@ def build(folder: Path, *, rows: int = 240, days: int = 12) -> Path:
     headrace("dataset", "relabel", first, "--outputs", '{"category": "corrected by hand"}', *edit)
     headrace("dataset", "exclude", second, *edit)
     headrace("dataset", "cut", "-s", SIGNATURE, "--config", path)
+    made_run(folder / "optimization" / "optimization_202611", folder / "optimization", SIGNATURE)
+    made_run(folder / "elsewhere", folder / "optimization", SIGNATURE, run_id="2026-12", steps=4)
     return path
 
 

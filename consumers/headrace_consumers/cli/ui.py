@@ -1,4 +1,4 @@
-"""`headrace ui`: tables, versions, ledger and dead letters as a read-only web page."""
+"""`headrace ui`: tables, versions, rollouts, runs, ledger and dead letters as a read-only web page."""
 
 import sys
 import threading
@@ -35,7 +35,7 @@ def command(
     log_format: LogFormatOption = LogFormat.auto,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
-    """Show signatures, growth, versions, examples, gates, the loss ledger and dead letters in a browser. Reads only.
+    """Show signatures, versions, examples, rollouts, the cycle's runs, ledger, dead letters in a browser. Reads only.
 
     Runs until SIGTERM or Ctrl-C. The first line on stdout is the page's address.
     """

@@ -26,7 +26,7 @@ from headrace_consumers.versions.telling.plots import bars, histogram, stacked
 from headrace_consumers.versions.telling.report_style import STYLE
 from headrace_schemas.dataset_files import LABELS
 
-__all__ = ["report"]
+__all__ = ["report", "score_plots"]
 
 _TENTHS: Final = 10
 
@@ -55,7 +55,8 @@ def _signature(signature: str, done: list[Artefact]) -> str:
     by_kind: dict[type[Artefact], Any] = {type(each): each for each in done}
     parts = [f"<h2>{escape(signature)}</h2>", _verdict(by_kind.get(Decided), done), _steps(done)]
     if Optimized in by_kind:
-        parts.append(_scores(by_kind[Baseline], by_kind[Optimized], by_kind.get(Decided)))
+        plots = score_plots(by_kind[Baseline], by_kind[Optimized], by_kind.get(Decided))
+        parts.append(f"<h3>Before and after</h3><div class=plots>{''.join(plots)}</div>")
     elif Baseline in by_kind:
         parts.append(_distribution("Baseline, scores of the test examples", by_kind[Baseline].scores))
     if CutMade in by_kind:
@@ -92,7 +93,8 @@ def _steps(done: list[Artefact]) -> str:
     return _table(("step", "done", "seconds", "what"), rows)
 
 
-def _scores(baseline: Baseline, optimized: Optimized, decided: Decided | None) -> str:
+def score_plots(baseline: Baseline, optimized: Optimized, decided: Decided | None) -> list[str]:
+    """Return the plots of before and after: mean scores, their difference with its interval, trials; HTML."""
     plots = []
     found = optimized.comparison
     if found is not None:
@@ -124,7 +126,7 @@ def _scores(baseline: Baseline, optimized: Optimized, decided: Decided | None) -
         plots.append(bars("Test examples", [(name, count, f"{count:,}") for name, count in changes.items()]))
     if optimized.trials:
         plots.append(trend("Trials, score on val", [(each.score, each.is_full) for each in optimized.trials]))
-    return f"<h3>Before and after</h3><div class=plots>{''.join(plots)}</div>"
+    return plots
 
 
 def _distribution(title: str, scores: dict[str, float]) -> str:

@@ -44,7 +44,7 @@ class Asked:
 
 
 Shown: TypeAlias = Mapping[str, Any]
-"""What the template is given; it has `title`."""
+"""What the template is given; it has `title`. Without template: `document`, a whole page, and its only `style`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Page:
 
     Attributes:
         pattern: its address, e.g. ``/signatures/{signature}``.
-        template: a file in templates/.
+        template: a file in templates/; empty: what `show` returns is a document of its own.
         show: finds out what to show. HeadraceError passes through, and is the page then.
         menu: its name in the menu; empty: it is not there.
     """

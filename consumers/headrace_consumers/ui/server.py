@@ -20,8 +20,9 @@ __all__ = ["HEADERS", "HTML", "PLAIN", "Answer", "Answering", "serve"]
 HTML: Final = "text/html; charset=utf-8"
 PLAIN: Final = "text/plain; charset=utf-8"
 
+_OUR_STYLE: Final = "'self'"
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "Content-Security-Policy": "default-src 'none'; style-src {style}; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -41,12 +42,14 @@ class Answer:
         body: its bytes.
         content_type: what they are.
         is_kept: whether the browser may keep it; else it is asked for anew each time, and not written to its disk.
+        style: which styles apply, as Content-Security-Policy has it.
     """
 
     code: int
     body: bytes
     content_type: str = HTML
     is_kept: bool = False
+    style: str = _OUR_STYLE
 
 
 Answering: TypeAlias = Callable[[str, str], Answer]
@@ -103,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):  # whoever asked may be gone, and nothing is wrong then
             self.send_response(given.code)
             for name, value in HEADERS.items():
-                self.send_header(name, value)
+                self.send_header(name, value.replace("{style}", given.style))
             self.send_header("Content-Type", given.content_type)
             self.send_header("Content-Length", str(len(given.body)))
             self.send_header("Cache-Control", "private, max-age=86400" if given.is_kept else "no-store")

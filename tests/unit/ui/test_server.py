@@ -32,7 +32,8 @@ def client_of(guard=None):
 
     def answer(path, query):
         asked.append((path, query))
-        return Answer(200, b"<p>here", is_kept=path == "/style.css")
+        own = {"style": "'sha256-AAAA='"} if path == "/report" else {}
+        return Answer(200, b"<p>here", is_kept=path == "/style.css", **own)
 
     return serve(answer, "127.0.0.1", 0, names=["ui.example.org"], guard=guard), asked
 
@@ -51,6 +52,9 @@ def test_a_page_runs_nothing_loads_nothing_and_is_not_kept(client):
     assert "default-src 'none'" in policy
     assert "script" not in policy
     assert "frame-ancestors 'none'" in policy
+    assert "style-src 'self';" in policy
+    own = client.get("/report")[0].headers["Content-Security-Policy"]
+    assert own == policy.replace("style-src 'self'", "style-src 'sha256-AAAA='")
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Referrer-Policy"] == "no-referrer"

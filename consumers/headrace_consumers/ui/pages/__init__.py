@@ -7,6 +7,9 @@ from typing import Final
 
 from headrace_consumers.ui.page import Page
 from headrace_consumers.ui.pages import (
+    cycle,
+    cycle_report,
+    cycle_run,
     dead_letter,
     dead_letters,
     diff,
@@ -14,6 +17,8 @@ from headrace_consumers.ui.pages import (
     examples,
     ledger,
     overview,
+    rollout,
+    rollouts,
     row,
     rows,
     set_aside,
@@ -36,6 +41,11 @@ PAGES: Final[tuple[Page, ...]] = (
     example.PAGE,
     set_aside.PAGE,
     diff.PAGE,
+    rollouts.PAGE,
+    rollout.PAGE,
+    cycle.PAGE,
+    cycle_run.PAGE,
+    cycle_report.PAGE,
     ledger.PAGE,
     dead_letters.PAGE,
     dead_letter.PAGE,
