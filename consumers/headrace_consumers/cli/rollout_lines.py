@@ -43,6 +43,8 @@ def as_dict(experiment: "Experiment", now_ms: int) -> dict[str, Any]:
 
 def status_lines(found: "list[Experiment]", now_ms: int) -> list[str]:
     """Return rollouts for people."""
+    from headrace_consumers.rollout.conditions import conditions, next_share
+
     lines = []
     for each in sorted(found, key=lambda each: each.name):
         numbers = as_dict(each, now_ms)["numbers"]
@@ -59,6 +61,9 @@ def status_lines(found: "list[Experiment]", now_ms: int) -> list[str]:
             rows.append((f"  {arm}", version, *_figures(numbers[arm])))
         lines += columns(rows, right=frozenset(range(2, 8)))
         lines.append(f"  the candidate fails in {low:+.1%} to {high:+.1%} of the calls more, as far as is proven")
+        missing = [f"{one.what} ({one.has}, needs {one.needs})" for one in conditions(each, now_ms) if not one.is_met]
+        if missing:
+            lines.append(f"  missing for {next_share(each):.0%}: {', '.join(missing)}")
     return lines
 
 

@@ -1,5 +1,7 @@
 """`headrace rollout`: what it refuses before anything is asked, and how rollouts and decisions read."""
 
+from dataclasses import replace
+
 from headrace_consumers.cli.present import columns
 from headrace_consumers.cli.rollout_lines import HISTORY, as_dict, controller, entry_row, status_lines
 from headrace_consumers.rollout.counted import vector_of
@@ -39,6 +41,8 @@ def test_status_reads_at_a_glance():
         "  baseline   v1         900      45     0  0.5 s  0.64 s            -",
     ]
     assert lines[6].startswith("  the candidate fails in -")
+    assert lines[7].startswith("  missing for 50%: calls of the candidate (100, needs 200), more failures than the ")
+    assert len(status_lines([replace(_counted(), state="promoted")], NOW_MS)) == 7
 
 
 def test_as_json_it_has_the_plan_and_the_numbers():
