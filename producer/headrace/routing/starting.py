@@ -38,7 +38,7 @@ def route(module: Any, runtime: Runtime) -> None:
 
 def route_all(runtime: Runtime) -> None:
     """Route the modules of this process by a new configuration; by one that follows no topic they are as deployed."""
-    if _router(runtime) is None:
+    if attached.attached() and _router(runtime) is None:
         for module in attached.attached():
             mark = mark_of(module)
             if mark is not None:

@@ -13,6 +13,7 @@ from headrace import runtime
 from headrace.config import load
 from headrace.programs import ProgramRegistry
 from headrace.programs.blobs import LocalBlobs
+from headrace.routing import attached
 from headrace.routing.last_known import LastKnown
 from headrace.routing.starting import route_all
 from headrace_schemas.programs import digest_of
@@ -136,3 +137,19 @@ def test_a_service_needs_no_signing_key(tmp_path: Path, lm: Hearing) -> None:
         ask(program)
         assert pipeline_of(service).program_failures == []
     assert lm.versions == ["v2", "v2"]
+
+
+def test_where_no_routed_module_lives_a_configuration_that_follows_nothing_is_not_complained_of(
+    tmp_path: Path, lm: Hearing, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del lm
+    monkeypatch.setattr(attached, "attached", list)
+    with running(tmp_path, follows=False) as service:
+        route_all(service)
+        assert caplog.messages == []
+        monkeypatch.undo()
+        program = headrace.instrument(Twice(), "qa", router=True)
+        caplog.clear()
+        route_all(service)
+        assert len(caplog.messages) == 1
+        del program
