@@ -5,12 +5,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from headrace.config.rollout import Rollout
 from headrace_consumers.cli import main
-from headrace_consumers.rollout.desk import Desk, DeskError, Superseded
+from headrace_consumers.rollout.commands import order
+from headrace_consumers.rollout.desk import Desk, DeskError, Superseded, look
+from headrace_consumers.rollout.moves import RolloutError
 from headrace_consumers.rollout.run import run
 from headrace_consumers.rollout.steps import Step
 from tests.support.kafka import Kafka
@@ -67,6 +70,11 @@ def test_a_worse_candidate_is_taken_back_in_time_and_a_better_one_gets_all(
         ("promoted", 3, 1.0),
     ]
     assert orders[-1].decision["numbers"]["candidate"]["calls"] > 100
+    stood_by, written_at_ms = controller.log.read_bytes().count(b"stands by"), look(ground.config).state.written_at_ms
+    with pytest.raises(RolloutError, match="is promoted, so there is no pause"):
+        order(ground.config, "pause", environment="production", module="better", by="ann", reason="")
+    wait_until(lambda: look(ground.config).state.written_at_ms > written_at_ms + 1_000, "the controller writes on")
+    assert controller.log.read_bytes().count(b"stands by") == stood_by
     assert controller.stop() == 0
 
 
@@ -119,6 +127,40 @@ def test_who_was_superseded_can_write_no_more(ground: Ground) -> None:
     with pytest.raises(Superseded):
         first.write(stale, 8)
     assert first.take_over().written_at_ms == 7
+
+
+def test_a_command_that_is_refused_too_late_leaves_the_state_to_the_controller(ground: Ground) -> None:
+    found = ground.begin("late")
+    whose: dict[str, Any] = {"environment": "production", "module": "late", "by": "ann", "reason": "lunch"}
+    asked: list[str] = []
+
+    def meanwhile() -> int:
+        state = look(ground.config).state
+        asked.append(state.holder.name if state.holder else "")
+        if len(asked) == 1:  # it was allowed, and another command comes first
+            order(ground.config, "rollback", **whose)
+        return found.changed_at_ms + 1
+
+    with pytest.raises(RolloutError, match="is rolled_back, so there is no pause"):
+        order(ground.config, "pause", now_ms=meanwhile, **whose)
+    holder = look(ground.config).state.holder
+    assert holder is not None
+    assert holder.is_command  # a controller that was fenced goes on at once
+    assert holder.name not in asked
+    assert ground.experiment("late").state == "rolled_back"
+
+
+def test_who_could_not_be_fenced_is_refused(ground: Ground) -> None:
+    renamed = ground.config.rollout.model_copy(update={"transactional_id": "another", "port": 0})
+    config = ground.config.model_copy(update={"rollout": renamed})
+    before = look(ground.config).state
+    assert before.holder is not None
+    told = f"rollout.transactional_id: found another, but topic .* is written as {before.holder.transactional_id}"
+    with pytest.raises(DeskError, match=told):
+        run(config, stop=threading.Event())
+    with pytest.raises(DeskError, match=told):
+        order(config, "pause", environment="production", module="late", by="ann", reason="")
+    assert look(ground.config).state == before
 
 
 def test_without_evidence_it_is_taken_back_after_thirty_days(ground: Ground) -> None:

@@ -175,7 +175,7 @@ class RolloutConsumer:
                 order, shown = self._ground.experiment(module).order(), share
             if not order.is_comparing:
                 return number
-            self._ground.reports.write(service.serve(order, calls))
+            self._ground.reports.write(service.serve(order, calls, latency_s=0.05))
 
             def is_counted(shown: float | None = shown) -> bool:
                 if self.returned() is not None or self._share(module) != shown:

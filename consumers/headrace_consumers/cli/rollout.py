@@ -87,7 +87,8 @@ def status(
     from headrace.config import load
     from headrace_consumers.rollout.desk import look
 
-    state, now_ms = look(load(config_path)).state, time.time_ns() // 1_000_000
+    stands, now_ms = look(load(config_path)), time.time_ns() // 1_000_000
+    state = stands.state
     found = [
         each
         for each in state.experiments.values()
@@ -96,13 +97,15 @@ def status(
     if as_json:
         print_json(
             {
-                "rollouts": [as_dict(each, now_ms) for each in found],
+                "rollouts": [as_dict(each, now_ms, stands.entries) for each in found],
                 "written_at_ms": state.written_at_ms,
                 "controller": controller(state, now_ms)[0],
             }
         )
         return
-    print_lines(status_lines(found, now_ms) if found else ["no rollouts; `headrace rollout start` begins one"])
+    print_lines(
+        status_lines(found, now_ms, stands.entries) if found else ["no rollouts; `headrace rollout start` begins one"]
+    )
     if any(each.is_comparing for each in found):
         print_lines(controller(state, now_ms)[1])
 

@@ -7,6 +7,8 @@ from headrace_consumers.cli.person import moment
 from headrace_consumers.cli.present import columns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace_consumers.rollout.experiment import Experiment
     from headrace_consumers.rollout.moves import Entry
     from headrace_consumers.rollout.state import State
@@ -17,10 +19,13 @@ HISTORY: Final = ("when", "environment/module", "what", "share", "candidate", "i
 _AWAY_S: Final = 60
 
 
-def as_dict(experiment: "Experiment", now_ms: int) -> dict[str, Any]:
-    """Return a rollout as JSON values."""
+def as_dict(experiment: "Experiment", now_ms: int, entries: "Sequence[Entry]" = ()) -> dict[str, Any]:
+    """Return a rollout as JSON values; of one that ended long ago the log has the numbers."""
     from headrace_consumers.rollout.numbers import numbers_of
 
+    of_it = [each.numbers for each in entries if each.rollout_id == experiment.rollout_id and each.numbers]
+    logged = next((each for each in reversed(of_it) if each["candidate"]["calls"] or each["baseline"]["calls"]), None)
+    is_logged = logged is not None and not (experiment.has_counts or experiment.is_comparing)
     return {
         "environment": experiment.environment,
         "module": experiment.module,
@@ -37,17 +42,17 @@ def as_dict(experiment: "Experiment", now_ms: int) -> dict[str, Any]:
         "changed_at_ms": experiment.changed_at_ms,
         "changed_by": experiment.changed_by,
         "plan": asdict(experiment.plan),
-        "numbers": numbers_of(experiment, now_ms),
+        "numbers": logged if is_logged else numbers_of(experiment, now_ms),
     }
 
 
-def status_lines(found: "list[Experiment]", now_ms: int) -> list[str]:
+def status_lines(found: "list[Experiment]", now_ms: int, entries: "Sequence[Entry]" = ()) -> list[str]:
     """Return rollouts for people."""
     from headrace_consumers.rollout.conditions import conditions, next_share
 
     lines = []
     for each in sorted(found, key=lambda each: each.name):
-        numbers = as_dict(each, now_ms)["numbers"]
+        numbers = as_dict(each, now_ms, entries)["numbers"]
         low, high = numbers["more_failures"]
         stage = f"stage {len(each.stages)} of {len(each.plan.stages)}"
         gets = f"{each.candidate.version} gets {each.share:.0%} ({stage})"

@@ -39,7 +39,7 @@ def rollouts() -> Dashboard:
         description="Which candidates get how many of the requests, and what both arms did.",
         variables=_VARIABLES,
         rows=(Row("Rollouts", tuple(_standing())), Row("Both arms", tuple(_arms())), Row("Decisions", tuple(_made()))),
-        alerts='alertname=~"HeadraceRollout.+"',
+        alerts='alertname=~"HeadraceRollout.+|HeadraceCandidateNotCalled|HeadraceProgramNotUsed"',
     )
 
 
@@ -56,7 +56,7 @@ def _standing() -> Iterator[Panel]:
         ),
         unit=COUNT,
         width=14,
-        alerts=("HeadraceRolloutRolledBack", "HeadraceRolloutHalted"),
+        alerts=("HeadraceRolloutRolledBack", "HeadraceRolloutHalted", "HeadraceCandidateNotCalled"),
         when_empty=_NONE,
     )
     yield Panel(

@@ -110,8 +110,13 @@ def _changed(config: Config, change: Callable[[State], Change], now_ms: Callable
     try:
         for _ in range(_TRIES):
             try:
+                change(desk.look())  # what is refused is so before anybody is disturbed
                 state = desk.take_over()
-                made = change(state)
+                try:
+                    made = change(state)
+                except RolloutError:  # refused after all: others go on at once from what a command wrote
+                    desk.write(state, now_ms())
+                    raise
                 desk.write(state.with_changes([made]), now_ms(), [made.entry], [made.order])
             except Superseded:  # the controller was at it; its decision is read first
                 continue

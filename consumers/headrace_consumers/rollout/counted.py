@@ -125,7 +125,7 @@ class Counted:
     Attributes:
         calls: that ended and were not cancelled.
         failures: of these.
-        cancelled: calls that were told to end; they tell of nobody's quality.
+        cancelled: calls that were told to end: no failures, but who has more of them keeps callers waiting.
         latency_s: the sum of all latencies, of cancelled calls too.
         latency_counts: calls by bucket, not cumulative; see `headrace_schemas.latency`.
         timed: calls since the bound of slow calls is known.
@@ -184,6 +184,13 @@ class Counted:
             if total and reached >= _SLOWEST * total:
                 return bound_s
         return None
+
+    @property
+    def slowest_s(self) -> float:
+        """How long calls take at most, but for one in a hundred; 0 without a call."""
+        if self.p99_s is None and self.latency_counts[-1]:
+            return _longest_s(self)
+        return self.p99_s or 0.0
 
 
 def p99_bound_s(baseline: Counted, ratio: float) -> float | None:

@@ -7,16 +7,23 @@ most that probability, however often one looks:
     slow       a sixth       over `slow_margin` more calls above the latency bound fixed at the start
     latency    a twelfth     mean above `max_latency_ratio` times the baseline's, in the stage at hand
     score      a twelfth     mean score of feedback below `min_score_ratio` times the baseline's, in all stages
-    cost       a sixth       mean above `max_cost_ratio` times the baseline's, in the stage at hand
+    cost       a twelfth     mean above `max_cost_ratio` times the baseline's, in the stage at hand
+    cancelled  a twelfth     over `slow_margin` more calls that callers did not wait for
 
 A breach takes the candidate back at once, whatever the stage's least calls and time. It goes up when both are reached
 and failures and slow calls are proven to be within their margins.
+
+A call is counted when it ends, so at a stage's beginning those that end soon are too many. Let L be the longest that
+calls take, but for one in a hundred. Of an arm that counted n calls in a stage of age t, n L / t more may be under way.
+From an age of 3 L on more failures, or cancelled calls, are a breach, even if none of the candidate's that are under
+way is one; from 10 L on the candidate may go up, and a split is wrong (after two minutes, which is how long callers
+may wait for a candidate that hangs) if no such number of them makes it right.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import log
+from math import inf, log
 from typing import Final
 
 from headrace_consumers.rollout.plan import Plan
@@ -29,7 +36,15 @@ _OF_FAILURES: Final = 1 / 2
 _OF_SLOW: Final = 1 / 6
 _OF_LATENCY: Final = 1 / 12
 _OF_SCORE: Final = 1 / 12
-_OF_COST: Final = 1 / 6
+_OF_COST: Final = 1 / 12
+_OF_CANCELLED: Final = 1 / 12
+_FAILS_AFTER: Final = 3
+_SETTLED_AFTER: Final = 10
+"""Times the longest that calls take; see above."""
+_MOST_FAILS_AFTER_S: Final = 600.0
+_MOST_SETTLED_AFTER_S: Final = 3_600.0
+_SPLIT_AFTER_S: Final = 120.0
+"""Callers of a candidate that hangs have cancelled by then, mostly."""
 
 
 class Verdict(StrEnum):
@@ -49,6 +64,7 @@ class Guard(StrEnum):
     latency = "latency"
     cost = "cost"
     score = "score"
+    cancelled = "cancelled"
     shares = "split"
     time = "time"
     minimum = "minimum"
@@ -64,8 +80,11 @@ class Seen:
         slow: of all calls, those above the latency bound that was fixed when the rollout began.
         latency: seconds; None: unknown.
         cost: USD; None: unknown.
-        elapsed_s: since the stage began.
+        elapsed_s: since the stage began, without the time that it was paused.
         score: of feedback, in all stages; None: unknown.
+        age_s: since the stage began.
+        p99_s: within which calls end, but for one in a hundred, in whichever arm they take longer.
+        cancelled: of all calls, failures' and these: those that were cancelled; None: unknown.
     """
 
     failures: Pair
@@ -74,6 +93,18 @@ class Seen:
     cost: tuple[Mean, Mean] | None
     elapsed_s: float
     score: tuple[Mean, Mean] | None = None
+    age_s: float = inf
+    p99_s: float = 0.0
+    cancelled: Pair | None = None
+
+    @property
+    def under_way(self) -> float:
+        """The most calls of an arm that may be under way, for each that was counted."""
+        return min(1.0, self.p99_s / self.age_s) if self.age_s else 1.0
+
+    def is_young(self, times: float, most_s: float) -> bool:
+        """Tell whether too few calls have had the time to end."""
+        return self.age_s < min(times * self.p99_s, most_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +125,24 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     """
     failures = [_thinned(seen.failures, plan) for seen in stages]
     slow = [_thinned(seen.slow, plan) for seen in stages]
+    cancelled = [_thinned(seen.cancelled, plan) for seen in stages if seen.cancelled is not None]
+    ended = cancelled[-1] if cancelled else failures[-1]
     at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
-    if _is_split_wrongly(failures[-1], stage.share, plan.alpha_split):
-        reason = f"the candidate got {_share(at_hand.failures)} of the calls, not {stage.share:.0%}"
-        return Decision(Verdict.HALT, reason, Guard.shares)
-    if (breach := _breach(plan, failures, slow, at_hand)) is not None:
+    is_settled = not at_hand.is_young(_SETTLED_AFTER, _MOST_SETTLED_AFTER_S)
+    if (breach := _breach(plan, failures, slow, cancelled, at_hand)) is not None:
         return Decision(Verdict.ROLLBACK, breach[1], breach[0])
+    is_split_known = is_settled and at_hand.age_s >= _SPLIT_AFTER_S
+    if is_split_known and _is_split_wrongly(ended, at_hand.under_way, stage.share, plan.alpha_split):
+        reason = f"the candidate has {_share(ended)} of the calls that ended, not {stage.share:.0%}"
+        return Decision(Verdict.HALT, reason, Guard.shares)
     if sum(seen.elapsed_s for seen in stages) >= plan.max_s:
         return Decision(Verdict.ROLLBACK, "no evidence in the time that was given", Guard.time)
     calls = at_hand.failures.candidate.calls
     if calls < stage.min_calls or at_hand.elapsed_s < stage.min_s:
         reason = f"{calls:,.0f} of {stage.min_calls:,} calls, {at_hand.elapsed_s:,.0f} of {stage.min_s:,.0f} s"
+        return Decision(Verdict.HOLD, reason, Guard.minimum)
+    if not is_settled:
+        reason = f"calls take up to {at_hand.p99_s:.3g} s, and {at_hand.age_s:,.0f} s ago the stage began"
         return Decision(Verdict.HOLD, reason, Guard.minimum)
     if not is_below(failures, stage.margin, plan.alpha_promote):
         return Decision(Verdict.HOLD, f"not proven that at most {stage.margin:.1%} more calls fail", Guard.failures)
@@ -115,10 +153,15 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     return Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
 
 
-def _breach(plan: Plan, failures: list[Pair], slow: list[Pair], at_hand: Seen) -> tuple[Guard, str] | None:
+def _breach(
+    plan: Plan, failures: list[Pair], slow: list[Pair], cancelled: list[Pair], at_hand: Seen
+) -> tuple[Guard, str] | None:
     alpha, begins_anew = plan.alpha_rollback, len(plan.stages)  # means do in each stage
-    if is_above(failures, 0.0, alpha * _OF_FAILURES):
-        return Guard.failures, f"fails more often: {_rates(failures)}"
+    if not at_hand.is_young(_FAILS_AFTER, _MOST_FAILS_AFTER_S):
+        if is_above(_at_best(failures, at_hand.under_way), 0.0, alpha * _OF_FAILURES):
+            return Guard.failures, f"fails more often: {_rates(failures)}"
+        if is_above(_at_best(cancelled, at_hand.under_way), plan.slow_margin, alpha * _OF_CANCELLED):
+            return Guard.cancelled, f"cancelled more often: {_rates(cancelled)}"
     if is_above(slow, plan.slow_margin, alpha * _OF_SLOW):
         return Guard.slow, f"slow more often: {_rates(slow)}"
     latency, cost, score = at_hand.latency, at_hand.cost, at_hand.score
@@ -135,13 +178,26 @@ def _means(pair: tuple[Mean, Mean], form: str) -> str:
     return f"a mean of {form.format(pair[0].mean)}, the baseline's is {form.format(pair[1].mean)}"
 
 
-def _is_split_wrongly(pair: Pair, share: float, alpha: float) -> bool:
-    """Tell whether the calls were not split as wanted.
+def _is_split_wrongly(pair: Pair, under_way: float, share: float, alpha: float) -> bool:
+    """Tell whether the calls were not split as wanted, whichever of them are still under way.
 
     Lindon and Malek, Anytime-valid inference for multinomial count data, NeurIPS 2022: the same mixture, over the arms.
     """
-    total = pair.candidate.calls + pair.baseline.calls
-    return share_evidence(Arm(total, pair.candidate.calls), share) >= log(1 / alpha)
+    here, others = pair.candidate.calls, pair.baseline.calls
+    due = share / (1 - share) * others
+    if here < due:
+        here = min(due, here * (1 + under_way))
+    else:
+        others = min(here * (1 - share) / share, others * (1 + under_way))
+    return share_evidence(Arm(here + others, here), share) >= log(1 / alpha)
+
+
+def _at_best(pairs: list[Pair], under_way: float) -> list[Pair]:
+    """Return them with no hit among the candidate's calls that are under way."""
+    if not pairs:
+        return pairs
+    last = pairs[-1]
+    return [*pairs[:-1], Pair(Arm(last.candidate.calls * (1 + under_way), last.candidate.hits), last.baseline)]
 
 
 def _thinned(pair: Pair, plan: Plan) -> Pair:

@@ -1,5 +1,6 @@
 """The one desk at which decisions are written: state, log and orders in one transaction, by whoever sat down last.
 
+    look       the state, while whoever writes goes on
     take_over  init_transactions: whoever wrote before can write no more, and what it had begun is undone or done
                -> the state, read to its end
     write      one transaction: the new state, entries of the log, orders to producers
@@ -76,7 +77,7 @@ class Desk:
         self._hook = hook
         self._timeout_s = timeout_s
         self._producer: Any = None
-        self.holder = Holder("", is_command)
+        self.holder = Holder("", is_command, config.rollout.transactional_id)
         self._options = {
             **producer_options(config),
             **QUIET,
@@ -87,24 +88,43 @@ class Desk:
             "logger": _SILENT,
         }
 
+    def look(self) -> State:
+        """Return the state, taking nothing over.
+
+        Raises:
+            DeskError: a topic is missing, or this one could not fence whoever wrote the state.
+            TopicError: the broker does not answer, or a right is missing.
+            StateError: the topic holds something else.
+        """
+        _check_topics(self._config)
+        state = look(self._config).state
+        ours, holder = self._config.rollout.transactional_id, state.holder
+        if holder is not None and holder.transactional_id not in {"", ours}:
+            raise DeskError(
+                f"rollout.transactional_id: found {ours}, but topic {self._config.kafka.topics.rollout} is written as "
+                f"{holder.transactional_id}: two names could decide at the same time; set that one here too",
+                is_final=True,
+            )
+        return state
+
     def take_over(self) -> State:
         """Return the state, after which nobody but this one can change it.
 
         Raises:
-            DeskError: the broker does not answer, or a right is missing.
+            DeskError: as `look`; and the broker does not answer.
             TopicError: likewise.
-            StateError: the topic holds something else.
+            StateError: likewise.
         """
         self.close()
-        _check_topics(self._config)
+        self.look()  # what cannot be taken over is left alone
         self._hook(f"before:{Step.TAKE_OVER}")
         try:
             self._producer = Producer(self._options)
         except KafkaException as error:
             raise ConfigError(f"kafka.options: librdkafka refuses them: {error.args[0].str()}") from error
         self._tried(lambda: self._producer.init_transactions(self._timeout_s))
-        self.holder = Holder(uuid.uuid4().hex, self._is_command)
-        state = look(self._config).state
+        self.holder = Holder(uuid.uuid4().hex, self._is_command, self._config.rollout.transactional_id)
+        state = self.look()
         self._hook(f"after:{Step.TAKE_OVER}")
         return state
 

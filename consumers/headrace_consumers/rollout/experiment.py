@@ -32,6 +32,8 @@ class StageCounts:
         share: of the requests, the candidate's.
         began_ms: Unix time.
         ended_ms: likewise; None: it is at hand.
+        paused_ms: for so long it was paused, until somebody resumed.
+        paused_at_ms: since when it is paused, Unix time; None: it is not.
         candidate: what it counted.
         baseline: likewise.
     """
@@ -40,12 +42,28 @@ class StageCounts:
     share: float
     began_ms: int
     ended_ms: int | None = None
+    paused_ms: int = 0
+    paused_at_ms: int | None = None
     candidate: Counted = field(default_factory=Counted)
     baseline: Counted = field(default_factory=Counted)
 
-    def elapsed_s(self, now_ms: int) -> float:
-        """Return how long it took, or takes."""
+    def age_s(self, now_ms: int) -> float:
+        """Return how long ago it began, or how long it took."""
         return max(0.0, ((self.ended_ms or now_ms) - self.began_ms) / _S)
+
+    def elapsed_s(self, now_ms: int) -> float:
+        """Return how long it takes, or took, without the time that it was paused."""
+        return max(0.0, self.age_s(now_ms) - self.resumed(self.ended_ms or now_ms).paused_ms / _S)
+
+    def paused(self, now_ms: int) -> "StageCounts":
+        """Return it paused."""
+        return replace(self, paused_at_ms=now_ms)
+
+    def resumed(self, now_ms: int) -> "StageCounts":
+        """Return it not paused."""
+        if self.paused_at_ms is None:
+            return self
+        return replace(self, paused_ms=self.paused_ms + max(0, now_ms - self.paused_at_ms), paused_at_ms=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +169,16 @@ class Experiment:
             return replace(self, baseline_scores=self.baseline_scores.plus(score))
         return self
 
+    @property
+    def has_counts(self) -> bool:
+        """Whether any call was counted, and it was not shortened."""
+        return any(arm.calls + arm.cancelled for stage in self.stages for arm in (stage.candidate, stage.baseline))
+
+    def shortened(self) -> "Experiment":
+        """Return it without what its stages counted, where it has ended and its log tells that."""
+        stages = tuple(replace(stage, candidate=Counted(), baseline=Counted()) for stage in self.stages)
+        return replace(self, stages=stages)
+
     def seen(self, now_ms: int) -> list[Seen]:
         """Return what decisions are made of, a stage each."""
         return [_seen(stage, now_ms, self) for stage in self.stages]
@@ -176,12 +204,16 @@ def _seen(stage: StageCounts, now_ms: int, experiment: Experiment) -> Seen:
     candidate, baseline = stage.candidate, stage.baseline
     latency, cost = (candidate.latency, baseline.latency), (candidate.usage.mean, baseline.usage.mean)
     score = (experiment.candidate_scores.mean, experiment.baseline_scores.mean)
+    slowest = [arm.slowest_s for each in experiment.stages for arm in (each.candidate, each.baseline)]
     return Seen(
         failures=Pair(_arm(candidate.calls, candidate.failures), _arm(baseline.calls, baseline.failures)),
         slow=Pair(_arm(candidate.timed, candidate.slow), _arm(baseline.timed, baseline.slow)),
         latency=None if latency[0] is None or latency[1] is None else (latency[0], latency[1]),
         cost=None if cost[0] is None or cost[1] is None else (cost[0], cost[1]),
         elapsed_s=stage.elapsed_s(now_ms),
+        age_s=stage.age_s(now_ms),
+        p99_s=max(slowest),
+        cancelled=Pair(*(_arm(arm.calls + arm.cancelled, arm.cancelled) for arm in (candidate, baseline))),
         score=None if score[0] is None or score[1] is None else (score[0], score[1]),
     )
 

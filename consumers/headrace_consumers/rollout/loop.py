@@ -27,7 +27,8 @@ _BEATS: Final = 6
 """So often at least the state is written, in the time after which somebody stands in, where nothing else is to be."""
 _POLL_S: Final = 0.2
 _RETRY_S: Final = 2.0
-_STANDING_BY_S: Final = 1.0
+_STANDING_BY_S: Final = (1.0, 10.0)
+"""So often is looked whether it is one's turn, s: at first, when a command may be at it, and at most later."""
 _PARTITIONS_S: Final = 60.0
 
 log = structlog.get_logger("headrace.rollout")
@@ -168,6 +169,8 @@ class Loop:
         """Return when it is this one's turn."""
         seen: tuple[Holder | None, int] = (None, 0)
         since = self._clocks.monotonic()
+        pause_s, most_s = _STANDING_BY_S
+        most_s = min(most_s, self._stand_in_after_s / _BEATS)  # each look reads the whole topic
         while not stop.is_set():
             try:
                 state = self._look_at_state()
@@ -184,7 +187,8 @@ class Loop:
                 log.warning("the other controller has written nothing", for_s=round(now - since))
                 return
             self._tell(state, is_acting=False, is_standing_by=True)
-            self._clocks.wait(min(_STANDING_BY_S, self._stand_in_after_s))
+            self._clocks.wait(min(pause_s, most_s))
+            pause_s *= 2
 
     def _tell(self, state: State, *, is_acting: bool, is_standing_by: bool = False) -> None:
         read, unreadable = self._counts()

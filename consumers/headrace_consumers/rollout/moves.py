@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
+from headrace_consumers.rollout.counted import Scores
 from headrace_consumers.rollout.decision import Decision, Guard, Verdict
 from headrace_consumers.rollout.experiment import Experiment, StageCounts
 from headrace_consumers.rollout.numbers import numbers_of
@@ -183,9 +184,12 @@ def ordered(
         raise RolloutError(f"{name}: rollout {experiment.rollout_id} is {experiment.state}, so there is no {what}")
     if what in {"pause", "resume"} and experiment.is_comparing:
         state: RolloutState = "paused" if what == "pause" else "running"
+        at_hand = experiment.at_hand
+        at_hand = at_hand.paused(now_ms) if what == "pause" else at_hand.resumed(now_ms)
         changed = replace(
             experiment,
             state=state,
+            stages=(*experiment.stages[:-1], at_hand),
             sequence=experiment.sequence + 1,
             changed_at_ms=now_ms,
             changed_by=by,
@@ -207,7 +211,7 @@ def _changed(
 ) -> Change:
     """Return it with another share, in a stage of a new number."""
     numbers = numbers_of(experiment, now_ms)
-    stages = (*experiment.stages[:-1], replace(experiment.at_hand, ended_ms=now_ms))
+    stages = (*experiment.stages[:-1], replace(experiment.at_hand.resumed(now_ms), ended_ms=now_ms))
     number = experiment.at_hand.number + 1
     state: RolloutState = experiment.state
     if what == "promote":
@@ -217,6 +221,8 @@ def _changed(
             stages = (*stages, _new_stage(experiment, len(stages), number, now_ms))
     elif what == "resume":  # what was counted before a halt cannot be trusted: its stage begins anew
         state = "running"
+        bound_s = experiment.bound_s if len(stages) > 1 else None  # that of the first stage
+        experiment = replace(experiment, bound_s=bound_s, candidate_scores=Scores(), baseline_scores=Scores())
         stages = (*stages[:-1], _new_stage(experiment, len(stages) - 1, number, now_ms))
     else:
         state = "halted" if what == "halt" else "rolled_back"
@@ -235,7 +241,10 @@ def _changed(
 
 
 def _new_stage(experiment: Experiment, at: int, number: int, now_ms: int) -> StageCounts:
-    return StageCounts(number=number, share=experiment.plan.stages[at].share, began_ms=now_ms)
+    paused_at_ms = now_ms if experiment.state == "paused" else None
+    return StageCounts(
+        number=number, share=experiment.plan.stages[at].share, began_ms=now_ms, paused_at_ms=paused_at_ms
+    )
 
 
 def _entry(

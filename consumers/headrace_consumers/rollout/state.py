@@ -6,21 +6,26 @@
 Both are Control records on the compacted topic `kafka.topics.rollout`, with JSON in `value`.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from headrace_consumers.rollout.counted import Counted
 from headrace_consumers.rollout.experiment import Experiment
 from headrace_consumers.rollout.moves import Change, Entry
 from headrace_consumers.statistics.place import Position
 from headrace_schemas import Control, DecodeError, HeadraceError, control_codec
+from headrace_schemas.rollouts import BASELINE, CANDIDATE
 
 __all__ = ["STATE_KEY", "Found", "Holder", "State", "StateError", "entry_message", "found_in", "state_message"]
 
 STATE_KEY: Final = b"state"
 _DECISION: Final = "decision"
+_ENDED_WITH_COUNTS: Final = 50
+"""So many that ended last keep what they counted: the state is one message, which a broker takes up to 1 MB of."""
 _CODEC: Final = control_codec()
 
 
@@ -35,10 +40,12 @@ class Holder:
     Attributes:
         name: unique for each time that somebody takes over.
         is_command: a command, which writes once and ends; else a controller.
+        transactional_id: by which it can be fenced; empty in states of before that was noted.
     """
 
     name: str
     is_command: bool
+    transactional_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,12 @@ class State:
         return replace(self, experiments={**self.experiments, experiment.name: experiment})
 
     def with_changes(self, changes: Iterable[Change]) -> "State":
-        """Return it with rollouts as they became."""
-        return replace(
-            self,
-            experiments={**self.experiments, **{each.experiment.name: each.experiment for each in changes}},
-        )
+        """Return it with rollouts as they became; of those that ended long ago only the log keeps the counts."""
+        experiments = {**self.experiments, **{each.experiment.name: each.experiment for each in changes}}
+        ended = [each for each in experiments.values() if each.state in {"promoted", "rolled_back"}]
+        ended.sort(key=lambda each: each.changed_at_ms, reverse=True)
+        shortened = {each.name: each.shortened() for each in ended[_ENDED_WITH_COUNTS:]}
+        return replace(self, experiments={**experiments, **shortened})
 
 
 @dataclass(slots=True)
@@ -84,12 +92,18 @@ class Found:
 
 _STATE: Final = TypeAdapter(State)
 _ENTRY: Final = TypeAdapter(Entry)
+_NOTHING: Final = TypeAdapter(Counted).dump_python(Counted(), mode="json")
 
 
 def state_message(state: State) -> tuple[bytes, bytes]:
     """Return the key and value of a state."""
     by = "" if state.holder is None else state.holder.name
-    return STATE_KEY, _encoded("state", "", _STATE.dump_json(state).decode(), state.written_at_ms, by)
+    told = _STATE.dump_python(state, mode="json")
+    for stage in (stage for experiment in told["experiments"].values() for stage in experiment["stages"]):
+        for arm in (BASELINE, CANDIDATE):
+            if stage[arm] == _NOTHING:
+                del stage[arm]
+    return STATE_KEY, _encoded("state", "", json.dumps(told, separators=(",", ":")), state.written_at_ms, by)
 
 
 def entry_message(entry: Entry) -> tuple[bytes, bytes]:

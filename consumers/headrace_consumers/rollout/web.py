@@ -83,6 +83,8 @@ def _add_rollout(page: Page, experiment: Experiment) -> None:
     page.add(rollouts.SHARE, experiment.share, *whose)
     page.add(rollouts.STAGE, len(experiment.stages), *whose)
     page.add(rollouts.CHANGED, experiment.changed_at_ms / 1000, *whose)
+    if not (experiment.has_counts or experiment.is_comparing):
+        return
     for arm, version in ((CANDIDATE, experiment.candidate), (BASELINE, experiment.baseline)):
         counted = [stage.candidate if arm == CANDIDATE else stage.baseline for stage in experiment.stages]
         page.add(rollouts.ARM_CALLS, sum(each.calls for each in counted), *whose, arm, version.version)

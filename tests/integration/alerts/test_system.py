@@ -310,6 +310,31 @@ def test_a_candidate_that_is_taken_back_is_news_for_an_hour_and_a_halted_one_unt
     scene.check()
 
 
+def test_a_program_version_that_a_service_cannot_use_is_news_for_an_hour(scene: Scene) -> None:
+    scene.add("up", flat((150, 1)))
+    scene.add("headrace_program_failures_total", [*flat((70, None)), *flat((80, 1))], **SERVICE, reason="signature")
+    scene.add("headrace_program_failures_total", flat((150, 1)), **SERVICE, reason="missing")
+    scene.quiet("HeadraceProgramNotUsed", 69, 140)
+    scene.fires("HeadraceProgramNotUsed", 75, {**WARNING, **SERVICE, "reason": "signature"})
+    scene.check()
+
+
+def test_a_candidate_that_nobody_calls_for_an_hour_while_its_module_is_called_fires(scene: Scene) -> None:
+    minutes = 200
+    for module, calls, serves in (("support", 0, 5), ("billing", 5, 5), ("idle", 0, 0)):
+        whose = {"environment": "production", "module": module, "rollout": f"{module}-v2-1"}
+        scene.add("headrace_rollout_state", flat((150, 1), (50, 0)), state="running", **whose)
+        counted = counter((minutes, calls))
+        scene.add("headrace_rollout_arm_calls", counted, arm="candidate", version="v2", **whose)
+        scene.add("headrace_rollout_arm_calls", counter((minutes, 1)), arm="baseline", version="v1", **whose)
+        called = {"environment": "production", "module": module, "version": "v1", "signature": "Answer"}
+        scene.add("headrace_calls_total", counter((minutes, serves)), **called)
+    whose = {"environment": "production", "module": "support", "rollout": "support-v2-1"}
+    scene.quiet("HeadraceCandidateNotCalled", 50, 62, 155)
+    scene.fires("HeadraceCandidateNotCalled", 70, {**WARNING, **whose})
+    scene.check()
+
+
 def test_rollout_consumers_of_which_none_decides_fire_and_one_that_stands_by_does_not(scene: Scene) -> None:
     scene.add("headrace_rollout_acting", flat((20, 1), (20, 0), (10, 1)))
     scene.add("headrace_rollout_acting", flat((50, 0)), instance="two:9466")

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from headrace_consumers.metrics.alerts.promql import named
-from headrace_consumers.metrics.alerts.rule import Alert, Group, duration
+from headrace_consumers.metrics.alerts.promql import COUNT, grown, named, total
+from headrace_consumers.metrics.alerts.rule import Alert, Group, duration, spoken
 
 __all__ = ["rollouts"]
 
@@ -16,11 +16,13 @@ _SUBJECT: Final = (
 _NEWS_S: Final = 3_600
 """For so long a decision is news."""
 _UNDECIDED_S: Final = 300
+_UNUSED_S: Final = 3_600
+_SERVICE: Final = ("service", "environment", "reason")
 
 
 def rollouts() -> Group:
     """Return the rules of rollouts."""
-    return Group("headrace-rollouts", (_rolled_back(), _halted(), _not_decided()))
+    return Group("headrace-rollouts", (_rolled_back(), _halted(), _not_decided(), _not_used(), _not_called()))
 
 
 def _rolled_back() -> Alert:
@@ -45,11 +47,11 @@ def _halted() -> Alert:
         expression=_is("halted"),
         for_s=0,
         severity="warning",
-        headline="A rollout has halted: requests were not split as wanted",
+        headline="A rollout has halted: the calls that ended are not split as wanted",
         subject=_SUBJECT,
         current="the baseline gets all requests",
         threshold="rollout.alpha_split",
-        action="Look for a service that cannot use the candidate, then headrace rollout resume or rollback",
+        action="See whether the candidate's calls hang, or retry more: then headrace rollout rollback, else resume",
     )
 
 
@@ -65,6 +67,49 @@ def _not_decided() -> Alert:
         current="0 of them",
         threshold=f"1, within {duration(_UNDECIDED_S)}",
         action="Read the last line of their logs: a right, a topic, or the broker is missing",
+    )
+
+
+def _not_used() -> Alert:
+    failures = grown("headrace_program_failures_total", _SERVICE, _NEWS_S)
+    return Alert(
+        name="HeadraceProgramNotUsed",
+        expression=f"{failures} > 0",
+        for_s=0,
+        severity="warning",
+        headline="A service cannot use a program version, and the baseline serves",
+        subject=(
+            ("Service", '{{ or $labels.service "unnamed" }}'),
+            ("Environment", "{{ $labels.environment }}"),
+            ("Reason", "{{ $labels.reason }}"),
+        ),
+        current=f"{COUNT} in {spoken(_NEWS_S)}",
+        threshold="0",
+        action="Look up the reason in docs/rollout.md; the service's log names the version",
+    )
+
+
+def _not_called() -> Alert:
+    of_arm = f'{named("headrace_rollout_arm_calls")}{{arm="candidate"}}'
+    now, before = (
+        f"max by ({', '.join(_WHOSE)}) ({each})" for each in (of_arm, f"{of_arm} offset {duration(_UNUSED_S)}")
+    )
+    module = ("environment", "module")
+    calls = total(f"increase({named('headrace_calls_total')}[{duration(_UNUSED_S)}])", module)
+    return Alert(
+        name="HeadraceCandidateNotCalled",
+        expression=(
+            f"{now} - {before} == 0\n"
+            f"and on ({', '.join(_WHOSE)}) {_is('running')}\n"
+            f"and on ({', '.join(module)}) {calls} > 0"
+        ),
+        for_s=_UNDECIDED_S,
+        severity="warning",
+        headline="A rollout runs, its module is called, and its candidate is not",
+        subject=_SUBJECT,
+        current=f"{COUNT} calls of the candidate in {spoken(_UNUSED_S)}",
+        threshold="1",
+        action="Look for headrace_program_failures_total and in the services' logs: no service uses the candidate",
     )
 
 

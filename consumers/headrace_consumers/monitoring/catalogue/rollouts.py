@@ -97,8 +97,8 @@ DECISIONS: Final = _metric(
     "decisions",
     "what",
     "guard",
-    comment="what: promote, rollback, halt. guard: failures, slow, latency, cost, score, split, time. People's own "
-    "decisions are in `headrace rollout history`.",
+    comment="what: promote, rollback, halt. guard: failures, cancelled, slow, latency, cost, score, split, time. "
+    "People's own decisions are in `headrace rollout history`.",
 )
 ACTING: Final = _metric(
     "headrace_rollout_acting",

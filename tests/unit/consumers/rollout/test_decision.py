@@ -62,10 +62,11 @@ def test_means_beyond_their_ratio_end_it() -> None:
     assert decide(_PLAN, [within]).verdict is Verdict.PROMOTE
 
 
-def test_a_wrong_split_halts_whatever_else_there_is() -> None:
-    decision = decide(_PLAN, [_seen(30_000, 9_000, 70_000, 3_500)])
+def test_a_wrong_split_halts_it_and_a_breach_comes_first() -> None:
+    decision = decide(_PLAN, [_seen(30_000, 1_500, 70_000, 3_500)])
     assert decision.verdict is Verdict.HALT
-    assert decision.reason == "the candidate got 30.0% of the calls, not 10%"
+    assert decision.reason == "the candidate has 30.0% of the calls that ended, not 10%"
+    assert decide(_PLAN, [_seen(30_000, 9_000, 70_000, 3_500)]).verdict is Verdict.ROLLBACK
 
 
 def test_time_without_evidence_takes_it_back() -> None:

@@ -17,7 +17,7 @@ from tests.support.statistics import NOW_MS
 _UP = Decision(Verdict.PROMOTE, "at most 5.0% more calls fail", Guard.failures)
 _BACK = Decision(Verdict.ROLLBACK, "fails more often", Guard.failures)
 _LATE = Decision(Verdict.ROLLBACK, "no evidence in the time that was given", Guard.time)
-_HALT = Decision(Verdict.HALT, "the candidate got 20% of the calls, not 10%", Guard.shares)
+_HALT = Decision(Verdict.HALT, "the candidate has 20% of the calls that ended, not 10%", Guard.shares)
 _HOLD = Decision(Verdict.HOLD, "10 of 200 calls", Guard.minimum)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_consumers.cli.rollout_lines import as_dict
 from headrace_consumers.rollout.intake import FeedbackIntake, StatisticsIntake
 from headrace_consumers.rollout.loop import changes_of
 from headrace_consumers.rollout.moves import Change, ordered
@@ -47,6 +48,22 @@ def test_a_state_and_the_log_are_read_as_they_were_written() -> None:
     found = found_in([_message(*older), _message(*entry_message(paused.entry)), _message(*state_message(state))])
     assert found.state == state
     assert found.entries == [paused.entry]
+
+
+def test_of_many_that_have_ended_the_oldest_keep_no_counts() -> None:
+    ended, state = [], State()
+    for number in range(600):
+        module = f"support-{number}"
+        counted = experiment(module=module, rollout_id=f"{module}-v2-1").counted(1, "baseline", [9.0, *[0.0] * 27])
+        ended.append(ordered(counted, "", "rollback", now_ms=NOW_MS + number, by="ann", reason="lunch"))
+        state = state.with_changes(ended[-1:])
+    with_counts = [each.module for each in state.experiments.values() if each.has_counts]
+    assert with_counts == [f"support-{number}" for number in range(550, 600)]
+    message = state_message(state)
+    assert len(message[1]) < 900_000
+    assert found_in([_message(*message)]).state == state
+    first = state.experiments["production/support-0"]
+    assert as_dict(first, NOW_MS, [ended[0].entry])["numbers"]["baseline"]["calls"] == 9
 
 
 def test_what_is_no_state_stops_with_one_line() -> None:
@@ -150,9 +167,9 @@ def test_an_unequal_split_halts_it() -> None:
     intake.assign(0, _FROM_ZERO)
     order = state.experiments["production/support"].order()
     state = intake.take(_reading(service.serve(replace(order, share=0.3), 1_000), 0), state)
-    state, (change,) = changes_of(state, NOW_MS)
+    state, (change,) = changes_of(state, NOW_MS + 300_000)
     assert (change.entry.what, change.entry.guard) == ("halt", "split")
-    assert change.entry.reason == "the candidate got 30.0% of the calls, not 10%"
+    assert change.entry.reason == "the candidate has 30.0% of the calls that ended, not 10%"
 
 
 def test_scores_count_once_and_by_the_arm_of_their_request() -> None:
