@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ class RolloutConsumer:
     def own_figures(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], float]:
         try:
             return samples(ask(self.port, "/metrics")[1])
-        except OSError:  # it has just been killed
+        except (OSError, HTTPException):  # it has just been killed, perhaps in the middle of its answer
             return {}
 
     def is_acting(self) -> bool:

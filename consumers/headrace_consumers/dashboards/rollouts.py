@@ -56,7 +56,12 @@ def _standing() -> Iterator[Panel]:
         ),
         unit=COUNT,
         width=14,
-        alerts=("HeadraceRolloutRolledBack", "HeadraceRolloutHalted", "HeadraceCandidateNotCalled"),
+        alerts=(
+            "HeadraceRolloutRolledBack",
+            "HeadraceRolloutHalted",
+            "HeadraceCandidateNotCalled",
+            "HeadraceProgramNotUsed",
+        ),
         when_empty=_NONE,
     )
     yield Panel(
