@@ -79,7 +79,8 @@ class Ground:
         ]
 
     def experiment(self, module: str) -> Experiment:
-        return look(self.config).state.experiments[f"production/{module}"]
+        # What was committed a moment ago may not be readable yet.
+        return wait_until(lambda: look(self.config).state.experiments.get(f"production/{module}"), module)
 
     def entries(self, module: str) -> list[Entry]:
         return [entry for entry in look(self.config).entries if entry.module == module]

@@ -110,11 +110,10 @@ def _changed(config: Config, change: Callable[[State], Change], now_ms: Callable
     try:
         for _ in range(_TRIES):
             try:
-                change(desk.look())  # what is refused is so before anybody is disturbed
-                state = desk.take_over()
+                state = desk.take_over()  # a mere look might not show what was committed a moment ago
                 try:
                     made = change(state)
-                except RolloutError:  # refused after all: others go on at once from what a command wrote
+                except RolloutError:  # whoever was fenced goes on at once after what a command wrote
                     desk.write(state, now_ms())
                     raise
                 desk.write(state.with_changes([made]), now_ms(), [made.entry], [made.order])
