@@ -1,5 +1,6 @@
 """`headrace consume rollout` as a process, topics of its own, and the rollouts on them."""
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Any
 
 from headrace.config import Config, load
 from headrace.programs import open_registry
-from headrace_consumers.rollout.desk import Desk, look
+from headrace_consumers.rollout.desk import Desk, Superseded, look
 from headrace_consumers.rollout.experiment import Experiment
 from headrace_consumers.rollout.moves import Entry, begun
 from headrace_consumers.rollout.plan import plan_of
@@ -87,10 +88,8 @@ class Ground:
 
 
 def begin(config: Config, module: str) -> Experiment:
-    """Begin a rollout of a module, of programs that no registry has."""
+    """Begin a rollout of a module, of programs that no registry has; as often as a controller comes in between."""
     now_ms = time.time_ns() // 1_000_000
-    desk = Desk(config, is_command=True)
-    state = desk.take_over()
     change = begun(
         environment="production",
         module=module,
@@ -102,9 +101,12 @@ def begin(config: Config, module: str) -> Experiment:
         now_ms=now_ms,
         by="ann@host",
     )
-    desk.write(state.with_changes([change]), now_ms, [change.entry], [change.order])
-    desk.close()
-    return change.experiment
+    desk = Desk(config, is_command=True)
+    while True:
+        with contextlib.suppress(Superseded):
+            desk.write(desk.take_over().with_changes([change]), now_ms, [change.entry], [change.order])
+            desk.close()
+            return change.experiment
 
 
 class RolloutConsumer:

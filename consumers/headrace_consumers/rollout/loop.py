@@ -96,6 +96,7 @@ class Loop:
         self._counts = counts
         self._kafka_silent_s = kafka_silent_s
         self._told = _Told()
+        self._before: Holder | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Decide until `stop` is set.
@@ -119,7 +120,9 @@ class Loop:
                 self._clocks.wait(_RETRY_S)
 
     def _act(self, stop: threading.Event) -> None:
-        state = self._reader.begin(self._desk.take_over())
+        state = self._desk.take_over()
+        self._before = state.holder
+        state = self._reader.begin(state)
         log.info("decides", rollouts=sorted(state.experiments), holder=self._desk.holder.name)
         now = self._clocks.monotonic()
         look_at, write_at, partitions_at = now, now, now + _PARTITIONS_S
@@ -181,8 +184,8 @@ class Loop:
             mark = (state.holder, state.written_at_ms)
             if mark != seen:
                 seen, since = mark, now
-            if state.holder is not None and state.holder.is_command:
-                return
+            if state.holder is not None and state.holder.is_command and state.holder != self._before:
+                return  # it has written; one that this one took over from is not the one that came after it
             if now - since >= self._stand_in_after_s:
                 log.warning("the other controller has written nothing", for_s=round(now - since))
                 return
