@@ -12,6 +12,7 @@ from typing import Any, Final
 from headrace.config import Config
 from headrace.config.consumers import Dedup
 from headrace.errors import UsageError
+from headrace_consumers.versions.cutting.asked import Asked
 from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble, judged
 from headrace_consumers.versions.cutting.facts import manifest_of, metadata_of, notes_of
 from headrace_consumers.versions.cutting.recipe import Recipe
@@ -31,29 +32,6 @@ from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 __all__ = ["Asked", "Done", "cut", "signature_folder"]
 
 _UNKNOWN_FIELDS: Final = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What somebody wants cut.
-
-    Attributes:
-        signature: whose examples.
-        environment: of which environment.
-        fields: the hash of the fields, or its beginning; None: those of the newest call.
-        most: so many examples, drawn by difficulty and category; None: all.
-        is_strict: whether a gate that is not passed ends it.
-        is_rehearsal: whether it ends behind the gates, and nothing is published.
-        made_for: who wants it, as metadata.json then says.
-    """
-
-    signature: str
-    environment: str = PRODUCTION
-    fields: str | None = None
-    most: int | None = None
-    is_strict: bool = False
-    is_rehearsal: bool = False
-    made_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
 from headrace.config import Config
+from headrace_consumers.versions.cutting.asked import Asked
 from headrace_consumers.versions.cutting.assembling import Assembled
 from headrace_consumers.versions.cutting.figures import label_shares, set_aside_counts, split_figures
 from headrace_consumers.versions.reading.survey import Fields
@@ -17,16 +18,13 @@ from headrace_schemas import canonical
 from headrace_schemas.dataset_files import PRODUCTION
 from headrace_schemas.dataset_manifest import FileFacts
 
-if TYPE_CHECKING:
-    from headrace_consumers.versions.cutting.cut import Asked
-
 __all__ = ["FORMAT", "manifest_of", "metadata_of", "notes_of"]
 
 FORMAT: Final = 1
 _DIGITS: Final = 8
 
 
-def metadata_of(config: Config, asked: "Asked", found: Assembled, now: dt.datetime) -> dict[str, Any]:
+def metadata_of(config: Config, asked: Asked, found: Assembled, now: dt.datetime) -> dict[str, Any]:
     """Return what metadata.json holds but for the version's name."""
     figures = split_figures(found.examples)
     telemetry = found.examples.filter(pl.col("source") == "telemetry")
@@ -94,7 +92,7 @@ def _filter(config: Config, signature: str) -> dict[str, Any]:
     return {"version": hashlib.sha256(canonical.dumps(thresholds)).hexdigest()[:_DIGITS], "thresholds": thresholds}
 
 
-def notes_of(fields: list[Fields], chosen: Fields | None, found: Assembled, asked: "Asked") -> list[str]:
+def notes_of(fields: list[Fields], chosen: Fields | None, found: Assembled, asked: Asked) -> list[str]:
     """Return what the user should know beside the figures, a line each."""
     notes = []
     if asked.environment != PRODUCTION:
