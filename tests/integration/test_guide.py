@@ -207,7 +207,7 @@ def test_optimize(service):
 
 def test_metrics(service):
     ended = service.run(sys.executable, "metrics.py")
-    assert 'headrace_producer_call_duration_seconds_count{module="support"' in ended.stdout, ended.stderr
+    assert 'headrace_producer_call_duration_seconds_count{arm="",module="support"' in ended.stdout, ended.stderr
 
 
 def leaves(values, path=""):
