@@ -6,20 +6,21 @@ from there on                  what a producer's counters grew by, by arm and st
 Producers count calls under the rollout and the stage that routed them, so nothing has to be told apart by time.
 """
 
-from abc import ABC, abstractmethod
-from collections import Counter, OrderedDict
+from abc import abstractmethod
+from collections import OrderedDict
 from dataclasses import replace
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from headrace_consumers.rollout.counted import vector_of
 from headrace_consumers.rollout.state import State
 from headrace_consumers.statistics.beginning import Beginning
+from headrace_consumers.statistics.decoding import Decoding
 from headrace_consumers.statistics.place import Place, Position, Reading
 from headrace_consumers.statistics.producers import MAX_PRODUCERS, Producers
 from headrace_consumers.statistics.series import Series, why_unusable
-from headrace_schemas import Codec, DecodeError, Feedback, Registry, Statistics, feedback_codec, statistics_codec
+from headrace_schemas import Codec, Feedback, Registry, Statistics, feedback_codec, statistics_codec
 
 __all__ = ["FeedbackIntake", "Intake", "StatisticsIntake", "position_of", "with_position"]
 
@@ -36,7 +37,7 @@ def _name_of(place: Place) -> str:
     return f"{place[0]}/{place[1]}"
 
 
-class Intake(ABC, Generic[Record]):
+class Intake(Decoding[Record]):
     """Takes in one topic.
 
     Args:
@@ -44,16 +45,12 @@ class Intake(ABC, Generic[Record]):
         codec: of its records.
 
     Attributes:
-        topic: as given.
         read: records of which the evidence was taken.
-        unreadable: reason -> records that could not be read.
     """
 
     def __init__(self, topic: str, codec: Codec[Record]) -> None:
-        self.topic = topic
+        super().__init__(topic, codec, log)
         self.read = 0
-        self.unreadable: Counter[str] = Counter()
-        self._codec = codec
         self._starts: dict[int, int] = {}
 
     def assign(self, partition: int, begins: Beginning) -> None:
@@ -72,31 +69,9 @@ class Intake(ABC, Generic[Record]):
     def _taken(self, record: Record, reading: Reading, state: State, *, is_new: bool) -> State:
         """Return the state with a record's evidence, or, where that was counted before, remember the record."""
 
-    @abstractmethod
-    def _why_unusable(self, record: Record) -> str | None:
-        """Return what is wrong with a record that could be decoded, or None."""
-
     def _moved(self, reading: Reading, state: State) -> State:
         self.read += 1
         return with_position(state, reading.place, reading.after)
-
-    def _decoded(self, reading: Reading, *, is_told: bool) -> Record | None:
-        reason, detail = "tombstone", "the message has no value"
-        if reading.value is not None:
-            try:
-                record = self._codec.decode(reading.value)
-            except DecodeError as error:
-                reason, detail = error.reason, str(error)
-            else:
-                detail = self._why_unusable(record) or ""
-                if not detail:
-                    return record
-                reason = "invalid_number"
-        if is_told:
-            if not self.unreadable[reason]:
-                log.warning("a record cannot be read", reason=reason, detail=detail, **reading.where())
-            self.unreadable[reason] += 1
-        return None
 
 
 class StatisticsIntake(Intake[Statistics]):
