@@ -37,6 +37,9 @@ POLL_S: Final = 0.2
 
 STATUS_S: Final = 0.5
 
+_BACKLOG_BATCHES: Final = 5
+"""What waits in Kafka is a backlog when it is more than so many full batches."""
+
 
 class Loop:
     """Reads one topic into one table until it is stopped.
@@ -87,6 +90,8 @@ class Loop:
         self._table = table
         self._index = index
         self._configured_interval_s = limits.interval_s
+        self._backlog_records = _BACKLOG_BATCHES * limits.max_records
+        self._has_backlog = False
         self._clock = clock
         self._on_progress = on_progress
         self._upkeep = upkeep
@@ -141,7 +146,7 @@ class Loop:
     def _keep_up(self) -> None:
         if self._upkeep is not None:
             began = self._clock()
-            self._upkeep.turn(has_role=MAINTAINER in self._owned)
+            self._upkeep.turn(has_role=MAINTAINER in self._owned, has_backlog=self._has_backlog)
             self._last_event_at += self._clock() - began  # what came meanwhile was not polled: that is no idleness
 
     def _poll(self, wait_s: float) -> None:
@@ -202,17 +207,17 @@ class Loop:
         if at_once or now - self._told_at >= STATUS_S:
             self._told_at = now
             assignment = self._assignment
-            self._on_status(
-                Status(
-                    now,
-                    assignment.has_joined,
-                    assignment.status(),
-                    self._batches.failing_since,
-                    assignment.is_paused,
-                    self._last_error,
-                    self._kafka_silent_s(),
-                )
+            status = Status(
+                now,
+                assignment.has_joined,
+                assignment.status(),
+                self._batches.failing_since,
+                assignment.is_paused,
+                self._last_error,
+                self._kafka_silent_s(),
             )
+            self._has_backlog = status.lag is not None and status.lag > self._backlog_records
+            self._on_status(status)
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         self._assignment.assign(partitions)

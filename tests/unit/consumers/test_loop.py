@@ -199,14 +199,25 @@ def test_where_commits_are_slow_a_batch_waits_for_longer():
 
 
 def test_maintenance_that_takes_long_is_no_idleness():
-    def merge(*, has_role):
+    def merge(*, has_role, has_backlog):
         assert has_role
+        assert not has_backlog
         ground.now += 60
 
     ground = Ground(upkeep=SimpleNamespace(turn=merge))
     ground.run(20, lambda turns: ground.client.coming.append(Record(0)) if turns == 1 else None, idle_exit_s=3)
     assert ground.committing.batches == [([0], {0: None})]
     assert ground.turns < 20  # and when nothing comes any more it ends
+
+
+def test_maintenance_is_told_of_a_backlog_while_more_than_five_batches_wait_in_kafka():
+    told = []
+    ground = Ground(max_records=2, upkeep=SimpleNamespace(turn=lambda **turn: told.append(turn["has_backlog"])))
+    ground.client.ends = {0: 12}
+    ground.client.coming.extend(Record(offset) for offset in range(12))
+    ground.run(12)
+    assert told[-1] is False
+    assert told.count(True) == 1  # 12 wait, and after a batch of 2 it is 10
 
 
 def test_a_store_that_is_away_is_tried_again_less_and_less_often_and_nothing_is_dropped():

@@ -98,6 +98,13 @@ def test_a_date_that_is_written_is_merged_by_tiers():
     assert to_merge([*nine, file(60_000_000)], NOON, TARGET) == []
 
 
+def test_while_a_backlog_is_read_files_wait_until_many_do():
+    waiting = [file(5_000_000) for _ in range(199)]
+    assert to_merge(waiting, NOON, TARGET, has_backlog=True) == []
+    assert len(to_merge(waiting, NOON, TARGET)) == 25  # 125 MB
+    assert len(to_merge([*waiting, file(5_000_000)], NOON, TARGET, has_backlog=True)) == 25
+
+
 def test_a_merge_takes_what_is_smaller_along():
     medium = [file(400_000) for _ in range(10)]
     assert len(to_merge([*medium, file(10_000)], NOON, TARGET)) == 11

@@ -11,8 +11,8 @@ class Maintaining:
         self.turns = []
         self.paused = 0
 
-    def turn(self, *, has_role):
-        self.turns.append(has_role)
+    def turn(self, *, has_role, has_backlog):
+        self.turns.append((has_role, has_backlog))
 
     def pause(self):
         self.paused += 1
@@ -57,8 +57,9 @@ def test_only_the_owner_of_partition_0_maintains():
     maintaining = Maintaining()
     upkeep = Upkeep([maintaining], Table(), Seen(), Clock())
     upkeep.turn(has_role=True)
+    upkeep.turn(has_role=True, has_backlog=True)
     upkeep.turn(has_role=False)
-    assert maintaining.turns == [True, False]
+    assert maintaining.turns == [(True, False), (True, True), (False, False)]
     upkeep.close()
     assert maintaining.paused == 1
 

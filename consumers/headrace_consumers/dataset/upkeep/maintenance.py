@@ -73,11 +73,12 @@ class Maintenance:
         self._is_crowded = False
         self.done = self._works.done
 
-    def turn(self, *, has_role: bool = True) -> None:
+    def turn(self, *, has_role: bool = True, has_backlog: bool = False) -> None:
         """Do a step if one is due, of a fraction of a second. What goes wrong is logged, and tried later.
 
         Args:
             has_role: False: leave what is under way, for another may be at it.
+            has_backlog: whether this member has much to read; see `to_merge`.
         """
         if not has_role:
             self.pause()
@@ -86,7 +87,7 @@ class Maintenance:
         if began < self._not_before:
             return
         try:
-            did_something = self.step()
+            did_something = self.step(has_backlog=has_backlog)
         except Fenced:
             log.info("maintenance: another member was at it")
             did_something = False
@@ -97,15 +98,18 @@ class Maintenance:
         pause = took * (1 / SHARE - 1) * (not self._is_crowded) if did_something else LOOK_S
         self._not_before = self._clock() + pause
 
-    def step(self) -> bool:
+    def step(self, *, has_backlog: bool = False) -> bool:
         """Do a step; False when there is nothing to do.
+
+        Args:
+            has_backlog: see `turn`.
 
         Raises:
             Fenced: another maintainer was faster; plan anew.
             TableError, DeltaError, ArrowException, OSError: the table cannot be read or written.
         """
         if self._work is None:
-            self._work = self._next_work()
+            self._work = self._next_work(has_backlog=has_backlog)
         if self._work is None:
             return False
         try:
@@ -145,7 +149,7 @@ class Maintenance:
         if work is not None:
             work.close()  # which discards the file that it was writing
 
-    def _next_work(self) -> Work | None:
+    def _next_work(self, *, has_backlog: bool) -> Work | None:
         if self._handle is None:
             self._handle = ReplacingHandle(self._store)
         else:
@@ -157,7 +161,7 @@ class Maintenance:
             return self._works.expire(self._handle, old[:_EXPIRED_AT_ONCE])
         target_bytes = int(self._config.maintenance.target_file_mb * 1e6)
         mergeable = [file for file in files if file.path not in self._works.unmergeable]
-        if group := to_merge(mergeable, self._now(), target_bytes):
+        if group := to_merge(mergeable, self._now(), target_bytes, has_backlog=has_backlog):
             return self._works.merge(self._handle, group)
         if self._clock() >= self._clean_at:
             self._clean_at = self._clock() + CLEAN_S

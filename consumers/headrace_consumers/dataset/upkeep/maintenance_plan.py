@@ -17,6 +17,9 @@ MOST_FILES: Final = 5_000
 """A table should have fewer active files: every commit and every reader pays for each."""
 
 _LEAST_FILES: Final = 10
+_WAITING_FILES: Final = 200
+"""Of a date, which wait to be merged while a backlog is read: it is read sooner, and in less memory."""
+
 _MOST_AT_ONCE: Final = 32  # each is open while they are merged, with some megabytes
 _TIER_FACTOR: Final = 8
 _SMALLEST_TIER_BYTES: Final = 65_536
@@ -48,13 +51,16 @@ def is_crowded(files: Sequence[ActiveFile]) -> bool:
     return len(files) > MOST_FILES * _CROWDED_SHARE
 
 
-def to_merge(files: Sequence[ActiveFile], now: dt.datetime, target_bytes: int) -> list[ActiveFile]:
+def to_merge(
+    files: Sequence[ActiveFile], now: dt.datetime, target_bytes: int, *, has_backlog: bool = False
+) -> list[ActiveFile]:
     """Return the files of one date that are to become one, or none; the group that saves the most files.
 
     Args:
         files: all active files.
         now: UTC.
         target_bytes: what a merged file has at most. One of over half of it is left as it is.
+        has_backlog: whether the consumer has much to read: merging waits, unless many files do.
     """
     crowded = is_crowded(files)
     best: list[ActiveFile] = []
@@ -62,6 +68,8 @@ def to_merge(files: Sequence[ActiveFile], now: dt.datetime, target_bytes: int) -
     for _, members in itertools.groupby(by_date, key=lambda file: file.date):
         of_date = list(members)
         small = [file for file in of_date if file.size_bytes < target_bytes / 2]
+        if has_backlog and len(small) < _WAITING_FILES:
+            continue
         at_rest = now - max(file.written_at for file in of_date) >= _REST
         group = _fitting(small, target_bytes) if at_rest or crowded else _tier(small, target_bytes)
         if len(group) > max(len(best), 1):

@@ -60,18 +60,19 @@ class Upkeep:
         self._clock = clock
         self._look_at = clock() + LOOK_S
 
-    def turn(self, *, has_role: bool) -> None:
+    def turn(self, *, has_role: bool, has_backlog: bool = False) -> None:
         """Do what is due.
 
         Args:
             has_role: whether this member owns MAINTAINER.
+            has_backlog: whether it has much to read.
 
         Raises:
             StateError: the seen-set cannot be written.
             Fenced: rows were erased from the table; the seen-set has to be made anew.
         """
         for maintenance in self._maintenances:
-            maintenance.turn(has_role=has_role)
+            maintenance.turn(has_role=has_role, has_backlog=has_backlog)
         if self._seen is not None and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_S
             self._forget(self._seen)
