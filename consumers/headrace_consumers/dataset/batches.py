@@ -130,8 +130,8 @@ class Batches:
             HeadraceError: see `Committer.commit`.
         """
         batch = self._owned.batch()
-        self._began_at = None
         if not batch.messages:
+            self._began_at = None
             return False
         try:
             self.tally.add(self._committer.commit(batch.messages, batch.starts))
@@ -148,6 +148,7 @@ class Batches:
                 offsets=batch.starts,
             )
             return False
+        self._began_at = None  # not before: what fails at a revoke, others' records too, is due still
         self._retrying.succeeded()
         self._owned.committed(batch)
         return True

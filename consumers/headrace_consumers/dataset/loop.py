@@ -1,6 +1,6 @@
 """The consumer's loop: one thread that polls Kafka, buffers, and commits when a batch is due.
 
-assigned -> paused -> seen-set brought forward, polling on -> resumed -> buffered -> committed -> ...
+assigned -> paused -> seen-set brought forward, a step a turn -> resumed -> buffered -> committed -> ...
 failed   -> the batch is kept and tried again, reading paused when there is no room for more, polling on
 revoked  -> the batch is committed at once, or discarded; both are right
 lost     -> discarded
@@ -23,6 +23,7 @@ from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.pace import Pace
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.kafka.watch import TopicWatch
+from headrace_consumers.dataset.seen.forwarding import Forwarding
 from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.tally import Tally
@@ -88,7 +89,7 @@ class Loop:
         self._client_errors = client_errors
         self._topic_watch = topic_watch
         self._table = table
-        self._index = index
+        self._forwarding = Forwarding(index, assignment)
         self._configured_interval_s = limits.interval_s
         self._backlog_records = _BACKLOG_BATCHES * limits.max_records
         self._has_backlog = False
@@ -126,9 +127,9 @@ class Loop:
         self._last_event_at = self._clock()
         try:
             while not stop.is_set():
-                self._poll(POLL_S)
+                self._poll(0 if self._forwarding.is_under_way else POLL_S)
                 self._topic_watch.look()
-                self._bring_index_forward(stop)
+                self._bring_index_forward()
                 if self._batches.is_due:
                     self._commit()
                     self._tell(at_once=True)
@@ -139,12 +140,13 @@ class Loop:
                     break
             self._commit(is_last=True)
         finally:
+            self._forwarding.close()
             self._owned.drop(list(self._owned))  # or leaving the group would try the same batch again
             self._batches.forget()
         self._on_progress(self.tally)
 
     def _keep_up(self) -> None:
-        if self._upkeep is not None:
+        if self._upkeep is not None and not self._forwarding.is_under_way:
             began = self._clock()
             self._upkeep.turn(has_role=MAINTAINER in self._owned, has_backlog=self._has_backlog)
             self._last_event_at += self._clock() - began  # what came meanwhile was not polled: that is no idleness
@@ -165,19 +167,9 @@ class Loop:
             self._topic_watch.look_now()
         self._tell()
 
-    def _bring_index_forward(self, stop: threading.Event) -> None:
-        while partitions := self._owned.not_ready():
-            for _ in self._index.bring_forward(partitions):
-                # Paused partitions deliver nothing; polling keeps the membership. A rebalance here adds to not_ready.
-                self._poll(0)
-                self._relieve()
-                if stop.is_set():
-                    return
-            self._assignment.ready(partitions)
-            if facts := self._index.facts:
-                log.info("seen-set brought forward", partitions=partitions, **facts)
+    def _bring_index_forward(self) -> None:
+        if self._forwarding.step():
             self._last_event_at = self._clock()
-        self._index.release_all_but(set(self._owned))  # not in a callback: it may fire in the midst of a catch-up
 
     def _commit(self, *, is_last: bool = False) -> None:
         if self._batches.commit(is_last=is_last):

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from headrace_consumers.dataset.batches import BatchCommitter, BatchLimits
 from headrace_consumers.dataset.delta.known_topics import KnownTopic
-from headrace_consumers.dataset.errors import NoAnswerError, OffsetsGoneError, SourceError, TableError
+from headrace_consumers.dataset.errors import Fenced, NoAnswerError, OffsetsGoneError, SourceError, TableError
 from headrace_consumers.dataset.kafka.assignment import Assignment
 from headrace_consumers.dataset.kafka.kafka_errors import ClientErrors
 from headrace_consumers.dataset.kafka.source import Source
@@ -64,8 +64,12 @@ class Client:
         self._partitions = [TopicPartition("interactions", p) for p in partitions]
         self._assign = None
 
+    def give(self, partitions):
+        self._partitions, self._assign = [TopicPartition("interactions", p) for p in partitions], self._on_assign
+
     def subscribe(self, _topics, *, on_assign, on_revoke, on_lost):
         self._assign, self.revoke, self.lose = on_assign, on_revoke, on_lost
+        self._on_assign = on_assign
 
     def consume(self, count, _timeout_s):
         if self._assign is not None:
@@ -299,6 +303,75 @@ def test_told_to_stop_while_the_seen_set_is_brought_forward_it_leaves_that_for_t
     ground.run(1000)
     assert len(steps) == 5
     assert ground.client.paused == {0}
+
+
+def test_a_partition_that_comes_back_while_its_seen_set_is_brought_forward_begins_anew(monkeypatch):
+    table = Table(p0=100)
+    ground = Ground(table=table)
+    asked = []
+
+    def bring(partitions):
+        asked.append((partitions, table.position("id-1/0")))
+        yield from range(6)
+
+    def lose(turns):
+        if turns == 3:
+            ground.client.lose(ground.client, [TopicPartition("interactions", 0)])
+        if turns == 5:
+            table.positions["id-1/0"] = 200  # another member has moved it on
+            ground.client.give([0])
+
+    monkeypatch.setattr(ground.index, "bring_forward", bring)
+    read = []
+
+    def each(turns):
+        lose(turns)
+        if not ground.client.paused:
+            read.append(len(asked))
+
+    ground.run(20, each)
+    assert asked == [([0], 100), ([0], 200)]
+    assert set(read) == {2}
+    assert ground.client.started == {0: 200}
+
+
+def test_while_a_seen_set_is_brought_forward_other_partitions_are_committed(monkeypatch):
+    ground = Ground(partitions=(0,), max_records=2)
+    steps = []
+
+    def bring(partitions):
+        if partitions == [1]:
+            for step in range(20):
+                steps.append(len(ground.committing.batches))
+                yield step
+
+    def more(turns):
+        if turns == 2:
+            ground.client.give([1])
+        ground.client.coming.append(Record(turns))
+
+    monkeypatch.setattr(ground.index, "bring_forward", bring)
+    ground.run(30, more)
+    assert steps[-1] > steps[0] + 5
+
+
+@pytest.mark.parametrize("error", [TableError("no room"), Fenced("another member was at it")])
+def test_what_fails_at_a_revoke_is_due_still_though_nothing_more_comes(error):
+    ground = Ground(partitions=(0, 1))
+    ground.committing.error = error
+    committed = []
+
+    def fail(turns):
+        if turns == 2:
+            ground.client.coming.extend([Record(0), Record(1)])
+        if turns == 4:
+            ground.committing.failures = 1
+            ground.client.revoke(ground.client, [TopicPartition("interactions", 1)])
+        committed.append(len(ground.committing.batches))
+
+    ground.run(20, fail)
+    assert ground.committing.batches == [([0, 1], {0: None})]
+    assert committed[12] == 1
 
 
 def test_a_clock_that_jumps_ahead_commits_early_and_loses_nothing():

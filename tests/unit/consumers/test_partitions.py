@@ -55,7 +55,7 @@ def test_dropping_discards_the_buffer():
 def test_a_partition_is_not_committed_before_its_seen_set_is_ready():
     owned = owned_at(None, ready=False)
     owned.add(messages(0))
-    assert owned.not_ready() == [0]
+    assert list(owned.not_ready()) == [0]
     assert len(owned.batch().messages) == 0
     owned.ready([0])
     assert len(owned.batch().messages) == 1

@@ -123,9 +123,9 @@ class OwnedPartitions:
             self._count(owned.buffer, -1)
             owned.buffer, owned.begun = [], 0
 
-    def not_ready(self) -> list[int]:
-        """Return the partitions whose seen-set has to be brought forward."""
-        return [partition for partition, owned in self._owned.items() if not owned.is_ready]
+    def not_ready(self) -> dict[int, Owned]:
+        """Return the partitions whose seen-set has to be brought forward; one that comes again is another object."""
+        return {partition: owned for partition, owned in self._owned.items() if not owned.is_ready}
 
     def ready(self, partitions: Iterable[int]) -> None:
         """The seen-set covers these."""
