@@ -71,6 +71,7 @@ class Landing:
         self._insist_on_topic = insist_on_topic
         self._consumer_name = consumer_name
         self._hook = hook
+        self._acknowledged: set[tuple[int, int]] = set()
 
     @contextlib.contextmanager
     def step(self, step: Step) -> Iterator[None]:
@@ -88,7 +89,7 @@ class Landing:
         return StagedFiles(self._table.store, self._table.layout)
 
     def set_aside(self, unreadable: Sequence[tuple[Message, Unreadable]], tally: Tally) -> None:
-        """Weigh the batch, and send its dead letters.
+        """Weigh the batch, and send its dead letters; of a batch that is tried again those that were not yet.
 
         Args:
             unreadable: the messages, and why.
@@ -103,9 +104,13 @@ class Landing:
             self._insist_on_topic()
         if self._breaker is not None:
             self._breaker.check(tally)
-        self._log_unreadable(unreadable, tally)
+        places = {(message.partition, message.offset) for message, _ in unreadable}
+        further = [item for item in unreadable if (item[0].partition, item[0].offset) not in self._acknowledged]
+        if further:
+            self._log_unreadable(further, tally)
         with self.step(Step.DEAD_LETTERS):
-            self._dead_letters.write([self._dead_letter(*item) for item in unreadable])
+            self._dead_letters.write([self._dead_letter(*item) for item in further])
+        self._acknowledged = places
 
     def commit(
         self,

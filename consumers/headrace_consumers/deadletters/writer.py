@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from confluent_kafka import KafkaException
+
 from headrace.errors import HeadraceError
 from headrace_schemas import DeadLetter, dead_letter_codec
 
@@ -107,5 +109,10 @@ class KafkaDeadLetterWriter:
                 if time.monotonic() > deadline:
                     return  # flush will find it unacknowledged
                 self._producer.poll(0.1)
+            except KafkaException as error:  # e.g. larger than the client may send
+                raise DeadLetterError(
+                    f"{self._topic}: the dead letter of {key.decode()}, {len(value):,} bytes, cannot be sent "
+                    f"({error.args[0].str()}); nothing is lost: see kafka.producer_options and start again"
+                ) from error
             else:
                 return

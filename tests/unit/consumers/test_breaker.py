@@ -43,7 +43,9 @@ def opens_at(batches, limits=LIMITS):
         ([batch(bad=30), batch(kept=1), batch(bad=30)], None),
         ([batch(bad=30), batch(rejected=1), batch(bad=30)], None),
         ([batch(bad=30), batch(outcomes=1), batch(bad=30)], None),
-        ([batch(bad=30), batch(duplicates=900), batch(bad=20)], 2),  # copies are never decoded, and prove nothing
+        ([batch(bad=30), batch(duplicates=190), batch(bad=20)], 2),  # copies are never decoded, and prove little
+        ([batch(bad=1, duplicates=100)] * 1_000, None),  # but of a topic of nearly nothing else they prove enough
+        ([batch(bad=1, duplicates=2)] * 1_000, 49),
         ([batch(kept=49, bad=51)], 0),
         ([batch(kept=50, bad=50)], None),  # half is not over half
         ([batch(kept=10, bad=40)], None),  # the window is not full

@@ -129,6 +129,19 @@ def test_where_the_sightings_cannot_be_written_nothing_is_committed(ground, monk
     assert len(ground.sighted()) == 1
 
 
+def test_of_a_batch_that_is_tried_again_dead_letters_are_written_once(ground, monkeypatch):
+    def away(*_arguments, **_options):
+        raise TableError("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ground.table, "commit", away)
+        for _ in range(3):
+            with pytest.raises(TableError):
+                ground.committer.commit(BATCH, {0: None})
+    assert ground.committer.commit(BATCH, {0: None}).dead_letters == {"not_single_object": 1}
+    assert len(ground.dead_letters.letters) == 1
+
+
 def test_without_acknowledged_dead_letters_nothing_is_committed(ground):
     ground.dead_letters.error = DeadLetterError("no")
     with pytest.raises(DeadLetterError):

@@ -1,6 +1,7 @@
 """Dead letters: the batch goes on only when the broker has all of them."""
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from headrace_consumers.deadletters import DeadLetterError, KafkaDeadLetterWriter
 from headrace_schemas import DeadLetter, dead_letter_codec
@@ -55,6 +56,15 @@ def test_what_is_not_acknowledged_is_one_line(answer, why):
         writer.write([letter(1), letter(2)])
     assert "2 of 2" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_one_that_the_client_will_not_send_is_one_line():
+    class Limited(FakeProducer):
+        def produce(self, topic, value, key, on_delivery):
+            raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+
+    with pytest.raises(DeadLetterError, match=r"dead: the dead letter of t/3/1, \d+ bytes, cannot be sent .*nothing is lost"):
+        KafkaDeadLetterWriter(lambda: Limited("ok"), "dead").write([letter(1)])
 
 
 def test_a_full_queue_is_waited_for():

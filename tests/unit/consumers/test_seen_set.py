@@ -267,6 +267,36 @@ def test_a_file_that_cannot_be_written_stays_behind_and_memory_goes_on(tmp_path)
     again.close()
 
 
+def test_a_file_that_was_behind_is_brought_forward_once_it_can_be_written(tmp_path, seen):
+    table, now = InteractionTable(tmp_path / "t"), [0.0]
+    fill(table, range(10))
+    run_catch_up(table, seen)
+    loaded = seen._sets[0]
+    is_full = [True]
+    append = loaded.file.append
+
+    def refused(*arguments):
+        if is_full[0]:
+            raise StateError("no room")
+        append(*arguments)
+
+    loaded.file.append = refused
+    before = seen.watermark(0)
+    fill(table, range(10, 20))
+    assert run_catch_up(table, seen) == 10
+    upkeep = Upkeep([], table, seen, lambda: now[0])
+    now[0] = 600.0
+    upkeep.turn(has_role=False)  # there is no room yet
+    is_full[0], now[0] = False, 1200.0
+    with pytest.raises(Fenced, match="can be written again"):
+        upkeep.turn(has_role=False)
+    assert seen.watermark(0) == before
+    assert run_catch_up(table, seen) > 0
+    assert in_their_partitions(seen, KEYS) == [True] * 20
+    now[0] = 1800.0
+    upkeep.turn(has_role=False)
+
+
 def test_keys_of_rows_before_a_day_can_be_forgotten(tmp_path):
     seen = opened(tmp_path)
     add(seen, 0, KEYS[:5], 5, day=DAY)

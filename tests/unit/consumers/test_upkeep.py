@@ -35,8 +35,9 @@ class Table:
 
 
 class Seen:
-    def __init__(self):
+    def __init__(self, is_behind=False):
         self.forgotten = []
+        self.is_behind = is_behind
 
     def reflects(self, erasures):
         return erasures == 0
@@ -44,6 +45,9 @@ class Seen:
     def forget_before(self, day):
         self.forgotten.append(day)
         return 1
+
+    def give_up_behind(self):
+        return self.is_behind
 
 
 class Clock:

@@ -2,12 +2,14 @@
 
 A consumer without the newest schema or the right key would drain a whole topic into the dead letters. So a batch is
 weighed before its dead letters are written, and refused if too much of what was read lately cannot be read: nothing is
-written, and the offsets stay where they were. Known copies, which are never decoded, count on neither side.
+written, and the offsets stay where they were. Known copies are never decoded, so each counts as a tenth of a readable
+record: a topic of nearly nothing else is no wrong deployment, however long it takes for the unreadable to add up.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from headrace.config.consumers import DeadLetterLimits
 from headrace_consumers.dataset.delta.facts import Facts
@@ -15,6 +17,8 @@ from headrace_consumers.dataset.errors import CircuitOpenError
 from headrace_consumers.dataset.tally import Tally
 
 __all__ = ["Breaker", "Weighed"]
+
+_COPY_WEIGHT: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +28,18 @@ class Weighed:
     Attributes:
         readable: records that could be read, whatever the filter said of them.
         unreadable: dead letters by reason.
+        copies: of known keys.
     """
 
     readable: int
     unreadable: Mapping[str, int]
+    copies: int = 0
 
     @classmethod
     def of(cls, tally: Tally) -> "Weighed":
         """Return what a tally comes to; its duplicates stand beside a record that is counted, or were never decoded."""
-        return cls(tally.kept + tally.outcomes + tally.rejections.total(), dict(tally.dead_letters))
+        readable = tally.kept + tally.outcomes + tally.rejections.total()
+        return cls(readable, dict(tally.dead_letters), tally.duplicates)
 
     @property
     def bad(self) -> int:
@@ -40,9 +47,9 @@ class Weighed:
         return sum(self.unreadable.values())
 
     @property
-    def records(self) -> int:
-        """How many there are on both sides."""
-        return self.readable + self.bad
+    def weight(self) -> float:
+        """How many records there are on both sides."""
+        return self.readable + self.bad + _COPY_WEIGHT * self.copies
 
 
 class Breaker:
@@ -72,7 +79,7 @@ class Breaker:
         if limits.max_run_records and sum(weighed.bad for weighed in run) >= limits.max_run_records:
             raise CircuitOpenError(self._line(run))
         lately = _newest([*self._window, batch], limits.window_records)
-        judged = sum(weighed.records for weighed in lately)
+        judged = sum(weighed.weight for weighed in lately)
         bad = sum(weighed.bad for weighed in lately)
         if judged >= limits.window_records and bad / judged > limits.max_share:
             raise CircuitOpenError(self._line(lately))
@@ -89,10 +96,10 @@ class Breaker:
         """
         for batch in facts:
             unreadable = dict(batch.dead_letters)
-            self._take_in(Weighed(batch.read - batch.copies - sum(unreadable.values()), unreadable))
+            self._take_in(Weighed(batch.read - batch.copies - sum(unreadable.values()), unreadable, batch.copies))
 
     def _take_in(self, batch: Weighed) -> None:
-        if not batch.records:
+        if not batch.weight:
             return
         # A run is no longer than the limit that ends it.
         enough = max(self._limits.window_records, self._limits.max_run_records)
@@ -102,7 +109,7 @@ class Breaker:
         reasons: Counter[str] = Counter()
         for weighed in batches:
             reasons.update(weighed.unreadable)
-        judged = sum(weighed.records for weighed in batches)
+        judged = sum(weighed.readable + weighed.bad for weighed in batches)
         named = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common(3))
         return (
             f"{self._topic}: {reasons.total():,} of the last {judged:,} records cannot be read ({named}), so this "
@@ -113,10 +120,12 @@ class Breaker:
 
 
 def _trailing_run(batches: list[Weighed]) -> list[Weighed]:
-    """Return the last batches without a single readable record."""
+    """Return the last batches without a single readable record, nor more copies than stand for what is not."""
     run: list[Weighed] = []
+    bad, copies = 0, 0
     for weighed in reversed(batches):
-        if weighed.readable:
+        bad, copies = bad + weighed.bad, copies + weighed.copies
+        if weighed.readable or _COPY_WEIGHT * copies > bad:
             break
         run.append(weighed)
     return run
@@ -124,9 +133,9 @@ def _trailing_run(batches: list[Weighed]) -> list[Weighed]:
 
 def _newest(batches: list[Weighed], enough: int) -> list[Weighed]:
     """Return the newest batches that together hold `enough` records, or all of them."""
-    held = 0
+    held = 0.0
     for number, weighed in enumerate(reversed(batches), 1):
-        held += weighed.records
+        held += weighed.weight
         if held >= enough:
             return batches[-number:]
     return batches

@@ -79,11 +79,24 @@ class PartitionSet:
         self.save()
         if self._is_behind:
             return 0
+        gone = 0
         try:
-            return self.table.remove(self.file.remove_before(day))
+            gone = self.table.remove(self.file.read_before(day))
+            if gone:
+                self.file.remove_before(day)  # of a file that keeps them they go at the next turn after a start
         except StateError as error:
             self._stay_behind(error)
-            return 0
+        return gone
+
+    def can_catch_up(self) -> bool:
+        """Whether the file is behind, and takes what is written again."""
+        if not self._is_behind:
+            return False
+        try:
+            self.file.append([], self.file.next_offset)
+        except StateError:
+            return False
+        return True
 
     def close(self) -> None:
         """Bring the file forward, and give the memory back."""
@@ -98,6 +111,6 @@ class PartitionSet:
     def _stay_behind(self, error: StateError) -> None:
         self._is_behind = True
         log.warning(
-            "seen-set file not written: the keys stay in memory, and the next start brings it forward from the table",
+            "seen-set file not written: the keys stay in memory; once it can be, it is brought forward from the table",
             reason=str(error),
         )

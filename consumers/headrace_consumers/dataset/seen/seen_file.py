@@ -103,13 +103,20 @@ class SeenFile:
             self._execute("update origin set next_offset = ?", [next_offset])
         self.next_offset = next_offset
 
-    def remove_before(self, day: int) -> Fingerprints:
-        """Take out the fingerprints of rows before a day, and return them."""
+    def read_before(self, day: int) -> Iterator[Fingerprints]:
+        """Yield the fingerprints of rows before a day, in batches as `read` does.
+
+        Raises:
+            StateError: the file is damaged.
+        """
         with self._explained():
-            early: Any = self._connection.sql(f"select fingerprint from seen where day < {day:d}").to_arrow_table()  # noqa: S608
-            if len(early):
-                self._connection.execute("delete from seen where day < ?", [day]).fetchall()
-        return np.asarray(early["fingerprint"].to_numpy(), np.uint64)
+            early = self._connection.sql(f"select fingerprint from seen where day < {day:d}")  # noqa: S608
+            for batch in pa.RecordBatchReader.from_stream(early):
+                yield np.asarray(batch["fingerprint"].to_numpy(), np.uint64)
+
+    def remove_before(self, day: int) -> None:
+        """Take out the fingerprints of rows before a day."""
+        self._execute("delete from seen where day < ?", [day])
 
     def empty(self, erasures: int) -> None:
         """Drop everything, to be rebuilt from a table that has seen so many erasures."""

@@ -79,6 +79,13 @@ class SeenSet(Protocol):
         """
         ...
 
+    def give_up_behind(self) -> bool:
+        """Release each partition whose file fell behind and can be written again; return whether there was one.
+
+        What is asked of it next finds it as the file has it, to be brought forward.
+        """
+        ...
+
     def release_all_but(self, partitions: Container[int]) -> None:
         """Give back the memory of all other partitions; their files are kept for the next time."""
         ...
@@ -148,6 +155,13 @@ class DuckDbSeenSet:
     def forget_before(self, day: int) -> int:
         """See `SeenSet.forget_before`."""
         return sum(loaded.forget_before(day) for loaded in self._sets.values())
+
+    def give_up_behind(self) -> bool:
+        """See `SeenSet.give_up_behind`."""
+        behind = [partition for partition, loaded in self._sets.items() if loaded.can_catch_up()]
+        for partition in behind:
+            self._sets.pop(partition).close()
+        return bool(behind)
 
     def release_all_but(self, partitions: Container[int]) -> None:
         """See `SeenSet.release_all_but`."""

@@ -36,6 +36,10 @@ class Forgetful(Protocol):
         """Take out the keys of rows before a day since 1970; return how many there were."""
         ...
 
+    def give_up_behind(self) -> bool:
+        """Release what a full disk has kept from its file, once there is room; return whether there was any."""
+        ...
+
 
 class Upkeep:
     """Given a turn after each poll; not thread-safe.
@@ -69,7 +73,8 @@ class Upkeep:
 
         Raises:
             StateError: the seen-set cannot be written.
-            Fenced: rows were erased from the table; the seen-set has to be made anew.
+            Fenced: rows were erased from the table, or the seen-set's file fell behind and can be written again; a
+                part of it has to be made anew.
         """
         for maintenance in self._maintenances:
             maintenance.turn(has_role=has_role, has_backlog=has_backlog)
@@ -90,6 +95,8 @@ class Upkeep:
             return  # the next commit says so
         if not seen.reflects(erasures_in(self._table)):
             raise Fenced("rows were erased from the table; the seen-set is made anew")
+        if seen.give_up_behind():
+            raise Fenced("the seen-set's file can be written again; it is brought forward from the table")
         oldest = self._table.oldest_date()
         if oldest is None:
             return
