@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
-__all__ = ["LONGEST", "Prepared", "is_unspaced", "likeness", "pieces", "prepared"]
+__all__ = ["LETTERS", "LETTERS_BETWEEN_BLANKS", "LONGEST", "Prepared", "is_unspaced", "likeness", "pieces", "prepared"]
 
 LONGEST: Final = 20_000
 """So many characters of a field are compared."""
 
-_LETTERS: Final = 4
-_LETTERS_BETWEEN_BLANKS: Final = 16
+LETTERS: Final = 4
+"""So many in a row are a piece of a text without blanks."""
+
+LETTERS_BETWEEN_BLANKS: Final = 16
 """Of a text whose words are longer on the average, blanks do not tell the words."""
 
 _WORD: Final = re.compile(r"\w+")
@@ -51,7 +53,7 @@ def likeness(one: Prepared, other: Prepared) -> float:
 def is_unspaced(text: str) -> bool:
     """Tell whether a text is compared by its letters. Such a text and one that is not are never alike."""
     text = text[:LONGEST]
-    return len(text) > _LETTERS_BETWEEN_BLANKS * max(1, len(text.split()))
+    return len(text) > LETTERS_BETWEEN_BLANKS * max(1, len(text.split()))
 
 
 def pieces(text: str) -> frozenset[str]:
@@ -59,7 +61,7 @@ def pieces(text: str) -> frozenset[str]:
     words = _WORD.findall(text[:LONGEST].casefold())
     if is_unspaced(text):
         letters = "".join(words)
-        return frozenset(letters[at : at + _LETTERS] for at in range(max(1, len(letters) - _LETTERS + 1)) if letters)
+        return frozenset(letters[at : at + LETTERS] for at in range(max(1, len(letters) - LETTERS + 1)) if letters)
     if len(words) == 1:
         return frozenset(words)
     return frozenset(f"{first} {second}" for first, second in pairwise(words))

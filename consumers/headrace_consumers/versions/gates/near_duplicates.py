@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from headrace_consumers.versions.files.ahead import ahead
 from headrace_consumers.versions.gates.buckets import Buckets
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.gates.likeness import Prepared, likeness, prepared
@@ -92,8 +93,9 @@ def _sketched(inputs: pl.Series, order: pl.Series, sketcher: Sketcher) -> tuple[
     """Return the rows that are long enough to be compared, in their order, and their bands."""
     rows: list[int] = []
     bands: list[Bands] = [np.empty((0, BANDS), dtype=np.uint64)]
-    for some in _slices(order, inputs.str.len_bytes().gather(order)):
-        places, found = sketcher.sketch(inputs.gather(some))
+    slices = _slices(order, inputs.str.len_bytes().gather(order))
+    for some, read in ahead((some, sketcher.read(inputs.gather(some))) for some in slices):
+        places, found = sketcher.sketch(read)
         rows.extend(some.gather(places))
         bands.append(found)
     return rows, np.concatenate(bands)

@@ -10,15 +10,17 @@ it. Of several long texts the one is sketched that differs most from example to 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from headrace_consumers.versions.gates.likeness import LONGEST, is_unspaced, pieces
+from headrace_consumers.versions.gates.likeness import LONGEST
+from headrace_consumers.versions.gates.shingling import Integers, Pieces, Words, mixed, pieces_of
 
-__all__ = ["BANDS", "PERMUTATIONS", "SEED", "Bands", "Sketcher", "shared"]
+__all__ = ["BANDS", "PERMUTATIONS", "SEED", "Bands", "Read", "Sketcher", "shared"]
 
 PERMUTATIONS: Final = 64
 BANDS: Final = 8
@@ -26,8 +28,11 @@ BANDS: Final = 8
 
 SEED: Final = 42
 _FEWEST_WORDS: Final = 12
-_LETTERS_A_WORD: Final = 2
-"""In a text without blanks."""
+_ABSENT: Final = object()
+_NONE, _TEXT, _OTHER = range(3)
+
+_LONG, _VALUE = np.uint64(1), np.uint64(2)
+"""Stand for what is not told by a text's pieces."""
 
 _SAMPLE: Final = 200
 """Inputs by which is told which of several long texts differs most."""
@@ -35,15 +40,6 @@ _SAMPLE: Final = 200
 Bands: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.uint64]]"
 
 _FACTORS: Final = np.random.default_rng(SEED).integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """An input's fields: what must be the same, its long texts' pieces, and how many words there are."""
-
-    same: str
-    texts: dict[str, frozenset[str]]
-    words: int
 
 
 class Sketcher:
@@ -57,65 +53,129 @@ class Sketcher:
         self._most = most
         self._telling: dict[tuple[str, ...], str] = {}
 
-    def sketch(self, texts: Iterable[str]) -> tuple[list[int], Bands]:
-        """Return which inputs are long enough to be compared, and their bands.
+    def read(self, texts: Iterable[str]) -> "Read":
+        """Return what a sketch is made of.
 
         Args:
             texts: the inputs, JSON objects.
-
-        Returns:
-            Places in `texts`, and as many rows of BANDS.
         """
-        all_ = [(place, self._fields(json.loads(text))) for place, text in enumerate(texts)]
-        found = [(place, fields) for place, fields in all_ if fields.words >= _FEWEST_WORDS]
-        for names in {tuple(fields.texts) for _, fields in found}.difference(self._telling):
-            some = [fields.texts for _, fields in found if tuple(fields.texts) == names]
-            self._telling[names] = _most_telling(names, some[:_SAMPLE])
-        told = [fields.texts.get(self._telling[tuple(fields.texts)], frozenset()) for _, fields in found]
-        same = np.fromiter((_hash(fields.same) for _, fields in found), dtype=np.uint64, count=len(found))
-        return [place for place, _ in found], _bands(told) ^ same[:, None]
+        inputs = [json.loads(text) for text in texts]
+        read = Read(np.zeros(len(inputs), dtype=np.uint64), np.zeros(len(inputs), dtype=np.int64), {})
+        for name in sorted(set(chain.from_iterable(inputs))):
+            known = np.uint64(_hash(name))
+            values = [each.get(name, _ABSENT) for each in inputs]
+            kinds = np.fromiter(map(_kind, values), dtype=np.uint8, count=len(values))
+            places, of_kind = _of_kind(_TEXT, kinds, values)
+            if of_kind:
+                read.long[name] = self._texts(places, of_kind, known, read)
+            places, of_kind = _of_kind(_OTHER, kinds, values)
+            if of_kind:
+                _note_values(places, of_kind, known, read)
+        return read
 
-    def _fields(self, inputs: dict[str, Any]) -> _Fields:
-        same: list[Any] = []
-        long: dict[str, frozenset[str]] = {}
-        words = 0
-        for name, value in sorted(inputs.items()):
-            if not isinstance(value, str):
-                text = json.dumps(value, sort_keys=True)
-                same.append([name, "value", text])
-                words += len(text[:LONGEST].split())
-                continue
-            unspaced, of_text = is_unspaced(value), pieces(value)
-            words += len(value[:LONGEST]) // _LETTERS_A_WORD if unspaced else len(value[:LONGEST].split())
-            if not of_text:
-                same.append([name, "sign", value])
-            elif len(of_text) / (len(of_text) + 1) <= self._most:
-                same.append([name, unspaced, sorted(of_text)])
-            else:
-                same.append([name, unspaced])
-                long[name] = of_text
-        return _Fields(json.dumps(same), long, words)
+    def sketch(self, read: "Read") -> tuple[list[int], Bands]:
+        """Return which inputs are long enough to be compared, by their places, and as many rows of BANDS."""
+        places = np.flatnonzero(read.words >= _FEWEST_WORDS)
+        return places.tolist(), self._bands(read.long, len(read.words))[places] ^ read.same[places, None]
+
+    def _texts(self, places: Integers, texts: Sequence[str], name: np.uint64, read: "Read") -> "_Long":
+        """Note what must be the same of a field's texts, and return the pieces of the long ones."""
+        pieces = pieces_of(texts)
+        is_long = pieces.counts / (pieces.counts + 1) > self._most
+        value = np.where(is_long, _LONG, pieces.together())
+        for none in np.flatnonzero(pieces.counts == 0).tolist():
+            value[none] = _hash(texts[none])
+        read.same[places] += mixed(mixed(value + pieces.is_unspaced) + name)
+        read.words[places] += pieces.words
+        return _Long(places, pieces, is_long)
+
+    def _bands(self, long: Mapping[str, "_Long"], count: int) -> Bands:
+        """Return bands of that long text of each input which tells most."""
+        bands = np.zeros((count, BANDS), dtype=np.uint64)
+        are_long = np.zeros((count, len(long)), dtype=np.bool_)
+        for number, of_name in enumerate(long.values()):
+            are_long[of_name.places, number] = of_name.is_long
+        kinds, kind_of = _kinds_of_rows(are_long)
+        for number, kind in enumerate(kinds.tolist()):
+            places = np.flatnonzero(kind_of == number)
+            names = tuple(name for name, is_long in zip(long, kind, strict=True) if is_long)
+            if names and names not in self._telling:
+                differ = {name: len(np.unique(long[name].bands(places[:_SAMPLE]))) for name in names}
+                self._telling[names] = max(names, key=differ.__getitem__)
+            if names:
+                bands[places] = long[self._telling[names]].bands(places)
+        return bands
 
 
-def _most_telling(names: Sequence[str], some: Sequence[dict[str, frozenset[str]]]) -> str:
-    """Return the name of the text whose bands differ most; "" of none."""
-    if not names:
-        return ""
-    if len(names) == 1:
-        return names[0]
-    return max(names, key=lambda name: len(np.unique(_bands([texts[name] for texts in some]))))
+@dataclass(frozen=True, slots=True)
+class _Long:
+    """A field's texts: where they are, their pieces, and which are long."""
+
+    places: Integers
+    pieces: Pieces
+    is_long: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+
+    def bands(self, places: Integers) -> Bands:
+        """Return the bands of the texts at rising places."""
+        return _bands(*self.pieces.of(np.searchsorted(self.places, places)))
 
 
-def _bands(texts: Sequence[frozenset[str]]) -> Bands:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What sketches of some inputs are made of.
+
+    Attributes:
+        same: of each a hash of what must be the same.
+        words: how many words each has.
+        long: name -> the pieces of the long texts of a field.
+    """
+
+    same: Words
+    words: Integers
+    long: dict[str, _Long]
+
+
+def _kinds_of_rows(rows: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> tuple[Any, Integers]:
+    """Return the different rows, and which each is."""
+    if not rows.size or (rows == rows[0]).all():  # most often
+        return rows[:1], np.zeros(len(rows), dtype=np.int64)
+    kinds, kind_of = np.unique(rows, axis=0, return_inverse=True)
+    return kinds, kind_of.reshape(-1)
+
+
+def _kind(value: object) -> int:
+    return _TEXT if isinstance(value, str) else _NONE if value is _ABSENT else _OTHER
+
+
+def _of_kind(kind: int, kinds: "np.ndarray[tuple[int], np.dtype[np.uint8]]", values: list[Any]) -> tuple[Integers, Any]:
+    """Return where values of a kind are, and these."""
+    places = np.flatnonzero(kinds == kind)
+    return places, values if len(places) == len(values) else [values[place] for place in places.tolist()]
+
+
+def _note_values(places: Integers, values: Sequence[Any], name: np.uint64, read: Read) -> None:
+    """Note what must be the same of a field's values that are no texts."""
+    written = [json.dumps(value, sort_keys=True) for value in values]
+    hashes = np.fromiter(map(_hash, written), dtype=np.uint64, count=len(written))
+    counts = (len(text[:LONGEST].split()) for text in written)
+    read.same[places] += mixed(mixed(hashes + _VALUE) + name)
+    read.words[places] += np.fromiter(counts, dtype=np.int64, count=len(written))
+
+
+def _bands(tokens: Words, bounds: Integers) -> Bands:
+    """Return the bands of texts.
+
+    Args:
+        tokens: hashes of their pieces, text by text.
+        bounds: where each text's begin, and the last one's end.
+    """
     import rensa
 
-    rows = np.zeros((len(texts), PERMUTATIONS), dtype=np.uint64)
-    some = [place for place, text in enumerate(texts) if text]
-    if some:
-        matrix = rensa.RMinHash.digest_matrix_from_token_sets([list(texts[at]) for at in some], PERMUTATIONS, SEED)
-        rows[some] = matrix.to_rows()
-    mixed = (rows + np.uint64(1)) * _FACTORS  # modulo 2**64: a universal hash of a band's rows
-    bands: Bands = mixed.reshape(len(texts), BANDS, PERMUTATIONS // BANDS).sum(axis=2, dtype=np.uint64)
+    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(tokens, bounds.astype(np.uint64), PERMUTATIONS, SEED)
+    size = (len(bounds) - 1) * PERMUTATIONS
+    rows = np.fromiter(chain.from_iterable(matrix.to_rows()), dtype=np.uint64, count=size)
+    mixed_rows = (rows.reshape(-1, PERMUTATIONS) + np.uint64(1)) * _FACTORS  # modulo 2**64: a universal hash of a band
+    bands: Bands = mixed_rows.reshape(-1, BANDS, PERMUTATIONS // BANDS).sum(axis=2, dtype=np.uint64)
     return bands
 
 

@@ -175,9 +175,9 @@ def test_short_texts_and_other_values_must_be_the_same_which_misses_nothing():
 
 def test_long_inputs_are_taken_a_few_at_a_time(monkeypatch):
     taken = []
-    sketch = Sketcher.sketch
+    read = Sketcher.read
     monkeypatch.setattr(
-        Sketcher, "sketch", lambda self, texts: sketch(self, texts) if taken.append(sum(map(len, texts))) is None else 0
+        Sketcher, "read", lambda self, texts: read(self, texts) if taken.append(sum(map(len, texts))) is None else 0
     )
     chance = random.Random(8)
     rows = [example(n, {"text": " ".join(chance.choices(WORDS, k=4000))}) for n in range(300)]
