@@ -114,11 +114,12 @@ def relabel(
     given = None if outputs is None else _object("--outputs", outputs)
     folder, meant = _folder(root, config_path, signature, version)
     row = by_hand.find(folder, [example_id], meant)[example_id]
-    right = None if given is None else by_hand.with_outputs(row, given)
     said = _said(who, why)
-    edits.append(folder, [by_hand.edit("relabel", row, said, outputs=right, quality=quality)])
+    line = by_hand.edit("relabel", row, said, outputs=given, quality=quality)
+    edits.append(folder, [line])
     if as_json:
-        print_json({"example_id": row["key"][:32], "was": row["outputs"], "outputs": right, "quality": quality})
+        told = {"was": row["outputs"], "outputs": line["outputs"], "quality": quality}
+        print_json({"example_id": row["key"][:32], **told})
         return
     print_lines([f"{signature}: {row['key'][:32]} is relabelled by {said.who} from the next cut on"])
 

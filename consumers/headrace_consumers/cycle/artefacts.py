@@ -97,11 +97,12 @@ class Collected(Artefact):
 
 
 class VerdictFound(_Part):
-    """What a gate said."""
+    """What a gate said; where it had nothing to judge it is passed, and `is_judged` false."""
 
     gate: str
     judges: Literal["examples", "whole"]
     is_passed: bool
+    is_judged: bool = True
     threshold: float | None
     figure: float | None
     what: str

@@ -83,6 +83,7 @@ class DataSteps:
                 gate=each.gate,
                 judges="whole" if each.gate in _WHOLE else "examples",
                 is_passed=each.is_passed,
+                is_judged=each.is_judged,
                 threshold=each.threshold,
                 figure=each.figure,
                 what=each.what,
@@ -157,7 +158,9 @@ class DataSteps:
         if not self.config.optimization.strict_gates:
             return ""
         return "; ".join(
-            f"{each.gate} ({each.what})" for each in done.verdicts if each.gate in _WHOLE and not each.is_passed
+            f"{each.gate} ({each.what})"
+            for each in done.verdicts
+            if not each.is_passed and (each.gate in _WHOLE or each.all_offenders.is_empty())
         )
 
     def _cut_before(self) -> Version | None:

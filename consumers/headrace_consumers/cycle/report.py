@@ -159,7 +159,8 @@ def _gates(found: Gated) -> str:
     rows = []
     for each in found.verdicts:
         word, kind = ("passed", "good") if each.is_passed else ("not passed", "bad")
-        rows.append((escape(each.gate), f'<span class="{kind}">{word}</span>', escape(each.what)))
+        said = f'<span class="{kind}">{word}</span>' if each.is_judged else "not judged"
+        rows.append((escape(each.gate), said, escape(each.what)))
     return f"<h3>Gates</h3>{_table(('gate', 'verdict', 'in words'), rows)}"
 
 

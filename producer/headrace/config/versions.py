@@ -46,7 +46,9 @@ class GateThresholds(Section):
     """What a version must meet."""
 
     min_examples: int = Field(50, ge=0, description="Fewer examples are too few.")
-    max_share_per_source: Share = Field(0.8, description="No source may give a larger share of the examples.")
+    max_share_per_source: Share = Field(
+        0.8, description="No source may give a larger share of the examples; more of it is set aside."
+    )
     max_difficulty_deviation: Share = Field(
         0.1, description="The share of each difficulty may be so far from the one that is wanted."
     )

@@ -117,6 +117,7 @@ def test_a_signature_has_growth_versions_gates_and_rejections(get):
     assert "v2 latest 239" in page.text
     assert "v1 140" in page.text or "v1 " in page.text
     assert re.search(r"minimum size not passed 239 not passed \d+ ", page.text)
+    assert "source balance not judged 1 not judged 1 " in page.text
     assert "240 became rows, 24 were rejected" in page.text
     assert "latency" in page.text
     assert "failed" in page.text
@@ -181,6 +182,8 @@ def test_a_version_tells_its_gates_what_it_is_made_of_and_checks_its_files(get):
     assert re.search(r"1 of \d+ gates not passed", page.text)
     assert "minimum size not passed 239 1,000 0 239 examples, at least" in page.text
     assert page.html.count("<figure>") == 7
+    assert ", 1 not judged" in page.text
+    assert "source balance not judged 1 0.8 0 all examples are of telemetry" in page.text
     assert 'load_dataset("ClassifyTicket", "v2")' in page.text
     assert "Every file is the one that the manifest names" in get(f"{HERE}/versions/v2?check=1").text
 

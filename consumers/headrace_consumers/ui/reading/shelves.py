@@ -45,6 +45,14 @@ class Book:
         manifest = self.shelved.manifest
         return [] if manifest is None else [each["gate"] for each in manifest["gates"] if not each["is_passed"]]
 
+    @property
+    def unjudged(self) -> list[str]:
+        """The gates that had nothing to judge."""
+        manifest = self.shelved.manifest
+        return (
+            [] if manifest is None else [each["gate"] for each in manifest["gates"] if not each.get("is_judged", True)]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:

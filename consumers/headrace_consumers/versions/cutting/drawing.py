@@ -5,11 +5,11 @@ is room; what a stratum lacks the others give. No source gets more than its larg
 Inside a stratum the least keys are drawn: a key is a hash, so that is by chance, and independent of the split.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-__all__ = ["drawn"]
+__all__ = ["drawn", "stratified"]
 
 
 def drawn(
@@ -24,7 +24,7 @@ def drawn(
         max_share_per_source: of the number.
     """
     slim = examples.select("key", "source", "difficulty", pl.col("category").fill_null("")).with_row_index("_at")
-    chosen = _stratified(slim, most, difficulties)
+    chosen = stratified(slim, most, difficulties)
     for source, count in sorted(_counts(chosen, "source").items()):
         of_source = slim.filter(pl.col("source") == source)
         others = slim.filter(pl.col("source") != source)
@@ -34,15 +34,25 @@ def drawn(
         ):  # there can be but one, unless the share is below a half: then the others fill up as they can
             chosen = pl.concat(
                 [
-                    _stratified(of_source, at_most, difficulties),
-                    _stratified(others, most - at_most, difficulties),
+                    stratified(of_source, at_most, difficulties),
+                    stratified(others, most - at_most, difficulties),
                 ]
             )
             break
     return slim["_at"].is_in(chosen["_at"].to_list())
 
 
-def _stratified(slim: pl.DataFrame, most: int, difficulties: Mapping[str, float]) -> pl.DataFrame:
+def stratified(
+    slim: pl.DataFrame, most: int, difficulties: Mapping[str, float], best: Sequence[str] = ("key",)
+) -> pl.DataFrame:
+    """Return so many examples, each difficulty with its share, and each category in proportion.
+
+    Args:
+        slim: `key`, `difficulty`, `category` (not null).
+        most: so many, or all that there are.
+        difficulties: the share of each that is wanted.
+        best: columns by which those come first that are taken of a stratum.
+    """
     if len(slim) <= most:
         return slim
     parts = [slim.clear()]
@@ -50,7 +60,7 @@ def _stratified(slim: pl.DataFrame, most: int, difficulties: Mapping[str, float]
         stratum = slim.filter(pl.col("difficulty") == difficulty)
         counts = _counts(stratum, "category")
         for category, size in sorted(_apportioned(counts, quota, counts).items()):
-            parts.append(stratum.filter(pl.col("category") == category).sort("key").head(size))
+            parts.append(stratum.filter(pl.col("category") == category).sort(*best).head(size))
     return pl.concat(parts)
 
 

@@ -99,7 +99,9 @@ def _changed(row: dict[str, Any], edit: Edit) -> dict[str, Any]:
         changed["quality"] = edit.quality
         changed["label"] = row["label"] if row["label"] == "corrected" else "judged"
     if edit.outputs is not None:
-        changed |= {"outputs": canonical.dumps(edit.outputs).decode(), "label": "corrected", "is_candidate": False}
+        own = canonical.loads(row["outputs"])
+        changed |= {"outputs": canonical.dumps(edit.over(own)).decode(), "label": "corrected"}
+        changed["is_candidate"] = row["is_candidate"] and not edit.is_whole(own)
         changed["quality"] = 1.0 if edit.quality is None else edit.quality
     return changed
 

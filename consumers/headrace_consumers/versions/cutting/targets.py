@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.config import Config
+from headrace_consumers.versions.gates.balance import NAME as SOURCE_BALANCE
 from headrace_schemas.dataset_files import Source, Split
 from headrace_schemas.dataset_manifest import SplitFigures
 
@@ -64,6 +65,10 @@ def targets(
 def _more_telemetry(
     config: Config, signature: str, found: int, times_seen: int, set_aside: Mapping[str, int]
 ) -> Iterator[str]:
+    gave_way = set_aside.get(SOURCE_BALANCE, 0)
+    if gave_way >= config.optimization.telemetry_target - found:
+        yield f"{gave_way:,} gave way to the source balance: more of other sources let more of them stay"
+        return
     rate = config.telemetry.sampling_rate_pct
     thresholds = config.filters.for_signature(signature)
     if rate < 100:  # noqa: PLR2004  # percent

@@ -27,12 +27,12 @@ GATES: Final[tuple[Gate, ...]] = (
     PERSONAL_DATA,
     QUALITY,
     NEAR_DUPLICATES,
-    MINIMUM_SIZE,
-    SOURCE_BALANCE,
-    STRATIFICATION,
-    CATEGORIES,
     LEAKAGE,
     TOGETHER,
+    SOURCE_BALANCE,
+    MINIMUM_SIZE,
+    STRATIFICATION,
+    CATEGORIES,
 )
 """In the order in which they judge; what offends one is not shown to the next."""
 

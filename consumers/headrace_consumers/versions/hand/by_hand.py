@@ -19,7 +19,7 @@ from headrace_schemas import canonical
 from headrace_schemas.dataset_files import DIFFICULTIES, SPLITS, SourceLine, signature_of, version_name
 from headrace_schemas.errors import CanonicalizationError
 
-__all__ = ["FieldNames", "Said", "edit", "examples_in", "field_names", "find", "with_outputs"]
+__all__ = ["FieldNames", "Said", "edit", "examples_in", "field_names", "find"]
 
 _KEY: Final = re.compile(r"[0-9a-f]{8,64}")
 _MEMBERS: Final = ("inputs", "outputs", "category", "difficulty")
@@ -113,18 +113,6 @@ def find(folder: Path, ids: Sequence[str], version: Version | None) -> dict[str,
     return found
 
 
-def with_outputs(row: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an example's outputs with some in place of its own.
-
-    Raises:
-        UsageError: a field that it has not.
-    """
-    own: dict[str, Any] = row["outputs"]
-    if unknown := sorted(outputs.keys() - own.keys()):
-        raise UsageError(f"{row['example_id']}: has no output {', '.join(unknown)}; it has {', '.join(sorted(own))}")
-    return {**own, **outputs}
-
-
 def edit(
     kind: EditKind,
     row: Mapping[str, Any],
@@ -133,16 +121,37 @@ def edit(
     outputs: Mapping[str, Any] | None = None,
     quality: float | None = None,
 ) -> EditLine:
-    """Return a change to an example."""
-    return EditLine(
+    """Return a change to an example.
+
+    Args:
+        kind: what is done.
+        row: the example, as `find` returns it.
+        said: who does it.
+        outputs: of relabel: those that are named; the others stay.
+        quality: of relabel.
+
+    Raises:
+        UsageError: the example has no such output.
+    """
+    line = EditLine(
         kind=kind,
         key=row["key"],
         who=said.who,
         why=said.why,
         timestamp_ms=said.timestamp_ms,
-        outputs=None if outputs is None else dict(outputs),
+        outputs=None if outputs is None else _with_outputs(row, outputs),
         quality=quality,
     )
+    if outputs is not None:
+        line["fields"] = sorted(outputs)
+    return line
+
+
+def _with_outputs(row: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    own: dict[str, Any] = row["outputs"]
+    if unknown := sorted(outputs.keys() - own.keys()):
+        raise UsageError(f"{row['example_id']}: has no output {', '.join(unknown)}; it has {', '.join(sorted(own))}")
+    return {**own, **outputs}
 
 
 def _objects(text: str) -> list[Any]:

@@ -5,10 +5,10 @@ every version after it. Nothing is taken out of the file: `restore` takes back w
 Examples added by hand wait in sources/hand.jsonl, as those of any other source.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from headrace_consumers.versions.files import appended
 from headrace_schemas.dataset_files import SOURCES_FOLDER
@@ -32,6 +32,7 @@ class EditLine(TypedDict):
         timestamp_ms: when, since the epoch.
         outputs: of relabel: all outputs, a value a field, JSON, which count as corrected; None: they stay.
         quality: of relabel: 0 to 1; None: it stays. With no outputs the example counts as judged.
+        fields: of relabel: which outputs the person named, the others are as they were; absent: all.
     """
 
     kind: EditKind
@@ -41,6 +42,7 @@ class EditLine(TypedDict):
     timestamp_ms: int
     outputs: dict[str, Any] | None
     quality: float | None
+    fields: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,25 @@ class Edit:
         is_excluded: it enters no version.
         outputs: in place of its own; None: its own.
         quality: in place of its own; None: its own.
-        history: the changes that made it so, the oldest first, for the provenance: kind, who, why, timestamp_ms.
+        history: the changes that made it so, the oldest first, for the provenance: kind, who, why, timestamp_ms, and
+            fields where some outputs were named.
+        named: the outputs that somebody said; None: all.
     """
 
     is_excluded: bool
     outputs: dict[str, Any] | None
     quality: float | None
     history: tuple[dict[str, Any], ...]
+    named: frozenset[str] | None = frozenset()
+
+    def over(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an example's outputs as they should have been; what nobody named is its own."""
+        said = self.outputs or {}
+        return {**own, **{name: said[name] for name in self.named}} if self.named is not None else said
+
+    def is_whole(self, own: Mapping[str, Any]) -> bool:
+        """Tell whether somebody said every output of an example."""
+        return self.named is None or self.named >= own.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +148,30 @@ def effective(edits: Iterable[EditLine]) -> dict[str, Edit]:
             holding.pop(key, None)
             continue
         before = holding.get(key, _NOTHING)
-        told = {name: line[name] for name in ("kind", "who", "why", "timestamp_ms")}
+        told: dict[str, Any] = {name: line[name] for name in ("kind", "who", "why", "timestamp_ms")}
+        if "fields" in line:
+            told["fields"] = line["fields"]
+        outputs, named = _together(before, line)
         holding[key] = Edit(
             is_excluded=before.is_excluded or line["kind"] == "exclude",
-            outputs=before.outputs if line["outputs"] is None else line["outputs"],
+            outputs=outputs,
             quality=before.quality if line["quality"] is None else line["quality"],
             history=(*before.history, told),
+            named=named,
         )
     return holding
+
+
+def _together(before: Edit, line: EditLine) -> tuple[dict[str, Any] | None, frozenset[str] | None]:
+    """Return the outputs after a change, and which of them somebody said: what was named before stays so."""
+    if line["outputs"] is None:
+        return before.outputs, before.named
+    if "fields" not in line:
+        return line["outputs"], None
+    said = before.outputs or {}
+    known = frozenset(said) if before.named is None else before.named
+    now = known.union(line["fields"]) & line["outputs"].keys()
+    return {**line["outputs"], **{name: said[name] for name in now.difference(line["fields"])}}, now
 
 
 _NOTHING: Final = Edit(is_excluded=False, outputs=None, quality=None, history=())
@@ -154,9 +184,11 @@ def _edit_line(line: dict[str, Any]) -> EditLine | None:
     has_time = type(line.get("timestamp_ms")) is int
     has_quality = quality is None or (type(quality) in (int, float) and 0 <= quality <= 1)
     has_outputs = outputs is None or isinstance(outputs, dict)
+    fields = line.get("fields", [])
+    has_outputs = has_outputs and isinstance(fields, list) and all(isinstance(each, str) for each in fields)
     if kind not in ("relabel", "exclude", "restore") or not (has_texts and has_time and has_quality and has_outputs):
         return None
-    return EditLine(
+    found = EditLine(
         kind=kind,
         key=line["key"],
         who=line["who"],
@@ -165,3 +197,6 @@ def _edit_line(line: dict[str, Any]) -> EditLine | None:
         outputs=outputs,
         quality=None if quality is None else float(quality),
     )
+    if "fields" in line:
+        found["fields"] = fields
+    return found

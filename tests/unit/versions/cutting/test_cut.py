@@ -304,6 +304,30 @@ def test_a_candidates_output_that_was_corrected_in_part_is_no_test(tmp_path, cor
     assert {each["label"] for each in theirs} == {"corrected"}
 
 
+@pytest.mark.parametrize(("fields", "is_test"), [(["answer"], False), (["answer", "why"], True), (None, True)])
+def test_a_candidates_output_that_was_relabelled_in_part_is_no_test(tmp_path, fields, is_test):
+    own = '{"answer":"wrong","why":"its own"}'
+    rows = [row(n, output=own, module_version="baseline" if n == 0 else "optimized_v1") for n in range(40)]
+    said = {"kind": "relabel", "who": "ada", "why": "w", "timestamp_ms": 1, "quality": None}
+    said |= {"outputs": {"answer": "right", "why": "as it was"}} | ({} if fields is None else {"fields": fields})
+    edits.append(tmp_path / SIGNATURE, [{**said, "key": each["dedup_key"]} for each in rows])
+    found = examples(cut_of(tmp_path, rows))
+    theirs = [each for question, each in found.items() if question != "question 0"]
+    assert any(each["split"] == "test" for each in theirs) == is_test
+    assert {each["outputs"]["answer"] for each in theirs} == {"right"}
+    assert {each["outputs"]["why"] for each in theirs} == {"its own" if fields == ["answer"] else "as it was"}
+
+
+def test_a_late_correction_of_what_a_relabelling_did_not_name_still_counts(tmp_path):
+    rows = [row(n, output='{"answer":"wrong","why":"wrong"}') for n in range(3)]
+    said = {"kind": "relabel", "who": "ada", "why": "w", "timestamp_ms": 1, "quality": None, "fields": ["answer"]}
+    outputs = {"answer": "by hand", "why": "wrong"}
+    edits.append(tmp_path / SIGNATURE, [{**said, "outputs": outputs, "key": rows[1]["dedup_key"]}])
+    late = feedback_table({"request_id": "r-1", "correction": '{"answer":"late","why":"late"}'})
+    found = examples(cut_of(tmp_path, Tables(table(rows), None, late)))
+    assert found["question 1"]["outputs"] == {"answer": "by hand", "why": "late"}
+
+
 def test_it_is_told_what_candidates_keep_out_of_test_and_which_edits_met_nothing(tmp_path):
     said = {"kind": "exclude", "who": "ada", "why": "w", "timestamp_ms": 1, "outputs": None, "quality": None}
     edits.append(tmp_path / SIGNATURE, [{**said, "key": key} for key in (row(0)["dedup_key"], "a" * 64, "b" * 64)])

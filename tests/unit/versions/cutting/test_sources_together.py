@@ -1,11 +1,13 @@
 """Telemetry beside other sources, what people changed by hand, and what is drawn when a number is asked for."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.reading.tables import Tables
+from headrace_consumers.versions.replaying.replay import replay
 from headrace_consumers.versions.sources.pool import Pool, pool_path
 from headrace_schemas import keys
 from tests.unit.versions.rows import (
@@ -250,3 +252,21 @@ def test_a_scorer_that_fails_is_one_line_without_the_payload(tmp_path):
         cut_of(tmp_path, [row(0)], config)
     assert str(caught.value).endswith(":failing: raised ValueError")
     assert list((tmp_path / SIGNATURE).glob(".building*")) == []
+
+
+def test_no_source_has_more_than_its_share_of_a_version_and_replay_says_the_same(tmp_path):
+    rows = [row(n, latency_ms=200.0 + n * n) for n in range(200)]
+    for n in range(15):
+        wait(tmp_path, "git", f"from git {n}")
+    done = cut_of(tmp_path, rows)
+    sources = Counter()
+    for split in done.metadata["splits"].values():
+        sources.update(split["sources"])
+    assert sources == {"telemetry": 60, "git": 15}
+    assert done.set_aside == {"source balance": 140}
+    (line, *_) = [json.loads(each) for each in (done.path / "set_aside.jsonl").read_text().splitlines()]
+    assert (line["gate"], line["reason"]) == ("source balance", "more than 80% would be of telemetry")
+    for folder in ("again", "again/work"):
+        (tmp_path / folder).mkdir()
+    again = replay(done.path, Tables(table(rows)), tmp_path / "again", tmp_path / "again" / "work")
+    assert (again.is_same, again.examples) == (True, 75)

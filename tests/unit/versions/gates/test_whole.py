@@ -1,10 +1,14 @@
 """The gates that judge what a version holds as a whole."""
 
+from collections import Counter
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace.config.versions import Difficulties, GateThresholds, SplitShares
 from headrace_consumers.versions.gates import Context
-from headrace_consumers.versions.gates.balance import SOURCE_BALANCE
+from headrace_consumers.versions.gates.balance import SOURCE_BALANCE, balanced
 from headrace_consumers.versions.gates.size import MINIMUM_SIZE
 from headrace_consumers.versions.gates.stratification import CATEGORIES, STRATIFICATION
 from tests.unit.versions.gates.frames import example, frame, judged
@@ -41,10 +45,46 @@ def test_no_example_at_all_is_too_few_and_balanced():
 @pytest.mark.parametrize(("synthetic", "is_passed"), [(8, True), (9, False)])
 def test_one_source_may_have_so_much_and_no_more(synthetic, is_passed):
     some = [*rows(synthetic, source="synthetic"), *rows(10 - synthetic, 100, source="git")]
-    verdict = judged(SOURCE_BALANCE, *some, max_share_per_source=0.8)
+    verdict = judged(SOURCE_BALANCE, *some, max_share_per_source=0.8, min_examples=6)
+    assert (verdict.offenders.is_empty(), "nothing is set aside" in verdict.what) == (True, not is_passed)
     assert (verdict.figure, verdict.is_passed) == (synthetic / 10, is_passed)
     assert "synthetic" in verdict.what
     assert verdict.details == {"sources": {"synthetic": synthetic, "git": 10 - synthetic}}
+
+
+def test_what_is_too_much_of_a_source_is_set_aside_the_worst_labels_first():
+    some = [*rows(100), *rows(10, 200, label="corrected"), *rows(15, 300, source="git"), *rows(1, 400, source="hand")]
+    verdict = judged(SOURCE_BALANCE, *some)
+    assert (round(verdict.figure, 3), verdict.is_passed, len(verdict.offenders)) == (0.873, False, 110 - 64)
+    taken = set(verdict.offenders["example_id"])
+    assert taken == {f"id-{n}" for n in range(54, 100)}
+    assert set(verdict.offenders["reason"]) == {"more than 80% would be of telemetry"}
+    assert "46 are set aside" in verdict.what
+
+
+def test_what_stays_has_the_difficulties_and_every_category():
+    easy = rows(300, difficulty="easy", category="common")
+    others = [*rows(90, 400, difficulty="medium", category="common"), *rows(90, 500, difficulty="hard")]
+    rare = example(1, {"text": "1"}, difficulty="easy", category="rare")
+    some = [*easy[:1], rare, *easy[2:], *others, *rows(25, 1000, source="git")]
+    taken = set(judged(SOURCE_BALANCE, *some).offenders["example_id"])
+    left = [each for each in some if each["source"] == "telemetry" and each["example_id"] not in taken]
+    assert Counter(each["difficulty"] for each in left) == {"easy": 30, "medium": 50, "hard": 20}
+    assert "id-1" not in taken
+
+
+@given(
+    st.dictionaries(st.sampled_from(("telemetry", "git", "synthetic", "import")), st.integers(1, 10_000), min_size=2),
+    st.floats(0.3, 0.99),
+)
+def test_what_can_stay_holds_the_share_and_no_less_than_that(counts, most):
+    found = balanced(counts, most)
+    total = sum(found.values())
+    assert all(number <= most * total for number in found.values())
+    assert all(number <= counts[source] for source, number in found.items())
+    for source, number in found.items():
+        if number < counts[source]:
+            assert number + 1 > most * (total + 1)
 
 
 def test_where_there_is_one_source_only_there_is_nothing_to_balance():

@@ -25,6 +25,16 @@ def test_the_last_relabelling_holds_and_each_stands_in_the_history(tmp_path):
     assert found[KEYS[1]].history[0] == {"kind": "exclude", "who": "ada", "why": "a duplicate", "timestamp_ms": 1}
 
 
+def test_of_two_relabellings_that_name_different_outputs_both_hold(tmp_path):
+    first = {**edit("relabel", outputs={"x": 1, "y": 0, "z": 0}), "fields": ["x"]}
+    second = {**edit("relabel", at=2, outputs={"x": 0, "y": 2, "z": 0}), "fields": ["y"]}
+    edits.append(tmp_path, [first, second])
+    (found,) = edits.read(tmp_path).by_key.values()
+    assert found.over({"x": 9, "y": 9, "z": 9}) == {"x": 1, "y": 2, "z": 9}
+    assert (found.is_whole({"x": 9, "y": 9, "z": 9}), found.is_whole({"x": 9, "y": 9})) == (False, True)
+    assert [told["fields"] for told in found.history] == [["x"], ["y"]]
+
+
 def test_a_beginning_tells_what_held_then(tmp_path):
     edits.append(tmp_path, [edit("exclude")])
     before = edits.read(tmp_path)
@@ -37,10 +47,16 @@ def test_a_beginning_tells_what_held_then(tmp_path):
 
 def test_lines_that_are_no_edits_are_told_and_left_out(tmp_path):
     good = edit("exclude")
-    bad = [{**good, "kind": "delete"}, {**good, "why": None}, {**good, "timestamp_ms": "now"}, {**good, "quality": 2}]
+    bad = [
+        {**good, "kind": "delete"},
+        {**good, "why": None},
+        {**good, "timestamp_ms": "now"},
+        {**good, "quality": 2},
+        {**good, "fields": "x"},
+    ]
     appended.append(edits.edits_path(tmp_path), [good, *bad])
     found = edits.read(tmp_path)
-    assert found.torn == [2, 3, 4, 5]
+    assert found.torn == [2, 3, 4, 5, 6]
     assert set(found.by_key) == {KEYS[0]}
 
 
