@@ -63,7 +63,9 @@ def test_one_that_the_client_will_not_send_is_one_line():
         def produce(self, topic, value, key, on_delivery):
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
 
-    with pytest.raises(DeadLetterError, match=r"dead: the dead letter of t/3/1, \d+ bytes, cannot be sent .*nothing is lost"):
+    with pytest.raises(
+        DeadLetterError, match=r"dead: the dead letter of t/3/1, \d+ bytes, cannot be sent .*nothing is lost"
+    ):
         KafkaDeadLetterWriter(lambda: Limited("ok"), "dead").write([letter(1)])
 
 
