@@ -42,6 +42,7 @@ from headrace_consumers.dataset.seen.index import Index
 from headrace_consumers.dataset.status import Status
 from headrace_consumers.dataset.steps import Hook
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.upkeep import Forgetful, Upkeep, maintenances_of
 from headrace_consumers.deadletters import KafkaDeadLetterWriter
 from headrace_consumers.kafka_clients import close_consumer
@@ -142,6 +143,7 @@ class Intake:
         tables = [self.table, *side_tables]
         gone_at = -1
         figures = self._figures
+        host_clock = HostClock.of_this_host(config.dataset.maintenance.keep_replaced_h)
         shown_s = config.dataset.dead_letter_limits.shown_s if config.dataset.health_port is not None else 0.0
         with (
             health_of(config, time.monotonic, figures, self._health_setting) as health,
@@ -157,7 +159,10 @@ class Intake:
 
             while True:
                 upkeep = Upkeep(
-                    maintenances_of(tables, config.dataset, self._hook), self.table, forgetful, time.monotonic
+                    maintenances_of(tables, config.dataset, self._hook, host_clock),
+                    self.table,
+                    forgetful,
+                    time.monotonic,
                 )
                 with self._loop(total, index, make_committer, upkeep, tell) as loop:
                     try:

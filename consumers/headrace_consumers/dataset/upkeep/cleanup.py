@@ -5,6 +5,7 @@ under way. So both stay `spare` long, and a commit refuses files of its own that
 """
 
 import datetime as dt
+import math
 import re
 from typing import Final
 
@@ -21,12 +22,15 @@ __all__ = ["KEPT_ENTRIES", "old_log_entries", "unnamed_files"]
 KEPT_ENTRIES: Final = 20_000
 """Of the log, for `history()` and time travel: 28 hours at a commit every 5 s."""
 
+_NOT_AHEAD: Final = dt.timedelta(0)
 _OURS: Final = re.compile(rf"{PARTITION_COLUMN}=[^/]+/[^/]+\.parquet")
 _ABANDONED: Final = re.compile(rf"(_delta_log|{PARTITION_COLUMN}=[^/]+)/[^/]*#\d+")
 """What is left on a local disk of a file that it was writing under another name when the process was killed."""
 
 
-def unnamed_files(table: DeltaTable, store: Store, spare: dt.timedelta, now: dt.datetime) -> list[str]:
+def unnamed_files(
+    table: DeltaTable, store: Store, spare: dt.timedelta, now: dt.datetime, ahead: dt.timedelta = _NOT_AHEAD
+) -> list[str]:
     """Return the data files that the table at this version does not name, and has not named for `spare`.
 
     Args:
@@ -34,11 +38,12 @@ def unnamed_files(table: DeltaTable, store: Store, spare: dt.timedelta, now: dt.
         store: holds its files.
         spare: how long a file stays after it was replaced or written.
         now: UTC.
+        ahead: by how much the system's clock is ahead of `now`; delta-rs looks at that one.
 
     Raises:
         DeltaError, OSError: the table or its store cannot be read.
     """
-    hours = int(spare / dt.timedelta(hours=1))
+    hours = math.ceil((spare + ahead) / dt.timedelta(hours=1))
     unnamed = table.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
     written_at = dict(store.files())
     found = [name for name in unnamed if _OURS.fullmatch(name)]

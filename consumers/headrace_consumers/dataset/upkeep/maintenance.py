@@ -20,6 +20,7 @@ from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.store_at import opened_at
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook, no_hook
+from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.maintenance_plan import MOST_FILES, ActiveFile, expired, is_crowded, to_merge
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from headrace_consumers.dataset.upkeep.works import Work, Works
@@ -45,6 +46,7 @@ class Maintenance:
         layout: what the table looks like.
         now: UTC.
         clock: seconds, monotonic.
+        host_clock: whether rows and files may be removed by `now`, which is its; None: they may.
         hook: called around the steps; tests kill the process there.
 
     Attributes:
@@ -59,12 +61,14 @@ class Maintenance:
         layout: Layout = INTERACTIONS,
         now: Callable[[], dt.datetime],
         clock: Callable[[], float],
+        host_clock: HostClock | None = None,
         hook: Hook = no_hook,
     ) -> None:
         self._store = opened_at(place)
         self._config = config
         self._now = now
         self._clock = clock
+        self._host_clock = host_clock
         self._works = Works(self._store, layout, keep_replaced_h=config.maintenance.keep_replaced_h, now=now, hook=hook)
         self._handle: ReplacingHandle | None = None
         self._work: Work | None = None
@@ -157,7 +161,11 @@ class Maintenance:
         files = self._handle.files()
         self.done.active_files = len(files)
         self._watch_crowd(files)
-        if old := expired(files, self._now().date(), self._config.retention_days):
+        if self._host_clock is not None:
+            newest = max((file.date for file in files), default=None)
+            self._host_clock.note(str(self._store.place), newest, self._handle.others_commits)
+        old = expired(files, self._now().date(), self._config.retention_days)
+        if old and self._may_remove():
             return self._works.expire(self._handle, old[:_EXPIRED_AT_ONCE])
         target_bytes = int(self._config.maintenance.target_file_mb * 1e6)
         mergeable = [file for file in files if file.path not in self._works.unmergeable]
@@ -165,8 +173,12 @@ class Maintenance:
             return self._works.merge(self._handle, group)
         if self._clock() >= self._clean_at:
             self._clean_at = self._clock() + CLEAN_S
-            return self._works.clean(self._handle)
+            ahead = self._host_clock.ahead if self._host_clock is not None else dt.timedelta(0)
+            return self._works.clean(self._handle, ahead=ahead, may_delete=self._may_remove)
         return None
+
+    def _may_remove(self) -> bool:
+        return self._host_clock is None or self._host_clock.may_remove()
 
     def _watch_crowd(self, files: Sequence[ActiveFile]) -> None:
         crowded = is_crowded(files)

@@ -61,6 +61,11 @@ class ReplacingHandle:
         """The handle itself, to read."""
         return self._table
 
+    @property
+    def others_commits(self) -> int:
+        """How many versions of the table are not of a maintainer or an erasure, as of this handle."""
+        return int(self._table.version()) - (self._table.transaction_version(ROLE) or 0)
+
     def refresh(self) -> None:
         """Bring the handle to the newest version: what was listed before is not to be replaced any more.
 

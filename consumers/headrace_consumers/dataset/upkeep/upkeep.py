@@ -12,6 +12,7 @@ from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook
 from headrace_consumers.dataset.upkeep.erasures import erasures_in
+from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 
 __all__ = ["MAINTAINER", "Upkeep", "maintenance_of", "maintenances_of"]
@@ -105,20 +106,23 @@ class Upkeep:
             log.info("keys of removed rows forgotten", keys=forgotten, before=oldest.isoformat())
 
 
-def maintenances_of(tables: Sequence[InteractionTable], config: Dataset, hook: Hook) -> list[Maintenance]:
-    """Return what keeps the tables healthy, on the system's clocks; nothing where it is switched off."""
+def maintenances_of(
+    tables: Sequence[InteractionTable], config: Dataset, hook: Hook, host_clock: HostClock
+) -> list[Maintenance]:
+    """Return what keeps the tables healthy; nothing where it is switched off."""
     if not config.maintenance.enabled:
         return []
-    return [maintenance_of(table, config, hook) for table in tables]
+    return [maintenance_of(table, config, hook, host_clock) for table in tables]
 
 
-def maintenance_of(table: InteractionTable, config: Dataset, hook: Hook) -> Maintenance:
-    """Return what keeps one table healthy, on the system's clocks."""
+def maintenance_of(table: InteractionTable, config: Dataset, hook: Hook, host_clock: HostClock | None) -> Maintenance:
+    """Return what keeps one table healthy; without `host_clock` the system's clock is taken at its word."""
     return Maintenance(
         table.store,
         config,
         layout=table.layout,
-        now=lambda: dt.datetime.now(dt.UTC),
+        now=(lambda: dt.datetime.now(dt.UTC)) if host_clock is None else host_clock.now,
         clock=time.monotonic,
+        host_clock=host_clock,
         hook=hook,
     )

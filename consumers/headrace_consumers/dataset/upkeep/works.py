@@ -136,15 +136,23 @@ class Works:
         self.done.files_written += 1
         log.info("files merged", date=date, files=len(group), rows=merge.rows, mb=round(merged.size_bytes / 1e6, 1))
 
-    def clean(self, handle: ReplacingHandle) -> Work:
-        """Delete what nobody needs any more, and see that the log has checkpoints."""
+    def clean(self, handle: ReplacingHandle, *, ahead: dt.timedelta, may_delete: Callable[[], bool]) -> Work:
+        """Delete what nobody needs any more, and see that the log has checkpoints.
+
+        Args:
+            handle: of the table.
+            ahead: by how much the system's clock is ahead of `now`.
+            may_delete: asked where there are files to delete.
+        """
         version = handle.table.version()
         if version - max(log_names(self._store)[1], default=-1) >= _UNCHECKPOINTED:
             handle.table.create_checkpoint()
             self._store.sync_log(version - 1, version)
             yield
         spare = dt.timedelta(hours=self._keep_replaced_h)
-        yield from self._delete(unnamed_files(handle.table, self._store, spare, self._now()), "files_deleted")
+        unnamed = unnamed_files(handle.table, self._store, spare, self._now(), ahead)
+        if unnamed and may_delete():
+            yield from self._delete(unnamed, "files_deleted")
         yield from self._delete(old_log_entries(self._store), "log_entries_deleted")
 
     def _delete(self, names: Sequence[str], counted_as: str) -> Work:
