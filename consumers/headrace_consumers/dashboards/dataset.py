@@ -7,6 +7,7 @@ from headrace.config import Config
 from headrace.config.alerts import Alerts
 from headrace_consumers.dashboards.panel import Dashboard, Limit, Panel, Query, Row, Show, Variable
 from headrace_consumers.dashboards.scope import OVERALL, Scope, or_zero, share
+from headrace_consumers.dashboards.table_health import table_health
 from headrace_consumers.dashboards.units import SHARE, an_hour, unit_of
 from headrace_consumers.metrics.alerts.promql import percent
 from headrace_consumers.monitoring.catalogue.consumers import DISK_FREE, DISK_SIZE, RECORDS
@@ -45,9 +46,10 @@ def dataset(config: Config) -> Dashboard:
             Row("Growth", tuple(_growth())),
             Row("What becomes of the records", tuple(_fates(config.alerts))),
             Row("Duplicates", tuple(_duplicates())),
+            Row("Tables", tuple(table_health())),
             Row("Room", tuple(_room(config.alerts))),
         ),
-        alerts='alertname=~"Headrace(Dataset|Filter|Disk|DeadLetters|Circuit).*"',
+        alerts='alertname=~"Headrace(Dataset|Filter|Disk|DeadLetters|Circuit|Maintenance).*"',
     )
 
 

@@ -15,6 +15,7 @@ from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.named import Named
 from headrace_consumers.dataset.status import HealthLimits, Status, judge
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.upkeep.table_health import TableHealth
 from headrace_consumers.monitoring.about import add_build
 from headrace_consumers.monitoring.catalogue import consumers
 from headrace_consumers.monitoring.catalogue import dataset as names
@@ -56,6 +57,8 @@ class Figures:
         self._named = Named()
         self._counted: tuple[Tally, Mapping[str, int]] = (Tally(), {})
         self._seen: Mapping[str, Any] = {}
+        self._tables: Mapping[str, TableHealth] = {}
+        self._fences = 0
         self._durations = (*[0.0] * (len(names.COMMIT_DURATION.bounds) + 1), 0.0)
 
     def note_tally(self, tally: Tally) -> None:
@@ -67,6 +70,14 @@ class Figures:
     def note_seen(self, facts: Mapping[str, Any]) -> None:
         """Take in how large the seen-set is: `keys` and `mb`; empty where there is none."""
         self._seen = facts
+
+    def note_tables(self, tables: Mapping[str, TableHealth]) -> None:
+        """Take in how each table stands that this process maintains, by name."""
+        self._tables = tables
+
+    def note_fence(self) -> None:
+        """Take in that it has begun again from the table, since another was faster."""
+        self._fences += 1
 
     def note_commit(self, duration_s: float) -> None:
         """Take in how long a commit took."""
@@ -105,6 +116,13 @@ class Figures:
         self._add_counts(page, *self._counted)
         page.add_histogram(names.COMMIT_DURATION, self._durations)
         page.add(names.COMMIT_FAILING, 0.0 if status.failing_since is None else now - status.failing_since)
+        page.add(names.FENCES, self._fences)
+        for name, table in sorted(self._tables.items()):
+            page.add(names.TABLE_FILES, table.active_files, name)
+            page.add(names.UNMERGEABLE_FILES, table.unmergeable_files, name)
+            page.add(names.FILES_MERGED, table.files_merged, name)
+            failing_s = 0.0 if table.failing_since is None else now - table.failing_since
+            page.add(names.MAINTENANCE_FAILING, failing_s, name)
         if self._seen:
             page.add(names.SEEN_SET_KEYS, self._seen["keys"])
             page.add(names.SEEN_SET_BYTES, self._seen["mb"] * _MB)

@@ -152,6 +152,7 @@ class Intake:
 
             def tell(status: Status) -> None:
                 figures.note_tally(total)
+                figures.note_tables(upkeep.health())
                 figures.note_seen(index.facts)
                 health.tell(status)
                 if control.on_status is not None:
@@ -169,6 +170,7 @@ class Intake:
                         loop.run(control.stop, control.idle_exit_s)
                     except Fenced as fenced:
                         log.warning("fenced, starting again from the table", reason=str(fenced))
+                        figures.note_fence()
                     except OffsetsGoneError:
                         commits = total.commits
                         self._known = self._admitted()  # says which, or passes over

@@ -116,6 +116,15 @@ def test_a_consumer_that_its_breaker_stopped_fires_until_it_is_back(scene: Scene
     scene.check()
 
 
+def test_a_table_whose_maintenance_fails_for_an_hour_fires_until_it_is_mended(scene: Scene) -> None:
+    name = "headrace_table_maintenance_failing_seconds"
+    scene.add(name, [*flat((10, 0)), *(60 * n for n in range(90)), *flat((20, 0))], table="interactions")
+    scene.add(name, [*flat((10, 0)), *(60 * n for n in range(50)), *flat((60, 0))], table="sightings")
+    scene.quiet("HeadraceMaintenanceFailing", 5, 69, 101)
+    scene.fires("HeadraceMaintenanceFailing", 80, {**WARNING, "table": "interactions", "job": TARGET["job"]})
+    scene.check()
+
+
 def test_a_disk_with_little_room_for_five_minutes_fires(scene: Scene) -> None:
     for folder, room in (("dataset", flat((10, 50), (20, 9), (10, 50))), ("state", flat((40, 11)))):
         scene.add("headrace_disk_free_bytes", room, folder=folder)

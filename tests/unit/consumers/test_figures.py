@@ -13,6 +13,7 @@ from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.named import MAX_REASONS, MAX_SIGNATURES
 from headrace_consumers.dataset.status import HealthLimits, PartitionStatus, Status
 from headrace_consumers.dataset.tally import Tally
+from headrace_consumers.dataset.upkeep.table_health import TableHealth
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.metric import Server
 from headrace_consumers.monitoring.server import LOOK
@@ -58,6 +59,8 @@ def noted():
     figures = Figures("dataset", "interactions", {"dataset": Path(__file__).parent}, lambda: NOW_MS - 2_000)
     figures.note_tally(TALLY)
     figures.note_seen({"keys": 12, "mb": 1.5})
+    figures.note_tables({"interactions": TableHealth(50, 2, 400, 950.0), "sightings": TableHealth(3)})
+    figures.note_fence()
     figures.note_commit(0.3)
     figures.note_commit(0.5)
     return figures
@@ -75,6 +78,12 @@ def test_the_page_tells_of_the_tally_the_commits_the_seen_set_and_the_lag():
     assert found["headrace_dead_letters_total", "undecodable", "interactions"] == 2
     assert found["headrace_table_commits_total",] == 2
     assert found["headrace_table_commit_failing_seconds",] == 6
+    assert found["headrace_table_fences_total",] == 1
+    assert found["headrace_table_files", "interactions"] == 50
+    assert found["headrace_table_unmergeable_files", "interactions"] == 2
+    assert found["headrace_table_files_merged_total", "interactions"] == 400
+    assert found["headrace_table_maintenance_failing_seconds", "interactions"] == 60
+    assert found["headrace_table_maintenance_failing_seconds", "sightings"] == 0
     assert (found["headrace_seen_set_keys",], found["headrace_seen_set_bytes",]) == (12, 1.5e6)
     assert found["headrace_consumer_lag_records", "3", "interactions"] == 2
     assert found["headrace_consumer_lag_seconds", "3", "interactions"] == 3

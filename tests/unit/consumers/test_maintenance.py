@@ -16,9 +16,10 @@ from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import INTERACTIONS, to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.upkeep import cleanup, merge, replacing
+from headrace_consumers.dataset.upkeep import cleanup, merge, replacing, works
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
+from headrace_consumers.dataset.upkeep.table_health import TableHealth
 from tests.support.interactions import NOW_MS, interaction, kept, message_of
 
 NOW = dt.datetime.fromtimestamp(NOW_MS / 1000, dt.UTC)
@@ -300,6 +301,7 @@ def test_a_file_that_cannot_be_read_stops_neither_the_rest_nor_the_consumer(tabl
         clock.seconds += 61
     assert "maintenance failed" in capsys.readouterr().out
     assert active(table) == 12 + 1
+    assert work.health == TableHealth(13, unmergeable_files=12, files_merged=12)
 
 
 def test_a_table_of_a_newer_protocol_is_left_alone(table, clock):
@@ -308,6 +310,30 @@ def test_a_table_of_a_newer_protocol_is_left_alone(table, clock):
     with pytest.raises(TableError, match="protocol") as raised:
         maintenance(table, clock).run()
     assert "\n" not in str(raised.value)
+    work = maintenance(table, clock)
+    assert work.health is None
+    for clock.seconds in (0.0, 61.0, 122.0):
+        work.turn()
+    assert work.health.failing_since == 0.0
+    work.turn(has_role=False)
+    assert work.health is None
+
+
+def test_it_fails_until_all_is_done_and_what_failed_is_tried_again_soon(table, clock, monkeypatch):
+    append(table)
+    work = maintenance(table, clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(works, "unnamed_files", refused)
+        for clock.seconds in (0.0, 61.0, 122.0):
+            work.turn()
+        assert work.health == TableHealth(1, failing_since=0.0)
+    for clock.seconds in (183.0, 244.0, 305.0):
+        work.turn()
+    assert work.health == TableHealth(1)
+
+
+def refused(*_):
+    raise PermissionError("this user may not list the folder")
 
 
 def test_work_is_done_in_steps_and_not_all_the_time(table, clock):

@@ -23,6 +23,7 @@ from headrace_consumers.dataset.steps import Hook, no_hook
 from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.maintenance_plan import MOST_FILES, ActiveFile, expired, is_crowded, to_merge
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
+from headrace_consumers.dataset.upkeep.table_health import TableHealth
 from headrace_consumers.dataset.upkeep.works import Work, Works
 
 __all__ = ["Maintenance"]
@@ -50,6 +51,7 @@ class Maintenance:
         hook: called around the steps; tests kill the process there.
 
     Attributes:
+        table_name: for people.
         done: since it was made.
     """
 
@@ -75,7 +77,19 @@ class Maintenance:
         self._not_before = clock()
         self._clean_at = clock()
         self._is_crowded = False
+        self._failing_since: float | None = None
+        self._has_looked = False
+        self.table_name = layout.name.removeprefix("headrace ")
         self.done = self._works.done
+
+    @property
+    def health(self) -> TableHealth | None:
+        """How the table stands; None while another member maintains it, or it has not been looked at."""
+        if not self._has_looked and self._failing_since is None:
+            return None
+        return TableHealth(
+            self.done.active_files, len(self._works.unmergeable), self.done.files_merged, self._failing_since
+        )
 
     def turn(self, *, has_role: bool = True, has_backlog: bool = False) -> None:
         """Do a step if one is due, of a fraction of a second. What goes wrong is logged, and tried later.
@@ -86,6 +100,7 @@ class Maintenance:
         """
         if not has_role:
             self.pause()
+            self._has_looked, self._failing_since = False, None
             return
         began = self._clock()
         if began < self._not_before:
@@ -98,6 +113,11 @@ class Maintenance:
         except Exception as error:  # the table grows slower to read, and the consumer goes on
             log.warning("maintenance failed, trying again later", kind=type(error).__name__, reason=one_line(error))
             did_something = False
+            self._failing_since = began if self._failing_since is None else self._failing_since
+            self._clean_at = min(self._clean_at, began)  # or a deletion that fails would look mended for an hour
+        else:
+            if not did_something:  # all is done, what failed too
+                self._failing_since = None
         took = self._clock() - began
         pause = took * (1 / SHARE - 1) * (not self._is_crowded) if did_something else LOOK_S
         self._not_before = self._clock() + pause
@@ -160,6 +180,7 @@ class Maintenance:
             self._handle.refresh()
         files = self._handle.files()
         self.done.active_files = len(files)
+        self._has_looked = True
         self._watch_crowd(files)
         if self._host_clock is not None:
             newest = max((file.date for file in files), default=None)

@@ -14,6 +14,7 @@ from headrace_consumers.dataset.steps import Hook
 from headrace_consumers.dataset.upkeep.erasures import erasures_in
 from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance
+from headrace_consumers.dataset.upkeep.table_health import TableHealth
 
 __all__ = ["MAINTAINER", "Upkeep", "maintenance_of", "maintenances_of"]
 
@@ -82,6 +83,11 @@ class Upkeep:
         if self._seen is not None and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_S
             self._forget(self._seen)
+
+    def health(self) -> dict[str, TableHealth]:
+        """Return how each table stands that this member maintains, by name."""
+        found = {maintenance.table_name: maintenance.health for maintenance in self._maintenances}
+        return {name: health for name, health in found.items() if health is not None}
 
     def close(self) -> None:
         """Leave what is under way."""

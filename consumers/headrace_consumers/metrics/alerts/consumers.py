@@ -6,12 +6,13 @@ from headrace.config.alerts import Alerts
 from headrace_consumers.metrics.alerts.promql import COUNT, LASTING, SHARE, grown, named, number, percent
 from headrace_consumers.metrics.alerts.rule import Alert, Group, duration, spoken
 
-__all__ = ["KAFKA_SILENT_S", "UNCOMMITTED_S", "consumers"]
+__all__ = ["KAFKA_SILENT_S", "UNCOMMITTED_S", "UNMAINTAINED_S", "consumers"]
 
 _MINUTE_S: Final = 60
 _RECENTLY_S: Final = 600
 KAFKA_SILENT_S: Final = 120
 UNCOMMITTED_S: Final = 900
+UNMAINTAINED_S: Final = 3600
 _DAY_S: Final = 86_400
 """What has been away for longer was taken away on purpose."""
 
@@ -29,6 +30,7 @@ def consumers(alerts: Alerts) -> Group:
             _dead_letters(alerts),
             _circuit_open(),
             _disk(alerts),
+            _maintenance(),
         ),
     )
 
@@ -160,4 +162,19 @@ def _disk(alerts: Alerts) -> Alert:
         current=f"{SHARE} free",
         threshold=f"{percent(alerts.min_disk_free_share)} free",
         action="Make room: once it is full, nothing is committed until there is some",
+    )
+
+
+def _maintenance() -> Alert:
+    failing = named("headrace_table_maintenance_failing_seconds")
+    return Alert(
+        name="HeadraceMaintenanceFailing",
+        expression=f"max by (job, table) ({failing}) > {UNMAINTAINED_S}",
+        for_s=0,
+        severity="warning",
+        headline="A table is not maintained: small files add up, and old rows stay",
+        subject=(("Job", "{{ $labels.job }}"), ("Table", "{{ $labels.table }}")),
+        current=LASTING,
+        threshold=spoken(UNMAINTAINED_S),
+        action="Read the consumer's log for `maintenance failed`, mend what it names",
     )

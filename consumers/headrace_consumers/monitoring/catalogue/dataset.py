@@ -11,11 +11,16 @@ __all__ = [
     "DATASET",
     "DUPLICATES",
     "EXAMPLES",
+    "FENCES",
+    "FILES_MERGED",
+    "MAINTENANCE_FAILING",
     "OUTCOMES",
     "REJECTED",
     "SEEN_SET_BYTES",
     "SEEN_SET_KEYS",
+    "TABLE_FILES",
     "UNKNOWN",
+    "UNMERGEABLE_FILES",
 ]
 
 _BOTH: Final = (Server.dataset, Server.feedback)
@@ -99,6 +104,47 @@ COMMIT_FAILING: Final = _metric(
     "seconds",
     served_by=_BOTH,
 )
+FENCES: Final = _metric(
+    "headrace_table_fences_total",
+    Kind.counter,
+    "How often it began again from the table, since another member was faster.",
+    "fences",
+    comment="A few at a rebalance. Many: members that are slower than the group's timeouts.",
+    served_by=_BOTH,
+)
+TABLE_FILES: Final = _metric(
+    "headrace_table_files",
+    Kind.gauge,
+    "Files that a table names.",
+    "files",
+    "table",
+    comment="Of the member that maintains it, and so are the next three. Over 5,000 every commit and reader is slow.",
+    served_by=_BOTH,
+)
+FILES_MERGED: Final = _metric(
+    "headrace_table_files_merged_total",
+    Kind.counter,
+    "Small files that became fewer.",
+    "files",
+    "table",
+    served_by=_BOTH,
+)
+UNMERGEABLE_FILES: Final = _metric(
+    "headrace_table_unmergeable_files",
+    Kind.gauge,
+    "Files that maintenance could not read, and leaves as they are.",
+    "files",
+    "table",
+    served_by=_BOTH,
+)
+MAINTENANCE_FAILING: Final = _metric(
+    "headrace_table_maintenance_failing_seconds",
+    Kind.gauge,
+    "For how long maintenance has failed; 0: it does not.",
+    "seconds",
+    "table",
+    served_by=_BOTH,
+)
 SEEN_SET_KEYS: Final = _metric("headrace_seen_set_keys", Kind.gauge, "Keys that the member knows.", "keys")
 SEEN_SET_BYTES: Final = _metric("headrace_seen_set_bytes", Kind.gauge, "Memory of the seen-set.", "bytes")
 
@@ -111,6 +157,11 @@ DATASET: Final = (
     COMMITS,
     COMMIT_DURATION,
     COMMIT_FAILING,
+    FENCES,
+    TABLE_FILES,
+    FILES_MERGED,
+    UNMERGEABLE_FILES,
+    MAINTENANCE_FAILING,
     SEEN_SET_KEYS,
     SEEN_SET_BYTES,
 )
