@@ -48,8 +48,8 @@ fi
 certificate kafka headrace-kafka serverAuth,clientAuth \
   "DNS:kafka,DNS:localhost,IP:127.0.0.1${HEADRACE_KAFKA_NAMES:+,$HEADRACE_KAFKA_NAMES}"
 certificate admin headrace-admin clientAuth ""
-certificate web headrace-web serverAuth "DNS:dataset,DNS:feedback,DNS:metrics,DNS:prometheus,DNS:alertmanager,\
-DNS:grafana,DNS:localhost,IP:127.0.0.1${HEADRACE_WEB_NAMES:+,$HEADRACE_WEB_NAMES}"
+certificate web headrace-web serverAuth "DNS:dataset,DNS:feedback,DNS:metrics,DNS:rollout,DNS:prometheus,\
+DNS:alertmanager,DNS:grafana,DNS:localhost,IP:127.0.0.1${HEADRACE_WEB_NAMES:+,$HEADRACE_WEB_NAMES}"
 # Kafka wants key and certificate in one file.
 if [[ ! -e kafka-keystore.pem || kafka.pem -nt kafka-keystore.pem ]]; then
   cat kafka.key kafka.pem >"$work/keystore"

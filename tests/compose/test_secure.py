@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 import yaml
 from confluent_kafka import Producer
+from cryptography import x509
 
 from headrace_schemas import interaction_codec
 from tests.compose.files import COMPOSE, load
 from tests.compose.images import choose_base
-from tests.compose.test_stack import Stack, needs_docker
+from tests.compose.test_stack import JOBS, Stack, needs_docker
 from tests.support.interactions import interaction
 from tests.support.kafka_secure import make_secrets
 from tests.support.waiting import wait_until
@@ -31,12 +32,22 @@ EXAMPLES = 50
 SECURE = COMPOSE / "secure"
 SECRETS = SECURE / "secrets"
 
+_ASK = """
+import ssl, sys, urllib.error, urllib.request
+try:
+    context = ssl.create_default_context(cafile="/run/secrets/ca.pem")
+    print(urllib.request.urlopen(sys.argv[1], timeout=20, context=context).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+"""Asks a page of another container, without a token."""
+
 
 class SecureStack(Stack):
     """The two files together, under a name of their own."""
 
     def run(self, *arguments: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
-        command = ["docker", "compose", "--project-name", "headrace-secure-test"]
+        command = ["docker", "compose", "--project-name", "headrace-secure-test", "--profile", "rollout"]
         command += ["--file", str(COMPOSE / "compose.yaml"), "--file", str(SECURE / "compose.yaml")]
         return subprocess.run(
             [*command, *arguments], env=self._environ, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -112,30 +123,50 @@ def stack() -> Iterator[SecureStack]:
 def test_roles_work_and_nobody_else_gets_in(stack: SecureStack) -> None:
     assert set(stack.send("not the password")) == {"_MSG_TIMED_OUT"}
     assert stack.send(secret("producer.password")) == []
-    wait_until(lambda: stack.rows() == EXAMPLES, "the rows", 240)
+    wait_until(lambda: stack.rows() == EXAMPLES, "the rows", 600)
 
     for name in ("PROMETHEUS", "ALERTMANAGER"):
         assert stack.ask(name, "/-/ready")[0] == 401
         assert stack.ask(name, "/-/ready", "not the password")[0] == 401
         assert stack.ask(name, "/-/ready", secret("prometheus.password"))[0] == 200
 
-    def jobs_up() -> set[str]:
-        body = stack.ask("PROMETHEUS", "/api/v1/query?query=up==1", secret("prometheus.password"))[1]
+    def jobs(query: str) -> set[str]:
+        body = stack.ask("PROMETHEUS", f"/api/v1/query?query={query}", secret("prometheus.password"))[1]
         return {each["metric"]["job"] for each in json.loads(body)["data"]["result"]}
 
-    wait_until(lambda: jobs_up() == {"headrace-metrics", "headrace-dataset", "headrace-feedback"}, "all scrapes", 240)
-    check = "exec", "--no-TTY", "dataset", "headrace"
-    refused = stack.run(*check, "topics", "create")
-    assert refused.returncode == 1
-    assert "this user lacks the right to create it" in refused.stderr
-    refused = stack.run(*check, "sampling", "list")
-    assert refused.returncode == 1
-    assert "headrace acls check" in refused.stderr
+    wait_until(lambda: jobs("up==1") == JOBS, "all scrapes", 240)
+    wait_until(lambda: jobs("headrace_rollout_acting==1"), "the rollout consumer to decide", 240)
+    for page in ("metrics:9464", "dataset:8080", "feedback:8080", "rollout:9466"):
+        asked = stack.run("exec", "--no-TTY", "metrics", "python3", "-c", _ASK, f"https://{page}/metrics")
+        assert asked.stdout.split() == ["401"], page
+    for role, command, why in (
+        ("dataset", ("topics", "create"), "this user lacks the right to create it"),
+        ("dataset", ("sampling", "list"), "headrace acls check"),
+        ("rollout", ("topics", "create"), "this user lacks the right to create it"),
+        ("rollout", ("deadletter", "ls"), "headrace acls check"),
+    ):
+        refused = stack.run("exec", "--no-TTY", role, "headrace", *command)
+        assert refused.returncode == 1, role
+        assert why in refused.stderr, role
+    assert stack.run("exec", "--no-TTY", "rollout", "headrace", "rollout", "status").returncode == 0
 
+    assert stack.restarts() == {}
     said = stack.run("logs").stdout
     for path in SECRETS.iterdir():
         if path.suffix in {".password", ".token"}:
             assert path.read_text().strip() not in said, path.name
+
+
+def test_the_web_certificate_names_every_host_that_is_asked(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    certificate = x509.load_pem_x509_certificate((tmp_path / "web.pem").read_bytes())
+    named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    jobs = load(SECURE / "prometheus.yml")["scrape_configs"]
+    scraped = {target.split(":")[0] for job in jobs for each in job["static_configs"] for target in each["targets"]}
+    assert len(scraped) == len(JOBS)
+    assert scraped | {"prometheus", "alertmanager", "grafana", "localhost"} == set(
+        named.get_values_for_type(x509.DNSName)
+    )
 
 
 def test_secrets_are_files_and_stand_in_no_environment() -> None:

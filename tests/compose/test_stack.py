@@ -27,6 +27,7 @@ from tests.support.waiting import wait_until
 
 ENABLED = "HEADRACE_TEST_COMPOSE"
 EXAMPLES = 200
+JOBS = {f"headrace-{name}" for name in ("metrics", "dataset", "feedback", "rollout")}
 _UP_S = 900  # the image is built first
 
 needs_docker = pytest.mark.skipif(not os.environ.get(ENABLED), reason="make test-compose runs it")
@@ -41,7 +42,7 @@ class Stack:
         self._environ = {**os.environ, **{f"HEADRACE_{name}_PORT": str(port) for name, port in self.ports.items()}}
 
     def run(self, *arguments: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
-        command = ["docker", "compose", "--project-name", "headrace-test"]
+        command = ["docker", "compose", "--project-name", "headrace-test", "--profile", "rollout"]
         command += ["--file", str(COMPOSE / "compose.yaml"), "--file", str(HERE / "webhook.yaml")]
         return subprocess.run(
             [*command, *arguments], env=self._environ, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -63,6 +64,16 @@ class Stack:
         """Return the number of the user of each container that runs."""
         running = self.run("ps", "--services", "--status", "running").stdout.split()
         return {name: self.run("exec", "--no-TTY", name, "id", "-u").stdout.strip() for name in running}
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each container that is to stay up was started again, of those that were."""
+        ids = self.run("ps", "--all", "--quiet").stdout.split()
+        form = "{{.Name}} {{.HostConfig.RestartPolicy.Name}} {{.RestartCount}}"
+        done = subprocess.run(
+            ["docker", "inspect", "--format", form, *ids], capture_output=True, text=True, timeout=60, check=True
+        )
+        counts = (line.split() for line in done.stdout.splitlines())
+        return {name: int(count) for name, policy, count in counts if policy == "unless-stopped" and count != "0"}
 
     def told(self, name: str) -> list[dict[str, Any]]:
         """Return the alerts of a name that the webhook was sent."""
@@ -120,17 +131,16 @@ def stack() -> Iterator[Stack]:
 def test_traffic_becomes_rows_and_metrics_and_survives_a_restart(stack: Stack) -> None:
     stack.write(range(EXAMPLES))
     stack.write(range(EXAMPLES // 2))  # repeats
-    wait_until(lambda: stack.rows() == EXAMPLES, "the rows", 240)
+    wait_until(lambda: stack.rows() == EXAMPLES, "the rows", 600)
     users = stack.users()
-    assert users.keys() >= {"kafka", "dataset", "feedback", "metrics", "prometheus", "alertmanager"}
+    assert users.keys() >= {"kafka", "dataset", "feedback", "metrics", "rollout", "prometheus", "alertmanager"}
     assert [name for name, user in users.items() if not user.isdecimal() or user == "0"] == []
 
-    targets = {"headrace-metrics", "headrace-dataset", "headrace-feedback"}
+    def jobs(query: str) -> set[str]:
+        return {each["metric"]["job"] for each in stack.prometheus("query", query=query)["result"]}
 
-    def are_up() -> bool:
-        return {each["metric"]["job"] for each in stack.prometheus("query", query="up == 1")["result"]} == targets
-
-    wait_until(are_up, "all targets to be scraped", 240)
+    wait_until(lambda: jobs("up == 1") == JOBS, "all targets to be scraped", 240)
+    wait_until(lambda: jobs("headrace_rollout_acting == 1"), "the rollout consumer to decide", 240)
     rules = [rule for group in stack.prometheus("rules")["groups"] for rule in group["rules"]]
     assert len(rules) > 10
     assert [rule["lastError"] for rule in rules if rule.get("lastError")] == []
@@ -138,12 +148,13 @@ def test_traffic_becomes_rows_and_metrics_and_survives_a_restart(stack: Stack) -
     assert "alertmanager:9093" in manager["url"]
     if stack.has_grafana:
         found = {each["uid"] for each in stack.grafana("search?tag=headrace")}
-        assert found == {f"headrace-{name}" for name in ("traffic", "cost", "pipeline", "dataset")}
+        assert found == {each.stem for each in (COMPOSE / "grafana" / "dashboards").glob("*.json")}
 
+    assert stack.restarts() == {}
     stack.compose("down", "--timeout", "20")  # the volumes stay
     stack.up()
     stack.write(range(EXAMPLES // 2, EXAMPLES + 50))  # 50 are new
-    wait_until(lambda: stack.rows() == EXAMPLES + 50, "the new rows", 240)
+    wait_until(lambda: stack.rows() == EXAMPLES + 50, "the new rows", 600)
 
 
 @needs_docker

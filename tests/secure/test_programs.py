@@ -56,11 +56,11 @@ def warnings_of(log: str) -> list[str]:
     return [line for line in log.splitlines() if line.startswith("WARNING:headrace:")]
 
 
-def spoil_one(secured: Secured) -> None:
+def spoil_one(secured: Secured, topic: str = "headrace.interactions.v1") -> None:
     """Write, as an administrator, what nobody can read."""
     kafka = secured.broker.admin_options()
     producer = Producer({"bootstrap.servers": kafka["bootstrap_servers"], **kafka["options"]})
-    producer.produce("headrace.interactions.v1", b"no record", b"no key")
+    producer.produce(topic, b"no record", b"no key")
     assert producer.flush(30) == 0
 
 
@@ -110,6 +110,32 @@ def test_each_program_does_its_work(secured: Secured) -> None:
     assert QUESTION not in "\n".join(secured.said)
 
 
+def test_the_rollout_consumer_decides_and_needs_no_right_to_a_group(secured: Secured) -> None:
+    """The client asks for a group's coordinator all the same, and the refusal comes among the records."""
+    values = json.loads(secured.config("rollout").read_text())
+    consumer = MetricsConsumer(secured.folder, values, "rollout-member", what="rollout")
+    topic = ("topic", "headrace.stats.v1")
+
+    def read() -> float:
+        found = consumer.scrape().items()
+        return sum(
+            value for (name, labels), value in found if name == "headrace_unreadable_records_total" and topic in labels
+        )
+
+    consumer.start()
+    try:
+        for number in (1, 2):  # what comes after the refusal is read too
+            spoil_one(secured, "headrace.stats.v1")
+            wait_until(lambda number=number: read() >= number, f"record {number} to be read", 120)
+        assert consumer.scrape()["headrace_rollout_acting", ()] == 1
+        assert consumer.stop() == 0
+    finally:
+        consumer.kill()
+    said = consumer.log.read_text()
+    secured.said.append(said)
+    assert "uthorization" not in said
+
+
 @pytest.mark.parametrize("role", ["metrics", "dataset"])
 def test_a_service_without_the_right_to_write_goes_on_and_says_so_once(secured: Secured, role: str) -> None:
     config = secured.config(role, f"service-as-{role}")
@@ -150,6 +176,11 @@ def test_a_service_without_the_right_to_write_goes_on_and_says_so_once(secured: 
             "metrics",
             ("topics", "check"),
             "cannot read its settings: Topic authorization failed; this user lacks a right",
+        ),
+        (
+            "metrics",
+            ("consume", "rollout", "--port", "0"),
+            "topic headrace.rollout.v1: missing, or hidden from this user",
         ),
     ],
 )

@@ -68,13 +68,13 @@ def test_a_command_ends_with_one_clear_line(secured: Secured, tmp_path: Path, wh
     assert WRONG not in line
 
 
-@pytest.mark.parametrize("consumer", ["dataset", "feedback", "metrics"])
+@pytest.mark.parametrize("consumer", ["dataset", "feedback", "metrics", "rollout"])
 @pytest.mark.parametrize("what", ["wrong password", "wrong authority"])
 def test_a_consumer_ends_with_it_too(secured: Secured, tmp_path: Path, what: str, consumer: str) -> None:
     config = json.loads(spoilt(secured, what, tmp_path).read_text())
     config["dataset"] = {"path": str(tmp_path / "table"), "state_path": str(tmp_path / "state")}
     (tmp_path / "headrace.json").write_text(json.dumps(config))
-    port = ["--port", "0"] if consumer == "metrics" else []
+    port = ["--port", "0"] if consumer in {"metrics", "rollout"} else []
     line = secured.refusal(tmp_path / "headrace.json", "consume", consumer, *port)
     assert CASES[what] in line
     assert WRONG not in line

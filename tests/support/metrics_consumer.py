@@ -49,10 +49,27 @@ def samples(text: str) -> Samples:
 
 
 class MetricsConsumer:
-    """One member; the port stays the same over restarts, as a target's does."""
+    """One member; the port stays the same over restarts, as a target's does.
 
-    def __init__(self, folder: Path, values: Mapping[str, Any], name: str = "member", *, scheme: str = "http") -> None:
+    Args:
+        folder: its configuration and log go there.
+        values: the configuration.
+        name: of these files.
+        scheme: of its page.
+        what: another consumer that takes `--port`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        values: Mapping[str, Any],
+        name: str = "member",
+        *,
+        scheme: str = "http",
+        what: str = "metrics",
+    ) -> None:
         self._scheme = scheme.encode()
+        self._what = what
         self.path = folder / f"{name}.json"
         self.path.write_text(json.dumps(values))
         self.log = folder / f"{name}.log"
@@ -62,7 +79,7 @@ class MetricsConsumer:
     def start(self) -> None:
         with self.log.open("ab") as log:
             begins = log.tell()
-            command = ["consume", "metrics", "-c", str(self.path), "--port", str(self.port), "--log-format", "json"]
+            command = ["consume", self._what, "-c", str(self.path), "--port", str(self.port), "--log-format", "json"]
             kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
             self._process = warm.headrace(*command, env=kept, stdout=log, stderr=log)
         self.port = wait_until(lambda: self._listening(begins), "the consumer's port")

@@ -83,11 +83,14 @@ def incident(*, folder: Path, show: bool) -> Incident:
     programs = find_programs()
     workspace = Workspace.at(folder)
     lines: queue.Queue[Line] = queue.Queue()
+    children: list[Child] = []
+    story = Story(show=show, children=children)
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())
         topics = Config().kafka.topics
         broker = stack.enter_context(EmbeddedBroker([topics.statistics, topics.interactions]))
         workspace.make_anew(_config(broker))
+        story.tell("starting the metrics consumer, a service, Alertmanager and Prometheus ...")
         rules, runbook = workspace.folder / "rules.yaml", workspace.folder / "runbook.html"
         runbook.write_text(runbook_page(), encoding="utf-8")
         link = runbook.absolute().as_uri()  # opens when the demo has ended, too
@@ -96,11 +99,12 @@ def incident(*, folder: Path, show: bool) -> Incident:
 
         def start(name: str, *argv: str) -> Child:
             argv = (*argv, "--config", str(workspace.config_path))
-            return stack.enter_context(Child(name, argv, environ_of(workspace), workspace.log_path(name), lines))
+            children.append(Child(name, argv, environ_of(workspace), workspace.log_path(name), lines))
+            return stack.enter_context(children[-1])
 
         consume = ("headrace_consumers.cli", "consume", "metrics", "--port", "0", "--log-format", "json")
-        metrics = start("metrics-consumer", *LEASH, sys.executable, "-m", *consume)
-        scraped = _address(metrics, lines)
+        start("metrics-consumer", *LEASH, sys.executable, "-m", *consume)
+        scraped = _address(story, lines)
         service = start("service", sys.executable, "-m", "headrace_consumers.demo.incident_service")
         alerting, alertmanager = start_alertmanager(
             programs.alertmanager, alertmanager_config(received.url), workspace, lines
@@ -110,7 +114,7 @@ def incident(*, folder: Path, show: bool) -> Incident:
             programs.prometheus, prometheus_config(scraped, alertmanager, rules), workspace, lines
         )
         stack.enter_context(watching)
-        story = Story(show=show, children=(metrics, service, alerting, watching))
+        children += [alerting, watching]
         story.tell(f"Prometheus http://{prometheus}, Alertmanager http://{alertmanager}; both end with the demo")
         return _play(story, service, received, prometheus, rules)
 
@@ -155,9 +159,8 @@ def _config(broker: EmbeddedBroker) -> dict[str, Any]:
     }
 
 
-def _address(metrics: Child, lines: "queue.Queue[Line]") -> str:
+def _address(story: Story, lines: "queue.Queue[Line]") -> str:
     """Return the address that the metrics consumer tells in its log."""
-    story = Story(show=False, children=[metrics])
 
     def found() -> str | None:
         with suppress(queue.Empty):

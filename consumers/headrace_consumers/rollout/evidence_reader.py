@@ -138,6 +138,8 @@ class EvidenceReader:
                 state = self._intakes[place[0]].take(reading, state)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes are named so
                 self._unread.discard(place)
+            elif error.name() in NO_GROUP:
+                pass
             elif error.fatal() or (lack := lacking(error)):
                 raise DeskError(f"topic {place[0]}: {error.str().rstrip('.')}{lack}", is_final=True)
             else:

@@ -97,12 +97,14 @@ class Loop:
         self._kafka_silent_s = kafka_silent_s
         self._told = _Told()
         self._before: Holder | None = None
+        self._was_let_in = False
 
     def run(self, stop: threading.Event) -> None:
         """Decide until `stop` is set.
 
         Raises:
             DeskError: a right or a topic is missing; nothing is lost by it.
+            TopicError: Kafka does not let this client in, at the start; one that was in goes on asking.
             HeadraceError: the topic holds something else than a state of this release.
         """
         while not stop.is_set():
@@ -112,15 +114,21 @@ class Loop:
                 log.info("stands by", reason=str(news))
                 self._stand_by(stop)
             except (DeskError, TopicError) as error:
-                if isinstance(error, DeskError) and error.is_final:
+                if self._is_the_end(error):
                     raise
                 self._told.last_error = str(error)
                 log.warning("takes over again", reason=str(error))
                 self._tell(State(), is_acting=False)
                 self._clocks.wait(_RETRY_S)
 
+    def _is_the_end(self, error: DeskError | TopicError) -> bool:
+        if isinstance(error, TopicError):
+            return error.is_not_let_in and not self._was_let_in
+        return error.is_final
+
     def _act(self, stop: threading.Event) -> None:
         state = self._desk.take_over()
+        self._was_let_in = True
         self._before = state.holder
         state = self._reader.begin(state)
         log.info("decides", rollouts=sorted(state.experiments), holder=self._desk.holder.name)

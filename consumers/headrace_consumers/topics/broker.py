@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 from headrace.client_options import client_options
 from headrace.config import Config
 from headrace.errors import ConfigError
-from headrace_consumers.kafka_clients import lacking, said_by
+from headrace_consumers.kafka_clients import NOT_LET_IN, lacking, said_by
 from headrace_consumers.topics.copies import COPIES
 from headrace_consumers.topics.finding import TopicState
 from headrace_consumers.topics.findings import settings_of_new
@@ -33,7 +33,15 @@ _log: Final = logging.getLogger(__name__)
 
 
 class TopicError(HeadraceError):
-    """The broker cannot be reached, or refused what was asked of it."""
+    """The broker cannot be reached, or refused what was asked of it.
+
+    Attributes:
+        is_not_let_in: a broker is there and refuses this client, or this client the broker.
+    """
+
+    def __init__(self, message: str, *, is_not_let_in: bool = False) -> None:
+        super().__init__(message)
+        self.is_not_let_in = is_not_let_in
 
 
 def bootstrap_servers(config: Config) -> str:
@@ -66,6 +74,7 @@ class Broker:
         self._timeout_s = timeout_s
         self._last_error: str | None = None
         self._all_down = False
+        self._is_not_let_in = False
         options: dict[str, Any] = {
             **client_options(config.kafka),
             "bootstrap.servers": self.bootstrap_servers,
@@ -190,7 +199,8 @@ class Broker:
                     continue
                 raise TopicError(
                     f"kafka.bootstrap_servers: no broker answers at {self.bootstrap_servers} ({self._reason(error)}); "
-                    "check the address, that the broker runs, and kafka.options for its security"
+                    "check the address, that the broker runs, and kafka.options for its security",
+                    is_not_let_in=self._is_not_let_in,
                 ) from error
 
     def _result(self, future: "Future[Any]", what: str) -> Any:
@@ -204,6 +214,7 @@ class Broker:
             self._all_down = True  # it follows the error that explains it
         else:
             self._last_error = said_by(error)
+            self._is_not_let_in = error.name() in NOT_LET_IN
 
     def _reason(self, error: KafkaException) -> str:
         if self._all_down and self._last_error is None:  # connected, and hung up on without a word

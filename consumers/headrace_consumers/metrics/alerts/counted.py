@@ -26,12 +26,15 @@ def recorded(what: str, window_s: int) -> str:
     return f"module:headrace_{what}:increase{duration(window_s)}"
 
 
-def counted(windows_s: Iterable[int]) -> list[Group]:
-    """Return what records the calls of windows (without those that were cancelled) and the failures among them."""
+def counted(windows_s: Iterable[int]) -> dict[int, Group]:
+    """Return what records the calls of windows (without those that were cancelled) and the failures among them.
+
+    By window, the shortest first.
+    """
     windows = set(windows_s)
     if any(map(_is_long, windows)):
         windows.add(_TILE_S)
-    return [_added_up(window_s) if _is_long(window_s) else _read(window_s) for window_s in sorted(windows)]
+    return {window_s: _added_up(window_s) if _is_long(window_s) else _read(window_s) for window_s in sorted(windows)}
 
 
 def _is_long(window_s: int) -> bool:

@@ -5,6 +5,7 @@ quantile, which is interpolated between two bounds, only tells people how bad it
 alert that fires: for all modules at each evaluation it would take Prometheus longer than all other rules together.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from headrace.config.alerts import Alerts
@@ -37,17 +38,20 @@ _LATENCY: Final = "gen_ai_client_operation_duration_seconds"
 _COST: Final = "headrace_call_cost_usd"
 
 
-def quality(thresholds: QualityThresholds, alerts: Alerts) -> Group:
+def quality(thresholds: QualityThresholds, alerts: Alerts, counted: Sequence[Recording | Alert]) -> Group:
     """Return the rules of the document's thresholds.
 
     Args:
         thresholds: of success, latency (a bound of the histogram) and cost.
         alerts: the window, and how much there must be in it.
+        counted: what records the calls and failures of the window, to be evaluated with these rules: then all figures
+            of an alert's text are of one moment. None where that is done elsewhere.
     """
     window_s = alerts.window_s
     return Group(
         "headrace-quality",
         (
+            *counted,
             Recording(recorded("timed_calls", window_s), _increase(_LATENCY, "_count", window_s)),
             Recording(
                 recorded("slow_calls", window_s),

@@ -68,9 +68,13 @@ def groups_of(config: Config) -> list[Group]:
     """
     check_latency_thresholds(config)
     alerts, thresholds = config.alerts, config.quality_thresholds
+    own_s = alerts.window_s
+    by_window = counted({own_s, *windows(alerts)})
+    # What is judged is counted beside it; a long window has an interval of its own.
+    beside = by_window.pop(own_s).rules if by_window[own_s].interval_s is None else ()
     groups = [
-        *counted({alerts.window_s, *windows(alerts)}),
-        quality(thresholds, alerts),
+        *by_window.values(),
+        quality(thresholds, alerts, beside),
         burn_rates(thresholds.min_success_rate, alerts),
         consumers(alerts),
         producers(alerts),
