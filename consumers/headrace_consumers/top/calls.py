@@ -91,7 +91,8 @@ def call_rows(figures: Figures, config: Config) -> list[CallRow]:
                 cost_p99=cost_p99,
                 cost_usd_per_h=cost.get(names, 0.0) * _HOUR_S,
                 tokens_per_h=tokens.get(names, 0.0) * _HOUR_S,
-                sampled=sampled.get(names, 0.0) / ended[names] if ended.get(names) else None,
+                # What a call used may be told an interval after its end.
+                sampled=min(1.0, sampled.get(names, 0.0) / ended[names]) if ended.get(names) else None,
                 is_failing=success is not None and success < limits.min_success_rate and bad >= enough,
                 is_slow=_passes(p99, latencies.get(names, {}), limits.max_latency_p99_ms / 1000, enough),
                 is_dear=_passes(cost_p99, costs.get(names, {}), limits.max_cost_p99_usd, enough),

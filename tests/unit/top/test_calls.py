@@ -43,6 +43,11 @@ def test_a_row_tells_rates_shares_and_estimates_of_the_window():
     assert not found.is_bad
 
 
+def test_no_more_calls_are_sampled_than_there_are():
+    found = row({}, {(calls.CALLS_TOTAL, WHOSE): 80, (calls.CALLS_SAMPLED, WHOSE): 81})
+    assert found.sampled == 1
+
+
 @pytest.mark.parametrize(("failed", "is_failing"), [(2, False), (3, True)])
 def test_a_success_rate_is_bad_below_the_threshold_once_enough_calls_failed(failed, is_failing):
     found = row({}, {(calls.CALLS_TOTAL, WHOSE): 10, (calls.CALL_ERRORS, (*WHOSE, "E")): failed})
