@@ -68,11 +68,11 @@ class Stack:
     def restarts(self) -> dict[str, int]:
         """Return how often each container that is to stay up was started again, of those that were."""
         ids = self.run("ps", "--all", "--quiet").stdout.split()
-        form = "{{.Name}} {{.HostConfig.RestartPolicy.Name}} {{.RestartCount}}"
+        form = "{{.Name}},{{.HostConfig.RestartPolicy.Name}},{{.RestartCount}}"
         done = subprocess.run(
             ["docker", "inspect", "--format", form, *ids], capture_output=True, text=True, timeout=60, check=True
         )
-        counts = (line.split() for line in done.stdout.splitlines())
+        counts = (line.split(",") for line in done.stdout.splitlines())
         return {name: int(count) for name, policy, count in counts if policy == "unless-stopped" and count != "0"}
 
     def told(self, name: str) -> list[dict[str, Any]]:
