@@ -60,7 +60,7 @@ def test_what_is_not_acknowledged_is_one_line(answer, why):
 
 def test_one_that_the_client_will_not_send_is_one_line():
     class Limited(FakeProducer):
-        def produce(self, topic, value, key, on_delivery):
+        def produce(self, *_, **__):
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
 
     with pytest.raises(
