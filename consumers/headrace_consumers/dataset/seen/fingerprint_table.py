@@ -106,7 +106,7 @@ class FingerprintTable:
         return np.concatenate(added) * self._inverse if added else mixed
 
     def remove(self, batches: Iterable[Fingerprints]) -> int:
-        """Take fingerprints out of the set, however many; return how many were in it. Takes a byte a place meanwhile."""
+        """Take fingerprints out of the set; return how many were in it. Takes a byte a place meanwhile."""
         is_gone = np.zeros(len(self._places), np.bool_)
         for batch in batches:
             for first in range(0, len(batch), _CHUNK):

@@ -5,12 +5,15 @@ another member may have moved it on, and what was asked of the table would miss 
 """
 
 from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import structlog
 
 from headrace_consumers.dataset.kafka.assignment import Assignment
-from headrace_consumers.dataset.kafka.partitions import Owned
 from headrace_consumers.dataset.seen.index import Index
+
+if TYPE_CHECKING:
+    from headrace_consumers.dataset.kafka.partitions import Owned
 
 __all__ = ["Forwarding"]
 
