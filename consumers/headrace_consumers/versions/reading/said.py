@@ -25,6 +25,10 @@ FEEDBACK_COLUMNS: Final = (
     "truncated", "redaction_version", "topic", "topic_id", "partition", "offset",
 )  # fmt: skip
 
+_SAID_COLUMNS: Final = (
+    "score", "correction", "feedback_id", "timestamp_ms", "subject_id", "request_hash", "redaction_version", "truncated",
+)  # fmt: skip
+
 UNFIT: Final = "its correction does not fit: {why}"
 
 
@@ -93,7 +97,7 @@ def said_of(rows: pl.DataFrame, sightings: pl.DataFrame, feedback: pl.DataFrame)
         .sort("dedup_key", "timestamp_ms", "feedback_id")
     )
     of_key: dict[str, list[dict[str, Any]]] = {}
-    for each in found.iter_rows(named=True):
+    for each in found.select("dedup_key", "is_of_copy", *_SAID_COLUMNS).iter_rows(named=True):
         of_key.setdefault(each["dedup_key"], []).append(each)
     return {key: said for key, given in of_key.items() if (said := _together(given)) is not None}
 

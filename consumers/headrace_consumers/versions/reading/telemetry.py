@@ -20,7 +20,7 @@ from headrace_consumers.joins import copies_of
 from headrace_consumers.versions.cutting.merging import SET_ASIDE
 from headrace_consumers.versions.files import json_text
 from headrace_consumers.versions.reading.rows import as_examples
-from headrace_consumers.versions.reading.said import FEEDBACK_COLUMNS, said_of
+from headrace_consumers.versions.reading.said import FEEDBACK_COLUMNS, Said, said_of
 from headrace_consumers.versions.reading.spill import Spill
 from headrace_consumers.versions.reading.tables import Ranges, Table, Tables, where
 from headrace_consumers.versions.sources.waiting import WAITING
@@ -142,6 +142,7 @@ class Telemetry:
         keys_known = _sorted(key_parts)
         requests = _sorted([*request_parts, *self._spill_sightings(tables.sightings, keys_known)])
         self._feedback = self._feedback_on(tables.feedback, requests)
+        self._feedback_requests = _beginning(self._feedback["request_hash"])
 
     def bucket(self, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the examples of a bucket, WAITING, a key once, and what was set aside, SET_ASIDE."""
@@ -151,7 +152,7 @@ class Telemetry:
             return pl.DataFrame(schema=WAITING), pl.DataFrame(schema=SET_ASIDE)
         seen = pl.DataFrame(schema=_SIGHTINGS) if sightings is None else sightings
         rows = rows.sort("dedup_key", "timestamp_ms", "topic_id", "partition", "offset")
-        said = said_of(rows, seen, self._feedback)
+        said = self._said_of(rows, seen)
         rows = rows.with_columns(_copies=pl.len().over("dedup_key")).unique(
             "dedup_key", keep="first", maintain_order=True
         )
@@ -162,6 +163,21 @@ class Telemetry:
             baseline_versions=self._chosen.baseline_versions,
             category_attribute=self._chosen.category_attribute,
         )
+
+    def _said_of(self, rows: pl.DataFrame, sightings: pl.DataFrame) -> dict[str, Said]:
+        """Return what was said of a bucket's rows: few of them, and little of the feedback, have to be joined."""
+        if self._feedback.is_empty():
+            return {}
+        linked = sightings.drop_nulls("request_hash")
+        of_rows, of_copies = _beginning(rows["request_hash"]), _beginning(linked["request_hash"])
+        feedback = self._feedback.filter(_is_in(self._feedback_requests, _sorted([of_rows, of_copies])))
+        if feedback.is_empty():
+            return {}
+        asked = _sorted([_beginning(feedback["request_hash"])])
+        linked = linked.filter(_is_in(of_copies, asked))
+        touched = [rows["dedup_key"].filter(_is_in(of_rows, asked)), linked["dedup_key"]]
+        rows = rows.filter(_is_in(_beginning(rows["dedup_key"]), _sorted([_beginning(each) for each in touched])))
+        return said_of(rows, linked, feedback)
 
     def _spill_rows(self, table: Table | None) -> tuple[list[npt.NDArray[np.uint64]], list[npt.NDArray[np.uint64]]]:
         key_parts: list[npt.NDArray[np.uint64]] = []
