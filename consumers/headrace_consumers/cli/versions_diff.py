@@ -38,8 +38,7 @@ def diff(
     place = root_of(root, config_path)
     first, second = (version_of(place, signature, name) for name in (before, after))
     frames = scan(first), scan(second)
-    found = room.diff(*frames)
-    ids = room.example_ids(*frames, examples) if examples else {}
+    found, ids = room.compared(*frames, examples) if examples else (room.diff(*frames), {})
     if as_json:
         print_json({"before": first.name, "after": second.name, **found.as_dict(), "example_ids": ids})
         return
@@ -56,6 +55,8 @@ def _lines(title: str, found: "Diff") -> list[str]:
         f"added {count(found.added)}, removed {count(found.removed)}, changed {count(found.changed_examples)}{changed}",
         "",
         *columns(rows, right=frozenset({1, 2})),
+        "",
+        "numbers are told by their quartiles",
     ]
 
 

@@ -26,7 +26,8 @@ FEEDBACK_COLUMNS: Final = (
 )  # fmt: skip
 
 _SAID_COLUMNS: Final = (
-    "score", "correction", "feedback_id", "timestamp_ms", "subject_id", "request_hash", "redaction_version", "truncated",
+    "score", "correction", "feedback_id", "timestamp_ms", "subject_id", "request_hash", "redaction_version",
+    "truncated",
 )  # fmt: skip
 
 UNFIT: Final = "its correction does not fit: {why}"

@@ -10,8 +10,8 @@ import polars as pl
 
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.files.examples import EXAMPLE_COLUMNS, read_split
-from headrace_consumers.versions.files.writing import facts_of
 from headrace_schemas.dataset_files import SPLITS
+from headrace_schemas.dataset_manifest import FileFacts
 
 __all__ = ["Gone", "Replayed", "compare", "lines_of"]
 
@@ -72,13 +72,16 @@ class Replayed:
         return all(self.files.values()) and not self.changed
 
 
-def compare(found: Replayed, version: Path, made: Path, files: Mapping[str, Any]) -> None:
+def compare(
+    found: Replayed, version: Path, made: Path, facts: Mapping[str, FileFacts], files: Mapping[str, FileFacts]
+) -> None:
     """Tell in what the files that were made differ from the version's.
 
     Args:
         found: is told; its `changed` names the version's files that are not what the manifest says.
         version: its folder.
         made: the folder of the new ones.
+        facts: of these, by name.
         files: by name, as the manifest has them.
 
     Raises:
@@ -86,14 +89,14 @@ def compare(found: Replayed, version: Path, made: Path, files: Mapping[str, Any]
     """
     for split in SPLITS:
         name, rows = f"{split}.jsonl", f"{split}.parquet"
-        is_made_again = _is_same(made, name, files)
+        is_made_again = _is_same(name, facts, files)
         found.files[name] = is_made_again and not _is_in(found.changed, name)
         found.files[rows] = not _is_in(found.changed, rows) and (
-            _is_same(made, rows, files) or (is_made_again and _are_same_rows(version, made, split))
+            _is_same(rows, facts, files) or (is_made_again and _are_same_rows(version, made, split))
         )
         if not is_made_again:
             _tell_apart(found, version / name, made / name)
-    found.files["provenance.jsonl"] = _is_same(made, "provenance.jsonl", files)
+    found.files["provenance.jsonl"] = _is_same("provenance.jsonl", facts, files)
     if found.gone:
         _name_places(found, version / "provenance.jsonl")
 
@@ -102,8 +105,8 @@ def _is_in(changed: list[str], name: str) -> bool:
     return any(line.startswith(f"{name}: ") for line in changed)
 
 
-def _is_same(folder: Path, name: str, files: Mapping[str, Any]) -> bool:
-    return name in files and facts_of(folder / name)["sha256"] == files[name]["sha256"]
+def _is_same(name: str, facts: Mapping[str, FileFacts], files: Mapping[str, FileFacts]) -> bool:
+    return name in files and facts[name]["sha256"] == files[name]["sha256"]
 
 
 def _are_same_rows(version: Path, made: Path, split: Any) -> bool:

@@ -82,10 +82,10 @@ def replay(
             found.beside.append(f"{edits_path(version.parent)}: the edits were changed since, by an erasure or by hand")
         progress("writing", 0)
         examples = _chosen(made, version)
-        write_examples(into, examples)
+        files = write_examples(into, examples)
         found.examples = examples.height
         progress("comparing", 0)
-        compare(found, version, into, manifest["files"])
+        compare(found, version, into, files, manifest["files"])
     except OSError as error:
         raise VersionsError(f"{error.filename or into}: {error.strerror}") from error
     if all(found.files.values()):

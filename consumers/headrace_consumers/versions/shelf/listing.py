@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,14 +76,20 @@ def latest_of(folder: Path) -> Latest:
     return Latest(name, name is not None and version_number(name) not in versions_in(folder))
 
 
-def changed_files(version: Version) -> list[str]:
+def changed_files(version: Version, names: Collection[str] | None = None) -> list[str]:
     """Return what is wrong with a version's files by its manifest, a line each; none: nothing.
+
+    Args:
+        version: which.
+        names: only these files are read; None: all.
 
     Raises:
         DatasetError: the manifest cannot be read.
     """
     wrong = []
     for name, facts in version.manifest()["files"].items():
+        if names is not None and name not in names:
+            continue
         try:
             if sha256_of(version.path / name) != facts["sha256"]:
                 wrong.append(f"{name}: is not the file that the manifest names, somebody changed it")

@@ -17,6 +17,7 @@ CARD: Final = "README.md"
 _CATEGORIES: Final = 20
 _RULES: Final = 10
 _LONGEST: Final = 120
+_WHOLE_FROM: Final = 1_000
 _TRUSTED: Final = ("corrected", "judged", "given")
 _MEANINGS: Final = {
     "corrected": "a person put the right outputs in place",
@@ -214,7 +215,9 @@ def _share(part: int, whole: int) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.4g}"
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= _WHOLE_FROM else f"{value:.4g}"
 
 
 def _rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-__all__ = ["NUMERIC", "Diff", "Property", "compared", "diff", "example_ids"]
+__all__ = ["NUMERIC", "Diff", "Property", "compared", "diff"]
 
 _COMPARED: Final = ("outputs", "label", "quality", "category", "difficulty", "source", "split")
 """What may be another in the same example."""
@@ -76,14 +76,15 @@ def diff(before: "pl.LazyFrame", after: "pl.LazyFrame") -> Diff:
 
 
 def compared(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> tuple[Diff, dict[str, list[str]]]:
-    """Return what `diff` and `example_ids` do; each version is read once."""
+    """Return what `diff` does, and the ids of examples that were added, removed and changed; each version is read once.
+
+    Args:
+        before: as `frames.scan` gives it.
+        after: likewise.
+        most: ids of each kind, the first by key.
+    """
     first, second, met = _met(before, after)
     return _diff(first, second, met), _example_ids(met, most)
-
-
-def example_ids(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> dict[str, list[str]]:
-    """Return the ids of examples that were added, removed and changed, the first so many of each by key."""
-    return _example_ids(_met(before, after)[2], most)
 
 
 def _met(before: "pl.LazyFrame", after: "pl.LazyFrame") -> "tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]":

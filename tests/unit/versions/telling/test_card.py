@@ -33,6 +33,9 @@ def test_it_tells_the_counts_of_each_split_and_what_nobody_looked_at(tmp_path):
     assert row(text, "easy")[3] == "100.0%"
     assert row(text, "minimum-size") == ["passed", "4", "1", "0"]
     assert row(text, "headrace.interactions.v1") == ["0", "3", "70"]
+    large = version(tmp_path / "large")
+    large[1]["gates"][0]["figure"] = 200_000.0
+    assert row(card(*large), "minimum-size") == ["passed", "200,000", "1", "0"]
     assert "There is no test split" in text
     assert "## Categories" not in text
 

@@ -5,7 +5,7 @@ import pytest
 from headrace.datasets.place import located
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.shelf.frames import scan
-from headrace_consumers.versions.telling.diff import diff, example_ids
+from headrace_consumers.versions.telling.diff import compared, diff
 from tests.support.version_folders import example_line, write_version
 
 
@@ -49,7 +49,8 @@ def test_a_version_does_not_differ_from_itself(frames):
 
 
 def test_the_examples_of_each_kind_are_named(frames):
-    named = example_ids(*frames, 3)
+    found, named = compared(*frames, 3)
+    assert found == diff(*frames)
     assert {kind: len(ids) for kind, ids in named.items()} == {"added": 3, "removed": 3, "changed": 2}
     assert set(named["changed"]) == {example(200)["example_id"], example(201)["example_id"]}
 
