@@ -176,7 +176,7 @@ def run_tool(program: Path, *arguments: str, folder: Path | None = None) -> subp
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=270,  # of a pure computation on a busy machine; a test's own is 300
         check=False,
     )
 

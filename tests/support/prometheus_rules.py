@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -43,15 +44,14 @@ class Scene:
         folder: an empty one.
         config: what the rules are rendered from.
         every_s: between two values of a series, and between evaluations, seconds.
-        only: groups whose name begins so are evaluated; the others take time.
     """
 
     programs: Programs
     folder: Path
     config: Config = field(default_factory=Config)
     every_s: int = 60
-    only: str = ""
     _series: dict[str, str] = field(default_factory=dict)
+    _alerts: set[str] = field(default_factory=set)
     _firing: list[dict[str, Any]] = field(default_factory=list)
     _texts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -65,6 +65,7 @@ class Scene:
         """Expect that at a minute exactly these alerts of a name fire; their labels without the name."""
         samples = [{"labels": _alerts(alert, labels), "value": 1} for labels in expected]
         asked = f'ALERTS{{alertname="{alert}",alertstate="firing"}}'
+        self._alerts.add(alert)
         self._firing.append({"expr": asked, "eval_time": f"{at}m", "exp_samples": samples})
 
     def quiet(self, alert: str, *minutes: int) -> None:
@@ -75,6 +76,7 @@ class Scene:
     def says(self, alert: str, at: int, labels: Labels, annotations: Labels) -> None:
         """Expect that one alert of a name fires, with this text."""
         expected = [{"exp_labels": dict(labels), "exp_annotations": dict(annotations)}]
+        self._alerts.add(alert)
         self._texts.append({"alertname": alert, "eval_time": f"{at}m", "exp_alerts": expected})
 
     def comes_and_goes(self, alert: str) -> bool:
@@ -91,7 +93,7 @@ class Scene:
             AssertionError: with what it says.
         """
         groups = yaml.safe_load(rule_file(self.config).text)["groups"]
-        chosen = [group for group in groups if group["name"].startswith(tuple(self.only.split(",")))]
+        chosen = _deciding(groups, self._alerts)
         test = {
             "interval": f"{self.every_s}s",
             "input_series": [{"series": name, "values": values} for name, values in self._series.items()],
@@ -108,6 +110,19 @@ class Scene:
         (self.folder / "test.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
         done = run_tool(self.programs.promtool, "test", "rules", "test.yaml", folder=self.folder)
         assert done.returncode == 0, done.stdout
+
+
+def _deciding(groups: Sequence[dict[str, Any]], alerts: AbstractSet[str]) -> list[dict[str, Any]]:
+    """Return the groups with these alerts, and those whose recordings they read; all others would only take time."""
+    found = [group for group in groups if any(rule.get("alert") in alerts for rule in group["rules"])]
+    for group in found:  # grows meanwhile
+        read = " ".join(rule["expr"] for rule in group["rules"])
+        found += [
+            other
+            for other in groups
+            if other not in found and any(rule["record"] in read for rule in other["rules"] if "record" in rule)
+        ]
+    return [group for group in groups if group in found]
 
 
 def _is_of(expected: Mapping[str, Any], alert: str) -> bool:
