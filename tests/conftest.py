@@ -3,13 +3,13 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support import closing_lines, kafka_broker, prometheus_programs, versity
+from tests.support import closing_lines, collecting, kafka_broker, prometheus_programs, versity
 from tests.support.kafka import Kafka
 
 # A machine that is busy elsewhere is no failure.
@@ -19,13 +19,28 @@ settings.load_profile("headrace")
 # DSPy's litellm asks the network for prices when it is imported, in each of the many processes that are started here.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
+# Hundreds of processes import the same files: each would compile them anew, and rewrite all asserts of the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 _MOST_WORKERS = 4
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Say how many processes `-n auto` means: each may have a broker and a handful of consumers beside it."""
-    return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    """Say how many processes `-n auto` means: one more than cores, for many tests wait for a broker or a timeout.
+
+    Each may have a broker and a handful of consumers beside it.
+    """
+    return min(len(os.sched_getaffinity(0)) + 1, _MOST_WORKERS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect faster, where many processes do."""
+    with collecting.calm_collector():
+        collecting.import_share(session.config)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ sleeps until somebody spills: so a fork takes nothing along that somebody holds.
 """
 
 import array
+import fcntl
 import importlib
 import json
 import os
@@ -30,9 +31,11 @@ _IMPORTED: Final = (
     "headrace_consumers.dataset.run",
     "headrace_consumers.dataset.upkeep.upkeep",
     "headrace_consumers.metrics.run",
+    "headrace_consumers.rollout.run",
     "headrace_consumers.topics",
     "headrace_consumers.verification",
 )
+_LOCK: Final = Path(__file__).parents[2] / ".cache" / "warm_server.lock"
 _KNOWN_THREADS: Final = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 
 
@@ -40,7 +43,10 @@ def main(descriptor: int) -> Callable[[], int] | None:
     """Answer requests; return in each fork, with what it is to do, and with None when the test run has ended."""
     for name in _IMPORTED:
         importlib.import_module(name)
-    importlib.import_module("headrace_consumers.dataset.records.columnar").ColumnarDecoder()  # compiles it
+    _LOCK.parent.mkdir(exist_ok=True)
+    with _LOCK.open("w") as lock:  # it compiles for ten seconds; the second process finds what the first has kept
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        importlib.import_module("headrace_consumers.dataset.records.columnar").ColumnarDecoder()
     others = [name for name in _threads() if name not in _KNOWN_THREADS]
     assert len(others) == 1, f"{others}: a fork is not safe"
     asked = socket.socket(fileno=descriptor)
