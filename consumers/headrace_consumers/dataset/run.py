@@ -10,6 +10,7 @@ from headrace.config import Config
 from headrace.key_material import reading_keys
 from headrace_consumers.dataset.chunks import chunk_records_of
 from headrace_consumers.dataset.commit import Committer
+from headrace_consumers.dataset.delta.opening import is_table
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
 from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
@@ -32,7 +33,7 @@ from headrace_consumers.dataset.steps import hook_from_environment
 from headrace_consumers.dataset.tally import Tally
 from headrace_schemas import Registry
 
-__all__ = ["run"]
+__all__ = ["run", "side_tables"]
 
 log = structlog.get_logger("headrace.dataset")
 
@@ -60,7 +61,7 @@ def _run(config: Config, total: Tally, control: Control) -> None:
     registry = Registry([Path(config.schemas.path)] if config.schemas.path else [])
     intake = Intake(config, "interactions", INTERACTIONS, hook, control)
     table, source = intake.table, intake.source
-    side_tables = _side_tables(config, control)
+    beside = side_tables(config, control)
     watch = RejectionWatch(time.monotonic)
     folder, lock = lock_member_folder(Path(config.dataset.state_path))
     origin = Origin(table.id, source.topic_id, source.partition_count)
@@ -74,18 +75,19 @@ def _run(config: Config, total: Tally, control: Control) -> None:
                 seen=seen,
                 decoder=ColumnarDecoder(FastavroDecoder(registry, keys)),
                 filter_=filter_,
-                sightings=SightingsTable(side_tables[0], source) if side_tables else None,
+                sightings=SightingsTable(beside[0], source) if config.dataset.sightings else None,
                 watch=watch,
                 chunk_records=chunk_records_of(config.dataset.max_batch_records),
             )
 
         log.info("consuming", topic=source.topic, table=str(table.path), state=str(folder))
         index = KeyIndex(table, seen, source)
-        intake.run(total, index, make_committer, side_tables=side_tables, forgetful=seen)
+        intake.run(total, index, make_committer, side_tables=beside, forgetful=seen)
 
 
-def _side_tables(config: Config, control: Control) -> list[InteractionTable]:
-    if not config.dataset.sightings:
-        return []
+def side_tables(config: Config, control: Control) -> list[InteractionTable]:
+    """Return the tables beside the dataset that are kept healthy with it: the sightings, first."""
     store = store_at(sightings_path(config.dataset.path), config.dataset.storage_options)
+    if not (config.dataset.sightings or is_table(store)):  # one from before is maintained: its rows have a retention
+        return []
     return [InteractionTable(store, SIGHTINGS, sleep=control.stop.wait)]
