@@ -1,7 +1,11 @@
 """The table: fencing, exceptions that are no failures, torn states, and what readers see."""
 
+import errno
+import os
 import stat
+import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -10,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from headrace_consumers.dataset.delta import local_store, object_store
 from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.moves import Move
-from headrace_consumers.dataset.delta.rows import ROW_SCHEMA, to_rows
+from headrace_consumers.dataset.delta.rows import INTERACTIONS, ROW_SCHEMA, to_rows
 from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
@@ -167,6 +172,32 @@ def test_a_store_that_refuses_for_good_is_one_line_and_loses_nothing(tmp_path):
         append(table, "a")
     assert "\n" not in str(raised.value)
     assert InteractionTable(tmp_path / "t").position("id/0") is None
+
+
+def test_a_log_that_cannot_be_brought_to_disk_is_one_line_and_the_files_of_the_commit_stay(tmp_path, monkeypatch):
+    table = InteractionTable(tmp_path / "t", sleep=lambda _: None)
+    append(table, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr(local_store, "fsync_entries", refused)
+        with pytest.raises(TableError, match=r"cannot be brought to disk.*Input/output error") as raised:
+            append(table, "b", start=1)
+    assert "\n" not in str(raised.value)
+    assert table.is_in_doubt
+    assert len(keys_in(tmp_path / "t")) == 2
+    append(table, "c", start=2)
+    assert not table.is_in_doubt
+
+
+def refused(*_):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_without_room_for_temporary_files_their_folder_is_named_and_not_the_store(monkeypatch):
+    monkeypatch.setattr(object_store.tempfile, "TemporaryFile", partial(Path("/dev/full").open, "wb", buffering=0))
+    store = store_at("s3://bucket/table", {"aws_region": "none"})
+    with pytest.raises(TableError, match=r"TMPDIR.*No space left") as raised:
+        write_files(store, rows_of("a"), INTERACTIONS)
+    assert str(raised.value).startswith(tempfile.gettempdir())
 
 
 def test_a_commit_of_others_meanwhile_is_fenced(tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -199,6 +200,9 @@ def _told(store: Store) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # A store that refuses gives no number of the system's: that is the file's before it goes there.
+        is_local = store.is_remote and error.errno is not None
+        place = f"{tempfile.gettempdir()} (the folder for temporary files, TMPDIR)" if is_local else store.place
         raise TableError(
-            f"{store.place}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
+            f"{place}: cannot write ({error.strerror or error}); nothing is lost: mend it and start again"
         ) from error

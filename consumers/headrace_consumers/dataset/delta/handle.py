@@ -10,10 +10,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from headrace_consumers.dataset.delta.layout import Layout
-from headrace_consumers.dataset.delta.opening import open_or_create, reopen
+from headrace_consumers.dataset.delta.opening import one_line, open_or_create, reopen
 from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
 from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.store_at import opened_at
+from headrace_consumers.dataset.errors import TableError
 
 __all__ = ["TableHandle"]
 
@@ -76,8 +77,17 @@ class TableHandle:
         self._table = reopen(self.store)
 
     def sync(self) -> None:
-        """Return when all entries of the log that this handle shows are on disk for good."""
-        self.store.sync_log(self._durable, self.version)
+        """Return when all entries of the log that this handle shows are on disk for good.
+
+        Raises:
+            TableError: nobody knows whether they are.
+        """
+        try:
+            self.store.sync_log(self._durable, self.version)
+        except OSError as error:
+            raise TableError(
+                f"{self.path}: the log cannot be brought to disk ({one_line(error)}); nothing is lost: mend the disk"
+            ) from error
         self._durable = self.version
 
     def close(self) -> None:

@@ -88,7 +88,8 @@ class InteractionTable(TableHandle):
         Raises:
             SuppressionChanged: by another one since. Nothing was committed.
             Fenced: another consumer has moved a partition on, or the files are too old. Nothing was committed.
-            TableError: the store refused `attempts` times. Nothing was committed.
+            TableError: the store refused `attempts` times: nothing was committed. Or it has landed, and nobody knows
+                whether it is on disk: `is_in_doubt`.
         """
         began = time.perf_counter()
         self.is_in_doubt = False
