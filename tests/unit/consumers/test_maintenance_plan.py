@@ -13,6 +13,7 @@ from headrace_consumers.dataset.upkeep.maintenance_plan import (
     MOST_FILES,
     ActiveFile,
     expired,
+    has_room,
     is_crowded,
     log_bases,
     to_merge,
@@ -163,3 +164,8 @@ def test_a_log_keeps_its_newest_entries_and_a_base_for_them(versions, checkpoint
         assert base in checkpoints
         assert any(version < base for version in versions)
         assert max(versions) - base >= kept
+
+
+@pytest.mark.parametrize(("free_bytes", "has"), [(349, False), (350, True)])
+def test_a_merge_needs_room_for_its_file_and_leaves_a_twentieth_of_the_disk(free_bytes, has):
+    assert has_room([file(100), file(200)], free_bytes, 1000) is has

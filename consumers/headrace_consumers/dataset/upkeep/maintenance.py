@@ -21,7 +21,14 @@ from headrace_consumers.dataset.delta.store_at import opened_at
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook, no_hook
 from headrace_consumers.dataset.upkeep.host_clock import HostClock
-from headrace_consumers.dataset.upkeep.maintenance_plan import MOST_FILES, ActiveFile, expired, is_crowded, to_merge
+from headrace_consumers.dataset.upkeep.maintenance_plan import (
+    MOST_FILES,
+    ActiveFile,
+    expired,
+    has_room,
+    is_crowded,
+    to_merge,
+)
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from headrace_consumers.dataset.upkeep.table_health import TableHealth
 from headrace_consumers.dataset.upkeep.works import Work, Works
@@ -48,6 +55,7 @@ class Maintenance:
         now: UTC.
         clock: seconds, monotonic.
         host_clock: whether rows and files may be removed by `now`, which is its; None: they may.
+        room: how many bytes the table's disk has free, and its size; None: nobody can tell, as of an object store.
         hook: called around the steps; tests kill the process there.
 
     Attributes:
@@ -64,6 +72,7 @@ class Maintenance:
         now: Callable[[], dt.datetime],
         clock: Callable[[], float],
         host_clock: HostClock | None = None,
+        room: Callable[[], tuple[int, int] | None] = lambda: None,
         hook: Hook = no_hook,
     ) -> None:
         self._store = opened_at(place)
@@ -72,6 +81,8 @@ class Maintenance:
         self._clock = clock
         self._host_clock = host_clock
         self._works = Works(self._store, layout, keep_replaced_h=config.maintenance.keep_replaced_h, now=now, hook=hook)
+        self._room = room
+        self._is_short_of_room = False
         self._handle: ReplacingHandle | None = None
         self._work: Work | None = None
         self._not_before = clock()
@@ -190,13 +201,22 @@ class Maintenance:
             return self._works.expire(self._handle, old[:_EXPIRED_AT_ONCE])
         target_bytes = int(self._config.maintenance.target_file_mb * 1e6)
         mergeable = [file for file in files if file.path not in self._works.unmergeable]
-        if group := to_merge(mergeable, self._now(), target_bytes, has_backlog=has_backlog):
+        group = to_merge(mergeable, self._now(), target_bytes, has_backlog=has_backlog)
+        if group and self._has_room_for(group):
             return self._works.merge(self._handle, group)
         if self._clock() >= self._clean_at:
             self._clean_at = self._clock() + CLEAN_S
             ahead = self._host_clock.ahead if self._host_clock is not None else dt.timedelta(0)
             return self._works.clean(self._handle, ahead=ahead, may_delete=self._may_remove)
         return None
+
+    def _has_room_for(self, group: Sequence[ActiveFile]) -> bool:
+        room = self._room()
+        has = room is None or has_room(group, *room)
+        if not (has or self._is_short_of_room):
+            log.warning("no files are merged: the disk is nearly full", table=str(self._store.place))
+        self._is_short_of_room = not has
+        return has
 
     def _may_remove(self) -> bool:
         return self._host_clock is None or self._host_clock.may_remove()

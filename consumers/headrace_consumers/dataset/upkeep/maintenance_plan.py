@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MOST_FILES", "ActiveFile", "expired", "is_crowded", "log_bases", "to_merge"]
+__all__ = ["MOST_FILES", "ActiveFile", "expired", "has_room", "is_crowded", "log_bases", "to_merge"]
 
 MOST_FILES: Final = 5_000
 """A table should have fewer active files: every commit and every reader pays for each."""
@@ -25,6 +25,8 @@ _TIER_FACTOR: Final = 8
 _SMALLEST_TIER_BYTES: Final = 65_536
 _REST: Final = dt.timedelta(hours=1)
 _CROWDED_SHARE: Final = 0.8
+_RESERVED_SHARE: Final = 0.05
+"""Of the disk, for what is being committed: a merge frees nothing until `keep_replaced_h` later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,17 @@ def to_merge(
 def expired(files: Iterable[ActiveFile], today: dt.date, retention_days: int) -> list[ActiveFile]:
     """Return the files whose rows were taken in more than `retention_days` ago."""
     return [file for file in files if (today - file.date).days > retention_days]
+
+
+def has_room(group: Iterable[ActiveFile], free_bytes: int, disk_bytes: int) -> bool:
+    """Tell whether the file that a group is to become has room on the disk, beside the group.
+
+    Args:
+        group: to be merged.
+        free_bytes: on the disk.
+        disk_bytes: its size.
+    """
+    return free_bytes - sum(file.size_bytes for file in group) >= _RESERVED_SHARE * disk_bytes
 
 
 def log_bases(versions: Collection[int], checkpoints: Iterable[int], kept: int) -> list[int]:

@@ -83,6 +83,24 @@ class ReplacingHandle:
                 f"writer {protocol.min_writer_version}); no files are replaced, let that writer maintain it"
             )
 
+    def keep_tombstones(self, hours: int) -> None:
+        """Let checkpoints name removed files for so long, and not a week; if it is refused, it is tried next time."""
+        wanted = {"delta.deletedFileRetentionDuration": f"interval {hours} hours"}
+        if wanted.items() <= self._table.metadata().configuration.items():
+            return
+        before = self._table.version()
+        try:
+            self._table.alter.set_table_properties(
+                wanted,
+                raise_if_not_exists=False,
+                commit_properties=CommitProperties(custom_metadata={LINES_KEY: "1"}),  # metaData
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+            )
+        except (DeltaError, OSError):  # another has changed the properties meanwhile
+            self._table = reopen(self.store)
+        else:
+            self.store.sync_log(before, self._table.version())
+
     def files(self) -> list[ActiveFile]:
         """Return the files that the table names at this handle's version."""
         actions = pa.table(self._table.get_add_actions(flatten=True)).select(

@@ -1,13 +1,16 @@
 """What a member does between polls: maintenance if it has the role, and forgetting the keys of rows that are gone."""
 
 import datetime as dt
+import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
 from headrace.config.consumers import Dataset
+from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook
@@ -130,5 +133,13 @@ def maintenance_of(table: InteractionTable, config: Dataset, hook: Hook, host_cl
         now=(lambda: dt.datetime.now(dt.UTC)) if host_clock is None else host_clock.now,
         clock=time.monotonic,
         host_clock=host_clock,
+        room=lambda: _room(table.store),
         hook=hook,
     )
+
+
+def _room(store: Store) -> tuple[int, int] | None:
+    if not isinstance(store.place, Path):
+        return None
+    usage = shutil.disk_usage(store.place)
+    return usage.free, usage.total

@@ -4,6 +4,7 @@ What is done in files before a commit counts for nothing, and is deleted as any 
 """
 
 import datetime as dt
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
@@ -32,6 +33,9 @@ Work: TypeAlias = Generator[None, None, None]
 _COMPACTION: Final = {"headrace.maintenance": "compaction"}
 _RETENTION: Final = {"headrace.maintenance": "retention"}
 _DELETED_AT_ONCE: Final = 200
+_TOMBSTONES_LONGER_H: Final = 24
+"""Than the files that they name: the system's clock, by which delta-rs leaves them out, may jump."""
+
 _UNCHECKPOINTED: Final = 200
 """Each 100th commit makes a checkpoint; so many entries without one mean that it failed."""
 
@@ -144,6 +148,7 @@ class Works:
             ahead: by how much the system's clock is ahead of `now`.
             may_delete: asked where there are files to delete.
         """
+        handle.keep_tombstones(math.ceil(self._keep_replaced_h) + _TOMBSTONES_LONGER_H)
         version = handle.table.version()
         if version - max(log_names(self._store)[1], default=-1) >= _UNCHECKPOINTED:
             handle.table.create_checkpoint()
