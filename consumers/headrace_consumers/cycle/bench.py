@@ -12,6 +12,7 @@ from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.job import Job
 from headrace_consumers.cycle.lms import cache_answers, opened_lm
 from headrace_consumers.cycle.metric import GuardedMetric, metric_of
+from headrace_consumers.cycle.optimizers import Materials
 from headrace_consumers.cycle.program import examples_of, opened_program, target_for, types_for
 from headrace_consumers.cycle.run_folder import SignatureFolder
 from headrace_consumers.cycle.spending import Budget, Spending
@@ -57,6 +58,25 @@ class Bench:
     def metric(self, ending: Ending) -> GuardedMetric:
         """Return the metric; one that raises ends the work."""
         return metric_of(self.settings, self.target, self.judge, ending)
+
+    def materials(self, metric: GuardedMetric, trainset: list[Any], valset: list[Any]) -> Materials:
+        """Return what an optimizer may be given."""
+        own = next((each.lm for each in self.program.predictors() if each.lm), None)
+        fallback = self.task_lm or configured_lm() or own
+        return Materials(
+            metric=metric,
+            feedback_metric=metric.with_feedback,
+            prompt_lm=self.prompt_lm or fallback,
+            task_lm=fallback,
+            trainset=trainset,
+            valset=valset,
+            log_folder=self.folder.path / "optimizer",
+        )
+
+    @property
+    def lm(self) -> dict[str, Any]:
+        """The settings for dspy.context under which the program has its LM."""
+        return {} if self.task_lm is None else {"lm": self.task_lm}
 
     def spending(self, budget: Budget, ending: Ending) -> Spending:
         """Return what is spent, over all processes."""
