@@ -38,7 +38,7 @@ class Bench:
         write_version(folder / "training_data", splits, signature=SIGNATURE, fields_hash=fields_hash)
         self.ids = [line["example_id"] for line in splits["test"]]
 
-    def work(self, task, name, signature=None, url=None, served=None, **optimization):
+    def work(self, task, name, *, signature=None, url=None, served=None, reserved_calls=0, **optimization):
         values = {
             "versions": {"path": str(self.folder / "training_data")},
             "optimization": {
@@ -64,6 +64,7 @@ class Bench:
             fields=FIELDS,
             number=1,
             served=served,
+            reserved_calls=reserved_calls,
         )
         self.told = []
         with (self.folder / "lock").open("w") as lock:
@@ -81,9 +82,9 @@ def bench(tmp_path_factory):
 def test_a_budget_is_not_passed_and_what_was_found_until_then_is_tested(bench):
     found = bench.work("optimize", "budget", trials=20, max_lm_calls=75)
     assert found["stopped"] == "lm_calls"
-    # The search ends within the budget; the test's calls come on top, for this job has nothing set aside for them.
+    # From the first evaluation on as much is set aside as the test takes.
     search = [each["lm_calls"] for each in bench.told if each["what"] == "trials"]
-    assert max(search) <= 75 < found["lm_calls"] <= 75 + len(bench.ids)
+    assert max(search) <= 75 - len(bench.ids) < found["lm_calls"] <= 75
     assert set(found["scores"]) == set(bench.ids)
     assert Program.decoded(json.dumps(found["program"]).encode()).version == "optimized_v1"
     spent = (bench.folder / "budget" / "spent.jsonl").read_text().splitlines()
@@ -94,6 +95,35 @@ def test_a_budget_is_not_passed_and_what_was_found_until_then_is_tested(bench):
 def test_a_budget_that_is_too_small_for_anything_finds_nothing(bench):
     found = bench.work("optimize", "nothing", max_lm_calls=3)
     assert (found["program"], found["trials"], found["stopped"], found["lm_calls"]) == (None, [], "lm_calls", 3)
+
+
+def test_a_budget_that_leaves_a_search_nothing_is_one_line(bench):
+    with pytest.raises(CycleError) as refused:
+        bench.work("optimize", "nothing-left", max_lm_calls=50, reserved_calls=50)
+    assert str(refused.value) == (
+        "ClassifyTicket, optimize: optimization.max_lm_calls is 50: 0 of it are spent, and the test of a candidate "
+        "takes 50 as the baseline's did, so that nothing is left for a search; raise it and start the run again"
+    )
+    assert (bench.folder / "nothing-left" / "spent.jsonl").read_bytes() == b""
+
+
+def test_a_test_that_asks_more_than_was_set_aside_ends_at_the_budget_and_goes_on_with_a_larger_one(bench):
+    well = triage_lm()
+
+    def rambling(body):  # what does not fit the form is asked for once more
+        is_of_test = any(ticket in json.dumps(body["messages"][-1]) for ticket in TICKETS[40:60])
+        return Reply("I would not know.") if is_of_test else well(body)
+
+    with serving(rambling) as server:
+        line = "optimization.max_lm_calls is reached before the candidate was tested to its end; raise it and start"
+        with pytest.raises(CycleError, match=line):
+            bench.work("optimize", "tight", url=server.url, trials=20, max_lm_calls=75)
+        spent = bench.folder / "tight" / "spent.jsonl"
+        assert len(spent.read_text().splitlines()) == 75
+        found = bench.work("optimize", "tight", url=server.url, trials=20, max_lm_calls=150)
+    assert (found["failed"], found["stopped"], set(found["scores"])) == (20, "lm_calls", set(bench.ids))
+    assert "trials" not in {each["what"] for each in bench.told}, "what was found is not looked for again"
+    assert found["lm_calls"] <= 75 - len(bench.ids) + 2 * len(bench.ids) + 4
 
 
 def test_gepa_is_a_second_choice(bench):

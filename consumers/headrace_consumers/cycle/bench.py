@@ -70,7 +70,7 @@ class Bench:
             task_lm=fallback,
             trainset=trainset,
             valset=valset,
-            log_folder=self.folder.path / "optimizer",
+            log_folder=self.folder.optimizer,
         )
 
     @property
@@ -80,7 +80,7 @@ class Bench:
 
     def spending(self, budget: Budget, ending: Ending) -> Spending:
         """Return what is spent, over all processes."""
-        return Spending(self.folder.spent, budget, ending)
+        return Spending(self.folder.spent, budget, ending, self.job.task)
 
     def spent(self) -> tuple[int, float]:
         """Return the paid calls since the run began, and what they cost."""

@@ -7,6 +7,7 @@ from typing import Any
 from headrace_consumers.cycle.artefacts import Trial
 from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.lms import GO_ON, is_of_lm, one_line
+from headrace_consumers.cycle.spending import Spending, Taken
 
 __all__ = ["Evaluated", "Evaluations", "evaluated", "recorder"]
 
@@ -95,10 +96,12 @@ class Evaluations:
         best: the best program of a full evaluation; None: there was none.
         best_score: its score.
         on_trial: told of each.
+        on_taken: told of how many examples one was, and what it took of LMs.
     """
 
     validation: int
-    on_trial: Callable[["Evaluations"], object]
+    on_trial: Callable[["Evaluations"], object] = lambda _: None
+    on_taken: Callable[[int, Taken], object] = lambda *_: None
     trials: list[Trial] = field(default_factory=list)
     best: Any = None
     best_score: float | None = None
@@ -112,22 +115,23 @@ class Evaluations:
         self.on_trial(self)
 
 
-def recorder(evaluations: Evaluations) -> Any:
-    """Return a callback of DSPy that notes each evaluation of a program."""
+def recorder(evaluations: Evaluations, spending: Spending) -> Any:
+    """Return a callback of DSPy that notes each evaluation of a program, and what it took."""
     from dspy.utils.callback import BaseCallback
 
     class Recorder(BaseCallback):  # type: ignore[misc]  # DSPy is untyped
         def __init__(self) -> None:
-            self._begun: dict[str, tuple[Any, int]] = {}
+            self._begun: dict[str, tuple[Any, int, Taken]] = {}
 
         def on_evaluate_start(self, call_id: str, instance: Any, inputs: Mapping[str, Any]) -> None:
             devset = inputs.get("devset") or instance.devset
-            self._begun[call_id] = inputs.get("program"), len(devset)
+            self._begun[call_id] = inputs.get("program"), len(devset), spending.of_task
 
         def on_evaluate_end(self, call_id: str, outputs: Any, exception: Exception | None = None) -> None:
-            program, examples = self._begun.pop(call_id, (None, 0))
+            program, examples, before = self._begun.pop(call_id, (None, 0, Taken()))
             score = getattr(outputs, "score", None)
             if exception is None and score is not None:
+                evaluations.on_taken(examples, spending.of_task.since(before))
                 evaluations.add(program, examples, float(score))
 
     return Recorder()

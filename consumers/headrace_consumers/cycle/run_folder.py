@@ -5,7 +5,8 @@
 <run>/<signature>/<step>.json                    the artefacts
 <run>/<signature>/<signature>_optimized_v<N>.json    the program that was found
 <run>/<signature>/spent.jsonl                    paid calls of LMs
-<run>/<signature>/lm_cache/                      answers of LMs, until the last step is done
+<run>/<signature>/lm_cache/                      answers of LMs, until the last step is done; likewise
+<run>/<signature>/found.json, optimizer/         what the search has found, and its state
 <optimization.path>/runs/<id>.json               where each run is, for `headrace cycle ls`
 """
 
@@ -70,6 +71,16 @@ class SignatureFolder:
     def spent(self) -> Path:
         """Where paid calls of LMs are noted."""
         return self.path / "spent.jsonl"
+
+    @property
+    def found(self) -> Path:
+        """Where it is kept what a search has found."""
+        return self.path / "found.json"
+
+    @property
+    def optimizer(self) -> Path:
+        """Where an optimizer keeps its state."""
+        return self.path / "optimizer"
 
     def load(self, kind: type[_Kind]) -> _Kind | None:
         """Return the artefact of a step; None: the step was not done.
@@ -151,8 +162,10 @@ class SignatureFolder:
         return [each for each in found if each is not None]
 
     def forget_answers(self) -> None:
-        """Remove the LMs' answers, which hold people's words."""
+        """Remove what was only kept to go on from, and holds people's words: the LMs' answers, the search's state."""
         shutil.rmtree(self.lm_cache, ignore_errors=True)
+        shutil.rmtree(self.optimizer, ignore_errors=True)
+        self.found.unlink(missing_ok=True)
 
 
 class RunFolder:

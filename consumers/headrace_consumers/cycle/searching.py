@@ -1,38 +1,52 @@
 """The search: an optimizer let loose on train and val, within its part of the budget."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from headrace_consumers.cycle.bench import Bench
 from headrace_consumers.cycle.ending import Ending
+from headrace_consumers.cycle.errors import CycleError
 from headrace_consumers.cycle.evaluating import Evaluations, recorder
+from headrace_consumers.cycle.finding import Finding, asked
 from headrace_consumers.cycle.job import Channel
 from headrace_consumers.cycle.optimizers import prepared
 from headrace_consumers.cycle.phases import phase, result_of
-from headrace_consumers.cycle.spending import Budget, meter
+from headrace_consumers.cycle.reserving import lacking, needed
+from headrace_consumers.cycle.spending import Taken, meter
 
-__all__ = ["candidate", "searched"]
+__all__ = ["searched"]
 
 
-def searched(
-    bench: Bench, trainset: list[Any], valset: list[Any], channel: Channel
-) -> tuple[Any, Evaluations, str | None]:
-    """Return the program that was found, None if none was; the evaluations; what of the budget was spent."""
+def searched(bench: Bench, splits: Mapping[str, list[Any]], channel: Channel) -> Finding:
+    """Let the optimizer search; of the budget it leaves what the test of a candidate takes.
+
+    That is as much an example as the most demanding evaluation so far took, and at least what the baseline's test did.
+
+    Args:
+        bench: what there is.
+        splits: train, val and test.
+        channel: told of each trial.
+
+    Raises:
+        CycleError: the search failed, or the budget has no room for one.
+    """
     import dspy
 
     import headrace
 
     settings, job = bench.settings, bench.job
-    budget = Budget(
-        None if settings.max_lm_calls is None else max(0, settings.max_lm_calls - job.reserved_calls),
-        None if settings.max_cost_usd is None else max(0.0, settings.max_cost_usd - job.reserved_usd),
-    )
-    evaluations = Evaluations(len(valset), lambda _: None)
+    reserved = Taken(calls=job.reserved_calls, cost_usd=job.reserved_usd)
+    if lacks := lacking(bench.budget, Taken(0, *bench.spent()), reserved):
+        raise CycleError(lacks)
+    trainset, valset, test = (splits[name] for name in ("train", "val", "test"))
+    evaluations = Evaluations(len(valset))
 
     def work(ending: Ending) -> Any:
         metric = bench.metric(ending)
         optimizer = prepared(settings, bench.materials(metric, trainset, valset))
-        spending = bench.spending(budget, ending)
+        spending = bench.spending(bench.budget, ending)
+        spending.reserve(reserved.calls, reserved.cost_usd)
 
         def tell(now: Evaluations) -> None:
             channel.progress(
@@ -47,18 +61,25 @@ def searched(
             )
 
         evaluations.on_trial = tell
+        evaluations.on_taken = lambda examples, taken: spending.reserve(*needed(len(test), examples, taken))
         metered = meter(spending)
-        metered["callbacks"].append(recorder(evaluations))
+        metered["callbacks"].append(recorder(evaluations, spending))
         with dspy.context(**metered, **bench.lm), headrace.suppress():
             return optimizer.compile(bench.program.deepcopy())
 
     end = phase(work)
-    if end.stopped is not None:
-        return evaluations.best, evaluations, end.stopped
-    return result_of(end), evaluations, None
+    found = evaluations.best if end.stopped is not None else result_of(end)
+    program, is_changed = (None, False) if found is None else _candidate(bench, found)
+    return Finding(
+        asked=asked(bench),
+        program=program,
+        is_changed=is_changed,
+        trials=evaluations.trials,
+        stopped=end.stopped,
+    )
 
 
-def candidate(bench: Bench, found: Any) -> tuple[dict[str, Any], bool]:
+def _candidate(bench: Bench, found: Any) -> tuple[dict[str, Any], bool]:
     """Return what the program's predictors are told, and whether it is anything else than before."""
     from headrace.programs import program_of
 

@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.lms import GO_ON, is_of_lm, is_of_prompt, one_line
 from headrace_consumers.versions.files.disk import FILE_MODE
 
-__all__ = ["Budget", "Spending", "meter"]
+__all__ = ["Budget", "Spending", "Taken", "meter"]
 
 _FAILURES_IN_A_ROW: Final = 5
 
@@ -34,6 +34,25 @@ class Budget:
     cost_usd: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a part of the work took of LMs.
+
+    Attributes:
+        asked: calls, with those that the cache answered.
+        calls: paid ones.
+        cost_usd: theirs.
+    """
+
+    asked: int = 0
+    calls: int = 0
+    cost_usd: float = 0.0
+
+    def since(self, before: "Taken") -> "Taken":
+        """Return what was taken since then."""
+        return Taken(self.asked - before.asked, self.calls - before.calls, self.cost_usd - before.cost_usd)
+
+
 class Spending:
     """What is spent, over all processes that work on a signature's run.
 
@@ -41,22 +60,35 @@ class Spending:
         path: a line for each paid call; one that is missing is empty. OSError passes through.
         budget: beyond it calls of LMs end the work.
         ending: told when the budget is spent, or the LM cannot be used.
+        task: for which it is spent.
 
     Attributes:
         calls: paid ones so far.
         cost_usd: theirs.
+        of_task: those of the task, in all processes; `asked` in this one.
     """
 
-    def __init__(self, path: Path, budget: Budget, ending: Ending) -> None:
+    def __init__(self, path: Path, budget: Budget, ending: Ending, task: str = "") -> None:
         lines = _lines(path)
         self.calls = len(lines)
-        self.cost_usd = sum(lines)
+        self.cost_usd = sum(usd for _, usd in lines)
+        own = [usd for whose, usd in lines if whose == task]
+        self.of_task = Taken(0, len(own), sum(own))
+        self._task: Final = task
         self._budget = budget
+        self._reserved_calls, self._reserved_usd = 0, 0.0
         self._ending = ending
         self._changed = threading.Condition()
         self._in_flight = 0
         self._failures = 0
         self._descriptor: Final = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+
+    def reserve(self, calls: int, cost_usd: float) -> None:
+        """Set so much of the budget aside, or as much as was before."""
+        with self._changed:
+            self._reserved_calls = max(self._reserved_calls, calls)
+            self._reserved_usd = max(self._reserved_usd, cost_usd)
+            self._changed.notify_all()
 
     def begin(self) -> None:
         """Note that a call begins; where the budget has no room for it, the calling thread does not return."""
@@ -72,6 +104,7 @@ class Spending:
         """Note that a call has ended; too many failures in a row end the work."""
         with self._changed:
             self._in_flight -= 1
+            self.of_task = replace(self.of_task, asked=self.of_task.asked + 1)
             self._failures = self._failures + 1 if error is not None and is_of_lm(error) else 0
             failures = self._failures
             self._changed.notify_all()
@@ -84,16 +117,18 @@ class Spending:
             return
         cost = entry.get("cost")
         usd = float(cost) if isinstance(cost, int | float) else 0.0
-        os.write(self._descriptor, json.dumps({"cost_usd": usd}).encode() + b"\n")
+        os.write(self._descriptor, json.dumps({"cost_usd": usd, "task": self._task}).encode() + b"\n")
         with self._changed:
             self.calls += 1
             self.cost_usd += usd
+            of_task = self.of_task
+            self.of_task = replace(of_task, calls=of_task.calls + 1, cost_usd=of_task.cost_usd + usd)
 
     def _full(self, in_flight: int) -> str | None:
         calls, cost_usd = self._budget.calls, self._budget.cost_usd
-        if calls is not None and self.calls + in_flight >= calls:
+        if calls is not None and self.calls + in_flight + self._reserved_calls >= calls:
             return "lm_calls"
-        return "cost" if cost_usd is not None and self.cost_usd >= cost_usd else None
+        return "cost" if cost_usd is not None and self.cost_usd + self._reserved_usd >= cost_usd else None
 
 
 class _Entries:
@@ -138,8 +173,8 @@ def meter(spending: Spending) -> dict[str, Any]:
     }
 
 
-def _lines(path: Path) -> list[float]:
-    """Return the cost of each call that was noted; a line that a crash tore is none."""
+def _lines(path: Path) -> list[tuple[str, float]]:
+    """Return the task and the cost of each call that was noted; a line that a crash tore is none."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -147,7 +182,8 @@ def _lines(path: Path) -> list[float]:
     found = []
     for line in content.splitlines():
         try:
-            found.append(float(json.loads(line)["cost_usd"]))
-        except (ValueError, KeyError, TypeError):
+            told = json.loads(line)
+            found.append((str(told.get("task", "")), float(told["cost_usd"])))
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found

@@ -8,13 +8,13 @@ from headrace_consumers.cycle.bench import Bench, bench_of
 from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.errors import CycleError
 from headrace_consumers.cycle.evaluating import Evaluated, evaluated
+from headrace_consumers.cycle.finding import keep, kept, loaded
 from headrace_consumers.cycle.job import Channel, Job
 from headrace_consumers.cycle.lms import model_of
 from headrace_consumers.cycle.looking import collect
-from headrace_consumers.cycle.metric import GuardedMetric
 from headrace_consumers.cycle.phases import BUDGETS, phase, result_of
-from headrace_consumers.cycle.searching import candidate, searched
-from headrace_consumers.cycle.spending import Budget, Spending, meter
+from headrace_consumers.cycle.searching import searched
+from headrace_consumers.cycle.spending import Taken, meter
 
 __all__ = ["TASKS"]
 
@@ -27,22 +27,7 @@ def baseline(job: Job, channel: Channel) -> Any:
 
     bench = bench_of(job)
     test = bench.split("test")
-    before = bench.spent()
-
-    def work(ending: Ending) -> Any:
-        metric = bench.metric(ending)
-        spending = bench.spending(bench.budget, ending)
-        scored = _tested(bench, bench.program, test, metric=metric, spending=spending, ending=ending, channel=channel)
-        return scored, metric.reads_labels
-
-    end = phase(work)
-    if end.stopped is not None:
-        raise CycleError(
-            f"{job.signature}: {BUDGETS[end.stopped]} is reached before the baseline was measured; raise it and start "
-            "the run again: what was answered is not asked again"
-        )
-    found, reads_labels = result_of(end)
-    after = bench.spent()
+    found, reads_labels, taken = _tested(bench, bench.program, test, channel, "the baseline was measured")
     hashes = program_of(bench.program, module=bench.signature.module, version="baseline").predictors
     return {
         "misfit": bench.misfit,
@@ -53,57 +38,41 @@ def baseline(job: Job, channel: Channel) -> Any:
         "failed": found.failed,
         "reads_labels": reads_labels,
         "unverified_share": test.labels["unverified"] / len(test) if test else 0.0,
-        "lm_calls": after[0] - before[0],
-        "cost_usd": after[1] - before[1],
+        "lm_calls": taken.calls,
+        "cost_usd": taken.cost_usd,
     }
 
 
 def optimize(job: Job, channel: Channel) -> Any:
     """Let the optimizer search, then test what it found."""
     bench = bench_of(job)
-    trainset, valset, test = (list(bench.split(name)) for name in ("train", "val", "test"))
-    if not trainset or not valset:
+    splits = {name: list(bench.split(name)) for name in ("train", "val", "test")}
+    if not splits["train"] or not splits["val"]:
         raise UsageError(f"{job.signature} {job.version}: has no example in train or in val; cut a larger version")
-    found, evaluations, stopped = searched(bench, trainset, valset, channel)
-    spent = bench.spent()
-    facts = {
-        "trials": [trial.model_dump() for trial in evaluations.trials],
-        "stopped": stopped,
-        "lm_calls": spent[0],
-        "cost_usd": spent[1],
-    }
-    if found is None:
-        return {**facts, "program": None, "scores": {}, "failed": 0, "is_changed": False}
-    members, is_changed = candidate(bench, found)
-
-    def work(ending: Ending) -> Evaluated:
-        # Unbounded: the search has left as many calls as the baseline's test took, and what was found is tested whole.
-        spending, metric = bench.spending(Budget(), ending), bench.metric(ending)
-        return _tested(bench, found, test, metric=metric, spending=spending, ending=ending, channel=channel)
-
-    scored = result_of(phase(work))
-    spent = bench.spent()
+    finding = kept(bench)
+    if finding is None:
+        finding = searched(bench, splits, channel)
+        keep(bench, finding)
+    scored = Evaluated({}, 0)
+    if finding.program is not None:
+        program = loaded(bench, finding.program)
+        scored, _, _ = _tested(bench, program, splits["test"], channel, "the candidate was tested to its end")
+    calls, cost_usd = bench.spent()
     return {
-        **facts,
-        "program": members,
-        "is_changed": is_changed,
+        **finding.model_dump(exclude={"asked"}),
         "scores": scored.scores,
         "failed": scored.failed,
-        "lm_calls": spent[0],
-        "cost_usd": spent[1],
+        "lm_calls": calls,
+        "cost_usd": cost_usd,
     }
 
 
-def _tested(
-    bench: Bench,
-    program: Any,
-    test: list[Any],
-    *,
-    metric: GuardedMetric,
-    spending: Spending,
-    ending: Ending,
-    channel: Channel,
-) -> Evaluated:
+def _tested(bench: Bench, program: Any, test: list[Any], channel: Channel, what: str) -> tuple[Evaluated, bool, Taken]:
+    """Return a program's scores on the test split, whether the metric read its labels, and what the task has taken.
+
+    Raises:
+        CycleError: the budget is reached before `what`, or the LM or the metric fails.
+    """
     import dspy
 
     import headrace
@@ -112,8 +81,21 @@ def _tested(
         if done % _TOLD_EVERY == 0 or done == len(test):
             channel.progress(what="test examples", done=done, total=len(test))
 
-    with dspy.context(**meter(spending), **bench.lm), headrace.suppress():
-        return evaluated(program, list(test), metric, threads=bench.settings.threads, ending=ending, on_scored=tell)
+    def work(ending: Ending) -> tuple[Evaluated, bool, Taken]:
+        metric, spending = bench.metric(ending), bench.spending(bench.budget, ending)
+        threads = bench.settings.threads
+        with dspy.context(**meter(spending), **bench.lm), headrace.suppress():
+            scored = evaluated(program, list(test), metric, threads=threads, ending=ending, on_scored=tell)
+        return scored, metric.reads_labels, spending.of_task
+
+    end = phase(work)
+    if end.stopped is not None:
+        raise CycleError(
+            f"{BUDGETS[end.stopped]} is reached before {what}; raise it and start the run again: what was answered is "
+            "not asked again"
+        )
+    tested: tuple[Evaluated, bool, Taken] = result_of(end)
+    return tested
 
 
 TASKS: Final[Mapping[str, Callable[[Job, Channel], Any]]] = {

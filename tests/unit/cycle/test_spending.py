@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from headrace_consumers.cycle.ending import Ending
-from headrace_consumers.cycle.spending import Budget, Spending
+from headrace_consumers.cycle.spending import Budget, Spending, Taken
 
 PAID = {"usage": {"total_tokens": 9}, "cost": 0.25}
 CACHED = {"usage": {}, "cost": 0.25}
@@ -62,6 +62,34 @@ def test_the_budget_of_cost_ends_the_work(tmp_path, ending):
     with pytest.raises(EndedError):
         spending.begin()
     assert ending.wait().stopped == "cost"
+
+
+def test_what_is_set_aside_is_not_spent_and_never_less_than_before(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=5), ending)
+    spending.reserve(3, 0.0)
+    spending.reserve(1, 0.0)
+    one_call(spending)
+    one_call(spending)
+    with pytest.raises(EndedError):
+        spending.begin()
+    costly = Spending(tmp_path / "costly.jsonl", Budget(cost_usd=1.0), ending)
+    costly.reserve(0, 0.75)
+    one_call(costly)
+    with pytest.raises(EndedError):
+        costly.begin()
+
+
+def test_what_a_task_has_taken_is_told_over_processes(tmp_path, ending):
+    path = tmp_path / "spent.jsonl"
+    path.write_bytes(b'{"cost_usd": 0.5}\n')  # of a release that did not note the task
+    one_call(Spending(path, Budget(), ending, "collect"))
+    one_call(Spending(path, Budget(), ending, "baseline"))
+    spending = Spending(path, Budget(), ending, "baseline")
+    before = spending.of_task
+    one_call(spending)
+    one_call(spending, CACHED)
+    assert (spending.calls, spending.of_task) == (4, Taken(2, 2, 0.5))
+    assert spending.of_task.since(before) == Taken(2, 1, 0.25)
 
 
 def test_what_was_spent_before_counts(tmp_path, ending):
