@@ -154,6 +154,7 @@ class Shipper:
         now: the version that is served.
         programs: digest -> program.
         taken: versions that others take while this one looks.
+        before_all: versions that rollouts have promoted.
     """
 
     folder: Path
@@ -163,6 +164,10 @@ class Shipper:
     now: Served | None = None
     programs: dict[str, bytes] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
+    before_all: frozenset[str] = frozenset()
+
+    def promoted(self, module: str) -> frozenset[str]:
+        return self.before_all if module == "triage" else frozenset()
 
     def served(self, module: str) -> Served | None:
         return self.now if module == "triage" else None

@@ -36,6 +36,13 @@ class CycleShipping:
         under_way = None if found.state in _ENDED else found.rollout_id
         return Served(found.served.version, found.served.digest, under_way)
 
+    def promoted(self, module: str) -> frozenset[str]:
+        """Return which versions rollouts have put before everybody in production, whose calls datasets are of."""
+        from headrace_consumers.cli.promoted_versions import promoted_versions
+        from headrace_schemas.dataset_files import PRODUCTION
+
+        return promoted_versions(self._config, PRODUCTION, module)
+
     def program(self, digest: str) -> bytes:
         """Return a program of the registry."""
         from headrace.programs import open_registry

@@ -69,6 +69,7 @@ def cut(
 
     for_a_cut()
     from headrace.config import load
+    from headrace_consumers.cli.promoted_versions import promoted_of
     from headrace_consumers.dataset.steps import hook_from_environment
     from headrace_consumers.versions.cutting.cut import Asked
     from headrace_consumers.versions.cutting.cut import cut as make
@@ -77,6 +78,7 @@ def cut(
     from headrace_consumers.versions.sources.asking import asked_quietly
 
     config = in_root(load(config_path), root)
+    promoted = promoted_of(config, environment, signature)
     with opened_tables(config) as tables, shown_progress() as progress, asked_quietly():
         gates = GATES
         if judge_lm is not None or judge_program is not None:
@@ -84,7 +86,7 @@ def cut(
             gates = with_judge(judge_of(config, signature, asked, progress))
         done = make(
             config,
-            Asked(signature, environment, fields, most, is_strict=strict),
+            Asked(signature, environment, fields, most, is_strict=strict, promoted=promoted),
             tables,
             now=lambda: dt.datetime.now(dt.UTC),
             gates=gates,

@@ -140,7 +140,9 @@ class DataSteps:
         }
 
     def _cut(self, *, is_rehearsal: bool) -> Done:
-        asked = Asked(self.folder.signature, PRODUCTION, is_rehearsal=is_rehearsal, made_for=self.made_for)
+        signature = self.folder.signature
+        promoted = self.parts.shipping.promoted(self.config.optimization.signatures[signature].module)
+        asked = Asked(signature, PRODUCTION, is_rehearsal=is_rehearsal, made_for=self.made_for, promoted=promoted)
 
         def now() -> dt.datetime:
             return self.parts.now()

@@ -45,6 +45,13 @@ class Shipping(Protocol):
             HeadraceError: it cannot be found out.
         """
 
+    def promoted(self, module: str) -> frozenset[str]:
+        """Return the names of versions that rollouts have put before everybody; empty: none, or that is not known.
+
+        Raises:
+            HeadraceError: it cannot be found out.
+        """
+
     def program(self, digest: str) -> bytes:
         """Return a program of the registry.
 

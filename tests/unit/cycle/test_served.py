@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from headrace_consumers.cycle.artefacts import Baseline, CycleStep, Optimized, RolledOut
+from headrace_consumers.cycle.artefacts import Baseline, CutMade, CycleStep, Optimized, RolledOut
 from headrace_consumers.cycle.report import report
 from headrace_consumers.cycle.rolling_out import Served
 from headrace_consumers.cycle.run_folder import RunFolder
@@ -56,6 +57,14 @@ def test_the_second_month_is_compared_with_what_the_first_has_promoted(tmp_path,
     assert kept == {"version": "optimized_v1", "digest": digest, "fits": True}
     assert any(", of optimized_v1, which is served; " in line for line in said)
     assert f"optimized_v1 ({digest[:12]}), which is served" in report(RunFolder(tmp_path / "next"))
+
+
+def test_answers_of_a_promoted_version_are_the_services_own_in_the_next_cut(tmp_path, config, shipper):
+    shipper.before_all = frozenset({"optimized_v1"})
+    cycle(tmp_path, config, shipping=shipper, until=CycleStep.CUT)
+    made = folder_of(tmp_path).need(CutMade)
+    manifest = json.loads((Path(made.path) / "manifest.json").read_bytes())
+    assert manifest["recipe"]["baseline_versions"] == ["baseline", "optimized_v1"]
 
 
 def test_where_another_version_is_served_by_the_roll_out_nothing_is_shipped(tmp_path, config, shipper):

@@ -19,6 +19,7 @@ class Asked:
         is_strict: whether a gate that is not passed ends it.
         is_rehearsal: whether it ends behind the gates, and nothing is published.
         made_for: who wants it, as metadata.json then says.
+        promoted: module_version of what rollouts have put before everybody.
     """
 
     signature: str
@@ -28,3 +29,4 @@ class Asked:
     is_strict: bool = False
     is_rehearsal: bool = False
     made_for: str | None = None
+    promoted: frozenset[str] = frozenset()

@@ -153,7 +153,7 @@ def _recipe(config: Config, asked: Asked, chosen: Fields | None) -> Recipe:
         signature=asked.signature,
         environment=asked.environment,
         fields_hash=(asked.fields or _UNKNOWN_FIELDS) if chosen is None else chosen.fields_hash,
-        baseline_versions=tuple(sorted(baseline_versions(versions.baseline_versions, chosen))),
+        baseline_versions=tuple(sorted(baseline_versions(versions.baseline_versions, chosen, asked.promoted))),
         category_attribute=versions.category_attribute,
         splits=versions.splits,
         difficulties=versions.difficulties,

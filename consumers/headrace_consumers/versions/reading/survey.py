@@ -88,16 +88,20 @@ def chosen_fields(found: list[Fields], wanted: str | None) -> Fields | None:
     raise UsageError(f"--fields {wanted}: {what}; there are: {there or 'none'}")
 
 
-def baseline_versions(configured: tuple[str, ...] | None, fields: Fields | None) -> frozenset[str]:
+def baseline_versions(
+    configured: tuple[str, ...] | None, fields: Fields | None, promoted: frozenset[str] = frozenset()
+) -> frozenset[str]:
     """Return the module_version of what is served to everybody.
 
     Args:
         configured: versions.baseline_versions.
         fields: what is cut.
+        promoted: what rollouts have put before everybody, beside the code as deployed.
     """
     if configured is not None:
         return frozenset(configured)
-    if fields is None or BASELINE in fields.module_versions:
-        return frozenset({BASELINE})
-    most = max(fields.module_versions.values())
-    return frozenset({min(version for version, rows in fields.module_versions.items() if rows == most)})
+    rows = {} if fields is None else {each: n for each, n in fields.module_versions.items() if each not in promoted}
+    if not rows or BASELINE in rows:
+        return promoted | {BASELINE}
+    most = max(rows.values())
+    return promoted | {min(version for version, count in rows.items() if count == most)}

@@ -370,6 +370,20 @@ def test_the_most_frequent_version_is_served_to_everybody_where_none_is_called_b
     assert {provenance[line["example_id"]] for line in lines(done.path / "train.jsonl")} == {"v1", "v2"}
 
 
+def test_what_a_rollout_has_promoted_is_served_to_everybody_beside_the_code_as_deployed(tmp_path):
+    names = ("v2", "optimized_v1", "optimized_v1", "v1")  # most is of the promoted one; of the code v2 and v1 as much
+    rows = [row(n, module_version=names[n % 4]) for n in range(200)]
+    done = cut_of(tmp_path, rows, promoted=frozenset({"optimized_v1"}))
+    manifest = json.loads((done.path / "manifest.json").read_bytes())
+    assert manifest["recipe"]["baseline_versions"] == ["optimized_v1", "v1"]
+    (candidates,) = [note for note in done.notes if note.startswith("candidates")]
+    assert ": v2 (50 of 200 rows)" in candidates
+    named = config_of(tmp_path, versions={"baseline_versions": ["v2"]})
+    done = cut_of(tmp_path, rows, named, promoted=frozenset({"optimized_v1"}))
+    manifest = json.loads((done.path / "manifest.json").read_bytes())
+    assert manifest["recipe"]["baseline_versions"] == ["v2"]
+
+
 def test_people_who_were_erased_stay_out_whatever_the_table_holds(tmp_path):
     rows = [row(0, subject_id="gone"), row(1, subject_id="here")]
     tables = Tables(table(rows), is_suppressed=lambda found: found["subject_id"] == "gone")

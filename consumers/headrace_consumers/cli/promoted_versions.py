@@ -1,0 +1,57 @@
+"""Which versions rollouts have put before everybody: the answers of these are the service's own, in a dataset too."""
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.config import Config
+    from headrace_consumers.rollout.moves import Entry
+
+__all__ = ["promoted_in", "promoted_of", "promoted_versions"]
+
+
+def promoted_of(config: "Config", environment: str, signature: str) -> frozenset[str]:
+    """Return those of a signature's module, of all modules where the configuration names none; for a cut by hand.
+
+    Where the rollouts cannot be read a line on stderr says so, and what that means.
+    """
+    from headrace_schemas import HeadraceError
+
+    known = config.optimization.signatures.get(signature)
+    try:
+        return promoted_versions(config, environment, None if known is None else known.module)
+    except HeadraceError as error:
+        sys.stderr.write(
+            f"headrace: {error}; so what rollouts have promoted is not known, and its answers count as a candidate's "
+            "(versions.baseline_versions names what is served without asking)\n"
+        )
+        return frozenset()
+
+
+def promoted_versions(config: "Config", environment: str, module: str | None) -> frozenset[str]:
+    """Return those of a module, or of all; empty: versions.baseline_versions tells, or no Kafka and registry do.
+
+    Raises:
+        HeadraceError: the rollouts cannot be read.
+    """
+    if config.versions.baseline_versions is not None:
+        return frozenset()
+    if config.kafka.bootstrap_servers is None or config.registry.path is None:
+        return frozenset()
+    from headrace_consumers.rollout.desk import look
+
+    return promoted_in(
+        entry for entry in look(config).entries if entry.environment == environment and module in {None, entry.module}
+    )
+
+
+def promoted_in(entries: Iterable["Entry"]) -> frozenset[str]:
+    """Return the versions that a log of rollouts tells of; one that was taken back later is none.
+
+    Args:
+        entries: the oldest first.
+    """
+    last = {(entry.environment, entry.module, entry.rollout_id): entry for entry in entries}
+    compared = {each.baseline.version for each in last.values() if each.baseline.digest is not None}
+    return frozenset(compared | {each.candidate.version for each in last.values() if each.state == "promoted"})
