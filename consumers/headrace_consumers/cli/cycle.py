@@ -124,9 +124,10 @@ def list_runs(*, config_path: ConfigPath = None, as_json: AsJson = False) -> Non
 def show(*, name: RunName = None, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show a run: each step with its figures, and why it was decided so."""
     from headrace.config import load
-    from headrace_consumers.cycle.narrating import narrated
+    from headrace_consumers.cycle.narrating import narrated, next_step
 
-    found = _run_of(load(config_path), name)
+    config = load(config_path)
+    found = _run_of(config, name)
     facts = found.facts()
     done = {signature: found.of(signature).done() for signature in facts["signatures"]}
     if as_json:
@@ -140,8 +141,8 @@ def show(*, name: RunName = None, config_path: ConfigPath = None, as_json: AsJso
             told = [*narrated(each), *(f"note: {note}" for note in each.notes)]
             lines.append(f"  {each.step:<9} {each.made_at}  {told[0]}")
             lines += [f"  {'':<9} {'':<20}  {line}" for line in told[1:]]
-        if not artefacts:
-            lines.append("  nothing is done yet")
+        if (step := next_step(artefacts)) is not None:
+            lines.append(f"  {step:<9} {'is next':<20}  {_going_on(config, found)}")
     print_lines(lines)
 
 
@@ -190,9 +191,20 @@ def _run_of(config: "Config", name: str | None) -> "RunFolder":
         return RunFolder(Path(name))
     matching = [each for each in known if each.facts()["id"] == name or each.path.name == name]
     if not matching:
-        has = ", ".join(each.facts()["id"] for each in known[-10:]) or "none"
+        has = ", ".join(dict.fromkeys(each.facts()["id"] for each in known[-10:])) or "none"
         raise UsageError(f"run {name[:80]}: there is none such; there are {has}; or give its folder")
     return matching[-1]
+
+
+def _going_on(config: "Config", run: "RunFolder") -> str:
+    """Return the command that goes on with a run."""
+    import datetime as dt
+
+    from headrace_consumers.cycle.parts import period_of
+
+    period = period_of(config.optimization.schedule, dt.datetime.now(dt.UTC))
+    is_usual = run.path.resolve() == (Path(config.optimization.path) / f"optimization_{period}").resolve()
+    return "headrace cycle run" + ("" if is_usual else f" --output-dir {run.path}")
 
 
 def _scores(signature: dict[str, Any]) -> str:

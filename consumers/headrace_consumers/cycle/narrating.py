@@ -1,5 +1,6 @@
 """What people are told of a step that is done, a few lines each."""
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from headrace_consumers.cycle.artefacts import (
@@ -7,13 +8,25 @@ from headrace_consumers.cycle.artefacts import (
     Baseline,
     Collected,
     CutMade,
+    CycleStep,
     Decided,
     Gated,
     Optimized,
     RolledOut,
 )
 
-__all__ = ["narrated"]
+__all__ = ["narrated", "next_step"]
+
+
+def next_step(done: Sequence[Artefact]) -> CycleStep | None:
+    """Return the step that follows those that are done, in their order; None: all are."""
+    if not done:
+        return CycleStep.COLLECT
+    last = done[-1]
+    if isinstance(last, Baseline) and last.refused is not None:
+        return CycleStep.DECIDE  # nothing that a search could find would be shipped
+    following = list(CycleStep)[list(CycleStep).index(last.step) + 1 :]
+    return following[0] if following else None
 
 
 @singledispatch
@@ -74,7 +87,7 @@ def _(found: Decided) -> list[str]:
 @narrated.register
 def _(found: RolledOut) -> list[str]:
     if found.rollout_id is not None:
-        return [f"rollout {found.rollout_id} was started"]
+        return [f"rollout {found.rollout_id} was started; headrace rollout status tells how it goes"]
     if found.registered is not None:
         return [f"registered as {found.registered[:12]}; no rollout was started"]
     return ["nothing is rolled out"]

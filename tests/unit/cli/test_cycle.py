@@ -6,6 +6,7 @@ import json
 import pytest
 
 from headrace.config.optimization import Optimization
+from headrace_consumers.cycle.artefacts import CycleStep
 from headrace_consumers.cycle.parts import period_of
 from headrace_consumers.cycle.run_lock import held
 from tests.support.cycles import SIGNATURE, Worker, config_of, cycle, waiting
@@ -102,6 +103,27 @@ def test_a_run_that_nothing_was_found_in_is_reported_too(command, config, tmp_pa
     assert command("cycle", "report", "--config", config).code == 0
     page = (tmp_path / "optimization" / "optimization_202611" / "report.html").read_text()
     assert "not shipped" in page
+
+
+@pytest.mark.parametrize(
+    ("so_far", "step"),
+    [
+        ({"until": CycleStep.COLLECT}, "gate"),
+        ({"until": CycleStep.BASELINE}, "optimize"),
+        ({"until": CycleStep.BASELINE, "unverified_share": 1.0}, "decide"),
+        ({"until": CycleStep.ROLL_OUT}, None),
+    ],
+)
+def test_what_is_next_is_shown_with_the_command(command, config, tmp_path, so_far, step):
+    waiting(tmp_path)
+    until, baseline = so_far["until"], {name: value for name, value in so_far.items() if name != "until"}
+    worker, folder = Worker(tmp_path, changes={"baseline": baseline}), tmp_path / "aside"
+    cycle(tmp_path, config_of(tmp_path), work=worker, output_dir=folder, until=until)
+    line = command("cycle", "show", "--config", config).out.splitlines()[-1]
+    if step is None:
+        assert "is next" not in line
+    else:
+        assert line.split() == [step, "is", "next", "headrace", "cycle", "run", "--output-dir", str(folder)]
 
 
 def test_where_there_is_no_run_it_is_said(command, config):

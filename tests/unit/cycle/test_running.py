@@ -40,7 +40,8 @@ def test_a_better_program_is_found_registered_and_rolled_out(tmp_path, config):
     assert out.registered == program.digest
     assert noted(tmp_path / "started") == [f"triage {program.digest}"]
     assert folder.need(Decided).reason.startswith(f"shipped: {found.baseline:.3f} -> 1.000 on {found.examples} test")
-    assert said[-1] == f"{SIGNATURE}: rollout {out.rollout_id} was started"
+    told = "was started; headrace rollout status tells how it goes"
+    assert said[-1] == f"{SIGNATURE}: rollout {out.rollout_id} {told}"
 
 
 def test_what_is_done_is_not_done_again(tmp_path, config):
