@@ -44,7 +44,7 @@ def _round(program: Any, watched: Watched, arguments: dict[str, str], order: dic
     calls = 0
     clock, cpu_clock = time.perf_counter, time.thread_time
     started_s, cpu_started_s = clock(), cpu_clock()
-    while calls < order["max_calls"] and clock() - started_s < order["budget_s"]:
+    while not calls or (calls < order["max_calls"] and clock() - started_s < order["budget_s"]):
         if order["each"]:
             begun_s = clock()
             program(**arguments)
