@@ -51,6 +51,7 @@ bench: bench-producer bench-dataset bench-seen-set ## all benchmarks, a quarter 
 
 bench-producer: .venv-bench/ready ## what Headrace costs a service, beside its peers
 	@.venv-bench/bin/python -m bench.producer.call_path
+	@.venv-bench/bin/python -m bench.producer.routed
 	@.venv-bench/bin/python -m bench.producer.broker_away
 	@.venv-bench/bin/python -m bench.producer.footprint
 

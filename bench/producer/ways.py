@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["WAYS", "MissingPeerError", "Watched", "version_of"]
+__all__ = ["UNLIKELY_PCT", "WAYS", "MissingPeerError", "Watched", "route", "version_of"]
 
-_UNLIKELY_PCT: Final = 1e-9
+UNLIKELY_PCT: Final = 1e-9
 """No call of a run is sampled at this rate, and all are hashed."""
 
 
@@ -108,7 +108,7 @@ def _headrace(
         twin = program.deepcopy()
         watched = headrace.instrument(program, "bench")
         if is_routed:
-            _route(watched)
+            route(watched)
 
         def drain() -> None:
             if not kafka:  # one that is away is waited for in vain
@@ -126,7 +126,7 @@ def _headrace(
     return watch
 
 
-def _route(program: Any) -> None:
+def route(program: Any) -> None:
     """Give nearly every request the candidate of a rollout: the program itself, told by call."""
     from headrace.capture import wrapper
     from headrace.capture.marks import mark_of
@@ -157,9 +157,9 @@ WAYS: Final[Mapping[str, Callable[[Any, Path], Watched]]] = {
     "MLflow autolog": _mlflow,
     "OpenInference": _openinference,
     "headrace, off": _headrace(None),
-    "headrace, unsampled": _headrace(_UNLIKELY_PCT),
-    "headrace, unsampled, in a request": _headrace(_UNLIKELY_PCT, in_request=True),
-    "headrace, routed": _headrace(_UNLIKELY_PCT, is_routed=True),
+    "headrace, unsampled": _headrace(UNLIKELY_PCT),
+    "headrace, unsampled, in a request": _headrace(UNLIKELY_PCT, in_request=True),
+    "headrace, routed": _headrace(UNLIKELY_PCT, is_routed=True),
     "headrace, sampled": _headrace(100),
 }
 
