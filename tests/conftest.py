@@ -12,8 +12,8 @@ from hypothesis import settings
 from tests.support import closing_lines, collecting, kafka_broker, prometheus_programs, versity
 from tests.support.kafka import Kafka
 
-# A machine that is busy elsewhere is no failure.
-settings.register_profile("headrace", deadline=None)
+# A machine that is busy elsewhere is no failure; `make properties` tries many more examples.
+settings.register_profile("headrace", deadline=None, max_examples=int(os.environ.get("HEADRACE_TEST_EXAMPLES", "50")))
 settings.load_profile("headrace")
 
 # DSPy's litellm asks the network for prices when it is imported, in each of the many processes that are started here.
@@ -101,13 +101,15 @@ def _logging_restored() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the broker, for `-m "not kafka"`; and give whole systems time."""
+    """Mark what needs the broker, for `-m "not kafka"`; give whole systems time, and mix them with units."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "kafka" in fixtures:
             item.add_marker(pytest.mark.kafka)
         if {"kafka", "s3"} & set(fixtures) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(900))
+    if collecting.is_one_of_many():
+        items[:] = collecting.mixed(items)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -141,7 +141,7 @@ def test_killed_under_load_the_increase_is_the_true_calls(
 ) -> None:
     draw, pause = random.Random(6), threading.Event()
     (consumer,), prometheus, reports = world(1)
-    load, kills = _Load(reports, draw), rounds(_KILLS, few=4)
+    load, kills = _Load(reports, draw), rounds(_KILLS, few=2)
     with load.running():
         for _ in range(kills):
             pause.wait(draw.uniform(2.0, 5.0))

@@ -4,13 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
+from tests.support import warm
 
 
 @pytest.fixture
@@ -26,8 +24,8 @@ def config(kafka, tmp_path):
 
 
 def start(config, *arguments):
-    return subprocess.Popen(
-        [HEADRACE, "consume", "dataset", "--config", str(config), *arguments],
+    return warm.headrace(
+        *("consume", "dataset", "--config", str(config), *arguments),
         env={name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

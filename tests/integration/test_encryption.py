@@ -3,9 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,10 +10,10 @@ from confluent_kafka import Consumer
 
 from headrace.config import load
 from headrace.delivery import Pipeline
+from tests.support import warm
 from tests.support.interactions import NOW_MS
 from tests.unit.headrace.calls import captured_call
 
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
 RECORDS = 5
 
 
@@ -50,9 +47,10 @@ def config(kafka, tmp_path):
 
 
 def consume(config):
-    arguments = [HEADRACE, "consume", "dataset", "--config", str(config), "--idle-exit-s", "3", "--json"]
+    arguments = ["consume", "dataset", "--config", str(config), "--idle-exit-s", "3", "--json"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
-    done = subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=120, check=True)
+    done = warm.run(*arguments, env=environ)
+    assert done.returncode == 0, done.stderr
     assert "tulip" not in done.stderr
     return json.loads(done.stdout)
 

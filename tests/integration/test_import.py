@@ -1,20 +1,15 @@
 """`headrace import` through a real Kafka into the table."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
+from tests.support import warm
 from tests.support.dataset_job import DatasetJob
 from tests.unit.history.lines_of_logs import historic
 
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
-
 
 def imported(job, *files):
-    command = [sys.executable, "-m", "headrace_consumers.cli", "import", *map(str, files)]
-    command += ["--config", str(job.config_path), "--bad-lines", str(job.folder / "bad.jsonl"), "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    options = ["--config", str(job.config_path), "--bad-lines", str(job.folder / "bad.jsonl"), "--json"]
+    ended = warm.run("import", *map(str, files), *options)
     assert (ended.returncode, ended.stderr) == (0, "")
     return json.loads(ended.stdout)
 

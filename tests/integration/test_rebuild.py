@@ -1,12 +1,11 @@
 """A dataset built anew beside the live one with other filters, and switched to."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 from confluent_kafka import Producer
 
+from tests.support import warm
 from tests.support.dataset_job import DatasetJob
 from tests.support.interactions import interaction, message_of
 
@@ -20,9 +19,8 @@ def produce(job, numbers):
 
 
 def rebuild(config_path):
-    command = [sys.executable, "-m", "headrace_consumers.cli", "consume", "dataset", "--rebuild", "slow-too"]
-    command += ["--config", str(config_path), "--idle-exit-s", "1", "--log-level", "error"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    options = ["--config", str(config_path), "--idle-exit-s", "1", "--log-level", "error"]
+    ended = warm.run("consume", "dataset", "--rebuild", "slow-too", *options)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 

@@ -2,17 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from headrace.config import load
 from headrace_consumers.topics import Broker, wanted
+from tests.support import warm
 from tests.support.waiting import wait_until
 
 
@@ -33,14 +31,7 @@ class Topics:
 
     def run(self, *arguments):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("headrace")), "topics", *arguments, "--config", str(self.path)],
-            env=kept,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return warm.run("topics", *arguments, "--config", str(self.path), env=kept)
 
     def states(self):
         return self.broker.describe(self.all)

@@ -4,13 +4,11 @@ import contextlib
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.config import Config, load
 from headrace.programs import open_registry
@@ -20,14 +18,17 @@ from headrace_consumers.rollout.moves import Entry, begun
 from headrace_consumers.rollout.plan import plan_of
 from headrace_schemas.programs import PredictorState, Program
 from headrace_schemas.rollouts import ProgramVersion, Rollout, read_rollout
+from tests.support import warm
 from tests.support.kafka import Kafka
 from tests.support.metrics_consumer import Reports, ask, samples
 from tests.support.rollouts import Service
 from tests.support.waiting import wait_until
 
+if TYPE_CHECKING:
+    import subprocess
+
 __all__ = ["Ground", "RolloutConsumer", "begin"]
 
-HEADRACE = str(Path(sys.executable).with_name("headrace"))
 _ACTING = ("headrace_rollout_acting", ())
 _STAGES = [
     {"share": 0.1, "min_calls": 100, "min_s": 0, "margin": 0.05},
@@ -122,13 +123,11 @@ class RolloutConsumer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, **environ: str) -> None:
-        command = [HEADRACE, "consume", "rollout", "-c", str(self.path), "--port", str(self.port)]
+        command = ["consume", "rollout", "-c", str(self.path), "--port", str(self.port), "--log-format", "json"]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
         with self.log.open("ab") as log:
             begins = log.tell()
-            self._process = subprocess.Popen(
-                [*command, "--log-format", "json"], env={**kept, **environ}, stdout=log, stderr=log
-            )
+            self._process = warm.headrace(*command, env={**kept, **environ}, stdout=log, stderr=log)
         self.port = wait_until(lambda: self._listening(begins), "the controller's port")
 
     def stop(self) -> int:

@@ -68,17 +68,20 @@ class _Server:
         theirs.close()
         self._lock = threading.RLock()
         self._ended: dict[int, int] = {}
+        self._asked = 0
         atexit.register(self._close)
 
     def start(self, arguments: Sequence[str], environ: Mapping[str, str], folder: str, files: Sequence[int]) -> int:
         """Return the new process' number."""
-        request = json.dumps({"arguments": list(arguments), "environ": dict(environ), "folder": folder}).encode()
-        assert len(request) < LONGEST
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
         with self._lock:
+            self._asked += 1
+            asked = {"arguments": list(arguments), "environ": dict(environ), "folder": folder, "asked": self._asked}
+            request = json.dumps(asked).encode()
+            assert len(request) < LONGEST
             self._ours.sendmsg([request], rights)
-            while (told := self._told()) is None or "began" not in told:
-                pass
+            while (told := self._told()) is None or told["asked"] != self._asked:
+                pass  # it began for a test that was interrupted before it knew
             return int(told["began"])
 
     def status(self, number: int, wait_s: float = 0.0) -> int | None:

@@ -72,7 +72,7 @@ def main(descriptor: int) -> Callable[[], int] | None:
             return _prepared(request, files)
         for each in files:
             os.close(each)
-        asked.send(json.dumps({"began": number}).encode())
+        asked.send(json.dumps({"began": number, "asked": request["asked"]}).encode())
 
 
 def _threads() -> list[str]:

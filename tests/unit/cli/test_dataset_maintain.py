@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -17,6 +15,7 @@ from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.sightings_table import SightingsTable
+from tests.support import warm
 from tests.support.interactions import interaction, kept, message_of
 
 
@@ -76,12 +75,10 @@ def test_a_file_that_cannot_be_read_is_one_line(command, config_file, path):
 
 @pytest.mark.parametrize("point", ["after:merge", "before:replace", "after:replace", "before:delete"])
 def test_killed_at_a_step_it_is_done_the_next_time(config_file, path, point):
-    command = [sys.executable, "-m", "headrace_consumers.cli", "dataset", "maintain", "--json"]
-    command += ["--config", str(config_file({"dataset": {"path": str(path)}}))]
-    killed = {**os.environ, "HEADRACE_TEST_KILL_AT": point}
-    assert subprocess.run(command, env=killed, capture_output=True, check=False).returncode == -9
+    command = ["dataset", "maintain", "--json", "--config", str(config_file({"dataset": {"path": str(path)}}))]
+    assert warm.run(*command, env={**os.environ, "HEADRACE_TEST_KILL_AT": point}).returncode == -9
     assert offsets(path) == list(range(12))
-    again = subprocess.run(command, capture_output=True, check=True)
+    again = warm.run(*command)
     assert json.loads(again.stdout)["active_files"] == 1
     assert len(DeltaTable(str(path)).file_uris()) == 1
     assert offsets(path) == list(range(12))

@@ -153,7 +153,9 @@ def test_reconfiguring_under_load_loses_no_call_and_no_count(tmp_path):
     made = []
 
     def configure():
-        headrace.configure(telemetry={**ON, "log_file_path": str(tmp_path / "calls.jsonl")})
+        # A replaced pipeline drains within the bound of exit: on a busy machine the default's is too short.
+        told = {**ON, "log_file_path": str(tmp_path / "calls.jsonl"), "exit_timeout_s": 60}
+        headrace.configure(telemetry=told)
         made.append(runtime.slot.runtime.pipeline)
 
     configure()
