@@ -2,12 +2,13 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-# A process for each core, files whole; the long ones, of whole systems, come first. ARGS="-n 0" for one process.
+# A process more than there are cores, for many wait; files whole, in the order of tests/support/collecting.py.
+# ARGS="-n 0" for one process.
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 # What fails is run once more; the summary lists it as RERUN, and it is to be looked at all the same.
 AGAIN := --reruns 1 -raR
 
-.PHONY: help demo test test-compose unit matrix chaos fuzz simulate check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-rules bench-cut reference clean
+.PHONY: help demo test test-compose unit matrix chaos fuzz properties simulate check format bench bench-producer bench-outage bench-dataset bench-seen-set bench-metrics bench-rules bench-cut reference clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -31,6 +32,9 @@ chaos: .venv/ready ## producers, brokers and consumers stopped and killed, hundr
 
 fuzz: .venv/ready ## 1,000,000 mutated records through the commit path; HEADRACE_TEST_FUZZ_RECORDS=N for others
 	@HEADRACE_TEST_FUZZ_RECORDS=$${HEADRACE_TEST_FUZZ_RECORDS:-1000000} $(BIN)/pytest tests/unit/consumers/test_fuzz.py $(ARGS)
+
+properties: .venv/ready ## the tests of properties with 1,000 examples each; make test tries 50
+	@HEADRACE_TEST_EXAMPLES=$${HEADRACE_TEST_EXAMPLES:-1000} $(BIN)/pytest $(SIDE_BY_SIDE) --timeout 3600 -m hypothesis tests/unit $(ARGS)
 
 simulate: .venv-bench-dataset/ready ## 8,000 rollouts of good and bad candidates, decided; docs/rollout.md
 	@.venv-bench-dataset/bin/python -m bench.rollout_simulation --plot docs/rollout.svg $(ARGS)
@@ -78,7 +82,8 @@ bench-rules: .venv/ready ## how long a real Prometheus takes for the alert rules
 	  { echo "Headrace needs Python 3.11 or newer and found none. Install one, or: make PYTHON=/path/to/python3.12 ..."; exit 1; }
 	@echo "Setting up .venv (once, a minute or two) ..."
 	@$(PYTHON) -m venv .venv || { echo "The venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib producer consumers schemas || true # pip would on one core
 	@touch $@
 
 # MLflow's ranges exclude versions that the rest is tested with, so the benchmarks have an environment of their own.
