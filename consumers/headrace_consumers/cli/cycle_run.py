@@ -52,7 +52,7 @@ def ran(asked: Asked) -> int:
     from headrace_consumers.versions.shelf.publishing import CutStep
 
     config = load(asked.config_path)
-    now = dt.datetime.now(dt.UTC)
+    now = _now()
     until = _step(asked.until)
     plan = _plan(config, asked, now)
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def ran(asked: Asked) -> int:
 
         say(f"cycle {plan.id}: {plan.folder}")
         parts = Parts(
-            now=lambda: dt.datetime.now(dt.UTC),
+            now=_now,
             seconds=time.monotonic,
             open_tables=opened_tables,
             work=lambda job, on_progress: worked(job, on_progress, lock),
@@ -82,6 +82,10 @@ def ran(asked: Asked) -> int:
             if each.failure is not None:
                 log.say(f"{each.signature}: FAILED: {each.failure}")
         return _ended(found, plan, asked, config, say)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _ended(found: "list[Ran]", plan: "Plan", asked: Asked, config: "Config", say: Any) -> int:
