@@ -142,6 +142,7 @@ def test_gates_that_fail_stop_the_run_unless_they_are_told_not_to(tmp_path):
     verdicts = {each.gate: each for each in folder_of(tmp_path).need(Gated).verdicts}
     assert not verdicts["minimum size"].is_passed
     assert verdicts["minimum size"].judges == "whole"
+    assert (verdicts["source balance"].is_passed, verdicts["source balance"].is_judged) == (True, False)
 
 
 def test_each_target_has_its_effect(tmp_path):
