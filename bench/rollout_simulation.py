@@ -1,15 +1,16 @@
-"""Rollouts decided by the real decision code, 1,000 for each candidate and traffic: `make simulate`.
+"""Rollouts of a simulated service, decided by the controller's own code, 1,000 of each kind: `make simulate`.
 
-    python -m bench.rollout_simulation [--runs 1000] [--seed 1] [--only "much worse"] [--plot FILE]
+    python -m bench.rollout_simulation [--rollouts 1000] [--processes 2] [--only hangs] [--traffic low] [--plot FILE]
 
-The baseline fails in 5 of 100 calls. The figures are looked at each minute at high traffic (144,000 calls a day) and
-each hour at low traffic (500 a day), and the decision obeyed at once.
+The figures are looked at each minute at high traffic (144,000 calls a day) and each hour at low traffic (500 a day),
+and the decision obeyed at once; calls that are under way then end in the stage that they began in.
 """
 
 import argparse
 import os
+import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,98 +18,148 @@ from typing import Final
 
 import numpy as np
 
-from headrace_consumers.rollout.decision import Seen, Verdict, decide
+from bench.rollout_service import Calls, Service, Traffic
+from headrace_consumers.rollout.loop import changes_of
+from headrace_consumers.rollout.moves import begun
 from headrace_consumers.rollout.plan import Plan
-from headrace_consumers.rollout.proportions import Arm, Pair
+from headrace_consumers.rollout.state import State
+from headrace_schemas.rollouts import ProgramVersion
 
-_BASELINE_FAILS: Final = 0.05
-_SLOW: Final = 0.005
-_DAY_S: Final = 86_400.0
-CANDIDATES: Final = {"equal": 0.05, "better": 0.03, "slightly worse": 0.07, "much worse": 0.20}
-TRAFFIC: Final = {"high": (144_000, 60.0), "low": (500, 3_600.0)}
+TRAFFIC: Final = {"high": Traffic(144_000, 60.0), "low": Traffic(500, 3_600.0)}
+_BATCH: Final = 25
+"""So many rollouts a process is given at once."""
+_ENDS: Final = ("promoted", "rolled back", "out of time", "halted")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A candidate and what it is compared with.
+
+    Attributes:
+        says: how the candidate differs.
+        baseline: how its calls go.
+        candidate: likewise.
+        colour: of its line.
+    """
+
+    says: str
+    baseline: Calls
+    candidate: Calls
+    colour: str
+
+
+_USUAL: Final = Calls()
+_LONG: Final = Calls(takes_s=20, patience_s=60)
+KINDS: Final = {
+    "equal": Kind("", _USUAL, _USUAL, "#7a8288"),
+    "better": Kind("fails 3%", _USUAL, Calls(fails=0.03), "#1f6f8b"),
+    "slightly worse": Kind("fails 7%", _USUAL, Calls(fails=0.07), "#d98e04"),
+    "much worse": Kind("fails 20%", _USUAL, Calls(fails=0.20), "#b3261e"),
+    "slower, allowed": Kind("takes 1.4 times as long", _USUAL, Calls(takes_s=2.8), "#5b8c5a"),
+    "too slow": Kind("takes 1.7 times as long", _USUAL, Calls(takes_s=3.4), "#8e5572"),
+    "hangs": Kind("4% never end", _USUAL, Calls(hangs=0.04), "#3d3d8f"),
+    "mixed, no worse": Kind(
+        "calls of 20 s; fails 4%, a little slower", _LONG, Calls(fails=0.04, takes_s=20.5, patience_s=60), "#2aa198"
+    ),
+    "mixed, worse": Kind(
+        "calls of 20 s; fails 7%, takes 1.3 times as long, cancelled 5% not 1%",
+        _LONG,
+        Calls(fails=0.07, takes_s=26, patience_s=60),
+        "#6c4f3d",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How one rollout ended: promoted to all traffic, rolled back, out of time or halted."""
+    """How one rollout ended, which guard decided it last, and how much that took."""
 
     how: str
+    guard: str
     candidate_calls: int
     days: float
 
 
-def one_rollout(seed: Sequence[int], fails: float, calls_a_day: int, look_s: float, plan: Plan) -> End:
-    random = np.random.default_rng(seed)
-    before: list[Seen] = []
-    candidate, baseline = np.zeros(3), np.zeros(3)  # calls, failures, slow
-    candidate_calls, elapsed_s = 0, 0.0
+def one_rollout(seed: Sequence[int], kind: Kind, traffic: Traffic, plan: Plan) -> End:
+    """Return how a rollout ends; one seed, one result."""
+    start = begun(
+        environment="production",
+        module="simulated",
+        rollout_id="simulated",
+        candidate=ProgramVersion("v2", "2"),
+        baseline=ProgramVersion("v1", "1"),
+        plan=plan,
+        before=None,
+        now_ms=0,
+        by="simulation",
+    )
+    service = Service(np.random.default_rng(seed), traffic, kind.baseline, kind.candidate)
+    experiment = start.experiment
+    service.begin(experiment.at_hand.number, experiment.share)
     while True:
-        share = plan.stages[len(before)].share
-        calls = random.poisson(calls_a_day * look_s / _DAY_S)
-        here = random.binomial(calls, share)
-        for arm, count, rate in ((candidate, here, fails), (baseline, calls - here, _BASELINE_FAILS)):
-            np.add(arm, (count, random.binomial(count, rate), random.binomial(count, _SLOW)), out=arm)
-        candidate_calls += here
-        elapsed_s += look_s
-        seen = Seen(
-            failures=Pair(Arm(candidate[0], candidate[1]), Arm(baseline[0], baseline[1])),
-            slow=Pair(Arm(candidate[0], candidate[2]), Arm(baseline[0], baseline[2])),
-            latency=None,
-            cost=None,
-            elapsed_s=elapsed_s,
-        )
-        decision = decide(plan, [*before, seen])
-        if decision.verdict is Verdict.HOLD:
+        for number, arm, grown in service.look():
+            experiment = experiment.counted(number, arm, grown)
+        state, changes = changes_of(State().with_experiment(experiment), round(1_000 * service.now_s))
+        experiment = state.experiments[experiment.name]
+        if not changes:
             continue
-        if decision.verdict is Verdict.PROMOTE and len(before) + 1 < len(plan.stages):
-            before.append(seen)
-            candidate, baseline, elapsed_s = np.zeros(3), np.zeros(3), 0.0
+        if experiment.is_comparing:
+            service.begin(experiment.at_hand.number, experiment.share)
             continue
-        days = (sum(stage.elapsed_s for stage in before) + elapsed_s) / _DAY_S
-        how = "out of time" if days * _DAY_S >= plan.max_s else decision.verdict.value
-        return End(how, candidate_calls, days)
+        guard = changes[0].entry.guard
+        how = "out of time" if guard == "time" else experiment.state.replace("_", " ")
+        return End(how, guard, service.candidate_calls, service.now_s / 86_400)
 
 
-def _some(case: tuple[int, int, int, float, int, float]) -> list[End]:
-    seed, first, runs, fails, calls_a_day, look_s = case
-    return [one_rollout([seed, run], fails, calls_a_day, look_s, Plan()) for run in range(first, first + runs)]
+def _some(case: tuple[int, str, str, int, int]) -> list[End]:
+    seed, traffic, kind, first, rollouts = case
+    row = zlib.crc32(f"{traffic}/{kind}".encode())
+    numbers = range(first, first + rollouts)
+    return [one_rollout([seed, row, number], KINDS[kind], TRAFFIC[traffic], Plan()) for number in numbers]
 
 
-def rollouts(runs: int, seed: int, fails: float, calls_a_day: int, look_s: float) -> list[End]:
-    """Return how so many rollouts ended; one seed, one result."""
-    size = 25
-    cases = [(seed, first, min(size, runs - first), fails, calls_a_day, look_s) for first in range(0, runs, size)]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return [end for ends in pool.map(_some, cases) for end in ends]
+def ends_of(
+    rollouts: int, seed: int, processes: int, rows: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str, list[End]]]:
+    """Yield traffic, kind, and how so many rollouts ended, row by row."""
+    firsts = range(0, rollouts, _BATCH)
+    cases = [(seed, traffic, kind, first, min(_BATCH, rollouts - first)) for traffic, kind in rows for first in firsts]
+    with ProcessPoolExecutor(processes) as pool:
+        batches = pool.map(_some, cases)
+        for traffic, kind in rows:
+            yield traffic, kind, [end for _ in firsts for end in next(batches)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1_000)
+    parser.add_argument("--rollouts", type=int, default=1_000, help="of each kind at each traffic")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at once")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=CANDIDATES, help="one candidate")
+    parser.add_argument("--only", choices=KINDS, action="append", help="this kind; again for more")
+    parser.add_argument("--traffic", choices=TRAFFIC, help="at this only")
     parser.add_argument("--plot", type=Path, help="write the time until the decision as a picture")
     given = parser.parse_args()
-    print("| traffic | candidate | fails | promoted | rolled back | out of time | halted | its calls | 95% | days |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(f"{given.rollouts:,} rollouts of each kind")
+    print("| traffic | candidate | | promoted | rolled back | by | out of time | halted | its calls | 95% | days |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     found = {}
-    for traffic, (calls_a_day, look_s) in TRAFFIC.items():
-        for candidate, fails in CANDIDATES.items():
-            if given.only not in {None, candidate}:
-                continue
-            ends = found[traffic, candidate] = rollouts(given.runs, given.seed, fails, calls_a_day, look_s)
-            how, calls = Counter(end.how for end in ends), np.array([end.candidate_calls for end in ends])
-            shares = " | ".join(
-                f"{how[name] / len(ends):.1%}" for name in ("promote", "rollback", "out of time", "halt")
-            )
-            median, most = np.quantile(calls, [0.5, 0.95])
-            days = float(np.median([end.days for end in ends]))
-            print(
-                f"| {traffic} | {candidate} | {fails:.0%} | {shares} | {median:,.0f} | {most:,.0f} | {days:.2g} |",
-                flush=True,
-            )
+    rows = [(traffic, kind) for traffic in TRAFFIC for kind in given.only or KINDS if given.traffic in {None, traffic}]
+    for traffic, kind, ends in ends_of(given.rollouts, given.seed, given.processes, rows):
+        found[traffic, kind] = ends
+        print(_row(traffic, kind, ends), flush=True)
     if given.plot is not None:
         _draw(found, given.plot)
+
+
+def _row(traffic: str, kind: str, ends: list[End]) -> str:
+    how, calls = Counter(end.how for end in ends), np.array([end.candidate_calls for end in ends])
+    up, back, late, halted = (f"{how[name] / len(ends):.1%}" for name in _ENDS)
+    guards = Counter(end.guard for end in ends if end.how == "rolled back").most_common(2)
+    by = ", ".join(guard for guard, _ in guards)
+    shares = f"{up} | {back} | {by} | {late} | {halted}"
+    median, most = np.quantile(calls, [0.5, 0.95])
+    days = float(np.median([end.days for end in ends]))
+    return f"| {traffic} | {kind} | {KINDS[kind].says} | {shares} | {median:,.0f} | {most:,.0f} | {days:.2g} |"
 
 
 def _draw(found: dict[tuple[str, str], list[End]], path: Path) -> None:
@@ -117,18 +168,19 @@ def _draw(found: dict[tuple[str, str], list[End]], path: Path) -> None:
     except ImportError:
         print(f"{path} is not drawn: matplotlib is missing, pip install 'headrace[bench-dataset]'")
         return
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
     for axes, traffic in zip(figure.subplots(1, len(TRAFFIC), sharey=True), TRAFFIC, strict=True):
-        for candidate, colour in zip(CANDIDATES, ("#7a8288", "#1f6f8b", "#d98e04", "#b3261e"), strict=True):
-            ends = found.get((traffic, candidate), [])
-            calls = sorted(end.candidate_calls for end in ends if end.how in {"promote", "rollback"})
-            axes.step(calls, [(at + 1) / len(ends) for at in range(len(calls))], color=colour, label=candidate)
+        for name, kind in KINDS.items():
+            ends = found.get((traffic, name), [])
+            calls = sorted(end.candidate_calls for end in ends if end.how in {"promoted", "rolled back"})
+            shares = [(at + 1) / len(ends) for at in range(len(calls))]
+            axes.step(calls, shares, color=kind.colour, label=name, linewidth=1.2)
         axes.set_xscale("log")
-        axes.set_title(f"{traffic} traffic: {TRAFFIC[traffic][0]:,} calls a day", fontsize=9)
+        axes.set_title(f"{traffic} traffic: {TRAFFIC[traffic].calls_a_day:,} calls a day", fontsize=9)
         axes.set_xlabel("calls of the candidate until the decision", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right", fontsize=7, frameon=False)
     figure.supylabel("share of rollouts decided", fontsize=8)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 

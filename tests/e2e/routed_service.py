@@ -1,6 +1,8 @@
 """A DSPy service under load whose program is routed; each line on stdin is answered by what happened so far, as JSON.
 
-python -m tests.e2e.routed_service CONFIG [THREADS]
+python -m tests.e2e.routed_service CONFIG [scored]
+
+scored: a person scores each answer, some requests later; one of a version named disliked less than others.
 """
 
 import json
@@ -9,7 +11,7 @@ import sys
 import threading
 import time
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 import dspy
@@ -18,6 +20,9 @@ import headrace
 from tests.unit.headrace.routing.world import Hearing, Twice
 
 PAUSE_S = 0.005
+_THREADS = 4
+_LATER = 20
+"""Requests of its thread after which an answer is scored."""
 _QUESTION = re.compile(r"QUESTION-(\w+)")
 
 
@@ -40,8 +45,9 @@ class Refusing(Hearing):
 class Load:
     """Calls the program again and again, each call a request, and looks at what its prompts said."""
 
-    def __init__(self, program: Any) -> None:
+    def __init__(self, program: Any, *, is_scored: bool) -> None:
         self.program = program
+        self.is_scored = is_scored
         self.lm = Refusing()
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -51,6 +57,7 @@ class Load:
 
     def run(self, thread: int) -> None:
         number = 0
+        answered: deque[tuple[str, str]] = deque()
         while not self.ended.wait(PAUSE_S):
             number += 1
             question = f"t{thread}n{number}"
@@ -71,8 +78,13 @@ class Load:
                 self.lm.heard = [each for each in self.lm.heard if each[2] != question]
                 self.calls += 1
                 self.mixed += len(told) != 1
-                self.versions[min(told, default="none")] += 1
-                self.recent = [*self.recent[-19:], min(told, default="none")]
+                version = min(told, default="none")
+                self.versions[version] += 1
+                self.recent = [*self.recent[-19:], version]
+            if self.is_scored:
+                answered.append((question, version))
+                if len(answered) > _LATER:
+                    _score(*answered.popleft())
 
     def told(self) -> dict[str, Any]:
         with self.lock:
@@ -87,11 +99,16 @@ class Load:
             }
 
 
-def main(config_path: str, threads: int) -> None:
+def _score(request_id: str, version: str) -> None:
+    taste = zlib.crc32(request_id.encode()) % 3 / 10
+    headrace.feedback(request_id, score=(0.4 if version == "disliked" else 0.8) + taste)
+
+
+def main(config_path: str, *, is_scored: bool) -> None:
     """Serve until stdin ends."""
     headrace.configure(config_path)
-    load = Load(headrace.instrument(Twice(), "qa", router=True))
-    running = [threading.Thread(target=load.run, args=(thread,)) for thread in range(threads)]
+    load = Load(headrace.instrument(Twice(), "qa", router=True), is_scored=is_scored)
+    running = [threading.Thread(target=load.run, args=(thread,)) for thread in range(_THREADS)]
     for each in running:
         each.start()
     for _ in sys.stdin:
@@ -105,4 +122,4 @@ def main(config_path: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 4)
+    main(sys.argv[1], is_scored=sys.argv[2:] == ["scored"])

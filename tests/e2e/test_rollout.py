@@ -4,16 +4,16 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from headrace.config.rollout import Rollout
 from headrace_consumers.cli import main
-from headrace_consumers.rollout.commands import order
+from headrace_consumers.rollout.commands import order, start
 from headrace_consumers.rollout.desk import Desk, DeskError, Superseded, look
-from headrace_consumers.rollout.moves import RolloutError
+from headrace_consumers.rollout.moves import Change, RolloutError
 from headrace_consumers.rollout.run import run
 from headrace_consumers.rollout.steps import Step
 from tests.support.kafka import Kafka
@@ -179,6 +179,61 @@ def test_without_evidence_it_is_taken_back_after_thirty_days(ground: Ground) -> 
     entry = ground.entries("idle")[-1]
     assert (entry.what, entry.guard, entry.reason) == ("rollback", "time", "no evidence in the time that was given")
     assert entry.numbers["elapsed_s"] == pytest.approx(31 * 86_400, abs=60)
+
+
+def test_calls_that_are_split_otherwise_than_ordered_halt_it_with_the_reason(
+    ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ground.begin("lopsided")
+    path = ground.folder / "lopsided.json"
+    path.write_text(json.dumps(ground.values))
+    running = ground.experiment("lopsided").order()
+    # Five in a hundred of the calls that end are the candidate's, and ten were ordered.
+    ground.reports.write(_service("lopsided").serve(running, 4_000, latency_s=0.05, told=0.5))
+    stop = threading.Event()
+    config = ground.config.model_copy(update={"rollout": _any_port(ground)})
+    later_ms = 200_000  # a split is not judged before two minutes
+    look_later = threading.Thread(
+        target=lambda: run(config, stop=stop, now_ms=lambda: time.time_ns() // 1_000_000 + later_ms)
+    )
+    look_later.start()
+    try:
+        wait_until(lambda: ground.experiment("lopsided").state == "halted", "it is halted")
+    finally:
+        stop.set()
+        look_later.join(60)
+    reason = "the candidate has 5.3% of the calls that ended, not 10%"
+    entry = ground.entries("lopsided")[-1]
+    assert (entry.what, entry.guard, entry.reason, entry.by) == ("halt", "split", reason, "headrace consume rollout")
+    assert (entry.numbers["candidate"]["calls"], entry.numbers["baseline"]["calls"]) == (200, 3_800)
+    orders = ground.orders("lopsided")
+    assert [(order.state, order.candidate_share) for order in orders] == [("running", 0.1), ("halted", 0.0)]
+    assert orders[-1].decision["reason"] == reason
+    assert main(["rollout", "status", "--module", "lopsided", "-c", str(path)]) == 0
+    assert reason in capsys.readouterr().out
+
+
+def test_of_two_starts_at_once_one_is_refused(ground: Ground) -> None:
+    digests = [ground.put("crowded", version) for version in ("v2", "v3")]
+    now_ms, looks = time.time_ns() // 1_000_000, 0
+
+    def begin(digest: str, clock: Callable[[], int]) -> Change:
+        whose: dict[str, Any] = {"environment": "production", "module": "crowded", "by": "ann"}
+        return start(ground.config, candidate=digest, now_ms=clock, **whose)
+
+    def meanwhile() -> int:
+        """Begin the other one after this one has seen that none is under way, and before it writes."""
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            begin(digests[1], lambda: now_ms)
+        return now_ms + 1
+
+    with pytest.raises(RolloutError, match=r"rollout crowded-v3-\S+ is running at 10%; end it first"):
+        begin(digests[0], meanwhile)
+    assert looks > 1  # it was refused by what stood there when it looked again
+    assert [(entry.what, entry.candidate.version) for entry in ground.entries("crowded")] == [("start", "v3")]
+    assert [order.candidate.version for order in ground.orders("crowded")] == ["v3"]
 
 
 def test_a_topic_that_is_missing_is_told_in_one_line(ground: Ground) -> None:

@@ -16,7 +16,7 @@ from tests.unit.headrace.routing.world import version_of
 _PROMISED = 500
 
 
-def test_a_worse_candidate_is_taken_back_and_a_better_one_serves_all_while_no_request_fails(
+def test_what_fails_or_is_disliked_is_taken_back_and_a_better_one_serves_all_while_no_request_fails(
     kafka: Kafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ground = Ground(
@@ -26,10 +26,10 @@ def test_a_worse_candidate_is_taken_back_and_a_better_one_serves_all_while_no_re
     telemetry = {"enabled": True, "sampling_rate_pct": 10, "statistics_interval_s": 0.5, "exit_timeout_s": 20}
     path = tmp_path / "service.json"
     path.write_text(json.dumps({**ground.values, "telemetry": telemetry, "spool": {"path": str(tmp_path / "spool")}}))
-    for version in ("bad", "good"):
+    for version in ("bad", "disliked", "good"):
         open_registry(ground.config).put(version_of(version))
     controller = RolloutConsumer(ground)
-    service = Service(path)
+    service = Service(path, "scored")
     try:
         controller.start()
         wait_until(lambda: service.serves("deployed"), "the service serves")
@@ -49,6 +49,19 @@ def test_a_worse_candidate_is_taken_back_and_a_better_one_serves_all_while_no_re
         assert numbers["candidate"]["calls"] <= _PROMISED
         wait_until(lambda: service.serves("deployed"), "the code as deployed serves again")
 
+        begin("disliked")
+        # Paused it goes no further up, and what people say of it later takes it back all the same.
+        assert main(["rollout", "pause", "-m", "qa", "-c", str(controller.path)]) == 0
+        wait_until(lambda: ground.experiment("qa").state == "rolled_back", "the disliked candidate is taken back")
+        entry = ground.entries("qa")[-1]
+        assert (entry.what, entry.guard) == ("rollback", "score")
+        assert entry.reason.startswith("liked less: ")
+        scores = entry.numbers["scores"]
+        assert scores["candidate"]["mean"] == pytest.approx(0.5, abs=0.06)
+        assert scores["baseline"]["mean"] == pytest.approx(0.9, abs=0.06)
+        assert entry.numbers["candidate"]["failures"] == 0
+        wait_until(lambda: service.serves("deployed"), "the code as deployed serves again")
+
         begin("good")
         wait_until(lambda: ground.experiment("qa").share > 0.2, "the good candidate goes up")
         controller.kill()
@@ -61,5 +74,9 @@ def test_a_worse_candidate_is_taken_back_and_a_better_one_serves_all_while_no_re
         service.process.kill()
     assert (last["failed"], last["mixed"], last["failures"], err) == (0, 0, {}, "")
     assert last["refused"] > 0
-    assert [entry.what for entry in ground.entries("qa")] == ["start", "rollback", "start", "promote", "promote"]
+    assert [entry.what for entry in ground.entries("qa")] == [
+        *("start", "rollback"),
+        *("start", "pause", "rollback"),
+        *("start", "promote", "promote"),
+    ]
     capsys.readouterr()

@@ -28,10 +28,10 @@ _NOBODY = "127.0.0.1:1"
 class Service:
     """A running `routed_service`."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, *options: str) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.routed_service", str(config)],
+            [sys.executable, "-m", "tests.e2e.routed_service", str(config), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

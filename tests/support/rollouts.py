@@ -44,9 +44,9 @@ class Service:
         self.calls = {"candidate": 0, "baseline": 0}
         self._rows: dict[tuple[str, int, str], list[int]] = {}
 
-    def serve(self, order: Rollout, calls: int, latency_s: float = 0.5) -> Statistics:
-        """Serve so many calls, and return the next record."""
-        split = {"candidate": round(calls * order.candidate_share)}
+    def serve(self, order: Rollout, calls: int, latency_s: float = 0.5, told: float = 1.0) -> Statistics:
+        """Serve so many calls, and return the next record; of the candidate's calls only the share `told` is told."""
+        split = {"candidate": round(calls * order.candidate_share * told)}
         split["baseline"] = calls - split["candidate"]
         for arm, count in split.items():
             is_routed = order.is_comparing

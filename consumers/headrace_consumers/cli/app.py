@@ -31,6 +31,7 @@ from headrace_consumers.cli import (
     erase,
     import_,
     privacy,
+    registry,
     rollout,
     sampling,
     top,
@@ -69,6 +70,7 @@ app.add_typer(cycle.app, name="cycle")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(sampling.app, name="sampling")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(registry.app, name="registry")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dashboards.app, name="dashboards")

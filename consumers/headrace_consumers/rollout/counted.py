@@ -10,8 +10,11 @@ calls; with R = sum C / sum W, over batches,
 call has to be read, and calls of one batch that resemble each other count as one.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from operator import add, mul
 from typing import Final, TypeAlias
 
 from headrace_consumers.rollout.ratios import Mean
@@ -26,6 +29,7 @@ Vector: TypeAlias = list[float]
 MIN_BATCHES: Final = 30
 """With fewer increases their variance is not known."""
 _BUCKETS: Final = len(BOUNDS_S) + 1
+_SQUARES: Final = tuple(end**2 for end in BOUNDS_S)
 _HEAD: Final = 8
 _SLOWEST: Final = 0.99
 _MIN_CALLS_OF_BOUND: Final = 200
@@ -158,7 +162,7 @@ class Counted:
             failures=self.failures + errors,
             cancelled=self.cancelled + cancelled,
             latency_s=self.latency_s + latency_s,
-            latency_counts=tuple(a + b for a, b in zip(self.latency_counts, counts, strict=True)),
+            latency_counts=tuple(map(add, self.latency_counts, counts)),
             timed=self.timed + (sum(counts) if bound_s is not None else 0.0),
             slow=self.slow + (_above(counts, bound_s) if bound_s is not None else 0.0),
             usage=self.usage.plus(sampled * known, weight * known, cost_usd),
@@ -171,26 +175,23 @@ class Counted:
         if not calls:
             return None
         mean = self.latency_s / calls
-        ends = [*BOUNDS_S, _longest_s(self)]
-        squares = sum(count * end**2 for count, end in zip(self.latency_counts, ends, strict=True))
+        squares = sum(map(mul, self.latency_counts, (*_SQUARES, _longest_s(self) ** 2)))
         return Mean(calls, mean, max(0.0, squares / calls - mean**2))
 
     @property
     def p99_s(self) -> float | None:
         """The bound that 99% of the calls are at most at; None: no call, or they are above all bounds."""
-        total, reached = sum(self.latency_counts), 0.0
-        for bound_s, count in zip(BOUNDS_S, self.latency_counts, strict=False):
-            reached += count
-            if total and reached >= _SLOWEST * total:
-                return bound_s
-        return None
+        reached = list(accumulate(self.latency_counts))
+        at = bisect_left(reached, _SLOWEST * reached[-1])
+        return BOUNDS_S[at] if reached[-1] and at < len(BOUNDS_S) else None
 
     @property
     def slowest_s(self) -> float:
         """How long calls take at most, but for one in a hundred; 0 without a call."""
-        if self.p99_s is None and self.latency_counts[-1]:
+        p99_s = self.p99_s
+        if p99_s is None and self.latency_counts[-1]:
             return _longest_s(self)
-        return self.p99_s or 0.0
+        return p99_s or 0.0
 
 
 def p99_bound_s(baseline: Counted, ratio: float) -> float | None:

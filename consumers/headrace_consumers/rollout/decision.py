@@ -6,7 +6,7 @@ most that probability, however often one looks:
     failures   half of it    more failures than the baseline, by any amount
     slow       a sixth       over `slow_margin` more calls above the latency bound fixed at the start
     latency    a twelfth     mean above `max_latency_ratio` times the baseline's, in the stage at hand
-    score      a twelfth     mean score of feedback below `min_score_ratio` times the baseline's, in all stages
+    score      a twelfth     mean score of feedback below the baseline's by over 1 - `min_score_ratio` of its size
     cost       a twelfth     mean above `max_cost_ratio` times the baseline's, in the stage at hand
     cancelled  a twelfth     over `slow_margin` more calls that callers did not wait for
 
@@ -28,7 +28,7 @@ from typing import Final
 
 from headrace_consumers.rollout.plan import Plan
 from headrace_consumers.rollout.proportions import Arm, Pair, is_above, is_below, share_evidence
-from headrace_consumers.rollout.ratios import Mean, ratio_bounds
+from headrace_consumers.rollout.ratios import Mean, difference_bounds, ratio_bounds
 
 __all__ = ["Decision", "Guard", "Seen", "Verdict", "decide"]
 
@@ -169,9 +169,18 @@ def _breach(
         return Guard.latency, f"slower: {_means(latency, '{:.3g} s')}"
     if cost is not None and ratio_bounds(*cost, alpha * _OF_COST / begins_anew)[0] > plan.max_cost_ratio:
         return Guard.cost, f"dearer: {_means(cost, '${:.3g}')}"
-    if score is not None and ratio_bounds(*score, alpha * _OF_SCORE)[1] < plan.min_score_ratio:
+    if score is not None and _is_liked_less(score, plan.min_score_ratio, alpha * _OF_SCORE):
         return Guard.score, f"liked less: {_means(score, '{:.3g}')}"
     return None
+
+
+def _is_liked_less(score: tuple[Mean, Mean], ratio: float, alpha: float) -> bool:
+    """Tell whether the candidate's mean is proven to be below `ratio` times the baseline's.
+
+    Of a mean below 0 the mirror image holds, 2 - `ratio` times it. Which of the two the baseline's has is not known for
+    certain, so both have to be proven; each at `alpha`, as what refutes either candidate has to refute both.
+    """
+    return all(difference_bounds(*score, alpha, factor)[1] < 0 for factor in (ratio, 2 - ratio))
 
 
 def _means(pair: tuple[Mean, Mean], form: str) -> str:

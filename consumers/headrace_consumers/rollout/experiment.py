@@ -142,8 +142,10 @@ class Experiment:
             arm: which program they got.
             grown: what was counted.
         """
-        stages = tuple(self._with(stage, arm, grown) if stage.number == number else stage for stage in self.stages)
-        return replace(self, stages=stages)
+        for at, stage in enumerate(self.stages):
+            if stage.number == number:
+                return replace(self, stages=(*self.stages[:at], self._with(stage, arm, grown), *self.stages[at + 1 :]))
+        return self
 
     def _with(self, stage: StageCounts, arm: str, grown: Vector) -> StageCounts:
         if arm == CANDIDATE:
@@ -181,7 +183,8 @@ class Experiment:
 
     def seen(self, now_ms: int) -> list[Seen]:
         """Return what decisions are made of, a stage each."""
-        return [_seen(stage, now_ms, self) for stage in self.stages]
+        slowest_s = max(arm.slowest_s for stage in self.stages for arm in (stage.candidate, stage.baseline))
+        return [_seen(stage, now_ms, slowest_s, self) for stage in self.stages]
 
     def order(self) -> Rollout:
         """Return what producers are told."""
@@ -200,11 +203,10 @@ class Experiment:
         )
 
 
-def _seen(stage: StageCounts, now_ms: int, experiment: Experiment) -> Seen:
+def _seen(stage: StageCounts, now_ms: int, slowest_s: float, experiment: Experiment) -> Seen:
     candidate, baseline = stage.candidate, stage.baseline
     latency, cost = (candidate.latency, baseline.latency), (candidate.usage.mean, baseline.usage.mean)
     score = (experiment.candidate_scores.mean, experiment.baseline_scores.mean)
-    slowest = [arm.slowest_s for each in experiment.stages for arm in (each.candidate, each.baseline)]
     return Seen(
         failures=Pair(_arm(candidate.calls, candidate.failures), _arm(baseline.calls, baseline.failures)),
         slow=Pair(_arm(candidate.timed, candidate.slow), _arm(baseline.timed, baseline.slow)),
@@ -212,7 +214,7 @@ def _seen(stage: StageCounts, now_ms: int, experiment: Experiment) -> Seen:
         cost=None if cost[0] is None or cost[1] is None else (cost[0], cost[1]),
         elapsed_s=stage.elapsed_s(now_ms),
         age_s=stage.age_s(now_ms),
-        p99_s=max(slowest),
+        p99_s=slowest_s,
         cancelled=Pair(*(_arm(arm.calls + arm.cancelled, arm.cancelled) for arm in (candidate, baseline))),
         score=None if score[0] is None or score[1] is None else (score[0], score[1]),
     )

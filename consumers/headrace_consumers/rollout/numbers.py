@@ -5,7 +5,7 @@ from typing import Any, Final
 from headrace_consumers.rollout.counted import Counted
 from headrace_consumers.rollout.experiment import Experiment
 from headrace_consumers.rollout.proportions import bounds_of
-from headrace_consumers.rollout.ratios import Mean, ratio_bounds
+from headrace_consumers.rollout.ratios import Mean, difference_bounds, ratio_bounds
 
 __all__ = ["numbers_of"]
 
@@ -38,7 +38,7 @@ def numbers_of(experiment: Experiment, now_ms: int) -> dict[str, Any]:
         "more_failures": _rounded(bounds_of(thinned, alpha)),
         "latency_ratio": _ratio(seen[-1].latency, alpha),
         "cost_ratio": _ratio(seen[-1].cost, alpha),
-        "score_ratio": _ratio(seen[-1].score, alpha),
+        "score_difference": _difference(seen[-1].score, alpha),
         "slow_above_s": experiment.bound_s,
     }
     scores = {"candidate": experiment.candidate_scores.mean, "baseline": experiment.baseline_scores.mean}
@@ -65,6 +65,13 @@ def _ratio(pair: tuple[Mean, Mean] | None, alpha: float) -> list[float] | None:
     if pair is None:
         return None
     low, high = ratio_bounds(*pair, alpha)
+    return _rounded((low, high)) if high < float("inf") else None
+
+
+def _difference(pair: tuple[Mean, Mean] | None, alpha: float) -> list[float] | None:
+    if pair is None:
+        return None
+    low, high = difference_bounds(*pair, alpha)
     return _rounded((low, high)) if high < float("inf") else None
 
 

@@ -46,7 +46,7 @@ class Plan:
             have: with more than 1% its own p99 is above that bound.
         max_latency_ratio: of the means, and of the p99.
         max_cost_ratio: of the means.
-        min_score_ratio: of the mean scores that feedback gives.
+        min_score_ratio: of the mean scores that feedback gives; of means below 0, 2 less it.
         alpha_rollback: how often a candidate that is no worse may be rolled back; shared by the guards.
         alpha_promote: how often a candidate that is worse by the last margin may get all traffic.
         alpha_split: how often a right split of the traffic may be called wrong.

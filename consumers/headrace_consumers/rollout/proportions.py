@@ -20,6 +20,7 @@ a confidence sequence. Calls are taken to be independent; `per_request` thins ou
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, lgamma, log, nan
 from typing import Final
 
@@ -125,6 +126,7 @@ def _looks(pairs: Sequence[Pair], difference: float) -> tuple[float, float]:
     return sum(evidence for evidence, _ in looks), sum(slope for _, slope in looks)
 
 
+@lru_cache(maxsize=4_096)  # stages that are over say the same at each look
 def _look(pair: Pair, difference: float) -> tuple[float, float]:
     """Return the evidence against a difference, and its slope there.
 

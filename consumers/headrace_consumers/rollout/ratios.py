@@ -1,4 +1,4 @@
-"""How sure the ratio of two arms' means is, at whatever time one looks: of latency, cost, a score. Pure.
+"""How sure the comparison of two arms' means is, at whatever time one looks: of latency, cost, a score. Pure.
 
 Means have no bound that a proof could begin with, so the interval holds in the limit: the asymptotic confidence
 sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Time-uniform central limit theory and asymptotic confidence
@@ -6,14 +6,20 @@ sequences, Annals of Statistics 52, 2024, for the logarithm of the ratio, whose 
 
     V = var_candidate / (n_candidate mean_candidate^2) + var_baseline / (n_baseline mean_baseline^2)
 
-(the delta method). It is tightest at `_TIGHTEST_AT` calls of the candidate, and silent below MIN_CALLS.
+(the delta method). A score may be 0 or below, where a ratio says nothing, so of it the difference
+`candidate's mean - factor * baseline's mean` is taken, by the same sequence with
+
+    V = max(var_candidate, var_baseline) * (1 / n_candidate + factor^2 / n_baseline)
+
+as an arm that had no hit yet of a rare score has no variance, and is not that sure. Both are tightest at
+`_TIGHTEST_AT` calls of the candidate, and silent below MIN_CALLS.
 """
 
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 from typing import Final
 
-__all__ = ["MIN_CALLS", "Mean", "ratio_bounds"]
+__all__ = ["MIN_CALLS", "Mean", "difference_bounds", "ratio_bounds"]
 
 MIN_CALLS: Final = 100
 """Of each arm: with fewer the limit is far."""
@@ -26,7 +32,7 @@ class Mean:
 
     Attributes:
         calls: how many; of a weighted sample, the number without weights that would have its variance.
-        mean: above 0, or 0 where there are none.
+        mean: of latency and cost above 0, or 0 where there are none; of scores any.
         variance: of one call.
     """
 
@@ -45,12 +51,31 @@ def ratio_bounds(candidate: Mean, baseline: Mean, alpha: float) -> tuple[float, 
     """
     if min(candidate.calls, baseline.calls) < MIN_CALLS or min(candidate.mean, baseline.mean) <= 0:
         return 0.0, inf
-    variance = _relative(candidate) + _relative(baseline)
-    calls = candidate.calls
-    rho2 = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / _TIGHTEST_AT
-    radius = sqrt(variance * 2 * (1 + 1 / (calls * rho2)) * log(sqrt(calls * rho2 + 1) / alpha))
+    radius = _radius(_relative(candidate) + _relative(baseline), candidate.calls, alpha)
     likeliest = log(candidate.mean / baseline.mean)
     return exp(likeliest - radius), exp(min(likeliest + radius, 700.0))
+
+
+def difference_bounds(candidate: Mean, baseline: Mean, alpha: float, factor: float = 1.0) -> tuple[float, float]:
+    """Return the interval that holds the candidate's mean less `factor` times the baseline's; infinite: not known.
+
+    Args:
+        candidate: its mean.
+        baseline: likewise.
+        alpha: how often the interval may ever miss the difference, in the limit.
+        factor: above 0.
+    """
+    if min(candidate.calls, baseline.calls) < MIN_CALLS:
+        return -inf, inf
+    variance = max(candidate.variance, baseline.variance) * (1 / candidate.calls + factor**2 / baseline.calls)
+    radius = _radius(variance, candidate.calls, alpha)
+    likeliest = candidate.mean - factor * baseline.mean
+    return likeliest - radius, likeliest + radius
+
+
+def _radius(variance: float, calls: float, alpha: float) -> float:
+    rho2 = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / _TIGHTEST_AT
+    return sqrt(variance * 2 * (1 + 1 / (calls * rho2)) * log(sqrt(calls * rho2 + 1) / alpha))
 
 
 def _relative(arm: Mean) -> float:

@@ -56,7 +56,7 @@ class Rollout(Section):
         1.5, description="Of the mean cost of a call to the baseline's."
     )
     min_score_ratio: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.9, description="Of the mean score of feedback to the baseline's."
+        0.9, description="Of the mean score of feedback to the baseline's; of means below 0, 2 less it."
     )
     alpha_rollback: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.05, description="How often a candidate that is no worse may be taken back."

@@ -13,7 +13,7 @@ from headrace.programs.blobs import Blobs, LocalBlobs
 from headrace.programs.registry import ProgramRegistry
 from headrace.programs.signing import Signer, Verifier
 
-__all__ = ["open_registry", "verifier_of"]
+__all__ = ["open_registry", "require_cryptography", "verifier_of"]
 
 
 def open_registry(
@@ -41,7 +41,7 @@ def open_registry(
         blobs = LocalBlobs(Path(section.path), mode=0o644)
     signer = None
     if section.signing_key is not None:
-        _require_cryptography(find_module)
+        require_cryptography(find_module)
         signer = Signer(load_key(section.signing_key, "registry.signing_key", environ))
     return ProgramRegistry(blobs, signer=signer, verifier=verifier_of(config, environ, find_module))
 
@@ -59,10 +59,15 @@ def verifier_of(
     references = config.registry.verify_keys
     if not references:
         return None
-    _require_cryptography(find_module)
+    require_cryptography(find_module)
     return Verifier([load_key(each, f"registry.verify_keys[{at}]", environ) for at, each in enumerate(references)])
 
 
-def _require_cryptography(find_module: Callable[[str], Any]) -> None:
+def require_cryptography(find_module: Callable[[str], Any] = importlib.util.find_spec) -> None:
+    """See to it that signatures can be made and checked.
+
+    Raises:
+        ConfigError: the library is missing.
+    """
     if find_module("cryptography") is None:
         raise ConfigError("registry: signatures need the cryptography library: pip install 'headrace[encryption]'")

@@ -84,9 +84,9 @@ def _proven(rollout: Experiment, numbers: dict[str, Any]) -> list[tuple[str, str
             f"proven to be above {plan.max_cost_ratio:g}",
         ),
         (
-            "mean score of feedback, candidate by baseline",
-            span(numbers["score_ratio"], "{:.2f}"),
-            f"proven to be below {plan.min_score_ratio:g}",
+            "mean score of feedback, candidate less baseline",
+            span(numbers["score_difference"], "{:+.3g}"),
+            f"proven to be a loss of over {1 - plan.min_score_ratio:.0%} of the baseline's",
         ),
     ]
 

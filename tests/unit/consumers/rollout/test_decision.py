@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.rollout.decision import Seen, Verdict, decide
+from headrace_consumers.rollout.decision import Guard, Seen, Verdict, decide
 from headrace_consumers.rollout.plan import Plan, Stage
 from headrace_consumers.rollout.proportions import Arm, Pair
 from headrace_consumers.rollout.ratios import Mean
@@ -51,6 +52,28 @@ def test_more_failures_end_it_at_once() -> None:
 def test_more_slow_calls_end_it_at_once() -> None:
     decision = decide(_PLAN, [_seen(1_000, 50, 9_000, 450, slow=60)])
     assert (decision.verdict, decision.reason.partition(":")[0]) == (Verdict.ROLLBACK, "slow more often")
+
+
+@pytest.mark.parametrize("liked", [0.8, 0.02, 0.0, -0.02, -4.0])
+def test_a_candidate_that_is_liked_less_is_taken_back_on_any_scale(liked: float) -> None:
+    """Means around 0 and below it say as much as others do: how far apart they are."""
+    size = max(abs(liked), 0.1)
+    worse, alike = (replace(_GOOD, score=_scores(liked - lost * size, liked, size)) for lost in (0.3, 0.0))
+    decision = decide(_PLAN, [worse])
+    assert (decision.verdict, decision.guard) == (Verdict.ROLLBACK, Guard.score)
+    assert decision.reason.startswith("liked less: a mean of ")
+    assert decide(_PLAN, [alike]).verdict is Verdict.PROMOTE
+
+
+@pytest.mark.parametrize("liked", [1.0, -1.0])
+def test_a_tenth_of_the_mean_score_may_be_lost(liked: float) -> None:
+    within, beyond = (replace(_GOOD, score=_scores(liked - lost, liked, 0.1)) for lost in (0.09, 0.12))
+    assert decide(_PLAN, [within]).verdict is Verdict.PROMOTE
+    assert decide(_PLAN, [beyond]).verdict is Verdict.ROLLBACK
+
+
+def _scores(candidate: float, baseline: float, deviation: float) -> tuple[Mean, Mean]:
+    return Mean(3_000, candidate, deviation**2), Mean(15_000, baseline, deviation**2)
 
 
 def test_means_beyond_their_ratio_end_it() -> None:
