@@ -2,8 +2,8 @@
 
     python -m bench.rollout_simulation [--rollouts 1000] [--processes 2] [--only hangs] [--traffic low] [--plot FILE]
 
-The figures are looked at each minute at high traffic (144,000 calls a day) and each hour at low traffic (500 a day),
-and the decision obeyed at once; calls that are under way then end in the stage that they began in.
+The figures are looked at each minute at high traffic (144,000 calls a day) and every four hours at low traffic (500 a
+day), and the decision obeyed at once; calls that are under way then end in the stage that they began in.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from headrace_consumers.rollout.plan import Plan
 from headrace_consumers.rollout.state import State
 from headrace_schemas.rollouts import ProgramVersion
 
-TRAFFIC: Final = {"high": Traffic(144_000, 60.0), "low": Traffic(500, 3_600.0)}
+TRAFFIC: Final = {"high": Traffic(144_000, 60.0), "low": Traffic(500, 14_400.0)}
 _BATCH: Final = 25
 """So many rollouts a process is given at once."""
 _ENDS: Final = ("promoted", "rolled back", "out of time", "halted")

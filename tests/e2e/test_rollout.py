@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from headrace.config.rollout import Rollout
+from headrace.config.rollout import AdaptiveSampling, Rollout
+from headrace.control import SamplingScope
+from headrace_consumers.balancing.planning import BY
 from headrace_consumers.cli import main
+from headrace_consumers.control import ControlTopic
 from headrace_consumers.rollout.commands import order, start
 from headrace_consumers.rollout.desk import Desk, DeskError, Superseded, look
 from headrace_consumers.rollout.moves import Change, RolloutError
@@ -191,7 +194,9 @@ def test_calls_that_are_split_otherwise_than_ordered_halt_it_with_the_reason(
     # Five in a hundred of the calls that end are the candidate's, and ten were ordered.
     ground.reports.write(_service("lopsided").serve(running, 4_000, latency_s=0.05, told=0.5))
     stop = threading.Event()
-    config = ground.config.model_copy(update={"rollout": _any_port(ground)})
+    rollout = _any_port(ground).model_copy(update={"sampling": AdaptiveSampling(budget_per_s=5, every_s=1)})
+    dataset = ground.config.dataset.model_copy(update={"path": str(ground.folder / "table")})
+    config = ground.config.model_copy(update={"rollout": rollout, "dataset": dataset})
     later_ms = 200_000  # a split is not judged before two minutes
     look_later = threading.Thread(
         target=lambda: run(config, stop=stop, now_ms=lambda: time.time_ns() // 1_000_000 + later_ms)
@@ -199,6 +204,9 @@ def test_calls_that_are_split_otherwise_than_ordered_halt_it_with_the_reason(
     look_later.start()
     try:
         wait_until(lambda: ground.experiment("lopsided").state == "halted", "it is halted")
+        # The same controller gives the module a sampling rate: nobody has examples of it yet.
+        scope = SamplingScope("production", "shop", "lopsided")
+        wait_until(lambda: scope in _rates(ground), "a rate is ordered")
     finally:
         stop.set()
         look_later.join(60)
@@ -248,6 +256,11 @@ def _holder(ground: Ground) -> str | None:
     """Return the controller that wrote last; None: it was a command."""
     holder = look(ground.config).state.holder
     return None if holder is None or holder.is_command else holder.name
+
+
+def _rates(ground: Ground) -> dict[SamplingScope, float | None]:
+    orders = ControlTopic(ground.config).read().orders.listed()
+    return {order.scope: order.rate_pct for order in orders if order.updated_by == BY}
 
 
 def _any_port(ground: Ground) -> Rollout:

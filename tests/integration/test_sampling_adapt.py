@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from headrace.config import load
+from headrace_consumers.balancing.adapting import adapt
+from headrace_consumers.balancing.planning import Limits
 from headrace_consumers.cli import main
 from tests.support.kafka import Kafka
 from tests.support.metrics_consumer import Reports
@@ -41,8 +44,8 @@ def test_a_budget_goes_to_the_failing_module_and_people_keep_their_own_rates(
     run(*mine)
     run("set", "--module", "off", "--service", "shop", "--environment", "production", "--off")
     run("set", "--module", "well", "--service", "shop", "--environment", "production", "--on")  # which says no rate
-    adapt = ("adapt", "--budget", "5", "--window", "60")
-    planned = {each["name"].rpartition("/")[2]: each for each in run(*adapt, "--dry-run")["modules"]}
+    ordered = ("adapt", "--budget", "5", "--window", "60")
+    planned = {each["name"].rpartition("/")[2]: each for each in run(*ordered, "--dry-run")["modules"]}
     assert {name: each["what"] for name, each in planned.items()} == {
         "well": "ordered",
         "failing": "ordered",
@@ -51,7 +54,7 @@ def test_a_budget_goes_to_the_failing_module_and_people_keep_their_own_rates(
     }
     assert planned["off"]["rate_pct"] == 0  # it takes nothing of the budget
     assert len(run("list")["orders"]) == 3  # nothing was ordered yet
-    run(*adapt)
+    run(*ordered)
     orders = {each["name"].rpartition("/")[2]: each for each in run("list")["orders"]}
     assert (orders["by-hand"]["rate_pct"], orders["by-hand"]["updated_by"] == "headrace sampling adapt") == (10, False)
     assert orders["failing"]["rate_pct"] == pytest.approx(3 * orders["well"]["rate_pct"], rel=0.02)  # 1 + 4 * 0.5
@@ -61,5 +64,18 @@ def test_a_budget_goes_to_the_failing_module_and_people_keep_their_own_rates(
         10 * each["rate_pct"] / 100 for name, each in orders.items() if name != "off"
     )  # 600 calls a minute each
     assert spent == pytest.approx(5, rel=0.01)
-    again = {each["name"].rpartition("/")[2]: each["what"] for each in run(*adapt)["modules"]}
+    later_ms = time.time_ns() // 1_000_000
+    known = {("production", "Triage"): 200}
+    limits = Limits(budget_per_s=5)
+    for row in adapt(load(path, environ={}), limits, 60, lambda: known, now_ms=later_ms):
+        assert row.what == {"well": "withdrawn"}.get(row.scope.module, row.what)
+    orders = {each["name"].rpartition("/")[2]: each for each in run("list")["orders"]}
+    assert (orders["well"]["rate_pct"], orders["well"]["enabled"]) == (None, True)  # its configuration holds again
+    assert orders["failing"]["rate_pct"] > 0  # it fails more than the others
+    run(*ordered)
+    again = {each["name"].rpartition("/")[2]: each["what"] for each in run(*ordered)["modules"]}
     assert again == {"well": "kept", "failing": "kept", "by-hand": "left", "off": "left"}
+    taken = {each["name"].rpartition("/")[2] for each in run("adapt", "--withdraw")["taken_back"]}
+    assert taken == {"well", "failing"}
+    left = {each["name"].rpartition("/")[2]: each["rate_pct"] for each in run("list")["orders"]}
+    assert left == {"well": None, "by-hand": 10, "off": None}

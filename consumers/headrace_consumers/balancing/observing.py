@@ -24,6 +24,7 @@ class Observed:
         signatures: of its calls.
         calls: that ended in the window and were not cancelled.
         failures: of these.
+        sampled: calls that were sampled, each model's.
     """
 
     environment: str
@@ -32,6 +33,7 @@ class Observed:
     signatures: set[str] = field(default_factory=set)
     calls: float = 0.0
     failures: float = 0.0
+    sampled: float = 0.0
 
 
 def observed(messages: Iterable[Any], registry: Registry | None = None) -> list[Observed]:
@@ -57,12 +59,13 @@ def observed(messages: Iterable[Any], registry: Registry | None = None) -> list[
         appended_ms = max(0, message.timestamp()[1])
         of_partition = producers.setdefault(message.partition(), Producers())
         grown = of_partition.take(record, _series_of(record), appended_ms, appended_ms).series
-        for (_, (module, signature)), (calls, failures) in grown.items():
+        for (_, (module, signature)), (calls, failures, sampled) in grown.items():
             whose = (record["environment"], record["service"], module)
             each = found.setdefault(whose, Observed(*whose))
             each.signatures.add(signature)
             each.calls += calls
             each.failures += failures
+            each.sampled += sampled
     return sorted(found.values(), key=lambda each: (-each.calls, each.environment, each.service, each.module))
 
 
@@ -71,6 +74,7 @@ def _series_of(record: Statistics) -> Series:
     for row in record["calls"]:
         key = (_CALLS, (row["module_name"], row["signature"]))
         failures = sum(error["count"] for error in row["errors"])
-        calls_before, failures_before = series.get(key, (0.0, 0.0))
-        series[key] = [calls_before + row["calls"] - row["cancelled"], failures_before + failures]
+        sampled = sum(each["sampled"] for each in row["usage"])
+        told = (row["calls"] - row["cancelled"], failures, sampled)
+        series[key] = [a + b for a, b in zip(series.get(key, (0.0, 0.0, 0.0)), told, strict=True)]
     return series

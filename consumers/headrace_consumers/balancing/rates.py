@@ -33,6 +33,7 @@ class Demand:
         calls_per_s: all of its calls, a second.
         failure_share: of these, those that failed, 0 to 1.
         examples: that there are of its signatures; of several the fewest.
+        sampled_per_s: calls that are sampled now.
     """
 
     environment: str
@@ -41,6 +42,7 @@ class Demand:
     calls_per_s: float
     failure_share: float
     examples: int
+    sampled_per_s: float = 0.0
 
     def need(self, wanted: int) -> float:
         """Return how much it is to be sampled, beside others."""

@@ -1,7 +1,7 @@
 """`headrace consume rollout`: compares the arms of rollouts, and decides."""
 
 import threading
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,16 @@ def command(
         typer.Option(min=0, max=65_535, show_default=False, help="Instead of rollout.port; 0 takes a free one."),
     ] = None,
     host: Annotated[str | None, typer.Option(show_default=False, help="Instead of rollout.host.")] = None,
+    sampling_budget: Annotated[
+        float | None,
+        typer.Option(
+            "--sampling-budget",
+            min=0.001,
+            metavar="RECORDS",
+            show_default=False,
+            help="Instead of rollout.sampling.budget_per_s: adapt sampling rates within so many records a second.",
+        ),
+    ] = None,
     config_path: ConfigPath = None,
     log_format: LogFormatOption = LogFormat.auto,
     log_level: LogLevelOption = LogLevel.info,
@@ -34,7 +44,9 @@ def command(
 
     config = load(config_path)
     topics.bootstrap_servers(config)
-    changes = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    changes: dict[str, Any] = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    if sampling_budget is not None:
+        changes["sampling"] = config.rollout.sampling.model_copy(update={"budget_per_s": sampling_budget})
     config = config.model_copy(update={"rollout": config.rollout.model_copy(update=changes)})
     logs.configure(log_format.value, log_level.value)
     stop = threading.Event()

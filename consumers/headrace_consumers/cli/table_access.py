@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
     from headrace.config.consumers import Dataset
 
-__all__ = ["TableReadError", "needs_pyarrow", "opened", "scan_of"]
+__all__ = ["TableMissingError", "TableReadError", "needs_pyarrow", "opened", "scan_of"]
 
 _Opened = TypeVar("_Opened")
 
 
 class TableReadError(HeadraceError):
     """The table is not there, or cannot be read."""
+
+
+class TableMissingError(TableReadError):
+    """It is not there."""
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def opened(dataset: "Dataset", how: "Callable[[DeltaTable], _Opened]") -> "Itera
     try:
         table = store_of(dataset).handle()
     except (deltalake.exceptions.TableNotFoundError, FileNotFoundError) as error:
-        raise TableReadError(
+        raise TableMissingError(
             f"{dataset.path}: no Delta table here yet; headrace consume dataset makes it. Check dataset.path"
         ) from error
     except (deltalake.exceptions.DeltaError, OSError) as error:

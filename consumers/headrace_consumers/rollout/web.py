@@ -1,6 +1,6 @@
 """`/metrics`, `/healthz` and `/readyz` of the rollout consumer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from headrace_consumers.monitoring.about import add_build
@@ -21,10 +21,12 @@ class Web:
 
     Args:
         clock: seconds, monotonic; the loop's.
+        rates: what became of a sampling rate -> how often; grows.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], rates: Mapping[str, int]) -> None:
         self._clock = clock
+        self._rates = rates
         self._standing = Standing(turned_at=clock())
 
     def tell(self, standing: Standing) -> None:
@@ -34,7 +36,7 @@ class Web:
     def answer(self, path: str, accept: str) -> Answer:
         """Return what is sent for a path."""
         if path in {"/metrics", LOOK}:
-            body, content_type = page_of(self._standing, self._clock()).render(accept)
+            body, content_type = page_of(self._standing, self._clock(), self._rates).render(accept)
             return Answer(200, body, content_type)
         if path not in {"/healthz", "/readyz"}:
             return of_json(404, {"problems": ["ask for /metrics, /healthz or /readyz"]})
@@ -43,12 +45,13 @@ class Web:
         return of_json(200 if is_well else 503, {"ok": is_well, **body_})
 
 
-def page_of(standing: Standing, now: float) -> Page:
+def page_of(standing: Standing, now: float, rates: Mapping[str, int]) -> Page:
     """Return the page.
 
     Args:
         standing: how the loop stands.
         now: seconds, monotonic.
+        rates: what became of a sampling rate -> how often.
     """
     page = Page()
     is_healthy, is_ready, _ = judge(standing, now)
@@ -65,6 +68,8 @@ def page_of(standing: Standing, now: float) -> Page:
         page.add(consumers.UNREADABLE, count, topic, reason)
     for (what, guard), count in sorted(standing.decisions.items()):
         page.add(rollouts.DECISIONS, count, what, guard)
+    for what, count in sorted(dict(rates).items()):
+        page.add(rollouts.SAMPLING_RATES, count, what)
     if not standing.is_cut_off:
         for (topic, partition), (records, age_s) in sorted(standing.lags.items()):
             for metric, lag in ((consumers.LAG_RECORDS, records), (consumers.LAG_SECONDS, age_s)):

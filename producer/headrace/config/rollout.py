@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from headrace.config.section import Positive, Section, Share
 
-__all__ = ["Rollout", "RolloutStage"]
+__all__ = ["AdaptiveSampling", "Rollout", "RolloutStage"]
 
 
 class RolloutStage(Section):
@@ -18,6 +18,29 @@ class RolloutStage(Section):
     margin: Share = Field(
         0.05, description="It goes up once it is proven that at most this share of calls more fails than before."
     )
+
+
+class AdaptiveSampling(Section):
+    """Sampling rates that the rollout consumer orders, where examples are short or calls fail."""
+
+    budget_per_s: Positive | None = Field(
+        None, description="Sampled calls a second, of all modules together; null: it orders none."
+    )
+    examples: int = Field(200, ge=1, description="A signature that has so many lacks none.")
+    least_pct: Annotated[float, Field(gt=0, le=100)] = Field(1, description="No rate is below it.")
+    most_pct: Annotated[float, Field(gt=0, le=100)] = Field(100, description="No rate is above it.")
+    window_s: Annotated[float, Field(ge=30, allow_inf_nan=False)] = Field(
+        600, description="Calls are counted over so long, s."
+    )
+    every_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(300, description="It is done so often, s.")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.least_pct > self.most_pct:
+            raise ValueError(
+                f"rollout.sampling.least_pct: found {self.least_pct:g}, expected at most most_pct, {self.most_pct:g}"
+            )
+        return self
 
 
 class Rollout(Section):
@@ -70,6 +93,8 @@ class Rollout(Section):
     calls_per_request: float = Field(
         1, ge=1, allow_inf_nan=False, description="Calls that come together in a request, and prove no more than one."
     )
+
+    sampling: AdaptiveSampling = Field(default_factory=AdaptiveSampling)
 
     @model_validator(mode="after")
     def _goes_up(self) -> Self:

@@ -12,6 +12,7 @@ __all__ = [
     "CHANGED",
     "DECISIONS",
     "ROLLOUTS",
+    "SAMPLING_RATES",
     "SHARE",
     "STAGE",
     "STATE",
@@ -106,5 +107,25 @@ ACTING: Final = _metric(
     "Whether this process decides: 1, or stands by for another that does: 0.",
     "1",
 )
+SAMPLING_RATES: Final = _metric(
+    "headrace_rollout_sampling_rates_total",
+    Kind.counter,
+    "Sampling rates of modules that this process looked at, and what became of them.",
+    "rates",
+    "what",
+    comment="what: ordered, withdrawn, kept, configured, left; failed: a round that could not be done. "
+    "Of use where rollout.sampling.budget_per_s is set.",
+)
 
-ROLLOUTS: Final = (STATE, SHARE, STAGE, CHANGED, ARM_CALLS, ARM_FAILURES, ARM_LATENCY, DECISIONS, ACTING)
+ROLLOUTS: Final = (
+    STATE,
+    SHARE,
+    STAGE,
+    CHANGED,
+    ARM_CALLS,
+    ARM_FAILURES,
+    ARM_LATENCY,
+    DECISIONS,
+    ACTING,
+    SAMPLING_RATES,
+)
