@@ -10,10 +10,18 @@ import polars as pl
 import pytest
 
 from headrace.config import load
+from headrace_consumers.rollout.moves import begun
+from headrace_consumers.rollout.state import Found, State
 from headrace_consumers.ui.cache import Cache
+from headrace_consumers.ui.pages import PAGES, row
 from headrace_consumers.ui.reading.search import search
+from headrace_consumers.ui.site import Site
 from headrace_consumers.ui.sources import Sources
+from headrace_schemas.rollouts import ProgramVersion
+from headrace_schemas.vectors import EXAMPLE
+from tests.support.rollouts import CANDIDATE, PLAN
 from tests.support.ui_world import ATTACKS, OTHER, SIGNATURE
+from tests.unit.ui.conftest import Got
 
 HERE = f"/signatures/{SIGNATURE}"
 
@@ -175,6 +183,29 @@ def test_a_row_has_its_payload_its_facts_and_leads_to_its_example(get):
     assert "inclusion_probability" in told.text
     assert f"/rows/{key}" in told.links
     assert get("/rows/" + "0" * 64).code == 404
+
+
+def test_a_row_tells_the_arm_of_the_rollout_that_compared_it(get, world, monkeypatch):
+    """By the version on it: the row itself holds no arm."""
+    key = re.search(r'href="/rows/([0-9a-f]{64})', get(f"{HERE}/rows?q=Ticket%2077:").html)[1]
+    begins = begun(
+        environment=EXAMPLE["environment"],
+        module=EXAMPLE["module_name"],
+        rollout_id="its-rollout",
+        candidate=CANDIDATE,
+        baseline=ProgramVersion("baseline", None),
+        plan=PLAN,
+        before=None,
+        now_ms=0,
+        by="ann@host",
+    )
+    monkeypatch.setattr(row, "rollouts", lambda _: Found(State(), [begins.entry]))
+    config = load(world, {"kafka": {"bootstrap_servers": "127.0.0.1:1"}}, {})
+    answer = Site(Sources(config, world, Cache(lambda: 0.0)), PAGES).answer(f"/rows/{key}", "")
+    page = Got(answer.code, answer.body.decode())
+    assert "It was the baseline's in rollout its-rollout , when the candidate had 10% of the requests." in page.text
+    assert f"/rollouts/{EXAMPLE['environment']}/{EXAMPLE['module_name']}" in page.links
+    assert "in rollout" not in get(f"/rows/{key}").text  # without Kafka nothing tells
 
 
 def test_a_version_tells_its_gates_what_it_is_made_of_and_checks_its_files(get):
