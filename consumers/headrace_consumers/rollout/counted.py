@@ -12,7 +12,7 @@ call has to be read, and calls of one batch that resemble each other count as on
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add, mul
 from typing import Final, TypeAlias
@@ -156,8 +156,7 @@ class Counted:
         calls, cancelled, errors, latency_s, sampled, weight, cost_usd, unknown = grown[:_HEAD]
         counts = grown[_HEAD:]
         known = 1 - unknown / sampled if 0 < unknown <= sampled else 1.0
-        return replace(
-            self,
+        return Counted(
             calls=self.calls + max(0.0, calls - cancelled),
             failures=self.failures + errors,
             cancelled=self.cancelled + cancelled,

@@ -157,26 +157,28 @@ def _gain(arm: Arm, share: float) -> float:
 
 
 def _likeliest(pair: Pair, difference: float, low: float, high: float) -> float:
-    """Return the baseline's share at which both arms are likeliest: Newton's steps, halved where they lead out."""
-    candidate, baseline = pair.candidate, pair.baseline
-    calls = candidate.calls + baseline.calls
-    share = (baseline.hits + candidate.hits - candidate.calls * difference) / calls if calls else low
+    """Return the baseline's share at which both arms are likeliest: Newton's steps, halved where they lead out.
+
+    Most of a look's time goes here, so the slope (`_gain` of both arms) and how fast it falls are written out.
+    """
+    hits, others = pair.baseline.hits, pair.baseline.calls - pair.baseline.hits
+    its_hits, its_others = pair.candidate.hits, pair.candidate.calls - pair.candidate.hits
+    calls = pair.candidate.calls + pair.baseline.calls
+    share = (hits + its_hits - pair.candidate.calls * difference) / calls if calls else low
     for _ in range(_HALVINGS):
         if not low < share < high:
             share = (low + high) / 2
-        slope = _gain(baseline, share) + _gain(candidate, share + difference)
+        hit, its = max(share, _EDGE), max(share + difference, _EDGE)
+        miss, its_miss = max(1 - share, _EDGE), max(1 - share - difference, _EDGE)
+        parts = hits / hit, others / miss, its_hits / its, its_others / its_miss
+        slope = parts[0] - parts[1] + parts[2] - parts[3]
         low, high = (share, high) if slope > 0 else (low, share)
-        bend = _bend(baseline, share) + _bend(candidate, share + difference)
+        bend = parts[0] / hit + parts[1] / miss + parts[2] / its + parts[3] / its_miss
         step = slope / bend if bend else 0.0
         share += step
-        if abs(step) <= _EDGE:
+        if -_EDGE <= step <= _EDGE:
             break
     return min(max(share, low), high)
-
-
-def _bend(arm: Arm, share: float) -> float:
-    """Return how fast `_gain` falls."""
-    return arm.hits / max(share, _EDGE) ** 2 + (arm.calls - arm.hits) / max(1 - share, _EDGE) ** 2
 
 
 def _times_log(count: float, share: float) -> float:
