@@ -210,7 +210,7 @@ def test_calls_that_are_split_otherwise_than_ordered_halt_it_with_the_reason(
     finally:
         stop.set()
         look_later.join(60)
-    reason = "the candidate has 5.3% of the calls that ended, not 10%"
+    reason = "the candidate has 5.0% of the calls that ended, not 10%"
     entry = ground.entries("lopsided")[-1]
     assert (entry.what, entry.guard, entry.reason, entry.by) == ("halt", "split", reason, "headrace consume rollout")
     assert (entry.numbers["candidate"]["calls"], entry.numbers["baseline"]["calls"]) == (200, 3_800)

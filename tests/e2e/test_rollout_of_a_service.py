@@ -57,8 +57,8 @@ def test_what_fails_or_is_disliked_is_taken_back_and_a_better_one_serves_all_whi
         assert (entry.what, entry.guard) == ("rollback", "score")
         assert entry.reason.startswith("liked less: ")
         scores = entry.numbers["scores"]
-        assert scores["candidate"]["mean"] == pytest.approx(0.5, abs=0.06)
-        assert scores["baseline"]["mean"] == pytest.approx(0.9, abs=0.06)
+        # What is said of requests from before the rollout is spread over both arms, and blurs the difference.
+        assert scores["candidate"]["mean"] < 0.9 * scores["baseline"]["mean"]
         assert entry.numbers["candidate"]["failures"] == 0
         wait_until(lambda: service.serves("deployed"), "the code as deployed serves again")
 
