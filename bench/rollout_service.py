@@ -18,6 +18,9 @@ __all__ = ["Calls", "Report", "Service", "Traffic"]
 
 _SPREAD: Final = 0.5
 """Deviation of the logarithm of the time that calls take: 99 in 100 take at most 3.2 times the median."""
+_STUCK: Final = 0.006
+_STUCK_TIMES: Final = (10.0, 15.0)
+"""So many calls, of either arm, take so many times as long: the tail that language models have."""
 _FAILS_SOON: Final = 0.1
 """Calls that fail take so much of the time that they would have taken else."""
 _HEAD: Final = 8
@@ -151,6 +154,8 @@ class Service:
     def _ended(self, arm: int, number: int, began: Floats) -> _Drawn:
         how, random, count = self._how[arm], self._random, len(began)
         latency_s = how.takes_s * random.lognormal(0, _SPREAD, count)
+        stuck = random.random(count) < _STUCK
+        latency_s = np.where(stuck, how.takes_s * random.uniform(*_STUCK_TIMES, count), latency_s)
         failed = random.random(count) < how.fails
         latency_s = np.where(failed, latency_s * _FAILS_SOON, latency_s)
         latency_s = np.where(random.random(count) < how.hangs, np.inf, latency_s)

@@ -18,7 +18,7 @@ from headrace_consumers.statistics.place import Position, Reading
 from headrace_schemas import Statistics, feedback_codec, statistics_codec
 from headrace_schemas.keys import arm_hash
 from tests.support.rollouts import Service, experiment
-from tests.support.statistics import NOW_MS
+from tests.support.statistics import NOW_MS, call_statistics, record
 
 _CODEC, _FEEDBACK = statistics_codec(), feedback_codec()
 _FROM_ZERO = Beginning(read_from=0, start=0, complete_since_ms=None)
@@ -159,6 +159,35 @@ def test_a_candidate_that_fails_more_often_is_taken_back_and_an_equal_one_gets_a
         assert [each.entry.what for each in changes] == expected
         assert state.experiments["production/support"].is_comparing is False
         assert service.calls["candidate"] <= 500 or fails == 0.05
+
+
+@pytest.mark.parametrize(
+    ("takes", "costs", "guard", "reason"),
+    [
+        (2.0, 1.0, "latency", "slower: a mean of 1 s, the baseline's is 0.5 s"),
+        (1.0, 2.0, "cost", "dearer: a mean of $0.02, the baseline's is $0.01"),
+        (1.0, 1.2, "", ""),
+    ],
+)
+def test_a_candidate_that_is_slower_or_dearer_beyond_its_ratio_is_taken_back(
+    takes: float, costs: float, guard: str, reason: str
+) -> None:
+    """Latency comes from all calls, cost from the sampled ones: one in ten, each of which stands for ten."""
+    intake, state, changes = StatisticsIntake("stats"), _state(), list[Change]()
+    intake.assign(0, _FROM_ZERO)
+    for look in range(1, 61):
+        rows = []
+        for arm, calls, more in (("candidate", 20 * look, (takes, costs)), ("baseline", 180 * look, (1.0, 1.0))):
+            row = call_statistics([0.5 * more[0]] * calls, arm=arm, rollout_id="support-v2-1", stage=1)
+            told = {"model": "m", "sampled": calls // 10, "weight": calls, "cost_usd": 0.01 * more[1] * calls}
+            row["usage"] = [{**told, "tokens_input": 0.0, "tokens_output": 0.0, "unknown_cost": 0}]
+            rows.append(row)
+        state = intake.take(_reading(record(rows, sequence=look, timestamp_ms=NOW_MS + 10_000 * look), look), state)
+        state, more_changes = changes_of(state, NOW_MS + 1_000)  # in the stage's first second nothing goes up
+        changes += more_changes
+    assert [(each.entry.guard, each.entry.reason) for each in changes if each.entry.what == "rollback"] == (
+        [(guard, reason)] if guard else []
+    )
 
 
 def test_an_unequal_split_halts_it() -> None:
