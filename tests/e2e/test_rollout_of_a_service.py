@@ -20,7 +20,10 @@ def test_what_fails_or_is_disliked_is_taken_back_and_a_better_one_serves_all_whi
     kafka: Kafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ground = Ground(
-        kafka, tmp_path, stages=[{"share": s, "min_calls": 50, "min_s": 0, "margin": 0.05} for s in (0.2, 0.5)]
+        kafka,
+        tmp_path,
+        stages=[{"share": s, "min_calls": 50, "min_s": 0, "margin": 0.05} for s in (0.2, 0.5)],
+        slow_margin=0.02,
     )
     ground.values["kafka"]["topics"] = {**ground.topics, "interactions": kafka.create_topic()}
     telemetry = {"enabled": True, "sampling_rate_pct": 10, "statistics_interval_s": 0.5, "exit_timeout_s": 20}
@@ -52,7 +55,7 @@ def test_what_fails_or_is_disliked_is_taken_back_and_a_better_one_serves_all_whi
         begin("disliked")
         # Paused it goes no further up, and what people say of it later takes it back all the same.
         assert main(["rollout", "pause", "-m", "qa", "-c", str(controller.path)]) == 0
-        wait_until(lambda: ground.experiment("qa").state == "rolled_back", "the disliked candidate is taken back")
+        wait_until(lambda: ground.experiment("qa").state == "rolled_back", "the disliked candidate is taken back", 240)
         entry = ground.entries("qa")[-1]
         assert (entry.what, entry.guard) == ("rollback", "score")
         assert entry.reason.startswith("liked less: ")
@@ -63,7 +66,7 @@ def test_what_fails_or_is_disliked_is_taken_back_and_a_better_one_serves_all_whi
         wait_until(lambda: service.serves("deployed"), "the code as deployed serves again")
 
         begin("good")
-        wait_until(lambda: ground.experiment("qa").share > 0.2, "the good candidate goes up")
+        wait_until(lambda: ground.experiment("qa").share > 0.2, "the good candidate goes up", 240)
         controller.kill()
         controller.start()
         wait_until(lambda: ground.experiment("qa").state == "promoted", "the good candidate gets all", 240)

@@ -39,7 +39,7 @@ class Service:
             cwd=Path(__file__).parents[2],
             env=environ,
         )
-        self._watchdog = threading.Timer(240, self.process.kill)
+        self._watchdog = threading.Timer(600, self.process.kill)
         self._watchdog.start()
 
     def told(self) -> dict[str, Any]:
