@@ -1,13 +1,17 @@
 """What a candidate still lacks before it goes a stage up: the conditions of `decision.decide`, one by one. Pure."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
+from headrace_consumers.rollout.decision import is_fast_enough
 from headrace_consumers.rollout.experiment import Experiment
 from headrace_consumers.rollout.proportions import Pair, bounds_of, is_below
+from headrace_consumers.rollout.ratios import Mean, ratio_bounds
 
 __all__ = ["Condition", "conditions", "next_share"]
 
+_FAR: Final = 100.0
 _UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
@@ -63,7 +67,15 @@ def conditions(experiment: Experiment, now_ms: int) -> list[Condition]:
         ),
         _proven("more failures than the baseline", failures, margin, alpha),
         _proven("more slow calls than the baseline", slow, slow_margin, alpha),
+        _fast_enough(at_hand.latency, plan.max_latency_ratio, alpha),
     ]
+
+
+def _fast_enough(latency: tuple[Mean, Mean] | None, most: float, alpha: float) -> Condition:
+    high = inf if latency is None else ratio_bounds(*latency, alpha)[1]
+    has = f"proven to be below {high:.2f} times" if high < _FAR else "nothing is proven yet"
+    is_met = latency is not None and is_fast_enough(latency, most, alpha)
+    return Condition("mean latency beside the baseline's", is_met, has, f"below {most:g} times")
 
 
 def _proven(what: str, pairs: list[Pair], margin: float, alpha: float) -> Condition:

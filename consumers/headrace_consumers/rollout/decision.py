@@ -11,7 +11,7 @@ most that probability, however often one looks:
     cancelled  a twelfth     over `slow_margin` more calls that callers did not wait for
 
 A breach takes the candidate back at once, whatever the stage's least calls and time. It goes up when both are reached
-and failures and slow calls are proven to be within their margins.
+and failures, slow calls and mean latency are proven to be within their margins.
 
 A call is counted when it ends, so at a stage's beginning those that end soon are too many. Let L be the longest that
 calls take, but for one in a hundred. Of an arm that counted n calls in a stage of age t, n L / t more may be under way.
@@ -30,7 +30,7 @@ from headrace_consumers.rollout.plan import Plan
 from headrace_consumers.rollout.proportions import Arm, Pair, is_above, is_below, share_evidence
 from headrace_consumers.rollout.ratios import Mean, difference_bounds, ratio_bounds
 
-__all__ = ["Decision", "Guard", "Seen", "Verdict", "decide"]
+__all__ = ["Decision", "Guard", "Seen", "Verdict", "decide", "is_fast_enough"]
 
 _OF_FAILURES: Final = 1 / 2
 _OF_SLOW: Final = 1 / 6
@@ -150,7 +150,15 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
         return Decision(
             Verdict.HOLD, f"not proven that at most {2 * plan.slow_margin:.1%} more calls are slow", Guard.slow
         )
+    if not is_fast_enough(at_hand.latency, plan.max_latency_ratio, plan.alpha_promote):
+        reason = f"not proven that calls take at most {plan.max_latency_ratio:g} times as long"
+        return Decision(Verdict.HOLD, reason, Guard.latency)
     return Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
+
+
+def is_fast_enough(latency: tuple[Mean, Mean] | None, most: float, alpha: float) -> bool:
+    """Tell whether the mean latency is proven to be below `most` times the baseline's; where it is unknown, it is."""
+    return latency is None or ratio_bounds(*latency, alpha)[1] < most
 
 
 def _breach(

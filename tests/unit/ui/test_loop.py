@@ -123,15 +123,15 @@ def test_decisions_of_a_release_that_counted_less_are_shown_too():
 def test_conditions_hold_one_by_one_until_the_candidate_may_go_up():
     rollout = experiment()
     has = {each.what: each.is_met for each in conditions(rollout, NOW_MS)}
-    assert list(has.values()) == [False, True, False, False]
+    assert list(has.values()) == [False, True, False, False, False]
     assert next_share(rollout) == 0.5
     for arm, calls in (("candidate", 2_000), ("baseline", 18_000)):
         rollout = rollout.counted(1, arm, vector(calls, calls // 20)).bounded()
-    assert [each.is_met for each in conditions(rollout, NOW_MS)] == [True, True, True, False]
+    assert [each.is_met for each in conditions(rollout, NOW_MS)] == [True, True, True, False, True]
     assert conditions(rollout, NOW_MS)[3].has == "nothing is proven yet"
     for arm, calls in (("candidate", 2_000), ("baseline", 18_000)):
         rollout = rollout.counted(1, arm, vector(calls, calls // 20))
-    assert [each.is_met for each in conditions(rollout, NOW_MS)] == [True] * 4
+    assert [each.is_met for each in conditions(rollout, NOW_MS)] == [True] * 5
     assert conditions(rollout, NOW_MS)[3].has == "proven to be below +0.6%"
     over = replace(rollout, state="promoted")
     assert (conditions(over, NOW_MS), next_share(over)) == ([], None)

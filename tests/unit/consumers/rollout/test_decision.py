@@ -81,8 +81,15 @@ def test_means_beyond_their_ratio_end_it() -> None:
     assert decide(_PLAN, [slower]).reason == "slower: a mean of 2 s, the baseline's is 1 s"
     dearer = replace(_GOOD, cost=(Mean(1_000, 0.02, 1e-5), Mean(9_000, 0.01, 1e-5)))
     assert decide(_PLAN, [dearer]).reason == "dearer: a mean of $0.02, the baseline's is $0.01"
-    within = replace(_GOOD, latency=(Mean(1_000, 1.4, 0.5), Mean(9_000, 1.0, 0.5)))
+    within = replace(_GOOD, latency=(Mean(1_000, 1.3, 0.5), Mean(9_000, 1.0, 0.5)))
     assert decide(_PLAN, [within]).verdict is Verdict.PROMOTE
+
+
+@pytest.mark.parametrize("latency", [1.45, 1.55])
+def test_a_candidate_that_may_be_too_slow_goes_no_further_up(latency: float) -> None:
+    decision = decide(_PLAN, [replace(_GOOD, latency=(Mean(1_000, latency, 0.5), Mean(9_000, 1.0, 0.5)))])
+    assert (decision.verdict, decision.guard) == (Verdict.HOLD, Guard.latency)
+    assert decision.reason == "not proven that calls take at most 1.5 times as long"
 
 
 def test_a_wrong_split_halts_it_and_a_breach_comes_first() -> None:
