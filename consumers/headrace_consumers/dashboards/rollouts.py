@@ -13,6 +13,7 @@ from headrace_consumers.monitoring.catalogue.rollouts import (
     ARM_LATENCY,
     CHANGED,
     DECISIONS,
+    SAMPLING_RATES,
     STAGE,
     STATE,
 )
@@ -129,4 +130,14 @@ def _made() -> Iterator[Panel]:
         height=6,
         alerts=("HeadraceRolloutNotDecided",),
         when_empty=_NONE,
+    )
+    yield Panel(
+        title="Sampling rates",
+        description="What became of modules' sampling rates, where `rollout.sampling.budget_per_s` is set.",
+        show=Show.bars,
+        queries=(Query(Scope(()).seen(SAMPLING_RATES, ("what",), POINT), "{{what}}"),),
+        unit=unit_of(SAMPLING_RATES),
+        width=24,
+        height=6,
+        when_empty="sampling rates are not adapted",
     )
