@@ -1,10 +1,11 @@
 """Source balance: no source gives more than its largest share, where there are several.
 
 What is too much of a source is set aside: the worst labels first, each difficulty and category in its proportion, then
-the greatest keys, which is by chance. Where too few would be left (`min_examples`) nothing is, and the gate is not
-passed. A dataset of one source has nothing to balance, and the targets say how to get others.
+the greatest keys, which is by chance. Where too few would be left (`min_examples`, or a quarter of all) nothing is,
+and the gate is not passed. A dataset of one source has nothing to balance, and the targets say how to get others.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,6 +18,9 @@ from headrace_schemas.dataset_files import LABELS
 __all__ = ["NAME", "SOURCE_BALANCE", "balanced"]
 
 NAME: Final = "source balance"
+
+_LEAST_LEFT: Final = 0.25
+"""Of all examples: a few that were added by hand must not cost nearly all of the others."""
 
 
 def balanced(counts: Mapping[str, int], most: float) -> dict[str, int]:
@@ -52,7 +56,8 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
     if share <= most:
         return Verdict(NAME, most, share, is_passed=True, what=what, details=details)
     stay = balanced(counts, most)
-    left, least = sum(stay.values()), max(context.thresholds.min_examples, 1)
+    left = sum(stay.values())
+    least = max(context.thresholds.min_examples, 1, math.ceil(_LEAST_LEFT * len(examples)))
     if left < least:
         what += f"; nothing is set aside for it, as {left:,} would be left and at least {least:,} are wanted"
         return Verdict(NAME, most, share, is_passed=False, what=what, details=details)

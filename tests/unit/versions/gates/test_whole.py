@@ -66,11 +66,17 @@ def test_what_stays_has_the_difficulties_and_every_category():
     easy = rows(300, difficulty="easy", category="common")
     others = [*rows(90, 400, difficulty="medium", category="common"), *rows(90, 500, difficulty="hard")]
     rare = example(1, {"text": "1"}, difficulty="easy", category="rare")
-    some = [*easy[:1], rare, *easy[2:], *others, *rows(25, 1000, source="git")]
+    some = [*easy[:1], rare, *easy[2:], *others, *rows(30, 1000, source="git")]
     taken = set(judged(SOURCE_BALANCE, *some).offenders["example_id"])
     left = [each for each in some if each["source"] == "telemetry" and each["example_id"] not in taken]
-    assert Counter(each["difficulty"] for each in left) == {"easy": 30, "medium": 50, "hard": 20}
+    assert Counter(each["difficulty"] for each in left) == {"easy": 36, "medium": 60, "hard": 24}
     assert "id-1" not in taken
+
+
+def test_where_over_three_quarters_would_go_nothing_is_set_aside():
+    verdict = judged(SOURCE_BALANCE, *rows(1_000), *rows(10, 2_000, source="hand"), min_examples=6)
+    assert (verdict.is_passed, len(verdict.offenders)) == (False, 0)
+    assert "nothing is set aside for it, as 50 would be left and at least 253 are wanted" in verdict.what
 
 
 @given(
