@@ -1,5 +1,6 @@
 """Where the programs come from; nothing is downloaded here: apt-get and dpkg-deb are stand-ins."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,19 @@ def _program(path: Path, script: str = "exit 0") -> None:
 
 
 def _tools(folder: Path, apt_get: str) -> dict[str, str]:
-    """Give an environment whose apt-get is a script and whose dpkg-deb makes the four programs."""
+    """Give an environment whose apt-get is a script and whose dpkg-deb makes the four programs.
+
+    Of the machine's own it has what these scripts need, and not the four, which may be installed.
+    """
+    for name in ("chmod", "mkdir", "touch"):
+        found = shutil.which(name)
+        assert found is not None
+        folder.mkdir(exist_ok=True)
+        (folder / name).symlink_to(found)
     _program(folder / "apt-get", apt_get)
     made = "\n".join(f'echo x > "$3/usr/bin/{name}"; chmod +x "$3/usr/bin/{name}"' for name in _DEBIAN)
     _program(folder / "dpkg-deb", f'mkdir -p "$3/usr/bin"\n{made}')
-    return {"PATH": f"{folder}:/usr/bin:/bin"}
+    return {"PATH": str(folder)}
 
 
 def test_programs_on_the_path_are_taken_under_either_name(tmp_path: Path) -> None:
