@@ -45,16 +45,24 @@ QUESTIONS = [question for board in BOARDS for question in questions(board)]
 ZERO_WHEN_WELL = {
     "Stopped by the circuit breaker",
     "Commits have failed for",
+    "Maintenance has failed for",
+    "Fences",
+    "Files in the table",
+    "Files merged",
     "Forgotten producers",
     "Lag in records",
     "Lag in seconds",
     "Records that wait in these services",
 }
-"""Panels whose figures may all be 0; in every other one something is to be seen."""
+"""Panels whose figures may all be 0; in every other one something is to be seen.
+
+Files are counted, and merged, at a look each minute, which is longer than this is played.
+"""
 ENOUGH = (
     'count(headrace_quality_requests{module="support-desk", signature="support-desk"} > 40) == 2 '
     'and sum(headrace_lm_cache_hits_total{module="asker"}) > 10 '
-    "and sum(headrace_rollout_decisions_total) == 2"
+    "and sum(headrace_rollout_decisions_total) == 2 "
+    "and sum(headrace_rollout_sampling_rates_total) > 0"
 )
 DEALT_WITH = "sum(headrace_consumer_lag_records) == 0 and on () count(up == 1) == 5"
 DOCUMENTED = [
@@ -122,7 +130,8 @@ def scene(kafka: Any, prometheus_tools: Any, tmp_path_factory: pytest.TempPathFa
         },
         "metrics": {"group_id": topics["statistics"]},
         "rollout": {"port": ports["rollout"], "transactional_id": topics["rollout"], "look_s": 0.5}
-        | {"stages": [{"share": 0.5, "min_calls": 50, "min_s": 0, "margin": 0.3}]},
+        | {"stages": [{"share": 0.5, "min_calls": 50, "min_s": 0, "margin": 0.3}]}
+        | {"sampling": {"budget_per_s": 5, "window_s": 30, "every_s": 1}},
         "alerts": {"window_s": 10, "for_s": 0, "burn_rates": []},
     }
     with ExitStack() as running:
