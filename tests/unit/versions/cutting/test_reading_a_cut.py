@@ -80,7 +80,7 @@ def test_changes_by_hand_hold_in_the_next_version_and_stand_in_its_provenance(tm
     folder = cut_of(tmp_path, rows).path.parent
     wanted = [row(n)["dedup_key"] for n in range(3)]
     found = by_hand.find(folder, wanted, None)
-    right = by_hand.with_outputs(found[wanted[0]], {"answer": "for a reason"})
+    right = {"answer": "for a reason"}
     edits.append(folder, [by_hand.edit("relabel", found[wanted[0]], SAID, outputs=right)])
     edits.append(folder, [by_hand.edit("relabel", found[wanted[1]], SAID, quality=0.25)])
     edits.append(folder, [by_hand.edit("exclude", found[wanted[2]], SAID)])
@@ -97,7 +97,13 @@ def test_changes_by_hand_hold_in_the_next_version_and_stand_in_its_provenance(tm
     told = [json.loads(line) for line in (folder / "v2" / "provenance.jsonl").read_text().splitlines()]
     metadata = {line["example_id"]: line["metadata"] for line in told}
     assert metadata[wanted[0][:32]]["edits"] == [
-        {"kind": "relabel", "who": "ada", "why": "it was wrong", "timestamp_ms": SAID.timestamp_ms}
+        {
+            "kind": "relabel",
+            "who": "ada",
+            "why": "it was wrong",
+            "timestamp_ms": SAID.timestamp_ms,
+            "fields": ["answer"],
+        }
     ]
     assert metadata[by_question["mine"].dspy_uuid]["who"] == "ada"
     differs = diff(*(scan(located(tmp_path, SIGNATURE, number)) for number in (1, 2)))
