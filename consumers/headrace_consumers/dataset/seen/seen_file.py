@@ -90,9 +90,7 @@ class SeenFile:
         Raises:
             StateError: the file is damaged.
         """
-        with self._explained():
-            for batch in pa.RecordBatchReader.from_stream(self._connection.sql("select fingerprint from seen")):
-                yield np.asarray(batch["fingerprint"].to_numpy(), np.uint64)
+        return self._fingerprints("select fingerprint from seen")
 
     def append(self, added: Sequence[tuple[int, Fingerprints]], next_offset: int | None) -> None:
         """Add fingerprints that are not in it, each with its row's day, and set the watermark, at once."""
@@ -109,10 +107,7 @@ class SeenFile:
         Raises:
             StateError: the file is damaged.
         """
-        with self._explained():
-            early = self._connection.sql(f"select fingerprint from seen where day < {day:d}")  # noqa: S608
-            for batch in pa.RecordBatchReader.from_stream(early):
-                yield np.asarray(batch["fingerprint"].to_numpy(), np.uint64)
+        return self._fingerprints(f"select fingerprint from seen where day < {day:d}")  # noqa: S608
 
     def remove_before(self, day: int) -> None:
         """Take out the fingerprints of rows before a day."""
@@ -173,6 +168,11 @@ class SeenFile:
         os.chmod(self.path, 0o600)  # noqa: PTH101
         self.erasures, self.next_offset = found[0][-2:]
         return connection
+
+    def _fingerprints(self, sql: str) -> Iterator[Fingerprints]:
+        with self._explained():
+            for batch in pa.RecordBatchReader.from_stream(self._connection.sql(sql)):
+                yield np.asarray(batch["fingerprint"].to_numpy(), np.uint64)
 
     def _execute(self, sql: str, parameters: Sequence[Any] = (), *, batch: pa.Table | None = None) -> list[Any]:
         with self._explained():  # fetchall: a result left open makes the next statement fail
