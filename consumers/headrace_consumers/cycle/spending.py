@@ -1,13 +1,15 @@
 """What the LMs cost: each paid call is noted, counted and, where there is a budget, let through only within it.
 
 A call that may be the last one waits until those before it have told whether the cache answered them, so that the
-budget is never passed. DSPy's own entry of a call has its cost; one without usage came from the cache.
+budget is never passed. DSPy's own entry of a call has its cost; one without usage came from the cache. Where an LM asks
+another one, only the inner call counts, and the outer one keeps nobody waiting.
 """
 
 import json
 import os
 import threading
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +55,29 @@ class Taken:
         return Taken(self.asked - before.asked, self.calls - before.calls, self.cost_usd - before.cost_usd)
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call of an LM that is under way.
+
+    Attributes:
+        outer: the call that asks it, where an LM wraps another; None: none does.
+        asks_others: whether it has asked an LM itself.
+        is_answered: whether one of those has answered; then that call counts, and not this one.
+        is_over: whether it has ended.
+    """
+
+    outer: "_Call | None"
+    asks_others: bool = False
+    is_answered: bool = False
+    is_over: bool = False
+
+
+_UNDER_WAY: Final[ContextVar[_Call | None]] = ContextVar("headrace_lm_call", default=None)
+"""The innermost call of this thread or task."""
+_PATIENCE_S: Final = 30.0
+"""The cache answers at once: a call that takes longer is paid for."""
+
+
 class Spending:
     """What is spent, over all processes that work on a signature's run.
 
@@ -61,6 +86,7 @@ class Spending:
         budget: beyond it calls of LMs end the work.
         ending: told when the budget is spent, or the LM cannot be used.
         task: for which it is spent.
+        patience_s: calls that are under way for so long, without one that ends, count as spent.
 
     Attributes:
         calls: paid ones so far.
@@ -68,7 +94,9 @@ class Spending:
         of_task: those of the task, in all processes; `asked` in this one.
     """
 
-    def __init__(self, path: Path, budget: Budget, ending: Ending, task: str = "") -> None:
+    def __init__(
+        self, path: Path, budget: Budget, ending: Ending, task: str = "", *, patience_s: float = _PATIENCE_S
+    ) -> None:
         lines = _lines(path)
         self.calls = len(lines)
         self.cost_usd = sum(usd for _, usd in lines)
@@ -79,7 +107,8 @@ class Spending:
         self._reserved_calls, self._reserved_usd = 0, 0.0
         self._ending = ending
         self._changed = threading.Condition()
-        self._in_flight = 0
+        self._patience_s: Final = patience_s
+        self._in_flight: set[_Call] = set()
         self._failures = 0
         self._descriptor: Final = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
 
@@ -92,20 +121,34 @@ class Spending:
 
     def begin(self) -> None:
         """Note that a call begins; where the budget has no room for it, the calling thread does not return."""
+        call = _Call(_UNDER_WAY.get())
         with self._changed:
-            while (full := self._full(self._in_flight)) and not self._full(0):
-                self._changed.wait()
+            while (full := self._full_for(call)) and not self._full(0):
+                if not self._changed.wait(self._patience_s):
+                    break
             if not full:
-                self._in_flight += 1
+                self._in_flight.add(call)
         if full:
             self._ending.stopped(full)
+        _UNDER_WAY.set(call)
 
     def end(self, error: BaseException | None) -> None:
         """Note that a call has ended; too many failures in a row end the work."""
+        call = _UNDER_WAY.get()
+        if call is None:
+            return
+        _UNDER_WAY.set(call.outer)
         with self._changed:
-            self._in_flight -= 1
-            self.of_task = replace(self.of_task, asked=self.of_task.asked + 1)
-            self._failures = self._failures + 1 if error is not None and is_of_lm(error) else 0
+            call.is_over = True
+            self._in_flight.discard(call)
+            if error is None:
+                self._answered(call)
+            elif call.outer is not None and not call.outer.is_over and not call.outer.is_answered:
+                self._in_flight.add(call.outer)  # it may try another LM, or answer by itself
+            if not call.is_answered:
+                self.of_task = replace(self.of_task, asked=self.of_task.asked + 1)
+            if not call.asks_others:
+                self._failures = self._failures + 1 if error is not None and is_of_lm(error) else 0
             failures = self._failures
             self._changed.notify_all()
         if error is not None and failures >= _FAILURES_IN_A_ROW and not is_of_prompt(error):
@@ -113,7 +156,8 @@ class Spending:
 
     def pay(self, entry: Mapping[str, Any]) -> None:
         """Note what DSPy tells of a call that has its answer."""
-        if not entry.get("usage"):
+        call = _UNDER_WAY.get()
+        if (call is not None and call.is_answered) or not entry.get("usage"):
             return
         cost = entry.get("cost")
         usd = float(cost) if isinstance(cost, int | float) else 0.0
@@ -123,6 +167,21 @@ class Spending:
             self.cost_usd += usd
             of_task = self.of_task
             self.of_task = replace(of_task, calls=of_task.calls + 1, cost_usd=of_task.cost_usd + usd)
+
+    def _full_for(self, call: _Call) -> str | None:
+        """Tell what of the budget has no room for a call; those that ask it make room."""
+        outer = call.outer
+        while outer is not None:
+            outer.asks_others = True
+            self._in_flight.discard(outer)
+            outer = outer.outer
+        return self._full(len(self._in_flight))
+
+    def _answered(self, call: _Call) -> None:
+        outer = call.outer
+        while outer is not None:
+            outer.is_answered = True
+            outer = outer.outer
 
     def _full(self, in_flight: int) -> str | None:
         calls, cost_usd = self._budget.calls, self._budget.cost_usd

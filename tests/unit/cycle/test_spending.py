@@ -122,6 +122,50 @@ def test_many_threads_do_not_pass_the_budget_and_cached_calls_make_room(tmp_path
     assert ending.wait().stopped == "lm_calls"
 
 
+def test_an_lm_that_asks_another_one_counts_once_and_waits_for_nobody(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=3), ending)
+
+    def wrapped():
+        spending.begin()
+        one_call(spending)
+        spending.pay(PAID)  # some hand on what the inner one has used
+        spending.end(None)
+
+    for _ in range(3):
+        wrapped()
+    assert (spending.calls, spending.cost_usd, spending.of_task) == (3, 0.75, Taken(3, 3, 0.75))
+    with pytest.raises(EndedError):
+        wrapped()
+    assert ending.wait().stopped == "lm_calls"
+
+
+def test_an_lm_that_answers_itself_once_the_one_that_it_asks_has_failed_counts(tmp_path, ending):
+    class LMError(Exception):
+        pass
+
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=1), ending)
+    spending.begin()
+    spending.begin()
+    spending.end(LMError("no key"))
+    others = threading.Thread(target=lambda: pytest.raises(EndedError, spending.begin))
+    others.start()
+    spending.pay(PAID)
+    spending.end(None)
+    others.join(60)
+    assert not others.is_alive()
+    assert (spending.calls, spending.of_task) == (1, Taken(2, 1, 0.25))
+
+
+def test_calls_that_do_not_end_count_as_spent_in_the_end(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=1), ending, patience_s=0)
+    others = threading.Thread(target=spending.begin)
+    others.start()
+    others.join()
+    with pytest.raises(EndedError):
+        spending.begin()
+    assert ending.wait().stopped == "lm_calls"
+
+
 def test_an_lm_that_refuses_ends_the_work_and_a_prompt_that_is_refused_does_not(tmp_path, ending):
     class LMError(Exception):
         pass
