@@ -10,9 +10,9 @@ from headrace_consumers.cycle.collecting import in_pool, made_up, mined
 from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.job import Channel, Job
 from headrace_consumers.cycle.lms import has_lm
+from headrace_consumers.cycle.metering import meter
 from headrace_consumers.cycle.optimizers import prepared
 from headrace_consumers.cycle.phases import BUDGETS, phase, result_of
-from headrace_consumers.cycle.spending import meter
 
 __all__ = ["collect"]
 

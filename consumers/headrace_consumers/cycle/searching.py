@@ -10,10 +10,11 @@ from headrace_consumers.cycle.errors import CycleError
 from headrace_consumers.cycle.evaluating import Evaluations, recorder
 from headrace_consumers.cycle.finding import Finding, asked
 from headrace_consumers.cycle.job import Channel
+from headrace_consumers.cycle.metering import meter
 from headrace_consumers.cycle.optimizers import prepared
 from headrace_consumers.cycle.phases import phase, result_of
 from headrace_consumers.cycle.reserving import lacking, needed
-from headrace_consumers.cycle.spending import Taken, meter
+from headrace_consumers.cycle.spending import Taken
 
 __all__ = ["searched"]
 

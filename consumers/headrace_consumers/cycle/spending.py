@@ -18,7 +18,7 @@ from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.lms import GO_ON, is_of_lm, is_of_prompt, one_line
 from headrace_consumers.versions.files.disk import FILE_MODE
 
-__all__ = ["Budget", "Spending", "Taken", "meter"]
+__all__ = ["Budget", "Spending", "Taken"]
 
 _FAILURES_IN_A_ROW: Final = 5
 
@@ -60,12 +60,14 @@ class _Call:
     """A call of an LM that is under way.
 
     Attributes:
+        loop: the event loop on whose thread it began; None: it began on none.
         outer: the call that asks it, where an LM wraps another; None: none does.
         asks_others: whether it has asked an LM itself.
         is_answered: whether one of those has answered; then that call counts, and not this one.
         is_over: whether it has ended.
     """
 
+    loop: object | None
     outer: "_Call | None"
     asks_others: bool = False
     is_answered: bool = False
@@ -119,11 +121,16 @@ class Spending:
             self._reserved_usd = max(self._reserved_usd, cost_usd)
             self._changed.notify_all()
 
-    def begin(self) -> None:
-        """Note that a call begins; where the budget has no room for it, the calling thread does not return."""
-        call = _Call(_UNDER_WAY.get())
+    def begin(self, loop: object | None = None) -> None:
+        """Note that a call begins; where the budget has no room for it, the calling thread does not return.
+
+        Args:
+            loop: the event loop that runs in the calling thread. While it waits no other call of it can end, so where
+                there are any, they count as spent.
+        """
+        call = _Call(loop, _UNDER_WAY.get())
         with self._changed:
-            while (full := self._full_for(call)) and not self._full(0):
+            while (full := self._full_for(call)) and not self._full(0) and self._others_end(loop):
                 if not self._changed.wait(self._patience_s):
                     break
             if not full:
@@ -177,6 +184,9 @@ class Spending:
             outer = outer.outer
         return self._full(len(self._in_flight))
 
+    def _others_end(self, loop: object | None) -> bool:
+        return loop is None or all(each.loop is not loop for each in self._in_flight)
+
     def _answered(self, call: _Call) -> None:
         outer = call.outer
         while outer is not None:
@@ -188,48 +198,6 @@ class Spending:
         if calls is not None and self.calls + in_flight + self._reserved_calls >= calls:
             return "lm_calls"
         return "cost" if cost_usd is not None and self.cost_usd + self._reserved_usd >= cost_usd else None
-
-
-class _Entries:
-    """A history in DSPy's sense that keeps nothing."""
-
-    def __init__(self, spending: Spending) -> None:
-        self._spending = spending
-
-    def __len__(self) -> int:
-        return 0
-
-    def append(self, entry: Mapping[str, Any]) -> None:
-        self._spending.pay(entry)
-
-
-class _Collector:
-    """What DSPy tells of each call, as it tells a module that calls an LM."""
-
-    def __init__(self, spending: Spending) -> None:
-        self.history = _Entries(spending)
-
-
-def meter(spending: Spending) -> dict[str, Any]:
-    """Return the settings for dspy.context under which all calls of LMs are metered."""
-    import dspy
-    from dspy.utils.callback import BaseCallback
-
-    class Meter(BaseCallback):  # type: ignore[misc]  # DSPy is untyped
-        def on_lm_start(self, call_id: str, instance: Any, inputs: Mapping[str, Any]) -> None:
-            del call_id, instance, inputs
-            spending.begin()
-
-        def on_lm_end(self, call_id: str, outputs: Any, exception: Exception | None = None) -> None:
-            del call_id, outputs
-            spending.end(exception)
-
-    return {
-        "callbacks": [*(dspy.settings.callbacks or []), Meter()],
-        "caller_modules": [*(dspy.settings.caller_modules or []), _Collector(spending)],
-        "disable_history": False,
-        "max_history_size": 1,
-    }
 
 
 def _lines(path: Path) -> list[tuple[str, float]]:

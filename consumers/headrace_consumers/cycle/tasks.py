@@ -12,9 +12,10 @@ from headrace_consumers.cycle.finding import keep, kept, loaded
 from headrace_consumers.cycle.job import Channel, Job
 from headrace_consumers.cycle.lms import model_of
 from headrace_consumers.cycle.looking import collect
+from headrace_consumers.cycle.metering import meter
 from headrace_consumers.cycle.phases import BUDGETS, phase, result_of
 from headrace_consumers.cycle.searching import searched
-from headrace_consumers.cycle.spending import Taken, meter
+from headrace_consumers.cycle.spending import Taken
 
 __all__ = ["TASKS"]
 

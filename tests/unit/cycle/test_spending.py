@@ -1,6 +1,7 @@
 """What LMs cost, and the budget that is never passed."""
 
 import threading
+from contextvars import Context
 
 import pytest
 
@@ -147,13 +148,36 @@ def test_an_lm_that_answers_itself_once_the_one_that_it_asks_has_failed_counts(t
     spending.begin()
     spending.begin()
     spending.end(LMError("no key"))
-    others = threading.Thread(target=lambda: pytest.raises(EndedError, spending.begin))
+    refused = []
+
+    def another():
+        try:
+            spending.begin()
+        except EndedError:
+            refused.append(None)
+
+    others = threading.Thread(target=another)
     others.start()
     spending.pay(PAID)
     spending.end(None)
     others.join(60)
-    assert not others.is_alive()
+    assert refused == [None]
     assert (spending.calls, spending.of_task) == (1, Taken(2, 1, 0.25))
+
+
+def test_a_loop_waits_for_no_call_of_its_own_but_for_those_of_others(tmp_path, ending):
+    loop, other = object(), object()
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=1), ending)
+    spending.begin(loop)
+    with pytest.raises(EndedError):
+        Context().run(spending.begin, loop)
+    waiting = threading.Thread(target=spending.begin, args=(other,))
+    waiting.start()
+    spending.pay(CACHED)
+    spending.end(None)
+    waiting.join(60)
+    assert not waiting.is_alive()
+    assert ending.wait().stopped == "lm_calls"
 
 
 def test_calls_that_do_not_end_count_as_spent_in_the_end(tmp_path, ending):
