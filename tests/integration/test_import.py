@@ -1,9 +1,10 @@
-"""`headrace import` through a real Kafka into the table."""
+"""`headrace import` through a real Kafka into the table: what the consumer could not read never gets there."""
 
 import json
 
 from tests.support import warm
 from tests.support.dataset_job import DatasetJob
+from tests.support.interactions import interaction
 from tests.unit.history.lines_of_logs import historic
 
 
@@ -18,12 +19,14 @@ def test_a_log_becomes_rows_and_importing_it_again_adds_nothing(kafka, tmp_path)
     job = DatasetJob(kafka, tmp_path)
     log = tmp_path / "old.jsonl"
     lines = [json.dumps(historic(input={"n": number % 200})) for number in range(300)]
-    log.write_text("\n".join([*lines, "oops"]))
+    bad = [historic(timestamp_ms=1_699_564_800), interaction(dedup_key="zz"), {**interaction(), "input": ["a list"]}]
+    log.write_text("\n".join([*lines, "oops", *map(json.dumps, bad)]))
 
     first = imported(job, log)
-    assert (first["published"], first["bad_lines"]) == (300, {"not_json": 1})
+    assert first["published"] == 300
+    assert first["bad_lines"] == {"not_json": 1, "timestamp_out_of_bounds": 1, "invalid_key": 1, "invalid_json": 1}
     counts = job.finish(job.start())
-    assert (counts["kept"], counts["duplicates"]) == (200, 100)
+    assert (counts["kept"], counts["duplicates"], counts["dead_letters"]) == (200, 100, {})
     before = job.table()
 
     assert imported(job, log)["published"] == 300

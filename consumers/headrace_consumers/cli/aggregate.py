@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLE", "command"]
 
+_COUNTS: Final = ("consumed", "kept", "duplicates", "rejected", "outcomes", "unknown", "commits")
 EXAMPLE: Final = "Example: headrace aggregate --log-file logs/dspy_production.jsonl --output-dir training_data"
 
 
@@ -65,8 +66,8 @@ def command(
 ) -> int:
     """Filter and deduplicate the calls of a log into a Delta table, without Kafka.
 
-    Thresholds that are not given are the configuration's. A line that is no record goes to a side file, with its number
-    and the reason. Aggregating a file twice adds nothing.
+    Thresholds that are not given are the configuration's. A line that is no record, or one not to be
+    trusted, goes to a side file, with its number and the reason. Aggregating a file twice adds nothing.
     """
     from headrace.config import load
     from headrace_consumers import logs
@@ -75,7 +76,7 @@ def command(
     from headrace_consumers.history.importing import readable
     from headrace_consumers.history.records import HistoricRecords
 
-    logs.configure("auto", "error")  # dead letters are counted, and kept in the side file
+    logs.configure("auto", "error")  # the counts and the side file tell the rest
     given = {
         "min_quality_score": min_quality_score,
         "max_latency_ms": max_latency_ms,
@@ -86,16 +87,24 @@ def command(
     store = store_at(place, config.dataset.storage_options)
     bad_lines = side_file(bad_lines_path or folder / "aggregate.bad-lines.jsonl", log_file)
     records = HistoricRecords(
-        config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
+        config,
+        now_ms=_now_ms,
+        fields_hashes=fields_hashes(fields_hash),
+        inclusion_probability=sampling_rate_pct / 100,
     )
-    aggregation = Aggregation(config, store, bad_lines, now_ms=lambda: time.time_ns() // 1_000_000)
+    aggregation = Aggregation(config, store, bad_lines, now_ms=_now_ms)
     with closing(bad_lines), lines_of(log_file) as lines:
         tally = aggregation.run(readable(lines, records, bad_lines)).as_dict()
+    del tally["dead_letters"]  # they are bad lines, and counted as such
     if as_json:
         print_json({**tally, "bad_lines": dict(bad_lines.reasons), "table": place})
     else:
-        print_lines([*tally_lines(tally), *figures(bad_line_figures(bad_lines)), f"table: {place}"])
+        print_lines([*tally_lines(tally, _COUNTS), *figures(bad_line_figures(bad_lines)), f"table: {place}"])
     return int(tally["consumed"] == 0 and bad_lines.reasons.total() > 0)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _places(output_dir: str | None, table: str | None) -> tuple[str, Path]:

@@ -22,7 +22,7 @@ _IN_LINE: Final = ("consumed", "kept", "duplicates", "rejected", "dead_letters")
 
 def tally_lines(tally: dict[str, Any], names: "Collection[str]" = ALL) -> list[str]:
     """Return the consumer's counts of these names as aligned lines."""
-    rejected, letters, unknown = tally["rejected"], tally["dead_letters"], tally["unknown"]
+    rejected, letters, unknown = tally["rejected"], tally.get("dead_letters", {}), tally["unknown"]
     rows = [
         ("consumed", count(tally["consumed"]), ""),
         ("kept", count(tally["kept"]), ""),

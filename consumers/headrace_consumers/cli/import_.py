@@ -1,5 +1,6 @@
 """`headrace import FILE...`: logs of before into the dataset, through Kafka like live traffic."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final
@@ -34,8 +35,9 @@ def command(
 ) -> int:
     """Send the calls of old logs to Kafka, redacted; the dataset consumer filters and deduplicates them as any other.
 
-    Reads the document's log in all its shapes and Headrace's own. A line that is no record goes to a side file, with
-    its number and the reason. Importing a file twice adds nothing.
+    Reads the document's log in all its shapes and Headrace's own. A line that is no record, or one that
+    the consumer would not read, goes to a side file, with its number and the reason. Importing a file twice adds
+    nothing.
     """
     from headrace.config import load
     from headrace.delivery.sinks.kafka import KafkaSink
@@ -46,7 +48,10 @@ def command(
     config = load(config_path)
     bad_lines = side_file(bad_lines_path or Path("import.bad-lines.jsonl"), files)
     records = HistoricRecords(
-        config, fields_hashes=fields_hashes(fields_hash), inclusion_probability=sampling_rate_pct / 100
+        config,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        fields_hashes=fields_hashes(fields_hash),
+        inclusion_probability=sampling_rate_pct / 100,
     )
     topic = TopicAdmin(config).describe().topic
     with closing(bad_lines), lines_of(files) as lines:

@@ -1,14 +1,20 @@
-"""Lines to records as a producer would have sent them: redacted, keyed, cut to size, perhaps encrypted."""
+"""Lines to records as a producer would have sent them: redacted, keyed, cut to size, perhaps encrypted.
+
+A record that the dataset consumer would not read is refused here, by the consumer's own decoder. Sent, it would be a
+dead letter, and a log of them would open the circuit breaker of a consumer that serves live traffic.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from headrace.config import Config
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.protection import Protection
-from headrace.key_material import producer_keys
+from headrace.key_material import producer_keys, reading_keys
+from headrace_consumers.dataset.kafka.message import Message
+from headrace_consumers.dataset.records.decode import FastavroDecoder, Unreadable
 from headrace_consumers.history.lines import MAX_LINE_BYTES, LogLine
 from headrace_consumers.history.shapes import BadLineError, is_finished, parse, to_call
 from headrace_schemas import CanonicalizationError, EncodeError, Interaction, Registry, canonical, interaction_codec
@@ -23,7 +29,8 @@ class HistoricRecords:
     """Makes records of log lines.
 
     Args:
-        config: how records are redacted, deduplicated, cut and encrypted.
+        config: how records are redacted, deduplicated, cut and encrypted; the keys of lines that were encrypted before.
+        now_ms: Unix time in milliseconds; it stands for the time at which Kafka would append the record.
         fields_hashes: signature -> the identity of its fields, where an old log should join a live dataset.
         inclusion_probability: the share of calls that was logged, in (0, 1].
 
@@ -35,8 +42,15 @@ class HistoricRecords:
     """
 
     def __init__(
-        self, config: Config, *, fields_hashes: Mapping[str, str] | None = None, inclusion_probability: float = 1.0
+        self,
+        config: Config,
+        *,
+        now_ms: Callable[[], int],
+        fields_hashes: Mapping[str, str] | None = None,
+        inclusion_probability: float = 1.0,
     ) -> None:
+        self._now_ms = now_ms
+        self._decoder = FastavroDecoder(keys=reading_keys(config))
         self._finisher = Finisher(config, _INSTANCE, Protection(config, producer_keys(config)))
         self._fields_hashes = dict(fields_hashes or {})
         self._inclusion_probability = inclusion_probability
@@ -45,7 +59,7 @@ class HistoricRecords:
         self.redactions: Counter[str] = Counter()
 
     def record(self, line: LogLine) -> Interaction:
-        """Return a line's record, which the schema can hold.
+        """Return a line's record, which the dataset consumer can read.
 
         Raises:
             BadLineError: the line holds none.
@@ -58,9 +72,12 @@ class HistoricRecords:
         except (CanonicalizationError, RecursionError):
             raise BadLineError("too_deep", "the line holds a value that has no canonical JSON") from None
         try:
-            self._codec.encode(record)
+            value = self._codec.encode(record)
         except EncodeError as error:
             raise BadLineError("wrong_type", str(error)) from None
+        (read,) = self._decoder.decode([Message(0, 0, record["dedup_key"].encode(), value, self._now_ms())])
+        if isinstance(read, Unreadable):
+            raise BadLineError(read.reason, read.detail)
         return record
 
     def _finished(self, values: dict[str, Any]) -> Interaction:

@@ -11,13 +11,17 @@ from headrace.delivery.spool.lines import encode
 from headrace_consumers.history.records import HistoricRecords
 from headrace_consumers.history.shapes import BadLineError
 from headrace_schemas import canonical, interaction_codec
-from tests.support.interactions import interaction
+from tests.support.interactions import NOW_MS, interaction
 from tests.unit.history.lines_of_logs import as_line, historic
+
+
+def made_by(config=None, **options):
+    return HistoricRecords(config or load(None, {}, {}), now_ms=lambda: NOW_MS, **options)
 
 
 @pytest.fixture
 def records():
-    return HistoricRecords(load(None, {}, {}))
+    return made_by()
 
 
 def test_a_record_is_redacted_and_counted(records):
@@ -30,9 +34,8 @@ def test_a_record_is_redacted_and_counted(records):
 def test_its_key_is_that_of_a_live_call_with_the_same_fields_hash():
     live = interaction(question="why?")
     line = as_line(historic(signature=live["signature"], input={"question": "why?"}))
-    config = load(None, {}, {})
-    assert HistoricRecords(config).record(line)["dedup_key"] != live["dedup_key"]
-    joined = HistoricRecords(config, fields_hashes={live["signature"]: live["fields_hash"]})
+    assert made_by().record(line)["dedup_key"] != live["dedup_key"]
+    joined = made_by(fields_hashes={live["signature"]: live["fields_hash"]})
     assert joined.record(line)["dedup_key"] == live["dedup_key"]
 
 
@@ -42,7 +45,7 @@ def test_a_total_of_tokens_alone_is_kept(records):
 
 
 def test_the_share_that_was_logged_is_its_inclusion_probability():
-    records = HistoricRecords(load(None, {}, {}), inclusion_probability=0.1)
+    records = made_by(inclusion_probability=0.1)
     assert records.record(as_line(historic()))["inclusion_probability"] == 0.1
 
 
@@ -85,6 +88,48 @@ def test_what_the_schema_cannot_hold_is_a_bad_line(records, record, reason):
     with pytest.raises(BadLineError) as caught:
         records.record(as_line(record))
     assert caught.value.reason == reason
+
+
+YEAR_2096_MS = 3_990_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (historic(timestamp_ms=1_699_564_800), "timestamp_out_of_bounds"),  # in seconds
+        (historic(timestamp_ms=YEAR_2096_MS), "timestamp_out_of_bounds"),
+        (interaction(timestamp_ms=NOW_MS + 86_400_001), "timestamp_out_of_bounds"),
+        (interaction(dedup_key="zz"), "invalid_key"),
+        (interaction(input="a text", dedup_key="0" * 64), "invalid_json"),
+        ({**interaction(), "input": ["a", "list"]}, "invalid_json"),
+        (interaction(signature="a/../b"), "invalid_name"),
+        (interaction(latency_ms=-1.0), "invalid_number"),
+        (interaction(inclusion_probability=5.0), "invalid_number"),
+        (interaction(capture_level="half"), "invalid_capture_level"),
+    ],
+)
+def test_what_the_consumer_would_make_a_dead_letter_is_a_bad_line(records, record, reason):
+    with pytest.raises(BadLineError) as caught:
+        records.record(as_line(record))
+    assert caught.value.reason == reason
+    assert "Kafka" not in caught.value.detail
+
+
+def test_a_clock_may_be_a_day_ahead(records):
+    record = interaction(timestamp_ms=NOW_MS + 86_400_000)
+    assert records.record(as_line(record)) == record
+
+
+def test_what_was_encrypted_before_is_read_with_the_keys_that_are_here(monkeypatch):
+    monkeypatch.setenv("KEY_A", "A" * 43 + "=")
+    monkeypatch.setenv("KEY_B", "B" * 42 + "A=")
+    writing = {"keys": {"a": "env:KEY_A"}, "write_key": "a", "dedup_key": "env:KEY_B"}
+    sealed = made_by(load(None, {"encryption": writing}, {})).record(as_line(historic()))
+    assert "JWT" not in sealed["output"]
+    reading = made_by(load(None, {"encryption": {"keys": {"a": "env:KEY_A"}}}, {}))
+    assert reading.record(as_line(sealed)) == sealed
+    with pytest.raises(BadLineError, match=r"undecryptable: .*give the keys"):
+        made_by().record(as_line(sealed))
 
 
 def test_a_line_too_long_is_a_bad_line(records):

@@ -93,7 +93,7 @@ def check(record: Interaction, message: Message) -> Decoded | Unreadable:
     if message.append_time_ms is None:
         return Unreadable("no_append_time", "Kafka gave no timestamp")
     if not EARLIEST_MS <= record["timestamp_ms"] <= message.append_time_ms + MAX_AHEAD_MS:
-        return Unreadable("timestamp_out_of_bounds", "timestamp_ms is before 2020 or over a day ahead of Kafka's clock")
+        return Unreadable("timestamp_out_of_bounds", "timestamp_ms is before 2020 or over a day ahead of the clock")
     if not _numbers_are_sane(record):
         return Unreadable("invalid_number", "a number is negative, not finite or out of its range")
     if record["capture_level"] not in {"full", "outcome"}:

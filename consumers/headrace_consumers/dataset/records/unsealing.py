@@ -24,7 +24,7 @@ def unsealed(record: Interaction, keys: Mapping[str, bytes]) -> Interaction:
     if not (is_sealed_object(record["input"]) or is_sealed_object(record["output"])):
         return record
     if not keys:
-        raise EnvelopeError("the record is encrypted, and encryption.keys is empty; give the keys, then replay")
+        raise EnvelopeError("the record is encrypted, and encryption.keys is empty; give the keys, then try again")
     record_id, error = record["event_id"], record["error"]
     return {
         **record,
