@@ -50,13 +50,14 @@ def command(
         ),
     ] = None,
     min_quality_score: Annotated[
-        float | None, typer.Option(min=0, max=1, show_default=False, help="Lower scores are rejected.")
+        float | None,
+        typer.Option(min=0, max=1, show_default=False, help="Lower scores are rejected, of all signatures."),
     ] = None,
     max_latency_ms: Annotated[
-        float | None, typer.Option(min=0, show_default=False, help="Slower calls are rejected, ms.")
+        float | None, typer.Option(min=0, show_default=False, help="Slower calls are rejected, ms, of all signatures.")
     ] = None,
     max_cost_usd: Annotated[
-        float | None, typer.Option(min=0, show_default=False, help="Dearer calls are rejected, USD.")
+        float | None, typer.Option(min=0, show_default=False, help="Dearer calls are rejected, USD, of all signatures.")
     ] = None,
     sampling_rate_pct: SamplingRate = 100,
     fields_hash: FieldsHashes = None,
@@ -66,8 +67,9 @@ def command(
 ) -> int:
     """Filter and deduplicate the calls of a log into a Delta table, without Kafka.
 
-    Thresholds that are not given are the configuration's. A line that is no record, or one not to be
-    trusted, goes to a side file, with its number and the reason. Aggregating a file twice adds nothing.
+    A threshold that is given holds for all signatures, also for those that have their own in the configuration; one
+    that is not given is the configuration's. A line that is no record, or one not to be trusted, goes to a side file,
+    with its number and the reason. Aggregating a file twice adds nothing.
     """
     from headrace.config import load
     from headrace_consumers import logs
@@ -121,6 +123,8 @@ def _places(output_dir: str | None, table: str | None) -> tuple[str, Path]:
 
 
 def _with_thresholds(config: "Config", changes: dict[str, Any]) -> "Config":
+    """Return the configuration with these thresholds for all signatures."""
     filters = config.filters
-    thresholds = type(filters.default).model_validate({**filters.default.model_dump(), **changes})
-    return config.model_copy(update={"filters": filters.model_copy(update={"default": thresholds})})
+    default = type(filters.default).model_validate({**filters.default.model_dump(), **changes})
+    own = {name: its.model_copy(update=dict.fromkeys(changes)) for name, its in filters.signatures.items()}
+    return config.model_copy(update={"filters": filters.model_copy(update={"default": default, "signatures": own})})

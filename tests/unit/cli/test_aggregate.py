@@ -61,6 +61,17 @@ def test_thresholds_are_options(command, log, tmp_path):
     assert counts["kept"] == 4
 
 
+def test_a_threshold_given_holds_for_a_signature_that_has_its_own(command, log, tmp_path):
+    own = {"max_latency_ms": 100, "max_cost_usd": 0.001, "min_quality_score": 1, "require_success": False}
+    (tmp_path / "own.json").write_text(json.dumps({"filters": {"signatures": {historic()["signature"]: own}}}))
+    config = ["--config", tmp_path / "own.json"]
+    wide = ["--max-latency-ms", 6000, "--max-cost-usd", 0.2]
+    assert aggregate(command, log, tmp_path, *config)["kept"] == 0
+    assert aggregate(command, log, tmp_path, *config, *wide)["rejected"] == {"quality": 2}
+    counts = aggregate(command, log, tmp_path, *config, *wide, "--min-quality-score", 0)
+    assert counts["rejected"] == {}  # what is not given is the signature's still: failed calls too
+
+
 def test_aggregating_twice_adds_nothing(command, log, tmp_path):
     packed = tmp_path / "old.jsonl.gz"
     packed.write_bytes(gzip.compress(log.read_bytes()))
