@@ -20,6 +20,7 @@ from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.table_keys import KeyRows, all_key_rows
 from headrace_consumers.dataset.seen.fingerprints import Fingerprints, fingerprints_of_digits
 from headrace_consumers.dataset.seen.murmur2 import partitions_of
+from headrace_consumers.dataset.upkeep.erasures import ERASURES
 from headrace_consumers.doctor.result import Result, note, ok, wrong
 
 __all__ = ["Kept", "judge_kept", "judge_state"]
@@ -38,6 +39,7 @@ class Kept:
         table_id: the table that it was made from.
         topic_id: the topic's id.
         partitions: how many the topic had.
+        erasures: how many of the table it reflects.
         next_offset: its keys cover the partition's rows below; None: it is not whole.
         fingerprints: shape (n,), in no order.
         days: of each the ingest date of its row, days since 1970.
@@ -47,6 +49,7 @@ class Kept:
     table_id: str
     topic_id: str
     partitions: int
+    erasures: int
     next_offset: int | None
     fingerprints: Fingerprints
     days: np.ndarray[tuple[int], np.dtype[np.int32]]
@@ -98,6 +101,8 @@ def judge_kept(name: str, kept: Kept, table: DeltaTable, store: Store) -> Result
         return note(check, "it was made from another table", _ITSELF)
     if kept.next_offset is None:
         return note(check, "it is not whole: a rebuild was interrupted", _ITSELF)
+    if kept.erasures != (table.transaction_version(ERASURES) or 0):
+        return note(check, "an erasure took rows since it was written", _ITSELF)
     if kept.next_offset > position:
         return note(check, f"it is ahead of the table ({kept.next_offset} > {position})", _ITSELF)
     expected, ahead, oldest_day = _expected(kept, table, store)
@@ -144,8 +149,8 @@ def _from(rows: KeyRows, offset: int) -> "np.ndarray[tuple[int], np.dtype[np.boo
 def _read(path: Path, partition: int) -> Kept:
     """Return what is in a file; duckdb's errors pass through."""
     with closing(duckdb.connect(str(path), read_only=True)) as connection:
-        ((table_id, topic_id, partitions, next_offset),) = connection.execute(
-            "select table_id, topic_id, partitions, next_offset from origin"
+        ((table_id, topic_id, partitions, erasures, next_offset),) = connection.execute(
+            "select table_id, topic_id, partitions, erasures, next_offset from origin"
         ).fetchall()
         columns = connection.execute("select day, fingerprint from seen").fetchnumpy()
     return Kept(
@@ -153,6 +158,7 @@ def _read(path: Path, partition: int) -> Kept:
         table_id,
         topic_id,
         partitions,
+        erasures,
         next_offset,
         np.asarray(columns["fingerprint"], np.uint64),
         np.asarray(columns["day"], np.int32),

@@ -6,7 +6,10 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
+from headrace_consumers.cli import main
 from headrace_consumers.dataset.delta.store_at import store_at
+from headrace_consumers.dataset.delta.table import InteractionTable
+from headrace_consumers.dataset.seen.catch_up import catch_up
 from headrace_consumers.dataset.seen.seen_file import Origin
 from headrace_consumers.dataset.seen.seen_set import DuckDbSeenSet
 from headrace_consumers.verification.seen import judge_state
@@ -22,7 +25,8 @@ def member(tmp_path):
     (folder / "lock").touch()
     path = CommitPath(folder)
     for start in (0, 5, 10):
-        path.commit([message_of(interaction(f"question {n}"), n) for n in range(start, start + 5)])
+        records = [interaction(f"question {n}", request_id=f"request-{n}") for n in range(start, start + 5)]
+        path.commit([message_of(record, start + n) for n, record in enumerate(records)])
     path.close()
     return folder
 
@@ -72,6 +76,28 @@ def test_each_way_in_which_it_differs(member, statement, state, what):
     (result,) = judged(member)
     assert result.state == state
     assert what in result.what
+
+
+def test_one_from_before_an_erasure_is_no_fault_for_the_next_start_makes_it_anew(member, monkeypatch, capsys):
+    monkeypatch.chdir(member)
+    monkeypatch.setenv("HEADRACE_DATASET__PATH", str(member / "table"))
+    monkeypatch.setenv("HEADRACE_DATASET__STATE_PATH", str(member.parent))
+    assert main(["erase", "--request", "request-7", "--table", str(member / "table"), "--apply"]) == 0
+    capsys.readouterr()
+    assert main(["dataset", "verify"]) == 0
+    told = capsys.readouterr().out
+    assert "an erasure took rows since it was written" in told
+    assert "the next start makes it anew" in told
+
+    table = InteractionTable(member / "table")
+    seen = DuckDbSeenSet(member, Origin(table.id, SOURCE.topic_id, SOURCE.partition_count))
+    list(catch_up(table, seen, SOURCE.topic_id, SOURCE.partition_count, [0]))
+    seen.close()
+    (result,) = judged(member)
+    assert (result.state, result.what) == ("ok", "its 14 keys are those of the table")
+    change(member, "insert into seen select 40000, 42")  # and what is wrong since then is told
+    (result,) = judged(member)
+    assert result.state == "wrong"
 
 
 def test_a_damaged_file_is_told(member):
