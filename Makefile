@@ -36,7 +36,7 @@ fuzz: .venv/ready ## 1,000,000 mutated records through the commit path; HEADRACE
 properties: .venv/ready ## the tests of properties with 1,000 examples each; make test tries 50
 	@HEADRACE_TEST_EXAMPLES=$${HEADRACE_TEST_EXAMPLES:-1000} $(BIN)/pytest $(SIDE_BY_SIDE) --timeout 3600 -m hypothesis tests/unit $(ARGS)
 
-simulate: .venv-bench-dataset/ready ## 18,000 rollouts of good and bad candidates, decided; ARGS="--rollouts 200" for fewer; docs/rollout.md
+simulate: .venv-bench-dataset/ready ## 20,000 rollouts of good and bad candidates, decided; ARGS="--rollouts 200" for fewer; docs/rollout.md
 	@.venv-bench-dataset/bin/python -m bench.rollout_simulation --plot docs/rollout.svg $(ARGS)
 
 check: .venv/ready ## format, lint, types

@@ -2,6 +2,7 @@
 
 calls begin at random --an arm each, by the share of the stage at hand--> end, fail or are cancelled later
 what ended by a look --> a report for each stage and arm, those begun before the stage changed under the stage before
+a sample of the calls --> what they cost, each with the weight of those that it stands for
 """
 
 from dataclasses import dataclass, fields
@@ -23,9 +24,11 @@ _STUCK_TIMES: Final = (10.0, 15.0)
 """So many calls, of either arm, take so many times as long: the tail that language models have."""
 _FAILS_SOON: Final = 0.1
 """Calls that fail take so much of the time that they would have taken else."""
+_COST_SPREAD: Final = 0.7
+"""Deviation of the logarithm of what calls cost."""
 _HEAD: Final = 8
 _WIDTH: Final = _HEAD + len(BOUNDS_S) + 1
-_CALLS, _CANCELLED, _ERRORS, _LATENCY_S = range(4)
+_CALLS, _CANCELLED, _ERRORS, _LATENCY_S, _SAMPLED, _WEIGHT, _COST_USD = range(7)
 _ARMS: Final = (BASELINE, CANDIDATE)
 _BLOCK_CALLS: Final = 3_000
 """So many are drawn at once."""
@@ -44,20 +47,31 @@ class Calls:
         takes_s: the median of those that succeed.
         hangs: share of the calls that never end by themselves.
         patience_s: so long callers wait before they cancel.
+        cost_usd: the mean.
     """
 
     fails: float = 0.05
     takes_s: float = 2.0
     hangs: float = 0.0
     patience_s: float = 30.0
+    cost_usd: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How many calls there are, and how often the figures are looked at."""
+    """How many calls there are, and how often the figures are looked at.
+
+    Attributes:
+        calls_a_day: of both arms.
+        look_s: between two looks, seconds.
+        reports: of each arm between two looks.
+        sampled: share of the calls whose cost is told.
+    """
 
     calls_a_day: int
     look_s: float
+    reports: int
+    sampled: float
 
     @property
     def calls_a_look(self) -> float:
@@ -75,6 +89,8 @@ class _Drawn:
     ended: Floats
     failed: NDArray[np.bool_]
     cancelled: NDArray[np.bool_]
+    sampled: NDArray[np.bool_]
+    cost_usd: Floats
 
     def where(self, which: NDArray[np.bool_]) -> "_Drawn":
         return _Drawn(*(getattr(self, each.name)[which] for each in fields(self)))
@@ -132,7 +148,13 @@ class Service:
         self._at += 1
         self._looks += 1
         self.candidate_calls += self._begun[at]
-        return [(number, arm, found[at].tolist()) for number, arm, found in self._reports]
+        reports = range(at * self._traffic.reports, (at + 1) * self._traffic.reports)
+        return [
+            (number, arm, found[report].tolist())
+            for number, arm, found in self._reports
+            for report in reports
+            if found[report, _CALLS]
+        ]
 
     def _draw(self) -> None:
         number, share = self._stage
@@ -149,7 +171,8 @@ class Service:
             under_way = (self._drawn.began <= now_s) & (self._drawn.ended > now_s)
             drawn = drawn.plus(self._drawn.where(under_way))
         self._drawn, self._at, self._begun = drawn, 0, [int(each) for each in begun]
-        self._reports = _reports(drawn, now_s, looks, look_s)
+        reports = self._traffic.reports
+        self._reports = _reports(drawn, now_s, looks * reports, look_s / reports, self._traffic.sampled)
 
     def _ended(self, arm: int, number: int, began: Floats) -> _Drawn:
         how, random, count = self._how[arm], self._random, len(began)
@@ -161,28 +184,43 @@ class Service:
         latency_s = np.where(random.random(count) < how.hangs, np.inf, latency_s)
         cancelled = latency_s > how.patience_s
         ended = began + np.minimum(latency_s, how.patience_s)
-        return _Drawn(np.full(count, number), np.full(count, arm), began, ended, failed & ~cancelled, cancelled)
+        sampled = random.random(count) < self._traffic.sampled
+        cost_usd = np.zeros(count)
+        cost_usd[sampled] = how.cost_usd * random.lognormal(-(_COST_SPREAD**2) / 2, _COST_SPREAD, sampled.sum())
+        number_of, arm_of = np.full(count, number), np.full(count, arm)
+        return _Drawn(number_of, arm_of, began, ended, failed & ~cancelled, cancelled, sampled, cost_usd)
 
 
-def _reports(drawn: _Drawn, now_s: float, looks: int, look_s: float) -> list[tuple[int, str, Floats]]:
-    """Return the number of a stage, an arm, and what its counters grow by until each look."""
+def _reports(drawn: _Drawn, now_s: float, reports: int, report_s: float, share: float) -> list[tuple[int, str, Floats]]:
+    """Return the number of a stage, an arm, and what its counters grow by until each report.
+
+    Args:
+        drawn: the calls.
+        now_s: when the first one's time begins.
+        reports: how many.
+        report_s: between two of them.
+        share: of the calls that are sampled.
+    """
     latency_s = drawn.ended - drawn.began
-    look = np.maximum(0, np.ceil((drawn.ended - now_s) / look_s).astype(np.int64) - 1)
+    report = np.maximum(0, np.ceil((drawn.ended - now_s) / report_s).astype(np.int64) - 1)
     bucket = _HEAD + np.searchsorted(BOUNDS_S, latency_s)
     found = []
     for number in np.unique(drawn.number):
         for arm, name in enumerate(_ARMS):
-            which = (drawn.number == number) & (drawn.arm == arm) & (look < looks)
+            which = (drawn.number == number) & (drawn.arm == arm) & (report < reports)
             if not which.any():
                 continue
-            at = look[which] * _WIDTH
-            grown = np.bincount(at + bucket[which], minlength=looks * _WIDTH).astype(float)
+            at = report[which] * _WIDTH
+            grown = np.bincount(at + bucket[which], minlength=reports * _WIDTH).astype(float)
             for column, weights in (
                 (_CALLS, None),
                 (_CANCELLED, drawn.cancelled[which]),
                 (_ERRORS, drawn.failed[which]),
                 (_LATENCY_S, latency_s[which]),
+                (_SAMPLED, drawn.sampled[which]),
+                (_WEIGHT, drawn.sampled[which] / share),
+                (_COST_USD, drawn.cost_usd[which] / share),
             ):
-                grown += np.bincount(at + column, weights, minlength=looks * _WIDTH)
-            found.append((int(number), name, grown.reshape(looks, _WIDTH)))
+                grown += np.bincount(at + column, weights, minlength=reports * _WIDTH)
+            found.append((int(number), name, grown.reshape(reports, _WIDTH)))
     return found

@@ -25,7 +25,7 @@ from headrace_consumers.rollout.plan import Plan
 from headrace_consumers.rollout.state import State
 from headrace_schemas.rollouts import ProgramVersion
 
-TRAFFIC: Final = {"high": Traffic(144_000, 60.0), "low": Traffic(500, 14_400.0)}
+TRAFFIC: Final = {"high": Traffic(144_000, 60.0, 1, 0.10), "low": Traffic(500, 14_400.0, 12, 0.50)}
 _BATCH: Final = 25
 """So many rollouts a process is given at once."""
 _ENDS: Final = ("promoted", "rolled back", "out of time", "halted")
@@ -57,6 +57,7 @@ KINDS: Final = {
     "much worse": Kind("fails 20%", _USUAL, Calls(fails=0.20), "#b3261e"),
     "slower, allowed": Kind("takes 1.4 times as long", _USUAL, Calls(takes_s=2.8), "#5b8c5a"),
     "too slow": Kind("takes 1.7 times as long", _USUAL, Calls(takes_s=3.4), "#8e5572"),
+    "dearer": Kind("costs 2 times as much", _USUAL, Calls(cost_usd=0.02), "#b08900"),
     "hangs": Kind("4% never end", _USUAL, Calls(hangs=0.04), "#3d3d8f"),
     "mixed, no worse": Kind(
         "calls of 20 s; fails 4%, a little slower", _LONG, Calls(fails=0.04, takes_s=20.5, patience_s=60), "#2aa198"

@@ -11,7 +11,7 @@ most that probability, however often one looks:
     cancelled  a twelfth     over `slow_margin` more calls that callers did not wait for
 
 A breach takes the candidate back at once, whatever the stage's least calls and time. It goes up when both are reached
-and failures, slow calls and mean latency are proven to be within their margins.
+and failures, slow calls, mean latency and, where any is reported, cost are proven to be within their margins.
 
 A call is counted when it ends, so at a stage's beginning those that end soon are too many. Let L be the longest that
 calls take, but for one in a hundred. Of an arm that counted n calls in a stage of age t, n L / t more may be under way.
@@ -23,14 +23,16 @@ may wait for a candidate that hangs) if no such number of them makes it right.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import inf, log
+from math import log
 from typing import Final
 
 from headrace_consumers.rollout.plan import Plan
-from headrace_consumers.rollout.proportions import Arm, Pair, is_above, is_below, share_evidence
+from headrace_consumers.rollout.proofs import proofs
+from headrace_consumers.rollout.proportions import Arm, Pair, is_above, share_evidence
 from headrace_consumers.rollout.ratios import Mean, difference_bounds, ratio_bounds
+from headrace_consumers.rollout.seen import Guard, Seen
 
-__all__ = ["Decision", "Guard", "Seen", "Verdict", "decide", "is_fast_enough"]
+__all__ = ["Decision", "Guard", "Seen", "Verdict", "decide"]
 
 _OF_FAILURES: Final = 1 / 2
 _OF_SLOW: Final = 1 / 6
@@ -56,57 +58,6 @@ class Verdict(StrEnum):
     HALT = "halt"
 
 
-class Guard(StrEnum):
-    """What a verdict rests on."""
-
-    failures = "failures"
-    slow = "slow"
-    latency = "latency"
-    cost = "cost"
-    score = "score"
-    cancelled = "cancelled"
-    shares = "split"
-    time = "time"
-    minimum = "minimum"
-    """The stage's least calls and time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was counted in a stage, of the candidate and of the baseline.
-
-    Attributes:
-        failures: of all calls.
-        slow: of all calls, those above the latency bound that was fixed when the rollout began.
-        latency: seconds; None: unknown.
-        cost: USD; None: unknown.
-        elapsed_s: since the stage began, without the time that it was paused.
-        score: of feedback, in all stages; None: unknown.
-        age_s: since the stage began.
-        p99_s: within which calls end, but for one in a hundred, in whichever arm they take longer.
-        cancelled: of all calls, failures' and these: those that were cancelled; None: unknown.
-    """
-
-    failures: Pair
-    slow: Pair
-    latency: tuple[Mean, Mean] | None
-    cost: tuple[Mean, Mean] | None
-    elapsed_s: float
-    score: tuple[Mean, Mean] | None = None
-    age_s: float = inf
-    p99_s: float = 0.0
-    cancelled: Pair | None = None
-
-    @property
-    def under_way(self) -> float:
-        """The most calls of an arm that may be under way, for each that was counted."""
-        return min(1.0, self.p99_s / self.age_s) if self.age_s else 1.0
-
-    def is_young(self, times: float, most_s: float) -> bool:
-        """Tell whether too few calls have had the time to end."""
-        return self.age_s < min(times * self.p99_s, most_s)
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A verdict, the one line that says why, and what it rests on."""
@@ -123,9 +74,9 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
         plan: what was agreed on when the rollout began.
         stages: what was seen in each so far, the one at hand last; not empty.
     """
-    failures = [_thinned(seen.failures, plan) for seen in stages]
-    slow = [_thinned(seen.slow, plan) for seen in stages]
-    cancelled = [_thinned(seen.cancelled, plan) for seen in stages if seen.cancelled is not None]
+    failures = [seen.failures.thinned(plan.calls_per_request) for seen in stages]
+    slow = [seen.slow.thinned(plan.calls_per_request) for seen in stages]
+    cancelled = [seen.cancelled.thinned(plan.calls_per_request) for seen in stages if seen.cancelled is not None]
     ended = cancelled[-1] if cancelled else failures[-1]
     at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
     is_settled = not at_hand.is_young(_SETTLED_AFTER, _MOST_SETTLED_AFTER_S)
@@ -144,21 +95,10 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     if not is_settled:
         reason = f"calls take up to {at_hand.p99_s:.3g} s, and {at_hand.age_s:,.0f} s ago the stage began"
         return Decision(Verdict.HOLD, reason, Guard.minimum)
-    if not is_below(failures, stage.margin, plan.alpha_promote):
-        return Decision(Verdict.HOLD, f"not proven that at most {stage.margin:.1%} more calls fail", Guard.failures)
-    if not is_below(slow, 2 * plan.slow_margin, plan.alpha_promote):
-        return Decision(
-            Verdict.HOLD, f"not proven that at most {2 * plan.slow_margin:.1%} more calls are slow", Guard.slow
-        )
-    if not is_fast_enough(at_hand.latency, plan.max_latency_ratio, plan.alpha_promote):
-        reason = f"not proven that calls take at most {plan.max_latency_ratio:g} times as long"
-        return Decision(Verdict.HOLD, reason, Guard.latency)
+    lacking = next((proof for proof in proofs(plan, stages) if not proof.is_met()), None)
+    if lacking is not None:
+        return Decision(Verdict.HOLD, f"not proven that {lacking.claim}", lacking.guard)
     return Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
-
-
-def is_fast_enough(latency: tuple[Mean, Mean] | None, most: float, alpha: float) -> bool:
-    """Tell whether the mean latency is proven to be below `most` times the baseline's; where it is unknown, it is."""
-    return latency is None or ratio_bounds(*latency, alpha)[1] < most
 
 
 def _breach(
@@ -215,10 +155,6 @@ def _at_best(pairs: list[Pair], under_way: float) -> list[Pair]:
         return pairs
     last = pairs[-1]
     return [*pairs[:-1], Pair(Arm(last.candidate.calls * (1 + under_way), last.candidate.hits), last.baseline)]
-
-
-def _thinned(pair: Pair, plan: Plan) -> Pair:
-    return Pair(pair.candidate.thinned(plan.calls_per_request), pair.baseline.thinned(plan.calls_per_request))
 
 
 def _share(pair: Pair) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headrace_consumers.rollout.counted import Counted, Scores, Vector, p99_bound_s
-from headrace_consumers.rollout.decision import Seen
 from headrace_consumers.rollout.plan import Plan
 from headrace_consumers.rollout.proportions import Arm, Pair
+from headrace_consumers.rollout.seen import Seen
 from headrace_schemas.rollouts import BASELINE, CANDIDATE, ProgramVersion, Rollout, RolloutState
 
 __all__ = ["COMPARING", "Experiment", "StageCounts"]
@@ -216,6 +216,7 @@ def _seen(stage: StageCounts, now_ms: int, slowest_s: float, experiment: Experim
         age_s=stage.age_s(now_ms),
         p99_s=slowest_s,
         cancelled=Pair(*(_arm(arm.calls + arm.cancelled, arm.cancelled) for arm in (candidate, baseline))),
+        has_costs=candidate.usage.cost_usd + baseline.usage.cost_usd > 0,
         score=None if score[0] is None or score[1] is None else (score[0], score[1]),
     )
 

@@ -9,7 +9,7 @@ Producers count calls under the rollout and the stage that routed them, so nothi
 from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import structlog
 
@@ -26,7 +26,8 @@ __all__ = ["FeedbackIntake", "Intake", "StatisticsIntake", "position_of", "with_
 
 _ARM: Final = "arm"
 _REMEMBERED: Final = 20_000
-"""Ids of feedback: what was sent twice comes within an outage of its producer."""
+"""Ids of feedback and of requests that have a score, a partition: what was sent twice comes within an outage of its
+producer, and a request's second score mostly soon after its first."""
 
 Record = TypeVar("Record")
 log = structlog.get_logger("headrace.rollout")
@@ -113,6 +114,9 @@ class StatisticsIntake(Intake[Statistics]):
 class FeedbackIntake(Intake[Feedback]):
     """Takes in the scores of feedback; the arm of a request is told by its id.
 
+    The first score of a request counts, as several of one request are not independent of each other; and the first, not
+    the last, as then nothing that was counted has to be taken back.
+
     Args:
         topic: of feedback.
         registry: the schemas that it may meet.
@@ -120,34 +124,60 @@ class FeedbackIntake(Intake[Feedback]):
 
     def __init__(self, topic: str, registry: Registry | None = None) -> None:
         super().__init__(topic, feedback_codec(registry))
-        self._known: dict[int, OrderedDict[str, None]] = {}
+        self._known: dict[int, _Remembered[str]] = {}
+        self._scored: dict[int, _Remembered[_Scored]] = {}
 
     def assign(self, partition: int, begins: Beginning) -> None:
         """See `Intake.assign`."""
         super().assign(partition, begins)
-        self._known[partition] = OrderedDict()
+        self._known[partition] = _Remembered()
+        self._scored[partition] = _Remembered()
 
     def _why_unusable(self, record: Feedback) -> str | None:
         score = record["score"]
         return None if score is None or abs(score) <= _MOST_SCORE else "the score is not finite or beyond all reason"
 
     def _taken(self, record: Feedback, reading: Reading, state: State, *, is_new: bool) -> State:
-        known, feedback_id, score = self._known[reading.place[1]], record["feedback_id"], record["score"]
-        if feedback_id in known:
+        partition, score, module = reading.place[1], record["score"], record["module_name"]
+        if not self._known[partition].add(record["feedback_id"]) or score is None:
             return state
-        known[feedback_id] = None
-        if len(known) > _REMEMBERED:
-            known.popitem(last=False)
-        if score is None or not is_new:
-            return state
-        for experiment in state.experiments.values():
-            is_about = record["module_name"] in {None, experiment.module}
-            if experiment.is_comparing and experiment.environment == record["environment"] and is_about:
+        scored, about = self._scored[partition], (record["environment"], record["request_id"])
+        has_first = is_new and (*about, None) not in scored
+        for experiment in state.experiments.values() if has_first else ():
+            if (
+                experiment.is_comparing
+                and experiment.environment == record["environment"]
+                and module in {None, experiment.module}
+                and (*about, experiment.module) not in scored
+            ):
                 state = state.with_experiment(experiment.scored(record["request_id"], score))
+        scored.add((*about, module))
         return state
 
 
 _MOST_SCORE: Final = 1e9
+_Scored: TypeAlias = tuple[str, str, str | None]
+"""Environment, request and module; None: feedback on the whole request."""
+Key = TypeVar("Key")
+
+
+class _Remembered(Generic[Key]):
+    """The last keys that were met."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[Key, None] = OrderedDict()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._keys
+
+    def add(self, key: Key) -> bool:
+        """Remember it; return whether it is new."""
+        if key in self._keys:
+            return False
+        self._keys[key] = None
+        if len(self._keys) > _REMEMBERED:
+            self._keys.popitem(last=False)
+        return True
 
 
 def _series_of(record: Statistics) -> Series:

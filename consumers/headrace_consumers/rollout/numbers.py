@@ -20,13 +20,7 @@ def numbers_of(experiment: Experiment, now_ms: int) -> dict[str, Any]:
     """
     stage, plan = experiment.at_hand, experiment.plan
     seen = experiment.seen(now_ms)
-    thinned = [
-        type(each.failures)(
-            each.failures.candidate.thinned(plan.calls_per_request),
-            each.failures.baseline.thinned(plan.calls_per_request),
-        )
-        for each in seen
-    ]
+    thinned = [each.failures.thinned(plan.calls_per_request) for each in seen]
     alpha = plan.alpha_promote
     numbers: dict[str, Any] = {
         "stage": stage.number,

@@ -60,6 +60,10 @@ class Pair:
     candidate: Arm
     baseline: Arm
 
+    def thinned(self, per_request: float) -> "Pair":
+        """Return both arms as if so many calls were one."""
+        return Pair(self.candidate.thinned(per_request), self.baseline.thinned(per_request))
+
 
 def evidence_against(pairs: Sequence[Pair], difference: float) -> float:
     """Return the evidence in nats against `candidate's share - baseline's share = difference`.

@@ -49,8 +49,10 @@ def ratio_bounds(candidate: Mean, baseline: Mean, alpha: float) -> tuple[float, 
         baseline: likewise.
         alpha: how often the interval may ever miss the ratio, in the limit.
     """
-    if min(candidate.calls, baseline.calls) < MIN_CALLS or min(candidate.mean, baseline.mean) <= 0:
+    if min(candidate.calls, baseline.calls) < MIN_CALLS or candidate.mean < 0 or baseline.mean <= 0:
         return 0.0, inf
+    if candidate.mean == 0:
+        return 0.0, _above_nothing(candidate, baseline, alpha)
     radius = _radius(_relative(candidate) + _relative(baseline), candidate.calls, alpha)
     likeliest = log(candidate.mean / baseline.mean)
     return exp(likeliest - radius), exp(min(likeliest + radius, 700.0))
@@ -71,6 +73,13 @@ def difference_bounds(candidate: Mean, baseline: Mean, alpha: float, factor: flo
     radius = _radius(variance, candidate.calls, alpha)
     likeliest = candidate.mean - factor * baseline.mean
     return likeliest - radius, likeliest + radius
+
+
+def _above_nothing(candidate: Mean, baseline: Mean, alpha: float) -> float:
+    """Return the least factor at which the difference is proven to be below 0, of a candidate that costs nothing."""
+    spread = _radius(baseline.variance / candidate.calls, candidate.calls, alpha)
+    left = baseline.mean**2 - _radius(baseline.variance / baseline.calls, candidate.calls, alpha) ** 2
+    return spread / sqrt(left) if left > 0 else inf
 
 
 def _radius(variance: float, calls: float, alpha: float) -> float:

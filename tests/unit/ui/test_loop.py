@@ -137,6 +137,22 @@ def test_conditions_hold_one_by_one_until_the_candidate_may_go_up():
     assert (conditions(over, NOW_MS), next_share(over)) == ([], None)
 
 
+def test_cost_is_a_condition_once_any_is_reported():
+    rollout = experiment()
+    for arm in ("candidate", "baseline"):
+        rollout = rollout.counted(1, arm, vector(2_000, 100))
+    assert "mean cost beside the baseline's" not in {each.what for each in conditions(rollout, NOW_MS)}
+    sampled = [0.0] * 4 + [10.0, 100.0, 1.0, 0.0] + [0.0] * (len(vector(1, 0)) - 8)
+    for _ in range(29):
+        rollout = rollout.counted(1, "baseline", sampled).counted(1, "candidate", sampled)
+    cost = conditions(rollout, NOW_MS)[-1]
+    assert (cost.what, cost.is_met, cost.has) == ("mean cost beside the baseline's", False, "nothing is proven yet")
+    assert cost.needs == "below 1.5 times, from 100 sampled calls of either arm"
+    rollout = rollout.counted(1, "baseline", sampled).counted(1, "candidate", sampled)
+    cost = conditions(rollout, NOW_MS)[-1]
+    assert (cost.is_met, cost.has) == (True, "proven to be below 1.00 times")
+
+
 def test_runs_of_the_cycle_are_listed_wherever_they_are(get):
     page = get("/cycle")
     assert re.search(r"202611 \S+ \S+ ClassifyTicket roll-out shipped 0\.5 to 1 \+0\.320 to \+0\.680", page.text)

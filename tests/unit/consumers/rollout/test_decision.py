@@ -18,7 +18,7 @@ def _seen(candidate: int, failed: int, baseline: int, baseline_failed: int, *, s
     return Seen(
         failures=Pair(Arm(candidate, failed), Arm(baseline, baseline_failed)),
         slow=Pair(Arm(candidate, slow), Arm(baseline, 0)),
-        latency=None,
+        latency=(Mean(candidate, 1.0, 0.5), Mean(baseline, 1.0, 0.5)),
         cost=None,
         elapsed_s=7_200,
     )
@@ -90,6 +90,37 @@ def test_a_candidate_that_may_be_too_slow_goes_no_further_up(latency: float) -> 
     decision = decide(_PLAN, [replace(_GOOD, latency=(Mean(1_000, latency, 0.5), Mean(9_000, 1.0, 0.5)))])
     assert (decision.verdict, decision.guard) == (Verdict.HOLD, Guard.latency)
     assert decision.reason == "not proven that calls take at most 1.5 times as long"
+
+
+@pytest.mark.parametrize("calls", [0, 90, 101])
+def test_a_candidate_that_may_be_too_dear_goes_no_further_up(calls: int) -> None:
+    """Cost is told by a sample: too few calls prove nothing, however dear they are."""
+    cost = (Mean(calls, 0.012, 1e-2), Mean(900, 0.01, 1e-4)) if calls else None
+    decision = decide(_PLAN, [replace(_GOOD, cost=cost, has_costs=True)])
+    assert (decision.verdict, decision.guard) == (Verdict.HOLD, Guard.cost)
+    assert decision.reason == (
+        "not proven that calls cost at most 1.5 times as much; of either arm it takes 100 sampled ones"
+    )
+
+
+def test_ten_times_the_cost_in_few_sampled_calls_is_no_promotion() -> None:
+    dearer = replace(_GOOD, cost=(Mean(90, 0.05, 1e-8), Mean(90, 0.005, 1e-10)))
+    assert decide(_PLAN, [dearer]).verdict is Verdict.HOLD
+    assert decide(_PLAN, [dearer, _seen(10_000, 500, 10_000, 500)]).guard is Guard.cost  # of another stage's calls
+
+
+def test_a_cost_that_is_proven_or_that_nobody_reports_holds_nothing_back() -> None:
+    assert not _GOOD.has_costs
+    assert decide(_PLAN, [_GOOD]).verdict is Verdict.PROMOTE
+    alike = replace(_GOOD, cost=(Mean(200, 0.01, 1e-5), Mean(900, 0.01, 1e-5)), has_costs=True)
+    assert decide(_PLAN, [alike]).verdict is Verdict.PROMOTE
+    for_free = replace(alike, cost=(Mean(200, 0.0, 0.0), Mean(900, 0.01, 1e-5)))
+    assert decide(_PLAN, [for_free]).verdict is Verdict.PROMOTE
+
+
+def test_a_latency_that_is_not_known_is_not_proven() -> None:
+    decision = decide(_PLAN, [replace(_GOOD, latency=None)])
+    assert (decision.verdict, decision.guard) == (Verdict.HOLD, Guard.latency)
 
 
 def test_a_wrong_split_halts_it_and_a_breach_comes_first() -> None:

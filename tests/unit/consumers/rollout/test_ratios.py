@@ -19,7 +19,16 @@ def test_it_holds_the_ratio_of_the_means_and_narrows_with_calls() -> None:
 
 def test_a_few_calls_say_nothing() -> None:
     assert ratio_bounds(Mean(MIN_CALLS - 1, 9.0, 1.0), Mean(10_000, 1.0, 1.0), 0.05) == (0.0, inf)
-    assert ratio_bounds(Mean(500, 0.0, 0.0), Mean(500, 1.0, 1.0), 0.05) == (0.0, inf)
+    assert ratio_bounds(Mean(500, 1.0, 1.0), Mean(500, 0.0, 0.0), 0.05) == (0.0, inf)
+
+
+def test_a_candidate_that_costs_nothing_is_cheaper_by_as_much_as_the_baselines_spread_allows() -> None:
+    baseline = Mean(500, 1.0, 1.0)
+    lower, upper = ratio_bounds(Mean(500, 0.0, 0.0), baseline, 0.05)
+    assert lower == 0 < upper < 0.2
+    assert difference_bounds(Mean(500, 0.0, 0.0), baseline, 0.05, 1.01 * upper)[1] < 0
+    assert difference_bounds(Mean(500, 0.0, 0.0), baseline, 0.05, 0.99 * upper)[1] > 0
+    assert ratio_bounds(Mean(100, 0.0, 0.0), Mean(900, 0.001, 0.001), 0.05) == (0.0, inf)  # 1 call in 1,000 has a cost
 
 
 def test_an_arm_without_variance_is_no_division_by_zero() -> None:

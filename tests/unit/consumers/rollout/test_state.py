@@ -1,5 +1,6 @@
 """The state as a message, and evidence that counts once."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -201,15 +202,13 @@ def test_an_unequal_split_halts_it() -> None:
     assert change.entry.reason == "the candidate has 30.0% of the calls that ended, not 10%"
 
 
-def test_scores_count_once_and_by_the_arm_of_their_request() -> None:
-    intake, state = FeedbackIntake("feedback"), _state()
-    intake.assign(0, _FROM_ZERO)
-    requests = [f"request-{at}" for at in range(400)]
-    for offset, request in enumerate([*requests, *requests]):
+def _scored(intake: FeedbackIntake, state: State, scores: Iterable[tuple[str, str, str | None]]) -> State:
+    """Take in a score for each feedback id, request and module."""
+    for offset, (feedback_id, request, module) in enumerate(scores):
         record: Any = {
-            "feedback_id": f"id-{request}",
+            "feedback_id": feedback_id,
             "request_id": request,
-            "module_name": None,
+            "module_name": module,
             "subject_id": None,
             "score": 0.5,
             "label": None,
@@ -224,7 +223,48 @@ def test_scores_count_once_and_by_the_arm_of_their_request() -> None:
             "truncated": False,
         }
         state = intake.take(Reading(("feedback", 0), offset, _FEEDBACK.encode(record), NOW_MS), state)
+    return state
+
+
+def _scores(state: State) -> tuple[int, int]:
     found = state.experiments["production/support"]
+    return found.candidate_scores.scored, found.baseline_scores.scored
+
+
+def test_scores_count_once_and_by_the_arm_of_their_request() -> None:
+    intake = FeedbackIntake("feedback")
+    intake.assign(0, _FROM_ZERO)
+    requests = [f"request-{at}" for at in range(400)]
+    state = _scored(intake, _state(), ((f"id-{request}", request, None) for request in [*requests, *requests]))
     shares = [arm_hash("support-v2-1", request) / 2**64 for request in requests]
-    assert found.candidate_scores.scored == sum(share < 0.1 for share in shares) > 20
-    assert found.baseline_scores.scored == sum(share >= 0.5 for share in shares) > 100
+    candidate, baseline = _scores(state)
+    assert candidate == sum(share < 0.1 for share in shares) > 20
+    assert baseline == sum(share >= 0.5 for share in shares) > 100
+
+
+@pytest.mark.parametrize("modules", [(None, None), ("support", "support"), (None, "support"), ("support", None)])
+def test_several_scores_of_a_request_count_as_one(modules: tuple[str | None, str | None]) -> None:
+    intake = FeedbackIntake("feedback")
+    intake.assign(0, _FROM_ZERO)
+    requests = [f"request-{at}" for at in range(400)]
+    once = _scored(intake, _state(), ((f"first-{request}", request, modules[0]) for request in requests))
+    again = _scored(intake, once, ((f"second-{request}", request, modules[1]) for request in requests))
+    assert _scores(again) == _scores(once)
+    assert min(_scores(once)) > 20
+
+
+def test_a_score_of_another_module_takes_nothing_from_a_requests_own() -> None:
+    intake = FeedbackIntake("feedback")
+    intake.assign(0, _FROM_ZERO)
+    requests = [f"request-{at}" for at in range(400)]
+    other = _scored(intake, _state(), ((f"first-{request}", request, "billing") for request in requests))
+    assert _scores(other) == (0, 0)
+    assert min(_scores(_scored(intake, other, ((request, request, "support") for request in requests)))) > 20
+
+
+def test_a_score_that_was_counted_before_the_controller_ended_counts_once() -> None:
+    intake = FeedbackIntake("feedback")
+    intake.assign(0, Beginning(read_from=0, start=1, complete_since_ms=None))
+    request = next(each for each in map(str, range(400)) if arm_hash("support-v2-1", each) / 2**64 < 0.1)
+    state = _scored(intake, _state(), [("first", request, None), ("second", request, None)])
+    assert _scores(state) == (0, 0)  # the first one is in the state that is gone on from
