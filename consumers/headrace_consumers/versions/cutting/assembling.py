@@ -14,7 +14,7 @@ import polars as pl
 from headrace.dedup import Policies
 from headrace_consumers.versions.cutting import difficulty
 from headrace_consumers.versions.cutting.drawing import drawn
-from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, edited, one_a_key, set_aside
+from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, edited, known_bad, one_a_key, set_aside
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.files.ahead import ahead
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
@@ -129,12 +129,13 @@ def assemble(
     asides, scores = [], []
     edits_unmet = len(edits.by_key)
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
+    is_last = known_bad(recipe.thresholds.min_quality, edits.by_key) if recipe.usable_first else pl.lit(value=False)
     with FrameFile(work / "examples.arrow", _FRAME) as file:
         for bucket, (rows_of, failed) in enumerate(ahead(map(telemetry.bucket, range(buckets)))):
             progress("sorting, part", bucket + 1)
             asides.append(failed)
             more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
-            part, aside = one_a_key(rows_of if more.is_empty() else pl.concat([rows_of, more]))
+            part, aside = one_a_key(rows_of if more.is_empty() else pl.concat([rows_of, more]), is_last)
             asides.append(aside)
             edits_unmet -= part.filter(pl.col("key").is_in(list(edits.by_key))).height
             part, aside = edited(part, edits.by_key)

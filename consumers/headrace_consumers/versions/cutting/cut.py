@@ -162,6 +162,7 @@ def _recipe(config: Config, asked: Asked, chosen: Fields | None) -> Recipe:
         most=asked.most,
         thresholds=versions.gates.for_signature(asked.signature),
         dedup=Dedup(signatures={name: policies[name] for name in (asked.signature, "*") if name in policies}),
+        usable_first=True,
     )
 
 

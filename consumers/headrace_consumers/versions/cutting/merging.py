@@ -1,7 +1,8 @@
 """One example a key: inputs that several sources have, and what people changed by hand.
 
 The best label stands: corrected, judged, given, generated, unverified; among equals hand, import, telemetry, git,
-synthetic; then the newest. It keeps the telemetry's weight, and how often it was called with these inputs.
+synthetic; then the newest. It keeps the telemetry's weight, and how often it was called with these inputs. What
+would be set aside all the same goes last, whatever its label, so that it does not cost an example that can stand.
 """
 
 import json
@@ -14,7 +15,7 @@ from headrace_consumers.versions.hand.edits import Edit
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import LABELS, SOURCE_ORDER
 
-__all__ = ["MERGED", "SET_ASIDE", "edited", "one_a_key", "set_aside"]
+__all__ = ["MERGED", "SET_ASIDE", "edited", "known_bad", "one_a_key", "set_aside"]
 
 MERGED: Final = "duplicates"
 """What gave way to an example with the same key is set aside as this; the key has another example that stands."""
@@ -27,6 +28,8 @@ SET_ASIDE: Final[dict[str, pl.DataType]] = {
     "reason": pl.String(),
 }
 """What was taken out: no payload, for the reason is what is looked for, and the key finds the rest."""
+
+_NO_EXAMPLE: Final = pl.lit(value=False)
 
 
 def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.DataFrame:
@@ -41,21 +44,23 @@ def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.Da
     )
 
 
-def one_a_key(examples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def one_a_key(examples: pl.DataFrame, is_last: pl.Expr = _NO_EXAMPLE) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the examples, a key once, and the others as SET_ASIDE, whatever their order.
 
     Args:
         examples: of a range of keys, whole; any columns beside `key`, `source`, `label`, `timestamp_ms`, `inputs`,
             `outputs`, `provenance`, `weight`, `times_seen`.
+        is_last: which give way to any other of their key.
     """
     if not examples["key"].is_duplicated().any():
         return examples, pl.DataFrame(schema=SET_ASIDE)
     ordered = examples.with_columns(
+        _is_last=is_last,
         _label=pl.col("label").replace_strict(LABELS, range(len(LABELS)), return_dtype=pl.Int8),
         _source=pl.col("source").replace_strict(SOURCE_ORDER, range(len(SOURCE_ORDER)), return_dtype=pl.Int8),
     ).sort(
-        "key", "_label", "_source", "timestamp_ms", "outputs", "inputs", "provenance",
-        descending=[False, False, False, True, False, False, False],
+        "key", "_is_last", "_label", "_source", "timestamp_ms", "outputs", "inputs", "provenance",
+        descending=[False, False, False, False, True, False, False, False],
     )  # fmt: skip
     is_telemetry = pl.col("source") == "telemetry"
     ordered = ordered.with_columns(
@@ -71,6 +76,17 @@ def one_a_key(examples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     rest = set_aside(ordered.filter(~pl.col("_is_first")), MERGED, pl.col("_stands"))
     return ordered.filter("_is_first").select(examples.columns), rest
+
+
+def known_bad(least_quality: float, edits: Mapping[str, Edit]) -> pl.Expr:
+    """Return which examples the gate of quality would take: known to be below it, and no person said otherwise.
+
+    Args:
+        least_quality: of the gate.
+        edits: by key; one that scores an example, or gives its outputs, is what its quality then is.
+    """
+    scored = [key for key, edit in edits.items() if edit.quality is not None or edit.outputs is not None]
+    return (pl.col("quality") < least_quality).fill_null(value=False) & ~pl.col("key").is_in(scored)
 
 
 def edited(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> tuple[pl.DataFrame, pl.DataFrame]:

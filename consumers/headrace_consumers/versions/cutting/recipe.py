@@ -27,6 +27,8 @@ class Recipe(Section):
         most: so many examples are drawn; None: all stay.
         thresholds: of the gates.
         dedup: what makes two inputs of other sources the same.
+        usable_first: whether of several examples with the same inputs one that would be set aside all the same gives
+            way to any other; versions that were cut before this was so say nothing of it.
     """
 
     signature: str
@@ -41,6 +43,7 @@ class Recipe(Section):
     most: int | None = Field(None, ge=1)
     thresholds: GateThresholds
     dedup: Dedup
+    usable_first: bool = False
 
     @property
     def shares(self) -> tuple[Share, Share, Share]:

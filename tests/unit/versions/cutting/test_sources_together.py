@@ -49,6 +49,11 @@ def edit(folder, kind, number, *, outputs=None, quality=None):
     edits.append(folder / SIGNATURE, [line])
 
 
+def with_gates(folder):
+    """A configuration with the gates as they come."""
+    return config_of(folder, versions={"gates": {"default": {}}})
+
+
 @pytest.mark.parametrize(
     ("source", "label"), [("git", "generated"), ("synthetic", "generated"), ("import", "given"), ("hand", "given")]
 )
@@ -86,6 +91,25 @@ def test_a_judged_answer_goes_before_a_given_one_and_keeps_its_weight(tmp_path):
     assert (found["question 0"]["source"], found["question 0"]["label"]) == ("telemetry", "judged")
     given = found["question 1"]
     assert (given["source"], given["weight"], given["times_seen"]) == ("import", 10.0, 2)  # a line of a file is no call
+
+
+@pytest.mark.parametrize("source", ["import", "hand", "git"])
+def test_an_answer_that_people_call_bad_does_not_cost_an_example_with_the_same_inputs(tmp_path, source):
+    wait(tmp_path, source, "question 0", "gold")
+    tables = Tables(table([row(0), row(1)]), None, feedback_table({"request_id": "r-0", "score": 0.1}))
+    done = cut_of(tmp_path, tables, with_gates(tmp_path))
+    found = examples(done)["question 0"]
+    assert (found["source"], found["outputs"]) == (source, {"answer": "gold"})
+    (aside,) = lines(done.path / "set_aside.jsonl")
+    assert (aside["source"], aside["gate"]) == ("telemetry", "duplicates")
+
+
+def test_a_bad_answer_that_a_person_has_called_good_goes_before_a_given_one(tmp_path):
+    wait(tmp_path, "import", "question 0")
+    edit(tmp_path, "relabel", 0, quality=0.9)
+    tables = Tables(table([row(0), row(1)]), None, feedback_table({"request_id": "r-0", "score": 0.1}))
+    found = examples(cut_of(tmp_path, tables, with_gates(tmp_path)))["question 0"]
+    assert (found["source"], found["quality"]) == ("telemetry", 0.9)
 
 
 def test_inputs_are_compared_as_the_producers_policy_says(tmp_path):
