@@ -1,6 +1,6 @@
 """From the tables and what waits beside them to one frame on disk, sorted by key, each example in its split.
 
-for each bucket of keys: telemetry, other sources -> one a key -> edits -> split -> no candidate in test -> score
+for each bucket of keys: telemetry, other sources -> split -> one a key -> edits -> no candidate in test -> score
 bounds of difficulty over all -> difficulty -> gates of examples -> drawn
 """
 
@@ -14,7 +14,15 @@ import polars as pl
 from headrace.dedup import Policies
 from headrace_consumers.versions.cutting import difficulty
 from headrace_consumers.versions.cutting.drawing import drawn
-from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, edited, known_bad, one_a_key, set_aside
+from headrace_consumers.versions.cutting.merging import (
+    MERGED,
+    SET_ASIDE,
+    edited,
+    known_bad,
+    no_test,
+    one_a_key,
+    set_aside,
+)
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.files.ahead import ahead
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
@@ -129,18 +137,19 @@ def assemble(
     asides, scores = [], []
     edits_unmet = len(edits.by_key)
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
-    is_last = known_bad(recipe.thresholds.min_quality, edits.by_key) if recipe.usable_first else pl.lit(value=False)
     with FrameFile(work / "examples.arrow", _FRAME) as file:
         for bucket, (rows_of, failed) in enumerate(ahead(map(telemetry.bucket, range(buckets)))):
             progress("sorting, part", bucket + 1)
             asides.append(failed)
             more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
-            part, aside = one_a_key(rows_of if more.is_empty() else pl.concat([rows_of, more]), is_last)
+            part = rows_of if more.is_empty() else pl.concat([rows_of, more])
+            part = part.with_columns(split_of(part["key"], recipe.shares))
+            part, aside = one_a_key(part, _cannot_stand(part, recipe, edits))
             asides.append(aside)
             edits_unmet -= part.filter(pl.col("key").is_in(list(edits.by_key))).height
             part, aside = edited(part, edits.by_key)
             asides.append(aside)
-            part, aside = _in_splits(part, recipe)
+            part, aside = _no_candidate_in_test(part)
             asides.append(aside)
             part = _scored(part, scorer, recipe.difficulty_scorer or "")
             part = part if part["key"].is_sorted() else part.sort("key")
@@ -211,8 +220,14 @@ def _past(
     return examples.filter(~pl.col("example_id").is_in(verdict.offenders["example_id"].to_list()))
 
 
-def _in_splits(part: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
-    part = part.with_columns(split_of(part["key"], recipe.shares))
+def _cannot_stand(part: pl.DataFrame, recipe: Recipe, edits: Edits) -> pl.Expr:
+    """Return which examples would be set aside though no other had their key."""
+    if not recipe.usable_first:
+        return pl.lit(value=False)
+    return known_bad(recipe.thresholds.min_quality, edits.by_key) | no_test(part, edits.by_key)
+
+
+def _no_candidate_in_test(part: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     is_out = (part["split"] == "test") & part["is_candidate"]
     aside = set_aside(part.filter(is_out), CANDIDATE, "a candidate's own output, and its split is test")
     return part.filter(~is_out) if len(aside) else part, aside

@@ -15,7 +15,7 @@ from headrace_consumers.versions.hand.edits import Edit
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import LABELS, SOURCE_ORDER
 
-__all__ = ["MERGED", "SET_ASIDE", "edited", "known_bad", "one_a_key", "set_aside"]
+__all__ = ["MERGED", "SET_ASIDE", "edited", "known_bad", "no_test", "one_a_key", "set_aside"]
 
 MERGED: Final = "duplicates"
 """What gave way to an example with the same key is set aside as this; the key has another example that stands."""
@@ -87,6 +87,19 @@ def known_bad(least_quality: float, edits: Mapping[str, Edit]) -> pl.Expr:
     """
     scored = [key for key, edit in edits.items() if edit.quality is not None or edit.outputs is not None]
     return (pl.col("quality") < least_quality).fill_null(value=False) & ~pl.col("key").is_in(scored)
+
+
+def no_test(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> pl.Expr:
+    """Return which examples may not stand in test: a candidate's own outputs, unless a person said every one of them.
+
+    Args:
+        examples: `key`, `outputs`, `is_candidate`, `split`.
+        edits: by key.
+    """
+    candidates = examples.filter((pl.col("split") == "test") & pl.col("is_candidate"))
+    some = candidates.filter(pl.col("key").is_in(list(edits))).select("key", "outputs")
+    said = [key for key, outputs in some.iter_rows() if edits[key].is_whole(canonical.loads(outputs))]
+    return (pl.col("split") == "test") & pl.col("is_candidate") & ~pl.col("key").is_in(said)
 
 
 def edited(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from headrace_consumers.versions.cutting import cut
 from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_consumers.versions.replaying.replay import replay
@@ -110,6 +111,60 @@ def test_a_bad_answer_that_a_person_has_called_good_goes_before_a_given_one(tmp_
     tables = Tables(table([row(0), row(1)]), None, feedback_table({"request_id": "r-0", "score": 0.1}))
     found = examples(cut_of(tmp_path, tables, with_gates(tmp_path)))["question 0"]
     assert (found["source"], found["quality"]) == ("telemetry", 0.9)
+
+
+def of_test(rows):
+    return [n for n, each in enumerate(rows) if keys.split_hash(each["dedup_key"]) >= int(0.85 * 2**64)]
+
+
+def test_a_candidates_answer_does_not_cost_test_an_example_with_the_same_inputs(tmp_path):
+    rows = [row(n) for n in range(60)]
+    one, alone, whole, *_ = of_test(rows)
+    for n in (one, alone, whole):
+        rows[n] = row(n, module_version="candidate")
+    for n in (one, whole):
+        wait(tmp_path, "import", f"question {n}", "gold")
+    edit(tmp_path, "relabel", whole, outputs={"answer": "right"})
+    said = feedback_table(*({"request_id": f"r-{n}", "score": 0.9} for n in (one, alone, whole)))
+    done = cut_of(tmp_path, Tables(table(rows), None, said))
+    found = examples(done)
+    kept = found[f"question {one}"]
+    assert (kept["source"], kept["outputs"], kept["split"]) == ("import", {"answer": "gold"}, "test")
+    assert found[f"question {whole}"]["outputs"] == {"answer": "right"}
+    assert found[f"question {whole}"]["source"] == "telemetry"
+    assert done.set_aside == {"candidate": 1, "duplicates": 2}
+    assert f"question {alone}" not in found
+    assert not any(note.startswith("edits.jsonl") for note in done.notes)
+
+
+def test_outside_test_a_candidates_judged_answer_goes_before_a_given_one(tmp_path):
+    rows = [row(n) for n in range(30)]
+    one = next(n for n in range(30) if n not in of_test(rows))
+    rows[one] = row(one, module_version="candidate")
+    wait(tmp_path, "import", f"question {one}")
+    done = cut_of(tmp_path, Tables(table(rows), None, feedback_table({"request_id": f"r-{one}", "score": 0.9})))
+    assert examples(done)[f"question {one}"]["source"] == "telemetry"
+
+
+def test_a_version_cut_before_what_cannot_stand_gave_way_is_made_again_as_it_was(tmp_path, monkeypatch):
+    def recipe_before(*arguments):
+        return recipe_of(*arguments).model_copy(update={"usable_first": False})
+
+    recipe_of = cut._recipe
+    monkeypatch.setattr(cut, "_recipe", recipe_before)
+    rows = [row(n) for n in range(30)]
+    one = of_test(rows)[0]
+    rows[one] = row(one, module_version="candidate")
+    wait(tmp_path / "data", "import", f"question {one}")
+    tables = Tables(table(rows), None, feedback_table({"request_id": f"r-{one}", "score": 0.9}))
+    done = cut_of(tmp_path / "data", tables)
+    assert f"question {one}" not in examples(done)
+    manifest = json.loads((done.path / "manifest.json").read_bytes())
+    del manifest["recipe"]["usable_first"]  # as that release wrote it
+    (done.path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "again" / "work").mkdir(parents=True)
+    found = replay(done.path, tables, tmp_path / "again", tmp_path / "again" / "work")
+    assert found.is_same, found
 
 
 def test_inputs_are_compared_as_the_producers_policy_says(tmp_path):
