@@ -158,6 +158,8 @@ def test_runs_of_the_cycle_are_listed_wherever_they_are(get):
     assert re.search(r"202611 \S+ \S+ ClassifyTicket roll-out shipped 0\.5 to 1 \+0\.320 to \+0\.680", page.text)
     assert re.search(r"2026-12 \S+ \S+ ClassifyTicket baseline not at its end not decided 0\.5", page.text)
     assert "/rollouts?q=support-v2-1" in page.links
+    assert "this goes on where it was" in page.text
+    assert "this goes on where it was" not in get("/cycle?q=202611").text  # nothing is left to go on with
     assert "None of them." in get("/cycle?q=nobody").text
     assert get("/cycle/000000000000").code == 404
 
