@@ -22,7 +22,7 @@ from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK, feedback_rows
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
-from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+from headrace_consumers.dataset.side_tables import feedback_beside, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS, sighting_rows
 from headrace_consumers.dataset.steps import ErasureStep
 from headrace_consumers.dataset.upkeep.erasures import erasures_in
@@ -357,7 +357,7 @@ def test_the_command(with_sides, tmp_path, monkeypatch, capsys):
     assert offsets(ground) == [0, 1]
     assert main([*command, "--apply"]) in (0, None)
     said = capsys.readouterr().out
-    for beside in (ground.uri, sightings_path(ground.uri), feedback_path(ground.uri)):
+    for beside in (ground.uri, sightings_path(ground.uri), feedback_beside(ground.uri)):
         assert f"{beside}: " in said
     assert "uploads in parts that a killed process began" in said
     assert offsets(ground) == [1]

@@ -62,9 +62,9 @@ def rows_of(path: Path | str) -> pl.DataFrame:
     return pl.scan_delta(str(path)).collect().sort("topic_id", "partition", "offset")
 
 
-def config_of(path: Path | str, options: Mapping[str, str] | None = None) -> Config:
+def config_of(path: Path | str, options: Mapping[str, str] | None = None, **settings: object) -> Config:
     """A configuration of a table, without a broker."""
-    return load(None, {"dataset": {"path": str(path), "storage_options": dict(options or {})}}, {})
+    return load(None, {"dataset": {"path": str(path), "storage_options": dict(options or {}), **settings}}, {})
 
 
 def erasure(
@@ -74,10 +74,13 @@ def erasure(
     requests: Sequence[str] = (),
     hook: Hook = no_hook,
     sleep: Callable[[float], object] = lambda _: None,
+    **settings: object,
 ) -> Erasure:
     """The erasure of some people."""
     wanted = Wanted(frozenset(person(number) for number in numbers), frozenset(requests))
-    return Erasure(config_of(path, options), wanted, now=lambda: dt.datetime.now(dt.UTC), sleep=sleep, hook=hook)
+    return Erasure(
+        config_of(path, options, **settings), wanted, now=lambda: dt.datetime.now(dt.UTC), sleep=sleep, hook=hook
+    )
 
 
 def holds_anywhere(path: Path, number: object) -> list[Path]:

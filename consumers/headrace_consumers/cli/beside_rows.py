@@ -43,7 +43,7 @@ def add_what_stands_beside(dataset: "Dataset", rows: list[dict[str, Any]]) -> No
     concerns = pl.col("request_id").is_in([row.get("request_id") for row in rows])
     if sightings is not None:
         concerns |= pl.col("request_hash").is_in(sightings["request_hash"].drop_nulls().unique().to_list())
-    feedback = _some(dataset, feedback_path(dataset.path), concerns)
+    feedback = _some(dataset, feedback_path(dataset), concerns)
     if feedback is None:
         return
     links = pl.LazyFrame(schema=_LINKS) if sightings is None else sightings.lazy()

@@ -11,7 +11,7 @@ from headrace_consumers.cli import consume_metrics, consume_rollout
 from headrace_consumers.cli.consumer_display import LOGGED, OF_FEEDBACK, shown, tally_lines
 from headrace_consumers.cli.options import AsJson, ConfigPath, LogFormat, LogFormatOption, LogLevel, LogLevelOption
 from headrace_consumers.cli.present import print_json, print_lines
-from headrace_consumers.cli.rebuilding import rebuilding
+from headrace_consumers.cli.rebuilding import rebuilding, switch_lines
 from headrace_consumers.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def dataset(
     else:
         print_lines(tally_lines(tally.as_dict()))
         if rebuild is not None:
-            print_lines([f"table: {config.dataset.path}; to switch to it, make that dataset.path and start again"])
+            print_lines(switch_lines(live, config))
 
 
 @app.command(epilog="Example: headrace consume feedback --config headrace.json --log-format json")
@@ -87,7 +87,7 @@ def feedback(
     log_format: LogFormatOption = LogFormat.auto,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
-    """Write the feedback on Kafka into a Delta table of its own, <dataset.path>-feedback, each exactly once.
+    """Write the feedback on Kafka into a Delta table of its own, dataset.feedback_path, each exactly once.
 
     Runs until SIGTERM or Ctrl-C, which finish the batch at hand; a second one ends at once, which is safe too.
     """

@@ -51,7 +51,7 @@ def maintain(
     for name, path, layout in (
         ("", config.path, INTERACTIONS),
         ("sightings", sightings_path(config.path), SIGHTINGS),
-        ("feedback", feedback_path(config.path), FEEDBACK),
+        ("feedback", feedback_path(config), FEEDBACK),
     ):
         store = store_at(path, config.storage_options)
         if name and not is_table(store):

@@ -57,7 +57,7 @@ def opened_tables(config: "Config") -> "Iterator[Tables]":
     places = {
         "interactions": dataset.path,
         "sightings": sightings_path(dataset.path),
-        "feedback": feedback_path(dataset.path),
+        "feedback": feedback_path(dataset),
     }
     found: dict[str, Table] = {}
     suppressed: dict[str, Any] = {}

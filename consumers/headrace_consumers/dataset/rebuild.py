@@ -15,6 +15,9 @@ __all__ = ["refuse_whom_it_refuses"]
 def refuse_whom_it_refuses(live: Store, anew: Store, layout: Layout = INTERACTIONS) -> None:
     """Let the table at `anew`, made if it is missing, refuse all whom the one at `live` refuses, if there is one.
 
+    A dataset that is built anew shares the live one's key from its start: what is erased from both by then, and from
+    feedback that both have, can be put together.
+
     Args:
         live: the dataset.
         anew: a dataset that is built anew beside it, or its feedback.
@@ -32,18 +35,22 @@ def refuse_whom_it_refuses(live: Store, anew: Store, layout: Layout = INTERACTIO
         ) from error
     table = InteractionTable(live)
     try:
-        wanted = table.properties.suppression()
+        wanted = table.properties.keyed() if layout is INTERACTIONS else table.properties.suppression()
     finally:
         table.close()
-    if not wanted.entries:
+    if not wanted.key:
         return
     table = InteractionTable(anew, layout)
     try:
         table.properties.take_over(wanted)
     except ValueError:
-        raise TableError(
-            f"{anew.place}: people were erased from it, and from {live.place} too, each with a key of its own; "
+        advice = (
             "delete it and build it anew under another name"
+            if layout is INTERACTIONS
+            else "it is not this dataset's: set dataset.feedback_path to another place"
+        )
+        raise TableError(
+            f"{anew.place}: people were erased from it, and from {live.place} too, each with a key of its own; {advice}"
         ) from None
     finally:
         table.close()

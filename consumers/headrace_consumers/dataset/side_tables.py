@@ -1,6 +1,11 @@
-"""Where the tables beside the dataset are: their paths follow from `dataset.path`."""
+"""Where the tables beside the dataset are: their paths follow from `dataset.path`, and that of feedback may be set."""
 
-__all__ = ["feedback_path", "sightings_path"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.config.consumers import Dataset
+
+__all__ = ["feedback_beside", "feedback_path", "sightings_path"]
 
 
 def sightings_path(dataset_path: str) -> str:
@@ -8,6 +13,11 @@ def sightings_path(dataset_path: str) -> str:
     return f"{dataset_path.rstrip('/')}-sightings"
 
 
-def feedback_path(dataset_path: str) -> str:
-    """Return where feedback is."""
+def feedback_path(dataset: "Dataset") -> str:
+    """Return where feedback is: it outlives a dataset that is built anew in another place."""
+    return feedback_beside(dataset.path) if dataset.feedback_path is None else dataset.feedback_path.rstrip("/")
+
+
+def feedback_beside(dataset_path: str) -> str:
+    """Return where feedback is, as long as nothing else is configured."""
     return f"{dataset_path.rstrip('/')}-feedback"

@@ -12,7 +12,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from headrace_consumers.cli.table_access import needs_pyarrow, scan_of
-from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+from headrace_consumers.dataset.side_tables import feedback_beside, sightings_path
 from headrace_consumers.demo.summary import EMAIL, FeedbackFacts, TableFacts
 from headrace_consumers.joins import feedback_on
 
@@ -63,7 +63,7 @@ def feedback_facts(path: str, rated: Collection[str]) -> FeedbackFacts:
         path: the dataset's.
         rated: the ids of the requests on which feedback was given, once each.
     """
-    rows, said = scan_of(DeltaTable(path)), scan_of(DeltaTable(feedback_path(path)))
+    rows, said = scan_of(DeltaTable(path)), scan_of(DeltaTable(feedback_beside(path)))
     sightings = pl.LazyFrame(schema={"request_hash": pl.String, "dedup_key": pl.String})
     if DeltaTable.is_deltatable(sightings_path(path)):  # else nothing came twice
         sightings = scan_of(DeltaTable(sightings_path(path)))

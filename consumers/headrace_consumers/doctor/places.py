@@ -63,6 +63,8 @@ def places(config: Config) -> Iterator[Place]:
         yield Place("spool.path", spool_root(config), config.spool.max_total_mb)
     if "://" not in config.dataset.path:
         yield Place("dataset.path", Path(config.dataset.path), 1000)
+    if config.dataset.feedback_path is not None and "://" not in config.dataset.feedback_path:
+        yield Place("dataset.feedback_path", Path(config.dataset.feedback_path), 100)
     yield Place("dataset.state_path", Path(config.dataset.state_path), 1000)
 
 

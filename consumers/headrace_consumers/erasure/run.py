@@ -4,13 +4,14 @@ import datetime as dt
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from headrace.config import Config
+from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.delta.layout import Layout
 from headrace_consumers.dataset.delta.opening import is_table
 from headrace_consumers.dataset.delta.rows import INTERACTIONS
@@ -41,8 +42,8 @@ from headrace_schemas import keys
 
 __all__ = ["Erasure", "Plan"]
 
-_SIDE_TABLES: Final[tuple[tuple[str, Callable[[str], str], Layout], ...]] = (
-    ("sightings", sightings_path, SIGHTINGS),
+_SIDE_TABLES: Final[tuple[tuple[str, Callable[[Dataset], str], Layout], ...]] = (
+    ("sightings", lambda dataset: sightings_path(dataset.path), SIGHTINGS),
     ("feedback", feedback_path, FEEDBACK),
 )
 _CLEANING_S: Final = 3600.0
@@ -66,7 +67,7 @@ class Erasure:
     """Erases somebody from the tables of a dataset.
 
     Args:
-        config: `dataset.path` is the table, and the side tables lie beside it.
+        config: `dataset.path` is the table; the side tables lie beside it, or feedback at `dataset.feedback_path`.
         wanted: who.
         versions: folders of dataset versions; None: `versions.path`.
         now: UTC.
@@ -98,7 +99,7 @@ class Erasure:
         self._sleep = sleep
         self._hook = hook
         for name, path_beside, layout in _SIDE_TABLES:
-            beside = store_at(path_beside(path), options)
+            beside = store_at(path_beside(config.dataset), options)
             if is_table(beside):
                 self._stores[name] = (beside, layout)
 
@@ -144,7 +145,8 @@ class Erasure:
             found = tables["interactions"].look(interaction_choice(self._wanted))
             if "feedback" in shares:
                 requests = {*self._wanted.requests, *found.requests}
-                shares["feedback"].properties.take_over(suppression)
+                with suppress(ValueError):  # of several datasets, whose erasures have each a key: it keeps its own
+                    shares["feedback"].properties.take_over(suppression)
                 shares["feedback"].properties.suppress(self._wanted.subjects, requests, day(began))
             choices = self._choices(found)
             entries = sorted(self._entries(suppression))

@@ -158,6 +158,9 @@ class Dataset(Section):
         description="Note each copy of a row's key in the table <path>-sightings: how often it came, and its request, "
         "so that feedback on a copy finds the row.",
     )
+    feedback_path: str | None = Field(
+        None, min_length=1, description="The feedback table, kept when path changes; null: <path>-feedback."
+    )
     state_path: str = Field("state", min_length=1, description="Folder of the seen-set; rebuilt if lost.")
     seen_set_max_mb: Positive = Field(
         2000, description="Memory planned for a member's seen-set, MB of 10^6 bytes; a warning at 80% of it."
@@ -196,6 +199,15 @@ class Dataset(Section):
             raise ValueError(
                 f"dataset: commit_interval_s + give_up_after_s is {longest_s:g} s, expected at most half of "
                 f"maintenance.keep_replaced_h ({kept_s / 2:g} s): another member would remove files not yet committed"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _feedback_has_a_table_of_its_own(self) -> "Dataset":
+        path = self.path.rstrip("/")
+        if self.feedback_path is not None and self.feedback_path.rstrip("/") in {path, f"{path}-sightings"}:
+            raise ValueError(
+                f"dataset.feedback_path: found {self.feedback_path}, which is another table of the dataset"
             )
         return self
 

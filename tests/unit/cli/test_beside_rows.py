@@ -5,6 +5,8 @@ from contextlib import closing
 
 import pytest
 
+from headrace.config import load
+from headrace_consumers.cli.versions_tables import opened_tables
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.feedback.commit import FeedbackCommitter
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
@@ -49,8 +51,8 @@ def sight(folder, question, *request_ids):
         SightingsTable(table, SOURCE).add(Messages.of(copies), {0: 100})
 
 
-def give(folder, *records):
-    with closing(InteractionTable(folder / "table-feedback", FEEDBACK)) as table:
+def give(folder, *records, name="table-feedback"):
+    with closing(InteractionTable(folder / name, FEEDBACK)) as table:
         landing = Landing(source=SOURCE, table=table, dead_letters=MemoryDeadLetters(), report_offsets=lambda _: None)
         messages = [message_of(record, offset) for offset, record in enumerate(records)]
         FeedbackCommitter(landing, SOURCE, FeedbackDecoder()).commit(messages, {0: None})
@@ -96,6 +98,16 @@ def test_feedback_alone_is_told_too_and_people_get_a_line_for_each(command, conf
     said = 'score 0.5; comment good; correction {"answer": "blue"}; '
     assert line.split(None, 1)[1].startswith(said)
     assert "feedback" in {line.split()[0] for line in lines if line}
+
+
+def test_feedback_that_was_kept_elsewhere_is_found(command, config_file, config, tmp_path):
+    give(tmp_path, feedback(request_id="r-why", module_name=None), name="said")
+    assert "feedback" not in shown(command, config)["why"]
+    kept = {"path": str(tmp_path / "table"), "feedback_path": str(tmp_path / "said")}
+    (said,) = shown(command, config_file({"dataset": kept}))["why"]["feedback"]
+    assert said["score"] == feedback()["score"]
+    with opened_tables(load(None, {"dataset": kept}, {})) as tables:  # what a cut joins
+        assert tables.feedback is not None
 
 
 def test_a_damaged_table_beside_it_is_one_line(command, config, tmp_path):

@@ -11,6 +11,7 @@ from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable
+from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.kafka.messages import Messages
 from headrace_consumers.dataset.kafka.source import Source
 from headrace_consumers.dataset.sightings import SIGHTINGS
@@ -56,6 +57,12 @@ def test_the_tables_beside_the_dataset_are_maintained_too(command, config_file, 
     assert offsets(beside.path) == list(range(100, 112))
     lines = command("dataset", "maintain", "--config", config).out.splitlines()
     assert "sightings" in lines
+
+
+def test_feedback_that_was_kept_elsewhere_is_maintained_too(command, config_file, path, tmp_path):
+    InteractionTable(tmp_path / "said", FEEDBACK).close()
+    config = config_file({"dataset": {"path": str(path), "feedback_path": str(tmp_path / "said")}})
+    assert "feedback" in command("dataset", "maintain", "--config", config, "--json").json
 
 
 def test_a_missing_table_is_one_line(command, config_file, tmp_path):

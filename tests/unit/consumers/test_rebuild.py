@@ -43,9 +43,31 @@ def test_feedback_whose_table_is_made_after_an_erasure_knows_of_it(tmp_path):
 
 def test_without_a_live_table_or_an_erasure_nothing_is_made(tmp_path):
     take_over(tmp_path / "live", tmp_path / "anew")
-    InteractionTable(tmp_path / "live").close()
-    take_over(tmp_path / "live", tmp_path / "anew")
     assert not (tmp_path / "anew").exists()
+    InteractionTable(tmp_path / "live").close()
+    take_over(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
+    assert not (tmp_path / "feedback").exists()
+
+
+def test_erasures_from_both_that_come_later_can_be_put_together_in_feedback_that_both_have(tmp_path):
+    live, anew, said = tmp_path / "live", tmp_path / "anew", tmp_path / "feedback"
+    InteractionTable(live).close()
+    take_over(live, anew)  # nobody was erased yet
+    refusing(live, "ann")
+    take_over(live, said, FEEDBACK)
+    refusing(anew, "ann", "bob")
+    take_over(anew, said, FEEDBACK)  # after the switch
+    told = InteractionTable(said, FEEDBACK).properties.suppression()
+    assert told.concerns("ann", "r")
+    assert told.concerns("bob", "r")
+
+
+def test_feedback_of_another_dataset_is_one_line(tmp_path):
+    refusing(tmp_path / "live", "ann")
+    refusing(tmp_path / "another", "ann")
+    take_over(tmp_path / "another", tmp_path / "feedback", FEEDBACK)
+    with pytest.raises(TableError, match=r"not this dataset's: set dataset\.feedback_path to another place"):
+        take_over(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
 
 
 def test_entries_of_another_key_are_one_line(tmp_path):

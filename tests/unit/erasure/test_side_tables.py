@@ -6,11 +6,13 @@ import pytest
 
 from headrace_consumers.dataset.delta.files import write_files
 from headrace_consumers.dataset.delta.moves import Move
+from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.feedback.rows import FEEDBACK, feedback_rows
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
-from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
+from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.side_tables import feedback_beside, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS, sighting_rows
 from headrace_consumers.dataset.steps import ErasureStep
 from headrace_schemas import keys
@@ -53,7 +55,7 @@ def path(tmp_path):
     rows = sighting_rows(Messages.of(messages), "topic", "id")
     sightings.commit(write_files(sightings.store, rows, SIGHTINGS), [Move("id/0", None, 4)])
     told = [(Message(0, n, b"", b"", NOW_MS), of) for n, of in enumerate(FEEDBACKS)]
-    table = InteractionTable(Path(feedback_path(str(path))), FEEDBACK)
+    table = InteractionTable(Path(feedback_beside(str(path))), FEEDBACK)
     rows = feedback_rows(told, "feedback", "id")
     table.commit(write_files(table.store, rows, FEEDBACK), [Move("id/0", None, 4)])
     return path
@@ -69,7 +71,7 @@ def insist_on_the_others_only(path, made):
     assert [file.name for file in holds_anywhere(path.parent, 1)] == ["c.json"]
     assert offsets(path) == [1]
     assert offsets(sightings_path(str(path))) == [2, 3]
-    assert offsets(feedback_path(str(path))) == [2, 3]
+    assert offsets(feedback_beside(str(path))) == [2, 3]
 
 
 def test_what_is_the_persons_goes_and_what_is_others_stays(path, tmp_path):
@@ -107,7 +109,30 @@ def test_killed_in_the_midst_of_a_table_nothing_of_the_others_is_forgotten(path,
 
 def test_feedback_on_the_request_that_comes_later_is_refused_too(path, tmp_path):
     erasure(path, 1).run(tmp_path / "c.json")
-    known = InteractionTable(Path(feedback_path(str(path))), FEEDBACK).properties.suppression()
+    known = InteractionTable(Path(feedback_beside(str(path))), FEEDBACK).properties.suppression()
     assert known.entry("request", "mine") in known.entries
     assert known.entry("subject", person(1)) in known.entries
     assert known.entry("request", "theirs") not in known.entries
+
+
+def test_after_a_switch_feedback_that_was_kept_goes_with_the_new_table_and_with_the_old_one(path, tmp_path):
+    """The new table lacks the row: only the old one tells that feedback by nobody known is on the person's request."""
+    anew = tmp_path / "t-anew"
+    refuse_whom_it_refuses(store_at(path), store_at(anew))
+    append(InteractionTable(anew), [THEIRS])
+    kept = {"feedback_path": feedback_beside(str(path))}
+    assert erasure(anew, 1, **kept).run(tmp_path / "new.json").tables[1].holds == "feedback"
+    assert offsets(kept["feedback_path"]) == [1, 2, 3]
+    (tmp_path / "new.json").unlink()
+    insist_on_the_others_only(path, erasure(path, 1, **kept).run(tmp_path / "c.json"))
+
+
+def test_feedback_that_has_a_key_of_its_own_refuses_them_all_the_same(path, tmp_path):
+    erasure(path, 3).run(tmp_path / "c.json")
+    another = tmp_path / "another"
+    append(InteractionTable(another), [MINE])
+    erasure(another, 2).run(tmp_path / "of_another.json")
+    erasure(another, 1, feedback_path=feedback_beside(str(path))).run(tmp_path / "last.json")
+    known = InteractionTable(Path(feedback_beside(str(path))), FEEDBACK).properties.suppression()
+    assert all(known.entry("subject", person(number)) in known.entries for number in (3, 1))
+    assert offsets(feedback_beside(str(path))) == [2, 3]

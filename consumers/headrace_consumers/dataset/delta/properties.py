@@ -75,6 +75,14 @@ class TableProperties:
 
         return self._change(Suppression.of, change)
 
+    def keyed(self) -> Suppression:
+        """Return whom the table no longer takes, with a key that a copy of the table can share.
+
+        Raises:
+            TableError: the store refused.
+        """
+        return self._change(Suppression.of, Suppression.keyed)
+
     def take_over(self, suppression: Suppression) -> Suppression:
         """Take nothing either of whom another table no longer takes; return whom this one then no longer takes.
 

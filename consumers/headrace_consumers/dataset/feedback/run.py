@@ -51,7 +51,7 @@ def configured(config: Config) -> Config:
     """Return the dataset's configuration with the feedback's own table, group and health port."""
     dataset = config.dataset
     changes = {
-        "path": feedback_path(dataset.path),
+        "path": feedback_path(dataset),
         "group_id": f"{dataset.group_id}-feedback",
         "health_port": getattr(dataset, _HEALTH_PORT),
     }

@@ -29,7 +29,7 @@ class Suppression:
     """The entries of a table.
 
     Attributes:
-        key: of the hash, 32 hex digits; a copy of the table keeps it. Empty while there is no entry.
+        key: of the hash, 32 hex digits; a copy of the table keeps it. Empty while there is neither an entry nor a copy.
         entries: ``<kind>-<digits>`` -> since when, ISO 8601.
     """
 
@@ -59,6 +59,10 @@ class Suppression:
         """Return the property that says so."""
         return {_NAME: json.dumps({"key": self.key, "entries": self.entries}, separators=(",", ":"))}
 
+    def keyed(self) -> "Suppression":
+        """Return these entries with a key, made now if there is none."""
+        return self if self.key else replace(self, key=secrets.token_hex(16))
+
     def with_(self, subjects: Iterable[str], requests: Iterable[str], since: str) -> "Suppression":
         """Return these entries with further ones; one that is there already keeps its date.
 
@@ -67,7 +71,7 @@ class Suppression:
             requests: request ids.
             since: now, ISO 8601.
         """
-        keyed = self if self.key else replace(self, key=secrets.token_hex(16))
+        keyed = self.keyed()
         wanted = [*(keyed.entry("subject", s) for s in subjects), *(keyed.entry("request", r) for r in requests)]
         new = {entry: since for entry in wanted if entry not in self.entries}
         return replace(keyed, entries={**self.entries, **new}) if new else self

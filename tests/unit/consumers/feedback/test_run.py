@@ -18,6 +18,8 @@ def test_it_shares_table_group_and_port_with_no_other_consumer():
     own = configured(load(None, {"dataset": dataset}, {})).dataset
     assert (own.path, own.group_id, own.health_port) == ("data/t-feedback", "g-feedback", 8081)
     assert configured(load(None, {"dataset": {"health_port": 8080}}, {})).dataset.health_port is None
+    kept = {"path": "data/t-v2", "feedback_path": "data/t-feedback/"}
+    assert configured(load(None, {"dataset": kept}, {})).dataset.path == "data/t-feedback"
 
 
 def test_refusals_name_the_setting_of_its_topic():
