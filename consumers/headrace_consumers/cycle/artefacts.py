@@ -176,7 +176,8 @@ class Baseline(Artefact):
         reads_labels: whether the metric looked at the examples' outputs.
         unverified_share: of the test's labels.
         lm_calls: paid ones.
-        cost_usd: theirs.
+        cost_usd: theirs, as far as it is known.
+        unpriced_calls: those of which nobody knows the cost.
         refused: why nothing that is found can be shipped; None: nothing speaks against it.
         served: the version that was served then; None: it was not known, and the code as deployed was measured.
     """
@@ -193,6 +194,7 @@ class Baseline(Artefact):
     unverified_share: float
     lm_calls: int
     cost_usd: float
+    unpriced_calls: int = 0
     refused: Literal["unverified", "too_few"] | None
     served: ServedVersion | None = None
 
@@ -239,7 +241,8 @@ class Optimized(Artefact):
         comparison: with the baseline; None: there is no candidate, or no test.
         is_changed: whether any instruction or demo differs from the baseline's.
         lm_calls: paid ones since the run began, of all processes.
-        cost_usd: theirs.
+        cost_usd: theirs, as far as it is known.
+        unpriced_calls: those of which nobody knows the cost.
     """
 
     step: ClassVar[CycleStep] = CycleStep.OPTIMIZE
@@ -255,6 +258,7 @@ class Optimized(Artefact):
     is_changed: bool
     lm_calls: int
     cost_usd: float
+    unpriced_calls: int = 0
 
 
 class Decided(Artefact):

@@ -15,7 +15,7 @@ from headrace_consumers.cycle.metric import GuardedMetric, metric_of
 from headrace_consumers.cycle.optimizers import Materials
 from headrace_consumers.cycle.program import examples_of, opened_program, target_for, types_for
 from headrace_consumers.cycle.run_folder import SignatureFolder
-from headrace_consumers.cycle.spending import Budget, Spending
+from headrace_consumers.cycle.spending import Budget, Spending, Taken
 from headrace_consumers.versions.gates.judge import judge_program
 from headrace_consumers.versions.sources.target import Target
 from headrace_schemas.programs import Program, ProgramError
@@ -82,10 +82,9 @@ class Bench:
         """Return what is spent, over all processes."""
         return Spending(self.folder.spent, budget, ending, self.job.task)
 
-    def spent(self) -> tuple[int, float]:
+    def spent(self) -> Taken:
         """Return the paid calls since the run began, and what they cost."""
-        spending = self.spending(Budget(), Ending())
-        return spending.calls, spending.cost_usd
+        return self.spending(Budget(), Ending()).taken
 
     def split(self, name: str) -> Any:
         """Return a split of the dataset version, typed."""

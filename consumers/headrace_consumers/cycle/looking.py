@@ -41,7 +41,7 @@ def _within_budget(bench: Bench, source: str, make: Callable[[int | None], Sourc
     """Make examples of a source with what is left of the budget; where it is spent, what was made until then counts."""
     import dspy
 
-    calls, there = bench.spent()[0], in_pool(bench.config, bench.target, source)
+    calls, there = bench.spent().calls, in_pool(bench.config, bench.target, source)
 
     def work(ending: Ending) -> SourceFound:
         most = bench.settings.max_lm_calls
@@ -56,7 +56,7 @@ def _within_budget(bench: Bench, source: str, make: Callable[[int | None], Sourc
         wanted = getattr(bench.config.optimization, f"{source}_target")
         ended = f"{BUDGETS[end.stopped]} is reached"
         made = SourceFound(wanted=wanted, found=found, added=found - there, ended=ended)
-    return made.model_copy(update={"lm_calls": bench.spent()[0] - calls})
+    return made.model_copy(update={"lm_calls": bench.spent().calls - calls})
 
 
 def _look(bench: Bench) -> None:

@@ -1,10 +1,13 @@
-"""What tells of each call of an LM: DSPy's callbacks, and the history that it writes for whoever calls one."""
+"""What tells of each call of an LM: DSPy's callbacks, the history that it writes for whoever calls one, its cache.
+
+An entry of the history does not say whether the cache had the answer where an LM tells no usage; the cache does.
+"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from headrace_consumers.cycle.spending import Spending
+from headrace_consumers.cycle.spending import Spending, note_hit
 
 __all__ = ["meter"]
 
@@ -29,8 +32,21 @@ class _Collector:
         self.history = _Entries(spending)
 
 
+class _Get:
+    """A cache's `get` that tells what it has found."""
+
+    def __init__(self, get: Callable[..., Any]) -> None:
+        self._get = get
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        found = self._get(*given, **named)
+        if found is not None:
+            note_hit()
+        return found
+
+
 def meter(spending: Spending) -> dict[str, Any]:
-    """Return the settings for dspy.context under which all calls of LMs are metered."""
+    """Return the settings for dspy.context under which all calls of LMs are metered; DSPy's cache tells from now on."""
     import dspy
     from dspy.utils.callback import BaseCallback
 
@@ -43,6 +59,8 @@ def meter(spending: Spending) -> dict[str, Any]:
             del call_id, outputs
             spending.end(exception)
 
+    if not isinstance(dspy.cache.get, _Get):
+        dspy.cache.get = _Get(dspy.cache.get)
     return {
         "callbacks": [*(dspy.settings.callbacks or []), Meter()],
         "caller_modules": [*(dspy.settings.caller_modules or []), _Collector(spending)],

@@ -67,14 +67,14 @@ def _(found: Baseline) -> list[str]:
     if found.served is not None and found.served.fits:
         served = "the code as it is deployed" if found.served.digest is None else found.served.version
         of = f", of {served}, which is served"
-    return [f"baseline: {score} by the metric {found.metric}{of}; {_cost(found.lm_calls, found.cost_usd)}"]
+    return [f"baseline: {score} by the metric {found.metric}{of}; {_cost(found)}"]
 
 
 @narrated.register
 def _(found: Optimized) -> list[str]:
     tested = "no candidate" if found.comparison is None else f"{found.comparison.candidate:.3f} on the test"
     return [
-        f"{found.optimizer}: {len(found.trials):,} evaluations, {tested}; {_cost(found.lm_calls, found.cost_usd)}"
+        f"{found.optimizer}: {len(found.trials):,} evaluations, {tested}; {_cost(found)}"
         + (f"; {found.file}" if found.file else "")
     ]
 
@@ -93,5 +93,6 @@ def _(found: RolledOut) -> list[str]:
     return ["nothing is rolled out"]
 
 
-def _cost(calls: int, usd: float) -> str:
-    return f"{calls:,} LM calls" + (f", ${usd:.4f}" if usd else "")
+def _cost(found: Baseline | Optimized) -> str:
+    told = f"{found.lm_calls:,} LM calls" + (f", ${found.cost_usd:.4f}" if found.cost_usd else "")
+    return told + (f", {found.unpriced_calls:,} of them without a known price" if found.unpriced_calls else "")

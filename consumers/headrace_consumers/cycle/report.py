@@ -176,7 +176,7 @@ def _facts(baseline: Baseline, optimized: Optimized | None, rolled_out: RolledOu
         rows += [
             ("optimizer", escape(optimized.optimizer)),
             ("LM calls", f"{optimized.lm_calls:,}"),
-            ("cost", f"${optimized.cost_usd:.4f}"),
+            ("cost", _cost(optimized)),
             ("artefact", escape(optimized.file or "none")),
         ]
     if rolled_out is not None:
@@ -185,6 +185,11 @@ def _facts(baseline: Baseline, optimized: Optimized | None, rolled_out: RolledOu
             ("rollout", escape(rolled_out.rollout_id or "none was started")),
         ]
     return f"<h3>With</h3>{_table(('', ''), rows)}"
+
+
+def _cost(optimized: Optimized) -> str:
+    unpriced = optimized.unpriced_calls
+    return f"${optimized.cost_usd:.4f}" + (f", and {unpriced:,} calls without a known price" if unpriced else "")
 
 
 def _served(baseline: Baseline) -> str:

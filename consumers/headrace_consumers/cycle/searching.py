@@ -38,7 +38,7 @@ def searched(bench: Bench, splits: Mapping[str, list[Any]], channel: Channel) ->
 
     settings, job = bench.settings, bench.job
     reserved = Taken(calls=job.reserved_calls, cost_usd=job.reserved_usd)
-    if lacks := lacking(bench.budget, Taken(0, *bench.spent()), reserved):
+    if lacks := lacking(bench.budget, bench.spent(), reserved):
         raise CycleError(lacks)
     trainset, valset, test = (splits[name] for name in ("train", "val", "test"))
     evaluations = Evaluations(len(valset))
@@ -57,8 +57,8 @@ def searched(bench: Bench, splits: Mapping[str, list[Any]], channel: Channel) ->
                 score=now.trials[-1].score,
                 is_full=now.trials[-1].is_full,
                 best=now.best_score,
-                lm_calls=spending.calls,
-                cost_usd=spending.cost_usd,
+                lm_calls=spending.taken.calls,
+                cost_usd=spending.taken.cost_usd,
             )
 
         evaluations.on_trial = tell

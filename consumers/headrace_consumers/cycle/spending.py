@@ -1,7 +1,7 @@
 """What the LMs cost: each paid call is noted, counted and, where there is a budget, let through only within it.
 
 A call that may be the last one waits until those before it have told whether the cache answered them, so that the
-budget is never passed. DSPy's own entry of a call has its cost; one without usage came from the cache. Where an LM asks
+budget is never passed. DSPy's own entry of a call has its cost, where it knows one. Where an LM asks
 another one, only the inner call counts, and the outer one keeps nobody waiting.
 """
 
@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from headrace.capture.usage import LMCall
 from headrace_consumers.cycle.ending import Ending
 from headrace_consumers.cycle.lms import GO_ON, is_of_lm, is_of_prompt, one_line
 from headrace_consumers.versions.files.disk import FILE_MODE
 
-__all__ = ["Budget", "Spending", "Taken"]
+__all__ = ["Budget", "Spending", "Taken", "note_hit"]
 
 _FAILURES_IN_A_ROW: Final = 5
 
@@ -43,16 +44,32 @@ class Taken:
     Attributes:
         asked: calls, with those that the cache answered.
         calls: paid ones.
-        cost_usd: theirs.
+        cost_usd: theirs, as far as it is known.
+        unpriced: those of which DSPy knows no cost.
     """
 
     asked: int = 0
     calls: int = 0
     cost_usd: float = 0.0
+    unpriced: int = 0
 
     def since(self, before: "Taken") -> "Taken":
         """Return what was taken since then."""
-        return Taken(self.asked - before.asked, self.calls - before.calls, self.cost_usd - before.cost_usd)
+        return Taken(
+            self.asked - before.asked,
+            self.calls - before.calls,
+            self.cost_usd - before.cost_usd,
+            self.unpriced - before.unpriced,
+        )
+
+    def with_paid(self, cost_usd: float | None) -> "Taken":
+        """Return it with another paid call; None: nobody knows its cost."""
+        return replace(
+            self,
+            calls=self.calls + 1,
+            cost_usd=self.cost_usd + (cost_usd or 0.0),
+            unpriced=self.unpriced + (cost_usd is None),
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +81,8 @@ class _Call:
         outer: the call that asks it, where an LM wraps another; None: none does.
         asks_others: whether it has asked an LM itself.
         is_answered: whether one of those has answered; then that call counts, and not this one.
+        is_hit: whether DSPy's cache had its answer.
+        is_told: whether DSPy has told of its answer.
         is_over: whether it has ended.
     """
 
@@ -71,6 +90,8 @@ class _Call:
     outer: "_Call | None"
     asks_others: bool = False
     is_answered: bool = False
+    is_hit: bool = False
+    is_told: bool = False
     is_over: bool = False
 
 
@@ -91,19 +112,17 @@ class Spending:
         patience_s: calls that are under way for so long, without one that ends, count as spent.
 
     Attributes:
-        calls: paid ones so far.
-        cost_usd: theirs.
-        of_task: those of the task, in all processes; `asked` in this one.
+        taken: since the run began, in all processes; `asked` is 0.
+        of_task: that of the task, in all processes; `asked` in this one.
     """
 
     def __init__(
         self, path: Path, budget: Budget, ending: Ending, task: str = "", *, patience_s: float = _PATIENCE_S
     ) -> None:
-        lines = _lines(path)
-        self.calls = len(lines)
-        self.cost_usd = sum(usd for _, usd in lines)
-        own = [usd for whose, usd in lines if whose == task]
-        self.of_task = Taken(0, len(own), sum(own))
+        self.taken, self.of_task = Taken(), Taken()
+        for whose, usd in _lines(path):
+            self.taken = self.taken.with_paid(usd)
+            self.of_task = self.of_task.with_paid(usd) if whose == task else self.of_task
         self._task: Final = task
         self._budget = budget
         self._reserved_calls, self._reserved_usd = 0, 0.0
@@ -144,6 +163,8 @@ class Spending:
         call = _UNDER_WAY.get()
         if call is None:
             return
+        if error is None and not (call.is_told or call.is_hit or call.is_answered):
+            self._paid(None, "")
         _UNDER_WAY.set(call.outer)
         with self._changed:
             call.is_over = True
@@ -162,18 +183,26 @@ class Spending:
             self._ending.failed(f"the LM does not answer, {failures} times in a row: {one_line(error)}; {GO_ON}")
 
     def pay(self, entry: Mapping[str, Any]) -> None:
-        """Note what DSPy tells of a call that has its answer."""
+        """Note what DSPy tells of an answer. Where the cost is bounded, one that DSPy does not know ends the work."""
         call = _UNDER_WAY.get()
-        if (call is not None and call.is_answered) or not entry.get("usage"):
-            return
-        cost = entry.get("cost")
-        usd = float(cost) if isinstance(cost, int | float) else 0.0
-        os.write(self._descriptor, json.dumps({"cost_usd": usd, "task": self._task}).encode() + b"\n")
+        if call is not None:
+            call.is_told = True
+            if call.is_answered or (call.is_hit and not entry.get("usage")):
+                return
+        told = LMCall.from_history(entry)
+        if not told.cache_hit:
+            self._paid(told.cost_usd, told.model)
+
+    def _paid(self, cost_usd: float | None, model: str) -> None:
+        os.write(self._descriptor, json.dumps({"cost_usd": cost_usd, "task": self._task}).encode() + b"\n")
         with self._changed:
-            self.calls += 1
-            self.cost_usd += usd
-            of_task = self.of_task
-            self.of_task = replace(of_task, calls=of_task.calls + 1, cost_usd=of_task.cost_usd + usd)
+            self.taken, self.of_task = self.taken.with_paid(cost_usd), self.of_task.with_paid(cost_usd)
+        if cost_usd is None and self._budget.cost_usd is not None:
+            self._ending.failed(
+                f"optimization.max_cost_usd is ${self._budget.cost_usd:g}, but DSPy knows no price of "
+                f"{model or 'the LM'}, so that what it costs cannot be bounded; take an LM with a price, or leave "
+                "max_cost_usd out and bound the calls with optimization.max_lm_calls"
+            )
 
     def _full_for(self, call: _Call) -> str | None:
         """Tell what of the budget has no room for a call; those that ask it make room."""
@@ -195,12 +224,19 @@ class Spending:
 
     def _full(self, in_flight: int) -> str | None:
         calls, cost_usd = self._budget.calls, self._budget.cost_usd
-        if calls is not None and self.calls + in_flight + self._reserved_calls >= calls:
+        if calls is not None and self.taken.calls + in_flight + self._reserved_calls >= calls:
             return "lm_calls"
-        return "cost" if cost_usd is not None and self.cost_usd + self._reserved_usd >= cost_usd else None
+        return "cost" if cost_usd is not None and self.taken.cost_usd + self._reserved_usd >= cost_usd else None
 
 
-def _lines(path: Path) -> list[tuple[str, float]]:
+def note_hit() -> None:
+    """Note that DSPy's cache has the answer of the call that is under way."""
+    call = _UNDER_WAY.get()
+    if call is not None:
+        call.is_hit = True
+
+
+def _lines(path: Path) -> list[tuple[str, float | None]]:
     """Return the task and the cost of each call that was noted; a line that a crash tore is none."""
     try:
         content = path.read_bytes()
@@ -210,7 +246,8 @@ def _lines(path: Path) -> list[tuple[str, float]]:
     for line in content.splitlines():
         try:
             told = json.loads(line)
-            found.append((str(told.get("task", "")), float(told["cost_usd"])))
+            usd = told["cost_usd"]
+            found.append((str(told.get("task", "")), None if usd is None else float(usd)))
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found

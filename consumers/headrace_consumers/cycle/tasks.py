@@ -41,6 +41,7 @@ def baseline(job: Job, channel: Channel) -> Any:
         "unverified_share": test.labels["unverified"] / len(test) if test else 0.0,
         "lm_calls": taken.calls,
         "cost_usd": taken.cost_usd,
+        "unpriced_calls": taken.unpriced,
     }
 
 
@@ -58,13 +59,14 @@ def optimize(job: Job, channel: Channel) -> Any:
     if finding.program is not None:
         program = loaded(bench, finding.program)
         scored, _, _ = _tested(bench, program, splits["test"], channel, "the candidate was tested to its end")
-    calls, cost_usd = bench.spent()
+    spent = bench.spent()
     return {
         **finding.model_dump(exclude={"asked"}),
         "scores": scored.scores,
         "failed": scored.failed,
-        "lm_calls": calls,
-        "cost_usd": cost_usd,
+        "lm_calls": spent.calls,
+        "cost_usd": spent.cost_usd,
+        "unpriced_calls": spent.unpriced,
     }
 
 

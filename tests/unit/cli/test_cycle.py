@@ -105,6 +105,15 @@ def test_a_run_that_nothing_was_found_in_is_reported_too(command, config, tmp_pa
     assert "not shipped" in page
 
 
+def test_calls_without_a_known_price_are_told_of(command, config, tmp_path):
+    waiting(tmp_path)
+    worker = Worker(tmp_path, changes={"optimize": {"unpriced_calls": 12}})
+    cycle(tmp_path, config_of(tmp_path), work=worker)
+    line = "100 LM calls, $0.5000, 12 of them without a known price; ClassifyTicket_optimized_v1.json"
+    assert line in command("cycle", "show", "--config", config).out
+    assert "$0.5000, and 12 calls without a known price" in (tmp_path / "run" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("so_far", "step"),
     [

@@ -1,13 +1,16 @@
-"""What DSPy itself tells of calls: of programs that wait for several at once."""
+"""What DSPy itself tells of calls: of several at once, of LMs without usage or price, of its cache."""
 
 import asyncio
 
 import dspy
 import pytest
+from dspy.lm15 import Message, Response, TextPart, Usage
 
+from headrace_consumers.cycle.ending import Ending
+from headrace_consumers.cycle.lms import cache_answers
 from headrace_consumers.cycle.metering import meter
 from headrace_consumers.cycle.phases import phase
-from headrace_consumers.cycle.spending import Budget, Spending
+from headrace_consumers.cycle.spending import Budget, Spending, Taken
 from tests.support.openai_server import MODEL, chat, serving
 
 
@@ -15,6 +18,24 @@ from tests.support.openai_server import MODEL, chat, serving
 def lm():
     with serving(chat(answer="blue")) as server:
         yield dspy.LM(MODEL, api_base=server.url, api_key="none", cache=False)
+
+
+class Silent:
+    """An engine that says nothing of tokens."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def complete(self, _request):
+        self.asked += 1
+        said = TextPart("[[ ## answer ## ]]\nblue\n\n[[ ## completed ## ]]")
+        return Response(id=None, model="mine", message=Message.assistant([said]), finish_reason="stop", usage=Usage())
+
+    def stream(self, _request):
+        raise NotImplementedError
+
+    def close(self):
+        pass
 
 
 def test_a_program_that_asks_several_questions_at_once_ends_at_its_budget(tmp_path, lm):
@@ -31,3 +52,29 @@ def test_a_program_that_asks_several_questions_at_once_ends_at_its_budget(tmp_pa
 
     assert phase(work).stopped == "lm_calls"
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_an_lm_without_a_price_is_refused_where_the_cost_is_bounded(tmp_path, lm):
+    def work(ending):
+        with dspy.context(**meter(Spending(tmp_path / "spent.jsonl", Budget(cost_usd=2), ending))):
+            for each in (lm, dspy.LM("mine/silent", engine=Silent(), cache=False)):
+                with dspy.context(lm=each):
+                    dspy.Predict("question -> answer")(question="a")
+
+    assert phase(work).failure.startswith(
+        "optimization.max_cost_usd is $2, but DSPy knows no price of mine/silent, so that what it costs"
+    )
+
+
+@pytest.mark.parametrize("more", [{}, {"disable_history": True}])
+def test_calls_of_an_lm_that_tells_no_usage_count_and_what_the_cache_has_does_not(tmp_path, monkeypatch, more):
+    kept = dspy.cache
+    monkeypatch.setattr(dspy, "cache", kept)
+    cache_answers(tmp_path / "cache")
+    engine = Silent()
+    spending = Spending(tmp_path / "spent.jsonl", Budget(), Ending())
+    with dspy.context(**meter(spending), lm=dspy.LM("mine/silent", engine=engine)), dspy.context(**more):
+        for question in ("a", "b", "a", "b"):
+            assert dspy.Predict("question -> answer")(question=question).answer == "blue"
+    assert engine.asked == 2
+    assert (spending.taken, spending.of_task.asked) == (Taken(0, 2, 0.0, 2), 4)

@@ -6,10 +6,11 @@ from contextvars import Context
 import pytest
 
 from headrace_consumers.cycle.ending import Ending
-from headrace_consumers.cycle.spending import Budget, Spending, Taken
+from headrace_consumers.cycle.spending import Budget, Spending, Taken, note_hit
 
 PAID = {"usage": {"total_tokens": 9}, "cost": 0.25}
-CACHED = {"usage": {}, "cost": 0.25}
+CACHED = {"usage": {}, "cost": 0.25, "response": {"usage": {"total_tokens": 9}}}
+UNPRICED = {"usage": {"total_tokens": 9}, "cost": None, "model": "openai/mine"}
 
 
 class EndedError(Exception):
@@ -35,15 +36,15 @@ def test_paid_calls_are_counted_over_processes_and_cached_ones_are_not(tmp_path,
     spending = Spending(tmp_path / "spent.jsonl", Budget(), ending)
     one_call(spending)
     one_call(spending, CACHED)
-    one_call(spending, {"usage": {"total_tokens": 1}, "cost": None})
+    one_call(spending, UNPRICED)
     again = Spending(tmp_path / "spent.jsonl", Budget(), ending)
-    assert (again.calls, again.cost_usd) == (2, 0.25)
+    assert again.taken == spending.taken == Taken(0, 2, 0.25, 1)
     assert (tmp_path / "spent.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_line_that_a_crash_tore_is_no_call(tmp_path, ending):
     (tmp_path / "spent.jsonl").write_bytes(b'{"cost_usd": 0.5}\n{"cost_u')
-    assert Spending(tmp_path / "spent.jsonl", Budget(), ending).calls == 1
+    assert Spending(tmp_path / "spent.jsonl", Budget(), ending).taken.calls == 1
 
 
 def test_the_budget_of_calls_ends_the_work_before_the_first_call_too_many(tmp_path, ending):
@@ -53,7 +54,7 @@ def test_the_budget_of_calls_ends_the_work_before_the_first_call_too_many(tmp_pa
     with pytest.raises(EndedError):
         spending.begin()
     assert ending.wait().stopped == "lm_calls"
-    assert spending.calls == 3
+    assert spending.taken.calls == 3
 
 
 def test_the_budget_of_cost_ends_the_work(tmp_path, ending):
@@ -89,7 +90,7 @@ def test_what_a_task_has_taken_is_told_over_processes(tmp_path, ending):
     before = spending.of_task
     one_call(spending)
     one_call(spending, CACHED)
-    assert (spending.calls, spending.of_task) == (4, Taken(2, 2, 0.5))
+    assert (spending.taken.calls, spending.of_task) == (4, Taken(2, 2, 0.5))
     assert spending.of_task.since(before) == Taken(2, 1, 0.25)
 
 
@@ -118,9 +119,38 @@ def test_many_threads_do_not_pass_the_budget_and_cached_calls_make_room(tmp_path
         each.start()
     for each in threads:
         each.join(60)
-    assert spending.calls == 20
+    assert spending.taken.calls == 20
     assert len(made) > 20
     assert ending.wait().stopped == "lm_calls"
+
+
+def test_a_call_without_a_price_ends_work_whose_cost_is_bounded_and_only_that(tmp_path, ending):
+    one_call(Spending(tmp_path / "spent.jsonl", Budget(calls=9), ending), UNPRICED)
+    spending = Spending(tmp_path / "spent.jsonl", Budget(cost_usd=0.5), ending)
+    one_call(spending)
+    one_call(spending, {**UNPRICED, "cost": 0.0})  # it costs nothing
+    spending.begin()
+    with pytest.raises(EndedError):
+        spending.pay(UNPRICED)
+    assert ending.wait().failure == (
+        "optimization.max_cost_usd is $0.5, but DSPy knows no price of openai/mine, so that what it costs cannot be "
+        "bounded; take an LM with a price, or leave max_cost_usd out and bound the calls with optimization.max_lm_calls"
+    )
+    assert spending.taken == Taken(0, 4, 0.25, 2)
+
+
+def test_a_call_that_dspy_does_not_tell_of_is_paid_for_unless_the_cache_had_it(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(), ending)
+    spending.begin()
+    spending.end(None)
+    spending.begin()
+    note_hit()
+    spending.end(None)
+    spending.begin()
+    note_hit()
+    spending.pay({"usage": {}, "cost": None, "response": {}})
+    spending.end(None)
+    assert (spending.taken, spending.of_task) == (Taken(0, 1, 0.0, 1), Taken(3, 1, 0.0, 1))
 
 
 def test_an_lm_that_asks_another_one_counts_once_and_waits_for_nobody(tmp_path, ending):
@@ -134,7 +164,7 @@ def test_an_lm_that_asks_another_one_counts_once_and_waits_for_nobody(tmp_path, 
 
     for _ in range(3):
         wrapped()
-    assert (spending.calls, spending.cost_usd, spending.of_task) == (3, 0.75, Taken(3, 3, 0.75))
+    assert (spending.taken, spending.of_task) == (Taken(0, 3, 0.75), Taken(3, 3, 0.75))
     with pytest.raises(EndedError):
         wrapped()
     assert ending.wait().stopped == "lm_calls"
@@ -162,7 +192,7 @@ def test_an_lm_that_answers_itself_once_the_one_that_it_asks_has_failed_counts(t
     spending.end(None)
     others.join(60)
     assert refused == [None]
-    assert (spending.calls, spending.of_task) == (1, Taken(2, 1, 0.25))
+    assert (spending.taken.calls, spending.of_task) == (1, Taken(2, 1, 0.25))
 
 
 def test_a_loop_waits_for_no_call_of_its_own_but_for_those_of_others(tmp_path, ending):
