@@ -4,11 +4,13 @@ import io
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import fastavro
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from headrace_schemas import Registry, dead_letter_codec, interaction_codec
 from headrace_schemas.keys import partition_of
@@ -106,6 +108,40 @@ def test_a_replayed_message_is_the_original_with_one_header_more(kafka, job):
     assert headrace(job, "replay", "--reason", "not_single_object")["to_replay"] == 1
 
 
+def test_letters_that_their_topic_does_not_take_are_named_and_the_others_go_back_once(kafka, job):
+    template = next(letter for letter in letters_of(job) if letter["key"] == b"rubbish")
+    limit = 20_000  # lowered since: each but one fits, and all of them in a batch do not
+    producer = Producer({**quiet_client(kafka.bootstrap_servers), "acks": "all"})
+    for offset in range(10_000, 10_040):
+        odd = {
+            10_003: {"value": b"x" * (limit - 100)},  # with the header that is added it is too large
+            10_004: {"key": None, "partition": 9},  # a partition that the topic does not have any more
+        }
+        letter = {**template, "offset": offset, "value": b"x" * 1_000, **odd.get(offset, {})}
+        key = f"{job.topic}/{letter['partition']}/{offset}"
+        producer.produce(job.dead_letter_topic, dead_letter_codec().encode(letter), key)
+    assert producer.flush(30) == 0
+    entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, job.topic, incremental_configs=[entry])
+    kafka.admin.incremental_alter_configs([resource])[resource].result(30)
+    before = len(kafka.records(job.topic))
+
+    for replayed, replayed_before in ((39, 0), (0, 39)):  # and the job's own letter of this reason
+        arguments = ("replay", "--reason", "not_single_object", "--apply", "--config", str(job.config_path), "--json")
+        ended = warm.run("deadletter", *arguments)
+        assert (ended.returncode, ended.stderr) == (1, "")
+        told = json.loads(ended.stdout)
+        assert (told["replayed"], told["replayed_before"]) == (replayed, replayed_before)
+        where = template["partition"]
+        large, gone = sorted(told["refused"], key=lambda letter: letter["offset"])
+        assert large == {
+            "topic": job.topic, "partition": where, "offset": 10_003, "reason": "Broker: Message size too large"
+        }  # fmt: skip
+        assert (gone["partition"], gone["offset"]) == (9, 10_004)
+        assert gone["reason"].endswith("Local: Unknown partition")
+        assert len(kafka.records(job.topic)) == before + 39
+
+
 def test_misplaced_keys_are_no_rows_and_replay_puts_them_beside_their_copies(kafka, tmp_path):
     job = DatasetJob(kafka, tmp_path, partitions=2)
     job.write(range(10))
@@ -137,12 +173,12 @@ def test_a_group_of_nobody_is_left_behind(kafka, job):
     assert "headrace-control" not in {group.group_id for group in groups}
 
 
+def letters_of(job):
+    return [dead_letter_codec().decode(message.value()) for message in job.kafka.records(job.dead_letter_topic)]
+
+
 def job_letters(job):
-    letters = {}
-    for message in job.kafka.records(job.dead_letter_topic):
-        reason = dead_letter_codec().decode(message.value())["reason"]
-        letters[reason] = letters.get(reason, 0) + 1
-    return letters
+    return Counter(letter["reason"] for letter in letters_of(job))
 
 
 def test_the_codec_of_this_release_writes_another_schema():

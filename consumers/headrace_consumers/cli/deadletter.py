@@ -1,5 +1,6 @@
 """`headrace deadletter ls|show|replay`: what could not be read, why, and putting it back."""
 
+import dataclasses
 import datetime as dt
 import re
 import sys
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace.config import Config
-    from headrace_consumers.deadletters.replay import Choice, Plan
+    from headrace_consumers.deadletters.replay import Choice, Plan, RefusedLetter
     from headrace_schemas import DeadLetter
 
 __all__ = ["app"]
@@ -111,7 +112,10 @@ def replay(
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put dead letters back on the topic they came from, as they were. Without --apply nothing is changed."""
+    """Put dead letters back on the topic they came from, as they were. Without --apply nothing is changed.
+
+    Ends with 1 where Kafka refuses some of them; they are listed, and stay dead letters.
+    """
     from headrace.config import load
     from headrace.errors import UsageError
     from headrace_consumers.deadletters.letters import LetterTopic
@@ -123,11 +127,14 @@ def replay(
     config = load(config_path)
     topic = LetterTopic(config)
     made = plan(topic.entries(), choice, _judge(config))
-    replayed = _apply(config, topic, made) if apply and made.letters else 0
+    replayed, refused = _apply(config, topic, made) if apply and made.letters else (0, [])
     if as_json:
-        print_json({**made.as_dict(), "applied": apply, "replayed": replayed})
+        told = [dataclasses.asdict(letter) for letter in refused]
+        print_json({**made.as_dict(), "applied": apply, "replayed": replayed, "refused": told})
     else:
-        print_lines(plan_lines(made, replayed, applied=apply))
+        print_lines(plan_lines(made, replayed, refused, applied=apply))
+    if refused:
+        raise typer.Exit(1)
 
 
 def _choice(where: str | None, reasons: list[str], *, again: bool) -> "Choice":
@@ -179,7 +186,7 @@ def _judge(config: "Config") -> "Callable[[DeadLetter], str | None]":
     return why_unreadable
 
 
-def _apply(config: "Config", topic: Any, made: "Plan") -> int:
+def _apply(config: "Config", topic: Any, made: "Plan") -> "tuple[int, list[RefusedLetter]]":
     from headrace_consumers.dataset.kafka.source import make_dead_letter_producer
     from headrace_consumers.deadletters.replay import Replayer
     from headrace_consumers.topics import Broker, TopicError
@@ -194,4 +201,4 @@ def _apply(config: "Config", topic: Any, made: "Plan") -> int:
             sys.stderr.write(f"\r{done:,} of {len(made.letters):,} replayed")
     if sys.stderr.isatty():
         sys.stderr.write("\n")
-    return done
+    return done, replayer.refused

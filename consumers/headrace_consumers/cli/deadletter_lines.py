@@ -1,15 +1,20 @@
 """Dead letters as lines for people: their counts, one of them, and what a replay does."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace_consumers.cli.present import columns, count, shares
 
 if TYPE_CHECKING:
-    from headrace_consumers.deadletters.replay import Plan
+    from collections.abc import Sequence
+
+    from headrace_consumers.deadletters.replay import Plan, RefusedLetter
     from headrace_consumers.deadletters.summary import Summary
 
 __all__ = ["plan_lines", "portrait_lines", "summary_lines"]
+
+_MOST: Final = 50
+"""Refused letters that are listed for people."""
 
 
 def summary_lines(summary: "Summary", topic: str, *, by_time: bool) -> list[str]:
@@ -52,7 +57,7 @@ def portrait_lines(shown: dict[str, Any]) -> list[str]:
     return [*lines, "", *payload["hexdump"]]
 
 
-def plan_lines(made: "Plan", replayed: int, *, applied: bool) -> list[str]:
+def plan_lines(made: "Plan", replayed: int, refused: "Sequence[RefusedLetter]" = (), *, applied: bool) -> list[str]:
     """Return what a replay would do, or has done where it was `applied`."""
     lines = [f"chosen           {count(made.chosen.total())}  {shares(made.chosen)}".rstrip()]
     if made.replayed_before:
@@ -61,8 +66,20 @@ def plan_lines(made: "Plan", replayed: int, *, applied: bool) -> list[str]:
         still = count(made.unreadable_still.total())
         lines.append(f"of the rest      {still}  will be dead letters again: {shares(made.unreadable_still)}")
     if applied:
-        return [*lines, f"replayed         {count(replayed)}  to {', '.join(sorted(made.topics)) or 'nowhere'}"]
+        lines.append(f"replayed         {count(replayed)}  to {', '.join(sorted(made.topics)) or 'nowhere'}")
+        return [*lines, *_refused_lines(refused)]
     return [*lines, f"to replay        {count(len(made.letters))}  nothing was done yet; --apply does it"]
+
+
+def _refused_lines(refused: "Sequence[RefusedLetter]") -> list[str]:
+    if not refused:
+        return []
+    lines = [f"refused          {count(len(refused))}  by Kafka; not replayed, and tried again by the next run:"]
+    shown = [(f"  {letter.topic}/{letter.partition}/{letter.offset}", letter.reason) for letter in refused[:_MOST]]
+    lines += columns(shown)
+    if len(refused) > _MOST:
+        lines.append(f"  and {count(len(refused) - _MOST)} more; --json lists all")
+    return lines
 
 
 def _time(unix_ms: int | None) -> str:

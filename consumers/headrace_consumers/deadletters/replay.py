@@ -2,15 +2,14 @@
 
     plan:   the dead-letter topic -> which letters are chosen, which of them were replayed before, which can be read now
     apply:  each as it was, with a header that says so -> acknowledged -> a mark on the dead-letter topic
+                                                       -> refused      -> told at the end, and left as it is
 
 A mark follows its message, so a crash in between replays a message twice, which is harmless: the dataset deduplicates.
 """
 
-import functools
 import itertools
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,10 +22,11 @@ from headrace_consumers.deadletters.letters import (
     Letter,
     Replayed,
 )
+from headrace_consumers.deadletters.sending import Refused, Silence, Written, send
 from headrace_consumers.deadletters.writer import DeadLetterError
 from headrace_schemas import DeadLetter
 
-__all__ = ["Choice", "Plan", "Replayer", "plan"]
+__all__ = ["Choice", "Plan", "RefusedLetter", "Replayer", "plan"]
 
 _TIMEOUT_S: Final = 30.0
 _TOGETHER: Final = 500
@@ -121,6 +121,23 @@ def plan(entries: Iterable[Entry], choice: Choice, why_unreadable: Callable[[Dea
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedLetter:
+    """A letter that Kafka does not take back; it stays a dead letter, and is tried again by the next run.
+
+    Attributes:
+        topic: where it was, and should go.
+        partition: likewise.
+        offset: likewise.
+        reason: what the client or the broker said.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+
+
 class Replayer:
     """Writes letters back.
 
@@ -128,26 +145,48 @@ class Replayer:
         producer: a `confluent_kafka.Producer` with acks=all and the murmur2_random partitioner.
         letters_topic: where marks go.
         timeout_s: how long to wait for the acknowledgements of one bundle.
+
+    Attributes:
+        refused: what was not taken so far; complete when `replay` has ended.
     """
 
     def __init__(self, producer: Any, letters_topic: str, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._producer = producer
         self._letters_topic = letters_topic
         self._timeout_s = timeout_s
+        self.refused: list[RefusedLetter] = []
 
     def replay(self, entries: Iterable[Entry], letters: set[Identity]) -> Iterator[int]:
-        """Put these letters back, and yield how many after each bundle.
+        """Put these letters back, and yield how many went after each bundle.
 
         Raises:
-            DeadLetterError: not acknowledged; what was, is marked, and another run goes on from there.
+            DeadLetterError: Kafka is away, or lets nobody write; what was acknowledged is marked, and another run goes
+                on from there.
         """
         left = set(letters)
         for bundle in _bundles(entry for entry in entries if isinstance(entry, Letter) and _take(left, entry.identity)):
-            targets = self._write([self._original(letter) for letter in bundle])
-            self._write([self._mark(letter, target) for letter, target in zip(bundle, targets, strict=True)])
-            yield len(bundle)
+            answers = send(self._producer, [self._original(letter) for letter in bundle], self._timeout_s)
+            answered = list(zip(bundle, answers, strict=True))
+            self._mark([(entry, answer) for entry, answer in answered if isinstance(answer, Written)])
+            self.refused += [_refused(entry, answer) for entry, answer in answered if isinstance(answer, Refused)]
+            if silences := [(entry, answer) for entry, answer in answered if isinstance(answer, Silence)]:
+                entry, silence = silences[0]
+                raise DeadLetterError(
+                    f"{entry.letter['topic']}: {len(silences)} of {len(bundle)} replayed messages were not "
+                    f"acknowledged ({silence.reason}); what was, is marked: run it again, and it goes on from there"
+                )
+            yield sum(isinstance(answer, Written) for answer in answers)
 
-    def _mark(self, entry: Letter, target: bytes) -> dict[str, Any]:
+    def _mark(self, written: Sequence[tuple[Letter, Written]]) -> None:
+        marks = [self._mark_of(entry, answer.target) for entry, answer in written]
+        failed = [answer for answer in send(self._producer, marks, self._timeout_s) if not isinstance(answer, Written)]
+        if failed:
+            raise DeadLetterError(
+                f"{self._letters_topic}: {len(failed)} of {len(marks)} messages were replayed and could not be marked "
+                f"({failed[0].reason}); another run replays those again, which is harmless: the dataset keeps one"
+            )
+
+    def _mark_of(self, entry: Letter, target: bytes) -> dict[str, Any]:
         headers = [(REPLAYED_TO, target), (TOPIC_ID, entry.letter["topic_id"].encode())]
         return {"topic": self._letters_topic, "key": entry.source.encode(), "value": None, "headers": headers}
 
@@ -163,36 +202,10 @@ class Replayer:
         # With a key, by the key: copies must meet. Without one, where it was.
         return message if letter["key"] is not None else {**message, "partition": letter["partition"]}
 
-    def _write(self, messages: list[dict[str, Any]]) -> list[bytes]:
-        """Return ``topic/partition/offset`` of each message, once all are acknowledged."""
-        targets: list[bytes | None] = [None] * len(messages)
-        failures: list[str] = []
 
-        def on_delivery(number: int, error: Any, message: Any) -> None:
-            if error is not None:
-                failures.append(error.str())
-            else:
-                targets[number] = f"{message.topic()}/{message.partition()}/{message.offset()}".encode()
-
-        deadline = time.monotonic() + self._timeout_s
-        for number, message in enumerate(messages):
-            while True:
-                try:
-                    self._producer.produce(**message, on_delivery=functools.partial(on_delivery, number))
-                    break
-                except BufferError:
-                    if time.monotonic() > deadline:
-                        break
-                    self._producer.poll(0.1)
-        self._producer.flush(max(0.0, deadline - time.monotonic()))
-        written = [target for target in targets if target is not None]
-        if len(written) < len(messages):
-            why = failures[0] if failures else f"no answer within {self._timeout_s:g} s"
-            raise DeadLetterError(
-                f"{messages[0]['topic']}: {len(messages) - len(written)} of {len(messages)} replayed messages were not "
-                f"acknowledged ({why}); run it again: what was marked is not replayed twice"
-            )
-        return written
+def _refused(entry: Letter, answer: Refused) -> RefusedLetter:
+    letter = entry.letter
+    return RefusedLetter(letter["topic"], letter["partition"], letter["offset"], answer.reason)
 
 
 def _take(left: set[Identity], identity: Identity) -> bool:

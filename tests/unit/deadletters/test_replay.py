@@ -1,10 +1,11 @@
-"""Replaying: the original as it was, a header, and a mark only once it is acknowledged."""
+"""Replaying: the original as it was, a header, a mark only once it is acknowledged, and what Kafka refuses."""
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from headrace_consumers.deadletters import DeadLetterError
 from headrace_consumers.deadletters.letters import REPLAYED_FROM, REPLAYED_TO, TOPIC_ID
-from headrace_consumers.deadletters.replay import Replayer
+from headrace_consumers.deadletters.replay import RefusedLetter, Replayer
 from tests.unit.deadletters.test_summary import letter
 
 
@@ -13,18 +14,23 @@ class FakeMessage:
         self.topic, self.partition, self.offset = (lambda: topic), (lambda: 4), (lambda: offset)
 
 
-class Refusal:
-    def str(self):
-        return "message too large"
-
-
 class FakeProducer:
-    """Acknowledges what is produced, but refuses the keys in `refused`; its queue takes `room`."""
+    """Acknowledges what is produced; its queue takes `room`, and a batch goes with each `poll`.
 
-    def __init__(self, refused=(), room=10_000):
-        self.refused, self.room, self.written, self._waiting = refused, room, [], []
+    Args:
+        refused: a batch that holds one of these keys is refused as a whole.
+        never_taken: keys that `produce` itself refuses.
+        silent: keys that get this error; None: no answer.
+    """
+
+    def __init__(self, refused=(), room=10_000, never_taken=(), silent=None):
+        self.refused, self.room, self.never_taken = set(refused), room, set(never_taken)
+        self.silent = silent or {}
+        self.written, self._waiting = [], []
 
     def produce(self, **message):
+        if message["key"] in self.never_taken:
+            raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "Local: message too large"))
         if len(self._waiting) >= self.room:
             raise BufferError
         self._waiting.append(message)
@@ -32,19 +38,26 @@ class FakeProducer:
     def poll(self, timeout_s):
         del timeout_s
         waiting, self._waiting = self._waiting, []
+        is_refused = any(message["key"] in self.refused for message in waiting)
         for message in waiting:
             on_delivery = message.pop("on_delivery")
-            if message["key"] in self.refused:
-                on_delivery(Refusal(), None)
+            if message["key"] in self.silent:
+                if (code := self.silent[message["key"]]) is not None:
+                    on_delivery(KafkaError(code), None)
+            elif is_refused:
+                on_delivery(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "message too large"), None)
             else:
                 self.written.append(message)
                 on_delivery(None, FakeMessage(message["topic"], len(self.written) - 1))
 
     flush = poll
 
+    def keys(self, topic):
+        return [message["key"] for message in self.written if message["topic"] == topic]
+
 
 def replay(producer, letters):
-    return sum(Replayer(producer, "letters", timeout_s=0.05).replay(letters, {each.identity for each in letters}))
+    return sum(Replayer(producer, "letters").replay(letters, {each.identity for each in letters}))
 
 
 def test_a_letter_goes_back_as_it_was_and_leaves_a_mark():
@@ -79,8 +92,46 @@ def test_copies_are_replayed_once_and_many_in_bundles():
     assert len({message["key"] for message in producer.written if message["topic"] == "letters"}) == 1_100
 
 
-def test_what_is_not_acknowledged_is_not_marked_and_is_one_line():
-    producer = FakeProducer(refused={b"bad"})
-    with pytest.raises(DeadLetterError, match=r"1 of 2 replayed messages were not acknowledged \(message too large\)"):
-        replay(producer, [letter(1), letter(2, key=b"bad")])
-    assert [message["topic"] for message in producer.written] == ["t"]
+def test_a_refused_letter_stops_nothing_and_is_named():
+    producer = FakeProducer(refused={b"large"})
+    replayer = Replayer(producer, "letters")
+    letters = [letter(offset, key=b"large" if offset == 3 else b"%d" % offset) for offset in range(1_100)]
+    assert sum(replayer.replay(letters, {each.identity for each in letters})) == 1_099
+    assert replayer.refused == [RefusedLetter("t", 0, 3, "message too large")]
+    # Each of the others once, though the broker refuses batches as a whole; each is marked, and this one is not.
+    assert sorted(producer.keys("t")) == sorted(b"%d" % offset for offset in range(1_100) if offset != 3)
+    assert sorted(producer.keys("letters")) == sorted(b"t/0/%d" % offset for offset in range(1_100) if offset != 3)
+
+
+def test_what_the_client_itself_refuses_is_likewise():
+    producer = FakeProducer(never_taken={b"large"})
+    replayer = Replayer(producer, "letters")
+    letters = [letter(1), letter(2, key=b"large"), letter(3)]
+    assert list(replayer.replay(letters, {each.identity for each in letters})) == [2]
+    assert replayer.refused == [RefusedLetter("t", 0, 2, "Local: message too large")]
+    assert producer.keys("letters") == [b"t/0/1", b"t/0/3"]
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (None, "no answer within 30 s"),
+        (KafkaError._MSG_TIMED_OUT, "Local: Message timed out"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "Broker: Topic authorization failed"),
+    ],
+)
+def test_a_broker_that_takes_nothing_more_is_one_line_and_what_it_took_is_marked(code, why):
+    producer = FakeProducer(silent={b"late": code})
+    letters = [letter(1), letter(2, key=b"late"), *(letter(offset) for offset in range(3, 600))]
+    with pytest.raises(DeadLetterError, match=rf"^t: 1 of 500 replayed messages were not acknowledged \({why}\); what"):
+        replay(producer, letters)
+    assert len(producer.keys("letters")) == 499
+    assert len(producer.keys("t")) == 499  # what follows would wait in vain, bundle by bundle
+
+
+def test_marks_that_cannot_be_written_end_the_run():
+    producer = FakeProducer(refused={b"t/0/1"})
+    with pytest.raises(
+        DeadLetterError, match=r"^letters: 1 of 2 messages were replayed and could not be marked \(message"
+    ):
+        replay(producer, [letter(1), letter(2)])

@@ -1,0 +1,109 @@
+"""Messages handed to Kafka together, and its answer to each of them.
+
+A broker refuses a batch as a whole for one message in it, so what was refused is sent once more, each message alone.
+"""
+
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from confluent_kafka import KafkaException
+
+from headrace_consumers.kafka_clients import said_by
+
+__all__ = ["Answer", "Refused", "Silence", "Written", "send"]
+
+_NOT_ABOUT_IT: Final = frozenset(
+    {
+        "_MSG_TIMED_OUT",
+        "_TIMED_OUT",
+        "_TRANSPORT",
+        "_ALL_BROKERS_DOWN",
+        "_AUTHENTICATION",
+        "_SSL",
+        "_PURGE_QUEUE",
+        "_PURGE_INFLIGHT",
+        "_FATAL",
+        "_UNKNOWN_TOPIC",
+        "UNKNOWN_TOPIC_OR_PART",
+        "TOPIC_AUTHORIZATION_FAILED",
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "REQUEST_TIMED_OUT",
+        "NOT_ENOUGH_REPLICAS",
+        "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+    }
+)
+"""Errors that every other message would meet too: of the broker, the topic or the client's user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Acknowledged; it stands at ``topic/partition/offset``."""
+
+    target: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The client or the broker does not take this very message."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Not acknowledged, for a reason that is not the message's."""
+
+    reason: str
+
+
+Answer: TypeAlias = Written | Refused | Silence
+
+
+def send(producer: Any, messages: Sequence[dict[str, Any]], timeout_s: float) -> list[Answer]:
+    """Return the answer to each message, in their order.
+
+    Args:
+        producer: a `confluent_kafka.Producer` with acks=all.
+        messages: keyword arguments of its `produce`.
+        timeout_s: how long to wait for all answers; for one that is sent alone, again.
+    """
+    answers = _together(producer, messages, timeout_s)
+    if len(messages) > 1:
+        for number, message in enumerate(messages):
+            if isinstance(answers[number], Refused):
+                (answers[number],) = _together(producer, [message], timeout_s)
+    return answers
+
+
+def _together(producer: Any, messages: Sequence[dict[str, Any]], timeout_s: float) -> list[Answer]:
+    answers: list[Answer] = [Silence(f"no answer within {timeout_s:g} s")] * len(messages)
+
+    def on_delivery(number: int, error: Any, message: Any) -> None:
+        answers[number] = _written(message) if error is None else _failed(error)
+
+    deadline = time.monotonic() + timeout_s
+    for number, message in enumerate(messages):
+        while True:
+            try:
+                producer.produce(**message, on_delivery=functools.partial(on_delivery, number))
+            except BufferError:
+                if time.monotonic() <= deadline:
+                    producer.poll(0.1)
+                    continue
+            except KafkaException as error:  # e.g. larger than the client may send
+                answers[number] = _failed(error.args[0])
+            break
+    producer.flush(max(0.0, deadline - time.monotonic()))
+    return list(answers)  # what is answered later changes nothing any more
+
+
+def _written(message: Any) -> Written:
+    return Written(f"{message.topic()}/{message.partition()}/{message.offset()}".encode())
+
+
+def _failed(error: Any) -> Refused | Silence:
+    is_about_it = not error.fatal() and error.name() not in _NOT_ABOUT_IT
+    return (Refused if is_about_it else Silence)(said_by(error))
