@@ -1,11 +1,13 @@
 """Maintenance on a real table: rows keep, files become few, what readers and commits need stays; two do no harm."""
 
 import datetime as dt
+import errno
 import json
 import os
 import threading
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -16,7 +18,7 @@ from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import INTERACTIONS, to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
-from headrace_consumers.dataset.upkeep import cleanup, merge, replacing, works
+from headrace_consumers.dataset.upkeep import cleanup, culprits, merge, replacing, works
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from headrace_consumers.dataset.upkeep.table_health import TableHealth
@@ -288,20 +290,107 @@ def test_a_log_without_checkpoints_gets_one(table, clock):
     assert InteractionTable(table.path).position("id/0") == 250
 
 
-def test_a_file_that_cannot_be_read_stops_neither_the_rest_nor_the_consumer(table, clock, capsys):
+def without_footer(path):
+    path.write_bytes(b"PAR1" + b"\0" * (path.stat().st_size - 8) + b"PAR1")
+
+
+def with_a_damaged_page(path):
+    data = bytearray(path.read_bytes())
+    column = pq.read_metadata(path).row_group(0).column(pq.read_schema(path).names.index("output"))
+    begin = column.dictionary_page_offset or column.data_page_offset
+    data[begin : begin + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(data)
+
+
+def with_a_row_more(path):
+    rows = pq.read_table(path)
+    pq.write_table(rows.take([0, 0]), path)
+
+
+@pytest.mark.parametrize("spoil", [without_footer, with_a_damaged_page, with_a_row_more])
+def test_a_file_that_cannot_be_read_stops_neither_the_rest_nor_the_consumer(table, clock, capsys, spoil):
     for _ in range(12):
         append(table)
-    (spoilt, *_) = table.path.glob("ingest_date=*/*.parquet")
-    spoilt.write_bytes(b"PAR1" + b"\0" * (spoilt.stat().st_size - 8) + b"PAR1")
+    (victim, *_) = table.path.glob("ingest_date=*/*.parquet")
+    spoil(victim)
     for _ in range(12):
         append(table, day=-1)
     work = maintenance(table, clock)
-    for _ in range(20):
+    for _ in range(80):
         work.turn()
         clock.seconds += 61
-    assert "maintenance failed" in capsys.readouterr().out
-    assert active(table) == 12 + 1
-    assert work.health == TableHealth(13, unmergeable_files=12, files_merged=12)
+    said = capsys.readouterr().out
+    assert "maintenance failed" in said
+    assert said.count("a file cannot be read, and is not merged") == 1
+    assert str(victim.relative_to(table.path)) in said
+    assert active(table) == 1 + 1 + 1
+    assert work.health == TableHealth(3, unmergeable_files=1, files_merged=11 + 12)
+
+
+def test_by_hand_all_is_merged_but_the_file_that_cannot_be_read_and_the_fault_is_told(table, clock):
+    for _ in range(12):
+        append(table)
+    with_a_damaged_page(next(table.path.glob("ingest_date=*/*.parquet")))
+    with pytest.raises(TableError):
+        maintenance(table, clock).run()
+    assert active(table) == 2
+
+
+def test_files_that_only_fail_together_are_left_as_they_are(table, clock, monkeypatch):
+    for _ in range(12):
+        append(table)
+
+    def failing(runs, order):
+        if len(runs) > 1:
+            raise pa.ArrowInvalid("these do not go together")
+        return merge_order(runs, order)
+
+    merge_order = merge._order
+    monkeypatch.setattr(merge, "_order", failing)
+    work = maintenance(table, clock)
+    with pytest.raises(TableError, match="do not go together"):
+        work.run()
+    assert work.health == TableHealth(12, unmergeable_files=12)
+
+
+def test_a_store_that_fails_while_files_are_tried_excludes_none(table, clock, monkeypatch):
+    for _ in range(12):
+        append(table)
+    with_a_damaged_page(next(table.path.glob("ingest_date=*/*.parquet")))
+    work = maintenance(table, clock)
+
+    def unplugged(*_):
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(culprits, "_insist", unplugged)
+        with pytest.raises(TableError, match="the disk is gone"):
+            work.run()
+        assert work.health.unmergeable_files == 0
+    with pytest.raises(TableError):
+        work.run()
+    assert work.health.unmergeable_files == 1
+    assert active(table) == 2
+
+
+def test_files_are_tried_one_by_one_in_steps_and_nothing_is_written(table):
+    for _ in range(3):
+        append(table)
+    before = on_disk(table)
+    handle = ReplacingHandle(table.path)
+    found = []
+
+    def steps():
+        found.append((yield from culprits.culprits(table.store, handle.files(), _columns(handle), table.layout)))
+
+    assert [on_disk(table) for _ in steps()] == [
+        before
+    ] * 9  # a footer each; then each whole: its order, and a row group
+    assert found == [{}]
+
+
+def _columns(handle):
+    return pa.schema([field for field in pa.schema(handle.table.schema()) if field.name != "ingest_date"])
 
 
 def test_a_table_of_a_newer_protocol_is_left_alone(table, clock):

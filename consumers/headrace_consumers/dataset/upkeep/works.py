@@ -5,6 +5,7 @@ What is done in files before a commit counts for nothing, and is deleted as any 
 
 import datetime as dt
 import math
+import traceback
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
@@ -14,12 +15,14 @@ import structlog
 
 from headrace_consumers.dataset.delta.files import DataFile, new_name, statistics
 from headrace_consumers.dataset.delta.layout import Layout
+from headrace_consumers.dataset.delta.opening import one_line
 from headrace_consumers.dataset.delta.place import PARTITION_COLUMN
 from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.table_log import log_names
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook, MaintenanceStep
 from headrace_consumers.dataset.upkeep.cleanup import old_log_entries, unnamed_files
+from headrace_consumers.dataset.upkeep.culprits import culprits
 from headrace_consumers.dataset.upkeep.maintenance_plan import ActiveFile
 from headrace_consumers.dataset.upkeep.merge import Merge
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
@@ -105,12 +108,16 @@ class Works:
         yield
 
     def merge(self, handle: ReplacingHandle, group: Sequence[ActiveFile]) -> Work:
-        """Put the rows of files into one; files that cannot be read are `unmergeable` from then on."""
+        """Put the rows of files into one; files that cannot be read are `unmergeable` from then on.
+
+        Those beside them are merged by the next work.
+        """
         columns = [field for field in pa.schema(handle.table.schema()) if field.name != PARTITION_COLUMN]
+        schema = pa.schema(columns)
         date = group[0].date.isoformat()
         name = new_name(date)
         sources = [self._store.source(file.path) for file in group]
-        merge = Merge(sources, pa.schema(columns), self._store.stage(name), self._layout)
+        merge = Merge(sources, schema, self._store.stage(name), self._layout)
         landed = handle.is_in_doubt = False
         try:
             self._hook(f"before:{MaintenanceStep.MERGE}")
@@ -119,10 +126,10 @@ class Works:
                 group = group[: merge.taken]
                 _insist_on_rows(merge, group)
             except Exception as error:
-                if isinstance(error, FileNotFoundError) and not _are_named(handle, group):
-                    raise Fenced("an erasure replaced and deleted a file meanwhile") from error
+                _insist_on_names(handle, group, error)
                 if not self._store.is_at_fault(error):
-                    self.unmergeable.update(file.path for file in group[: merge.taken or None])
+                    traceback.clear_frames(error.__traceback__)  # they hold what was read
+                    yield from self._leave_out(handle, group[: merge.taken or None], schema)
                 raise
             merged = DataFile(name, self._store.publish(name), date, statistics(merge.rows, merge.bounds))
             self._hook(f"after:{MaintenanceStep.MERGE}")
@@ -139,6 +146,17 @@ class Works:
         self.done.files_merged += len(group)
         self.done.files_written += 1
         log.info("files merged", date=date, files=len(group), rows=merge.rows, mb=round(merged.size_bytes / 1e6, 1))
+
+    def _leave_out(self, handle: ReplacingHandle, group: Sequence[ActiveFile], schema: pa.Schema) -> Work:
+        """Make those `unmergeable` that fail alone; all of them, where they only fail together."""
+        try:
+            found = yield from culprits(self._store, group, schema, self._layout)
+        except FileNotFoundError as error:
+            _insist_on_names(handle, group, error)
+            raise
+        for path, why in found.items():
+            log.warning("a file cannot be read, and is not merged", file=path, reason=one_line(why))
+        self.unmergeable.update(found or (file.path for file in group))
 
     def clean(self, handle: ReplacingHandle, *, ahead: dt.timedelta, may_delete: Callable[[], bool]) -> Work:
         """Delete what nobody needs any more, and see that the log has checkpoints.
@@ -170,9 +188,12 @@ class Works:
         setattr(self.done, counted_as, getattr(self.done, counted_as) + len(names))
 
 
-def _are_named(handle: ReplacingHandle, group: Sequence[ActiveFile]) -> bool:
-    handle.refresh()
-    return {file.path for file in group} <= {file.path for file in handle.files()}
+def _insist_on_names(handle: ReplacingHandle, group: Sequence[ActiveFile], error: Exception) -> None:
+    """Refuse to go on with a file that is missing because the table does not name it any more."""
+    if isinstance(error, FileNotFoundError):
+        handle.refresh()
+        if not {file.path for file in group} <= {file.path for file in handle.files()}:
+            raise Fenced("an erasure replaced and deleted a file meanwhile") from error
 
 
 def _insist_on_rows(merge: Merge, group: Sequence[ActiveFile]) -> None:
