@@ -46,7 +46,9 @@ def test_a_module_that_has_its_examples_gives_its_rate_back_and_the_others_get_t
     assert (full.what, full.rate_pct, full.before_pct) == ("withdrawn", None, before["full"].rate_pct)
     assert full.order is not None
     assert full.order.is_empty
-    assert short.rate_pct == pytest.approx(9.0)  # what the other takes by its configuration, 1 a second, is not there
+    assert (short.what, short.rate_pct) == ("kept", 8.0)
+    fresh = _planned([_demand("short"), _demand("full", 200)])["short"]
+    assert fresh.rate_pct == pytest.approx(9.0)  # what the other takes by its configuration, 1 a second, is not there
     again = _planned([_demand("short"), _demand("full", 200)], *[row.order for row in [short] if row.order])
     assert (again["full"].what, again["full"].order) == ("configured", None)
 
@@ -63,6 +65,49 @@ def test_people_s_own_rates_are_left_alone_even_of_modules_that_lack_nothing() -
     assert {name: (row.what, row.rate_pct, row.order) for name, row in rows.items()} == {
         "full": ("left", 10.0, None),
         "off": ("left", 0.0, None),
+    }
+
+
+@pytest.mark.parametrize("scope", ["*/*/full", "production/*/full", "*/shop/full", "*/*/*", "production/shop/*"])
+@pytest.mark.parametrize(("rate_pct", "enabled", "holds"), [(0.5, None, 0.5), (None, False, 0.0)])
+def test_an_order_of_people_about_more_than_one_module_is_theirs_too(
+    scope: str, rate_pct: float | None, enabled: bool | None, holds: float
+) -> None:
+    theirs = replace(_order("full", rate_pct, enabled, by="ann@host"), scope=SamplingScope.of(scope))
+    (row,) = _planned([_demand("full")], theirs).values()
+    assert (row.what, row.rate_pct, row.order) == ("left", holds, None)
+    (row,) = planned([_demand("full")], [theirs, _order("full", 50.0)], _LIMITS, _NOW_MS)
+    assert (row.what, row.before_pct, row.rate_pct) == ("withdrawn", 50.0, holds)  # else it would win over theirs
+    assert row.order is not None
+    assert row.order.is_empty
+
+
+@pytest.mark.parametrize("scope", ["staging/*/full", "*/other/full", "*/*/other"])
+def test_an_order_of_people_about_others_is_none_of_a_modules(scope: str) -> None:
+    theirs = replace(_order("full", 0.5, by="ann@host"), scope=SamplingScope.of(scope))
+    assert [row.what for row in planned([_demand("full")], [theirs], _LIMITS, _NOW_MS)] == ["ordered"]
+
+
+def test_what_people_ordered_about_a_module_holds_over_what_they_ordered_about_all() -> None:
+    of_all = replace(_order("full", 0.5, by="ann@host"), scope=SamplingScope())
+    rows = _planned([_demand("full")], of_all, _order("full", 7.0, by="ann@host"))
+    assert (rows["full"].what, rows["full"].rate_pct) == ("left", 7.0)
+
+
+@pytest.mark.parametrize("before_pct", [10.5, 12.0, 12.5, 13.0])
+def test_a_rate_that_exceeds_the_budget_is_not_kept_however_near_it_is(before_pct: float) -> None:
+    row = _planned([_demand("short")], _order("short", before_pct))["short"]
+    assert (row.what, row.rate_pct) == ("ordered", 10.0)
+
+
+def test_a_rate_within_the_budget_is_kept_and_told_as_it_is_in_force() -> None:
+    row = _planned([_demand("short")], _order("short", 8.5))["short"]
+    assert (row.what, row.before_pct, row.rate_pct, row.order) == ("kept", 8.5, 8.5, None)
+    little = [_demand("short", calls_per_s=50.0), _demand("other", calls_per_s=50.0)]  # 10% each
+    rows = _planned(little, _order("short", 11.0), _order("other", 8.5))
+    assert {name: (row.what, row.rate_pct) for name, row in rows.items()} == {
+        "short": ("kept", 11.0),  # together they are within it
+        "other": ("kept", 8.5),
     }
 
 
