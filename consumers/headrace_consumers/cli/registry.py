@@ -1,10 +1,11 @@
-"""`headrace registry ls|show|public-key`: the program versions that rollouts name, as a service would find them."""
+"""`headrace registry ls|show|sign|public-key`: the program versions that rollouts name, as services find them."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from headrace_consumers.cli import registry_sign
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, print_json, print_lines, shortened
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look at the program versions that rollouts name.", rich_markup_mode=None)
+app = typer.Typer(help="Look at the program versions that rollouts name, and sign them.", rich_markup_mode=None)
+app.command("sign", epilog=registry_sign.EXAMPLE)(registry_sign.command)
 
 _SHORT: Final = 12
 """Digits of a digest that are shown in tables."""

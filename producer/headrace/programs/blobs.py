@@ -1,11 +1,12 @@
-"""Where the registry's files lie: named bytes that are written once.
+"""Where the registry's files lie: named bytes, written once but for signatures.
 
-A store has three verbs, and names of parts that are no paths of their own (the registry checks them).
+A store has four verbs, and names of parts that are no paths of their own (the registry checks them).
 """
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,6 +22,13 @@ class Blobs(Protocol):
 
     def put_once(self, name: str, data: bytes) -> bool:
         """Write bytes, whole or not at all, unless the name is taken; tell whether it was free.
+
+        Raises:
+            ProgramError: unreachable.
+        """
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write bytes, whole or not at all, in the place of what the name has.
 
         Raises:
             ProgramError: unreachable.
@@ -55,22 +63,28 @@ class LocalBlobs:
 
     def put_once(self, name: str, data: bytes) -> bool:
         """See Blobs; a link is what makes it one step, and an error leaves nothing behind."""
+        return self._write(name, data, _linked)
+
+    def put(self, name: str, data: bytes) -> None:
+        """See Blobs."""
+        self._write(name, data, _replaced)
+
+    def _write(self, name: str, data: bytes, place: Callable[[Path, Path], bool]) -> bool:
         target = self._root / name
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, made = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+            descriptor, part = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+            made = Path(part)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                Path(made).chmod(self._mode)
-                try:
-                    Path(target).hardlink_to(made)
-                except FileExistsError:
+                made.chmod(self._mode)
+                if not place(made, target):
                     return False
             finally:
-                Path(made).unlink(missing_ok=True)
+                made.unlink(missing_ok=True)
             _sync(target.parent)
         except OSError as error:
             raise ProgramError("unreachable", f"{target}: cannot be written ({error.strerror})") from error
@@ -94,6 +108,19 @@ class LocalBlobs:
             return []
         except OSError as error:
             raise ProgramError("unreachable", f"{self._root / prefix}: cannot be read ({error.strerror})") from error
+
+
+def _linked(made: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(made)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _replaced(made: Path, target: Path) -> bool:
+    made.replace(target)
+    return True
 
 
 def _sync(folder: Path) -> None:

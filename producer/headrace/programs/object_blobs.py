@@ -66,6 +66,13 @@ class ObjectBlobs:
             raise self._unreachable(name, "written", error) from error
         return True
 
+    def put(self, name: str, data: bytes) -> None:
+        """See Blobs."""
+        try:
+            self._obstore.put(self._store, name, data)
+        except self._errors as error:
+            raise self._unreachable(name, "written", error) from error
+
     def get(self, name: str) -> bytes | None:
         """See Blobs."""
         from obstore.exceptions import NotFoundError

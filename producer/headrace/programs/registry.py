@@ -1,7 +1,7 @@
 """The registry of program versions: files named by their content, which nobody changes, checked at each read.
 
     programs/<digest>.json        the artefact
-    programs/<digest>.sig         its signature, base64
+    programs/<digest>.sig         its signatures, base64, one a line; those of new keys come first
     names/<module>/<version>      the digest, written once: a version never becomes another program
 
 The artefact is written first and its name last, so that a writer that is killed leaves nothing that a name leads to.
@@ -10,7 +10,7 @@ The artefact is written first and its name last, so that a writer that is killed
 from typing import Final
 
 from headrace.programs.blobs import Blobs
-from headrace.programs.signing import Signer, Verifier
+from headrace.programs.signing import MOST_SIGNATURES, Signer, Verifier
 from headrace_schemas.names import is_valid_name
 from headrace_schemas.programs import Program, ProgramError, digest_of, is_digest
 
@@ -35,7 +35,7 @@ class ProgramRegistry:
         self._verifier = verifier
 
     def put(self, program: Program) -> str:
-        """Keep a program under its digest and its name, and return the digest; again changes nothing.
+        """Keep a program under its digest and its name, and return the digest; again adds a new key's signature only.
 
         Raises:
             ProgramError: too_large or invalid; taken: its module has another program of that version; unreachable.
@@ -43,8 +43,7 @@ class ProgramRegistry:
         data = program.encoded()
         digest = digest_of(data)
         self._blobs.put_once(f"{_PROGRAMS}/{digest}.json", data)
-        if self._signer is not None:
-            self._blobs.put_once(f"{_PROGRAMS}/{digest}.sig", self._signer.sign(digest))
+        self._sign(digest)
         name = _name(program.module, program.version)
         if not self._blobs.put_once(name, digest.encode("ascii")) and self._blobs.get(name) != digest.encode("ascii"):
             raise ProgramError(
@@ -53,6 +52,33 @@ class ProgramRegistry:
                 "a version is never replaced, give this one a new name",
             )
         return digest
+
+    def sign(self, digest: str, *, whoever_signed: bool = False) -> bool:
+        """Add the signer's signature to a program that is there; tell whether it was missing.
+
+        Args:
+            digest: of the program.
+            whoever_signed: also where the verifier refuses it. Else only what it accepts is signed: who can write the
+                registry must not get a text of his own signed by this.
+
+        Raises:
+            ProgramError: as `read`; invalid: it is no program.
+        """
+        data = self._data(digest) if whoever_signed else self.read(digest)[0]
+        Program.decoded(data)
+        return self._sign(digest)
+
+    def _sign(self, digest: str) -> bool:
+        if self._signer is None:
+            return False
+        name, made = f"{_PROGRAMS}/{digest}.sig", self._signer.sign(digest)  # the same each time, says RFC 8032
+        if self._blobs.put_once(name, made):
+            return True
+        there = (self._blobs.get(name) or b"").split()[:MOST_SIGNATURES]
+        if made in there:
+            return False
+        self._blobs.put(name, b"\n".join([made, *there[: MOST_SIGNATURES - 1]]))
+        return True
 
     def get(self, digest: str) -> Program:
         """Return a program, checked.
@@ -63,20 +89,14 @@ class ProgramRegistry:
         return Program.decoded(self.read(digest)[0])
 
     def read(self, digest: str) -> tuple[bytes, bytes | None]:
-        """Return the bytes of a program and its signature, both right; they may be no program still.
+        """Return the bytes of a program and its signatures, both right; they may be no program still.
 
         The signature is not looked for where none is asked for.
 
         Raises:
             ProgramError: missing, unreachable, digest, unsigned, signature or too_large.
         """
-        if not is_digest(digest):
-            raise ProgramError("missing", "a program's digest is 64 hex digits")
-        data = self._blobs.get(f"{_PROGRAMS}/{digest}.json")
-        if data is None:
-            raise ProgramError("missing", f"program {digest[:12]}: not in the registry")
-        if digest_of(data) != digest:
-            raise ProgramError("digest", f"program {digest[:12]}: the registry's file was changed")
+        data = self._data(digest)
         if self._verifier is None:
             return data, None
         signature = self._blobs.get(f"{_PROGRAMS}/{digest}.sig")
@@ -85,6 +105,16 @@ class ProgramRegistry:
         if not self._verifier.is_good(digest, signature):
             raise ProgramError("signature", f"program {digest[:12]}: signed by none of registry.verify_keys")
         return data, signature
+
+    def _data(self, digest: str) -> bytes:
+        if not is_digest(digest):
+            raise ProgramError("missing", "a program's digest is 64 hex digits")
+        data = self._blobs.get(f"{_PROGRAMS}/{digest}.json")
+        if data is None:
+            raise ProgramError("missing", f"program {digest[:12]}: not in the registry")
+        if digest_of(data) != digest:
+            raise ProgramError("digest", f"program {digest[:12]}: the registry's file was changed")
+        return data
 
     def find(self, module: str, version: str) -> str:
         """Return the digest of a module's version.

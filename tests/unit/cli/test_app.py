@@ -33,6 +33,7 @@ COMMANDS = [
     ["cycle", "report"],
     ["registry", "ls"],
     ["registry", "show"],
+    ["registry", "sign"],
     ["registry", "public-key"],
     ["deadletter", "ls"],
     ["deadletter", "show"],

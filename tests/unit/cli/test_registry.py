@@ -1,4 +1,4 @@
-"""`headrace registry ls|show|public-key` on a registry in a folder."""
+"""`headrace registry ls|show|sign|public-key` on a registry in a folder."""
 
 import base64
 from collections.abc import Callable
@@ -117,6 +117,43 @@ def test_what_is_not_there_or_not_good_is_one_line(
     nowhere = config_file({})
     assert command("registry", "ls", "-c", nowhere).error.startswith("registry.path: not set")
     assert "registry.signing_key is not set" in command("registry", "public-key", "-c", nowhere).error
+
+
+def test_a_key_is_replaced_without_a_version_that_no_service_would_use(
+    command: RunCommand, config_file: ConfigFile, section: dict[str, Any], tmp_path: Path
+) -> None:
+    signed, unsigned = _put(section, "support", "v1"), _put({"path": section["path"]}, "support", "v2")
+    new = tmp_path / "new.key"
+    new.write_text(base64.b64encode(b"n" * 32).decode())
+    for key, name in ((section["signing_key"], "old.pub"), (f"file:{new}", "new.pub")):
+        (tmp_path / name).write_text(command("registry", "public-key", "--key", key).out)
+    keys = {name: f"file:{tmp_path / name}" for name in ("old.pub", "new.pub")}
+    signing = {"path": section["path"], "signing_key": f"file:{new}", "verify_keys": [*keys.values()]}
+    ended = command("registry", "sign", "-c", config_file({"registry": signing}))
+    assert (ended.code, ended.err) == (1, "")
+    assert [line.split() for line in ended.out.splitlines()][1:] == [
+        ["support", "v1", signed[:12], "signed"],
+        ["support", "v2", unsigned[:12], "refused:", "unsigned"],
+    ]
+    one = command("registry", "sign", "v2", "--module", "support", "--json", "-c", config_file({"registry": signing}))
+    assert (one.code, [row["what"] for row in one.json["versions"]]) == (0, ["signed"])
+    again = command("registry", "sign", "-m", "support", "--json", "-c", config_file({"registry": signing}))
+    assert (again.code, [row["what"] for row in again.json["versions"]]) == (0, ["already", "already"])
+    for kept, usable in (("new.pub", ["yes", "yes"]), ("old.pub", ["yes", "signature"])):
+        service = {"path": section["path"], "verify_keys": [keys[kept]]}
+        listed = command("registry", "ls", "--json", "-c", config_file({"registry": service})).json
+        assert [row["usable"] for row in listed["versions"]] == usable
+
+
+def test_sign_says_in_one_line_what_it_lacks(
+    command: RunCommand, config_file: ConfigFile, section: dict[str, Any]
+) -> None:
+    config = config_file({"registry": section})
+    assert command("registry", "sign", "-c", config).error.startswith("registry.verify_keys: empty")
+    named = command("registry", "sign", "v2", "-c", config)
+    assert (named.code, named.error) == (2, "registry sign: --module: expected with a version's name (v2)")
+    keyless = config_file({"registry": {"path": section["path"]}})
+    assert command("registry", "sign", "-c", keyless).error.startswith("registry.signing_key: not set")
 
 
 def test_the_public_key_is_that_of_the_key_that_is_named(

@@ -81,6 +81,44 @@ def test_only_what_a_known_key_has_signed_is_accepted(blobs: Blobs) -> None:
     assert ProgramRegistry(blobs).get(signed) == program("v2")
 
 
+def test_a_new_key_signs_what_is_put_again_and_the_one_before_holds_until_services_drop_it(blobs: Blobs) -> None:
+    digest = ProgramRegistry(blobs, signer=Signer(_SEED)).put(program())
+    for _ in range(2):
+        assert ProgramRegistry(blobs, signer=Signer(_OTHER_SEED)).put(program()) == digest
+    for seed in (_SEED, _OTHER_SEED):
+        assert ProgramRegistry(blobs, verifier=verifier(seed)).get(digest) == program()
+    signatures = ProgramRegistry(blobs, verifier=verifier(_SEED)).read(digest)[1]
+    assert signatures is not None
+    assert len(signatures.split()) == 2
+    assert reason(ProgramRegistry(blobs, verifier=verifier(b"c" * 32)), digest) == "signature"
+
+
+def test_what_is_there_is_signed_anew_if_a_trusted_key_has_signed_it(blobs: Blobs) -> None:
+    signed = ProgramRegistry(blobs, signer=Signer(_SEED)).put(program("v1"))
+    unsigned, strange = ProgramRegistry(blobs).put(program("v2")), digest_of(b"{}")
+    blobs.put_once(f"programs/{strange}.json", b"{}")
+    signing = ProgramRegistry(blobs, signer=Signer(_OTHER_SEED), verifier=verifier(_SEED))
+    assert [signing.sign(signed), signing.sign(signed)] == [True, False]
+    for digest, whoever_signed, refused in ((unsigned, False, "unsigned"), (strange, True, "invalid")):
+        with pytest.raises(ProgramError) as raised:
+            signing.sign(digest, whoever_signed=whoever_signed)
+        assert raised.value.reason == refused
+    new = ProgramRegistry(blobs, verifier=verifier(_OTHER_SEED))
+    assert new.get(signed) == program("v1")
+    assert [reason(new, unsigned), reason(new, strange)] == ["unsigned", "unsigned"]
+    assert signing.sign(unsigned, whoever_signed=True)
+    assert new.get(unsigned) == program("v2")
+
+
+def test_of_many_signatures_the_newest_are_kept(blobs: Blobs) -> None:
+    seeds = [bytes([at]) * 32 for at in range(10)]
+    digests = {ProgramRegistry(blobs, signer=Signer(seed)).put(program()) for seed in seeds}
+    (digest,) = digests
+    reads = [ProgramRegistry(blobs, verifier=verifier(seed)) for seed in seeds]
+    assert [reason(each, digest) for each in reads[:2]] == ["signature"] * 2
+    assert all(each.get(digest) == program() for each in reads[2:])
+
+
 def test_the_signature_of_one_program_is_none_of_another(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     signed = ProgramRegistry(blobs, signer=Signer(_SEED)).put(program("v1"))
