@@ -9,6 +9,8 @@ from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, print_json, print_lines
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from headrace.config import Config
     from headrace_consumers.cycle.run_folder import RunFolder
 
@@ -67,7 +69,8 @@ def run(
     """Run the cycle: collect, gate, cut, baseline, optimize, decide, roll out.
 
     Stopped or killed at any time, the same command goes on where it was; a step that is done is not done again. A run
-    is of the month (or week, optimization.schedule): once done, the next one is the next month's.
+    is of the month (or week, optimization.schedule): once done, the next one is the next month's. A run of an earlier
+    month in the folder is put aside in it, under its id.
     """
     from headrace_consumers.cli.cycle_run import Asked, ran
 
@@ -198,13 +201,24 @@ def _run_of(config: "Config", name: str | None) -> "RunFolder":
 
 def _going_on(config: "Config", run: "RunFolder") -> str:
     """Return the command that goes on with a run."""
-    import datetime as dt
-
+    from headrace_consumers.cycle.aside import is_named_after
     from headrace_consumers.cycle.parts import period_of
 
-    period = period_of(config.optimization.schedule, dt.datetime.now(dt.UTC))
+    period = period_of(config.optimization.schedule, _now())
     is_usual = run.path.resolve() == (Path(config.optimization.path) / f"optimization_{period}").resolve()
-    return "headrace cycle run" + ("" if is_usual else f" --output-dir {run.path}")
+    if is_usual:
+        return "headrace cycle run"
+    run_id = str(run.facts().get("id", period))
+    if run_id == period or is_named_after(run.path, run_id):
+        return f"headrace cycle run --output-dir {run.path}"
+    named = run.path.with_name(f"{run.path.name}_{run_id}")  # else it would be put aside for this period's
+    return f"mv {run.path} {named} && headrace cycle run --output-dir {named}"
+
+
+def _now() -> "dt.datetime":
+    import datetime as dt
+
+    return dt.datetime.now(dt.UTC)
 
 
 def _scores(signature: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -44,6 +44,7 @@ def ran(asked: Asked) -> int:
     from headrace_consumers.cli.cycle_shipping import CycleShipping
     from headrace_consumers.cli.versions_tables import opened_tables
     from headrace_consumers.cycle.artefacts import CycleStep
+    from headrace_consumers.cycle.aside import placed
     from headrace_consumers.cycle.parts import Parts
     from headrace_consumers.cycle.run_lock import held
     from headrace_consumers.cycle.running import run
@@ -57,6 +58,8 @@ def ran(asked: Asked) -> int:
     plan = _plan(config, asked, now)
     with ExitStack() as stack:
         lock = stack.enter_context(held(_made(plan.folder)))
+        there = placed(plan.folder, plan.id, Path(config.optimization.path))
+        plan = replace(plan, id=there.id)
         log = stack.enter_context(_log(asked, plan))
         progress = stack.enter_context(_progress(log))
 
@@ -66,6 +69,8 @@ def ran(asked: Asked) -> int:
                 sys.stdout.write(f"{line}\n")
                 sys.stdout.flush()
 
+        if there.told is not None:
+            say(f"note: {there.told}")
         say(f"cycle {plan.id}: {plan.folder}")
         parts = Parts(
             now=_now,

@@ -1,12 +1,13 @@
 """A run on disk.
 
-<run>/run.json                                   what it is, and where its log is
+<run>/run.json                                   what it is
 <run>/report.html                                made anew whenever a step is done
 <run>/<signature>/<step>.json                    the artefacts
 <run>/<signature>/<signature>_optimized_v<N>.json    the program that was found
 <run>/<signature>/spent.jsonl                    paid calls of LMs
 <run>/<signature>/lm_cache/                      answers of LMs, until the last step is done; likewise
 <run>/<signature>/found.json, optimizer/         what the search has found, and its state
+<run>/optimization_<id>/                         a run of an earlier period that was in this folder, see aside
 <optimization.path>/runs/<id>.json               where each run is, for `headrace cycle ls`
 """
 
@@ -222,16 +223,20 @@ class RunFolder:
                 ]
                 facts = {**known, "signatures": signatures}
             write_over(self.path / RUN, json.dumps(facts, indent=1).encode() + b"\n")
-            make_folder(runs / _RUNS)
-            pointer = {"id": facts["id"], "path": str(self.path.resolve()), "begun_at": facts["begun_at"]}
-            name = hashlib.sha256(pointer["path"].encode()).hexdigest()[:16]
-            write_over(runs / _RUNS / f"{name}.json", json.dumps(pointer).encode() + b"\n")
+            self.point_out(facts, runs)
         except OSError as error:
             raise CycleError(
                 f"{error.filename or self.path}: cannot be written ({error.strerror}); check optimization.path and "
                 "--output-dir"
             ) from error
         return facts
+
+    def point_out(self, facts: dict[str, Any], runs: Path) -> None:
+        """Note where the run is, for those who list runs. OSError passes through."""
+        make_folder(runs / _RUNS)
+        pointer = {"id": facts["id"], "path": str(self.path.resolve()), "begun_at": facts["begun_at"]}
+        name = hashlib.sha256(pointer["path"].encode()).hexdigest()[:16]
+        write_over(runs / _RUNS / f"{name}.json", json.dumps(pointer).encode() + b"\n")
 
 
 def runs_in(root: Path) -> list[RunFolder]:

@@ -6,10 +6,13 @@ import json
 import pytest
 
 from headrace.config.optimization import Optimization
+from headrace_consumers.cli import cycle as cycle_cli
+from headrace_consumers.cli import cycle_run
+from headrace_consumers.cycle import supervision
 from headrace_consumers.cycle.artefacts import CycleStep
 from headrace_consumers.cycle.parts import period_of
 from headrace_consumers.cycle.run_lock import held
-from tests.support.cycles import SIGNATURE, Worker, config_of, cycle, waiting
+from tests.support.cycles import NOW, SIGNATURE, Worker, config_of, cycle, waiting
 
 SIGNATURES = {SIGNATURE: {"program": "nowhere.at:all", "module": "triage"}}
 
@@ -17,6 +20,12 @@ SIGNATURES = {SIGNATURE: {"program": "nowhere.at:all", "module": "triage"}}
 @pytest.fixture
 def config(config_file):
     return config_file({"optimization": {"signatures": SIGNATURES}})
+
+
+@pytest.fixture
+def november(monkeypatch):
+    """Show runs in the month in which those of the tests begin."""
+    monkeypatch.setattr(cycle_cli, "_now", lambda: NOW)
 
 
 @pytest.fixture
@@ -61,6 +70,38 @@ def test_output_dir_and_log_file_are_taken(command, config, tmp_path):
     assert (tmp_path / "out" / "run.json").is_file()
     assert (tmp_path / "a" / "b.log").is_file()
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_fixed_output_dir_has_a_run_each_month(command, config_file, monkeypatch, tmp_path):
+    waiting(tmp_path)
+    monkeypatch.setattr(supervision, "worked", lambda job, on_progress, _: Worker(tmp_path)(job, on_progress))
+    values = config_of(tmp_path).model_dump(mode="json", include={"optimization", "versions", "dataset"})
+    config = config_file({name: values[name] for name in ("optimization", "versions")})
+    out = tmp_path / "fixed"
+    for month in (11, 12):
+        monkeypatch.setattr(cycle_run, "_now", lambda month=month: dt.datetime(2026, month, 1, 2, tzinfo=dt.UTC))
+        said = command("cycle", "run", "--config", config, "--output-dir", out).out
+        assert f"cycle 2026{month}: {out}" in said
+        assert f"{SIGNATURE}: shipped: " in said
+        again = command("cycle", "run", "--config", config, "--output-dir", out).out
+        assert again.splitlines()[-1].startswith(f"cycle 2026{month} is done; the next is the next month's")
+    assert f"note: run 202611 was put aside, in {out}/optimization_202611: it is done" in said
+    listed = command("cycle", "ls", "--config", config, "--json").json
+    places = [out / "optimization_202611", out]
+    assert [(each["id"], each["path"]) for each in listed] == [
+        (f"2026{month}", str(place)) for month, place in zip((11, 12), places, strict=True)
+    ]
+    for month, place in zip((11, 12), places, strict=True):
+        assert (
+            f"run 2026{month}, begun 2026-{month}-01T02:00:00Z: {place}"
+            in command("cycle", "show", f"2026{month}", "--config", config).out
+        )
+        assert command("cycle", "report", f"2026{month}", "--config", config).out == f"{place}/report.html\n"
+        log = (tmp_path / "logs" / f"optimization_2026{month}.log").read_text()
+        assert f"cycle 2026{month}: " in log
+        assert log.count(f"{SIGNATURE}: collect ...") == 1
+    versions = {json.loads((place / SIGNATURE / "cut.json").read_bytes())["version"] for place in places}
+    assert versions == {"v1", "v2"}
 
 
 def test_a_log_or_folder_that_cannot_be_written_is_one_line(command, config, tmp_path):
@@ -114,6 +155,7 @@ def test_calls_without_a_known_price_are_told_of(command, config, tmp_path):
     assert "$0.5000, and 12 calls without a known price" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("november")
 @pytest.mark.parametrize(
     ("so_far", "step"),
     [
@@ -133,6 +175,20 @@ def test_what_is_next_is_shown_with_the_command(command, config, tmp_path, so_fa
         assert "is next" not in line
     else:
         assert line.split() == [step, "is", "next", "headrace", "cycle", "run", "--output-dir", str(folder)]
+
+
+def test_what_is_next_in_a_run_of_an_earlier_month_is_shown_with_a_command_that_leaves_it_its_folder(
+    command, config, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(cycle_cli, "_now", lambda: NOW + dt.timedelta(days=31))
+    waiting(tmp_path)
+    cycle(tmp_path, config_of(tmp_path), output_dir=tmp_path / "aside", until=CycleStep.COLLECT)
+    last = command("cycle", "show", "--config", config).out.splitlines()[-1]
+    aside = tmp_path / "aside"
+    assert last.endswith(f"mv {aside} {aside}_202611 && headrace cycle run --output-dir {aside}_202611")
+    cycle(tmp_path, config_of(tmp_path), output_dir=tmp_path / "for_202611", until=CycleStep.COLLECT)
+    last = command("cycle", "show", str(tmp_path / "for_202611"), "--config", config).out.splitlines()[-1]
+    assert last.endswith(f"is next               headrace cycle run --output-dir {tmp_path}/for_202611")
 
 
 def test_where_there_is_no_run_it_is_said(command, config):
