@@ -94,6 +94,7 @@ def run(
 def list_runs(*, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
     """List the runs: what is done, what was decided."""
     from headrace.config import load
+    from headrace_consumers.cycle.failures import Failure
     from headrace_consumers.cycle.listing import told_of
     from headrace_consumers.cycle.run_folder import runs_in
 
@@ -113,29 +114,38 @@ def list_runs(*, config_path: ConfigPath = None, as_json: AsJson = False) -> Non
             each["begun_at"],
             signature["signature"],
             signature["done"] or "nothing",
-            signature["outcome"] or signature["damage"] or "",
+            signature["outcome"] or signature["damage"] or ("failed" if signature["failure"] else ""),
             _scores(signature),
             each["path"],
         )
         for each in told
         for signature in each["signatures"]
     ]
-    print_lines([*columns(rows), *(each["damage"] for each in told if each["damage"])])
+    failed = [
+        f"{each['id']} {signature['signature']}: {Failure(**signature['failure']).line()}"
+        for each in told
+        for signature in each["signatures"]
+        if signature["failure"]
+    ]
+    print_lines([*columns(rows), *failed, *(each["damage"] for each in told if each["damage"])])
 
 
 @app.command(epilog="Example: headrace cycle show 202611")
 def show(*, name: RunName = None, config_path: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Show a run: each step with its figures, and why it was decided so."""
+    """Show a run: each step with its figures, why it was decided so, and why a step failed."""
     from headrace.config import load
+    from headrace_consumers.cycle.failures import failure_of
     from headrace_consumers.cycle.narrating import narrated, next_step
 
     config = load(config_path)
     found = _run_of(config, name)
     facts = found.facts()
     done = {signature: found.of(signature).done() for signature in facts["signatures"]}
+    failed = {signature: failure_of(found.of(signature)) for signature in facts["signatures"]}
     if as_json:
         steps = {of: {str(each.step): each.model_dump(mode="json") for each in all_} for of, all_ in done.items()}
-        print_json({**facts, "path": str(found.path), "steps": steps})
+        failures = {of: each.as_dict() for of, each in failed.items() if each is not None}
+        print_json({**facts, "path": str(found.path), "steps": steps, "failures": failures})
         return
     lines = [f"run {facts['id']}, begun {facts.get('begun_at', '')}: {found.path}"]
     for signature, artefacts in done.items():
@@ -144,6 +154,8 @@ def show(*, name: RunName = None, config_path: ConfigPath = None, as_json: AsJso
             told = [*narrated(each), *(f"note: {note}" for note in each.notes)]
             lines.append(f"  {each.step:<9} {each.made_at}  {told[0]}")
             lines += [f"  {'':<9} {'':<20}  {line}" for line in told[1:]]
+        if (failure := failed[signature]) is not None:
+            lines.append(f"  {failure.step:<9} {failure.failed_at}  failed: {failure.reason}")
         if (step := next_step(artefacts)) is not None:
             lines.append(f"  {step:<9} {'is next':<20}  {_going_on(config, found)}")
     print_lines(lines)

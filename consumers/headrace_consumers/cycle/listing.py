@@ -5,6 +5,7 @@ from typing import Any
 from headrace.errors import HeadraceError
 from headrace_consumers.cycle.artefacts import Baseline, Decided, Optimized, RolledOut
 from headrace_consumers.cycle.errors import CycleError
+from headrace_consumers.cycle.failures import failure_of
 from headrace_consumers.cycle.run_folder import RunFolder, SignatureFolder
 
 __all__ = ["told_of"]
@@ -37,7 +38,10 @@ def _signature(folder: SignatureFolder) -> dict[str, Any]:
         "interval": None,
         "rollout_id": None,
         "damage": None,
+        "failure": None,
     }
+    failure = failure_of(folder)
+    told["failure"] = None if failure is None else failure.as_dict()
     try:
         for each in folder.done():
             told["done"] = str(each.step)

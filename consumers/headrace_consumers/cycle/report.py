@@ -19,6 +19,7 @@ from headrace_consumers.cycle.artefacts import (
     Optimized,
     RolledOut,
 )
+from headrace_consumers.cycle.failures import Failure, failure_of
 from headrace_consumers.cycle.narrating import narrated
 from headrace_consumers.cycle.run_folder import RunFolder
 from headrace_consumers.cycle.trend import interval, trend
@@ -40,7 +41,9 @@ def report(run: RunFolder) -> str:
     facts = run.facts()
     title = f"Optimization cycle {facts['id']}"
     parts = [f"<h1>{escape(title)}</h1><p>Begun {escape(str(facts.get('begun_at', '')))}.</p>"]
-    parts += [_signature(signature, run.of(signature).done()) for signature in facts["signatures"]]
+    for signature in facts["signatures"]:
+        of = run.of(signature)
+        parts.append(_signature(signature, of.done(), failure_of(of)))
     parts.append(_settings(facts.get("settings", {})))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -51,9 +54,11 @@ def report(run: RunFolder) -> str:
     )
 
 
-def _signature(signature: str, done: list[Artefact]) -> str:
+def _signature(signature: str, done: list[Artefact], failure: Failure | None) -> str:
     by_kind: dict[type[Artefact], Any] = {type(each): each for each in done}
-    parts = [f"<h2>{escape(signature)}</h2>", _verdict(by_kind.get(Decided), done), _steps(done)]
+    parts = [f"<h2>{escape(signature)}</h2>", _verdict(by_kind.get(Decided), done), _steps(done, failure)]
+    if failure is not None:
+        parts.insert(2, f'<p><span class="bad">failed</span> {escape(failure.line())}</p>')
     if Optimized in by_kind:
         plots = score_plots(by_kind[Baseline], by_kind[Optimized], by_kind.get(Decided))
         parts.append(f"<h3>Before and after</h3><div class=plots>{''.join(plots)}</div>")
@@ -78,13 +83,14 @@ def _verdict(decided: Decided | None, done: list[Artefact]) -> str:
     return f'<p class=lead><span class="{kind}">{word}</span> {escape(decided.reason)}</p>'
 
 
-def _steps(done: list[Artefact]) -> str:
+def _steps(done: list[Artefact], failure: Failure | None) -> str:
     rows = []
     there = {each.step: each for each in done}
     for step in CycleStep:
         each = there.get(step)
         if each is None:
-            rows.append((str(step), "", "", "not done"))
+            is_failed = failure is not None and failure.step == step
+            rows.append((str(step), "", "", "failed" if is_failed else "not done"))
             continue
         told = [*narrated(each), *each.notes]
         rows.append(

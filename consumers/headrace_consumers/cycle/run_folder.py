@@ -4,6 +4,7 @@
 <run>/report.html                                made anew whenever a step is done
 <run>/<signature>/<step>.json                    the artefacts
 <run>/<signature>/<signature>_optimized_v<N>.json    the program that was found
+<run>/<signature>/failure.json                   why the next step was not done the last time, see failures
 <run>/<signature>/spent.jsonl                    paid calls of LMs
 <run>/<signature>/lm_cache/                      answers of LMs, until the last step is done; likewise
 <run>/<signature>/found.json, optimizer/         what the search has found, and its state

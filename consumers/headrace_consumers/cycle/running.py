@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from headrace_consumers.cycle.artefacts import (
 )
 from headrace_consumers.cycle.data_steps import DataSteps
 from headrace_consumers.cycle.errors import CycleError
+from headrace_consumers.cycle.failures import Failure, forget_failure, keep_failure
 from headrace_consumers.cycle.narrating import narrated
 from headrace_consumers.cycle.parts import Parts, Plan
 from headrace_consumers.cycle.program_steps import ProgramSteps
@@ -118,8 +120,7 @@ class _SignatureRun:
         except HeadraceError as error:
             return Ran(signature, last[-1] if last else None, error, was_done=False)
         except OSError as error:
-            line = f"{error.filename or self.folder.path}: {error.strerror or error}; start the run again"
-            return Ran(signature, last[-1] if last else None, CycleError(line), was_done=False)
+            return Ran(signature, last[-1] if last else None, CycleError(self._line(error)), was_done=False)
         return Ran(signature, last[-1] if last else None, None, was_done)
 
     def _steps(self, until: CycleStep, done: list[Artefact]) -> bool:
@@ -133,7 +134,7 @@ class _SignatureRun:
                 continue  # nothing that it could find would be shipped
             if found is None:
                 was_done = False
-                found = _done(self.folder, kind, self.makers[kind.step], self.parts)
+                found = self._made(kind)
                 _tell(self.run, self.parts, found)
             done.append(found)
             if isinstance(found, CutMade):
@@ -144,6 +145,23 @@ class _SignatureRun:
             self.folder.forget_answers()
             _marker(self.config, self.folder.signature, self.made_for).unlink(missing_ok=True)
         return was_done
+
+    def _made(self, kind: type[Artefact]) -> Artefact:
+        """Do a step; where it fails, keep why."""
+        try:
+            found = _done(self.folder, kind, self.makers[kind.step], self.parts)
+        except (HeadraceError, OSError) as error:
+            line = self._line(error) if isinstance(error, OSError) else str(error)
+            failed_at = f"{self.parts.now():%Y-%m-%dT%H:%M:%SZ}"
+            keep_failure(self.folder, Failure(step=kind.step, failed_at=failed_at, reason=line))
+            with suppress(HeadraceError):
+                _report(self.run, self.folder)
+            raise
+        forget_failure(self.folder)
+        return found
+
+    def _line(self, error: OSError) -> str:
+        return f"{error.filename or self.folder.path}: {error.strerror or error}; start the run again"
 
 
 def _done(folder: SignatureFolder, kind: type[Artefact], make: Callable[[], dict[str, Any]], parts: Parts) -> Artefact:
@@ -168,7 +186,11 @@ def _tell(run_folder: RunFolder, parts: Parts, found: Artefact) -> None:
         parts.say(f"{found.signature}: {line}")
     for note in found.notes:
         parts.say(f"{found.signature}: note: {note}")
-    run_folder.of(found.signature).write(run_folder.report, report(run_folder).encode("utf-8", "replace"))
+    _report(run_folder, run_folder.of(found.signature))
+
+
+def _report(run_folder: RunFolder, folder: SignatureFolder) -> None:
+    folder.write(run_folder.report, report(run_folder).encode("utf-8", "replace"))
 
 
 def _use(config: Config, made: CutMade, made_for: str, parts: Parts) -> None:

@@ -55,11 +55,25 @@ def test_a_missing_program_is_one_line_and_nothing_is_half_written(command, conf
     assert ended.code == 2
     assert "program nowhere.at:all: cannot be imported (ModuleNotFoundError" in ended.error
     runs = list((tmp_path / "optimization").glob("optimization_*"))
-    assert [path.name for path in (runs[0] / SIGNATURE).iterdir()] == ["lm_cache"]
+    assert sorted(path.name for path in (runs[0] / SIGNATURE).iterdir()) == ["failure.json", "lm_cache"]
     (log,) = (tmp_path / "logs").glob("optimization_*.log")
     assert log.name == f"{runs[0].name}.log"
     assert log.stat().st_mode & 0o777 == 0o600
     assert "FAILED: optimization: program nowhere.at:all" in log.read_text()
+    why = "optimization: program nowhere.at:all: cannot be imported (ModuleNotFoundError"
+    listed = command("cycle", "ls", "--config", config).out.splitlines()
+    assert listed[1].split()[2:5] == [SIGNATURE, "nothing", "failed"]
+    assert f"{SIGNATURE}: collect failed at " in listed[-1]
+    assert why in listed[-1]
+    shown = command("cycle", "show", "--config", config).out.splitlines()
+    assert shown[-2].split()[0] == "collect"
+    assert f"failed: {why}" in shown[-2]
+    told = command("cycle", "show", "--config", config, "--json").json
+    assert why in told["failures"][SIGNATURE]["reason"]
+    assert (
+        f'<span class="bad">failed</span> collect failed at {told["failures"][SIGNATURE]["failed_at"]}: '
+        in (runs[0] / "report.html").read_text()
+    )
 
 
 def test_output_dir_and_log_file_are_taken(command, config, tmp_path):

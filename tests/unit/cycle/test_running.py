@@ -7,6 +7,7 @@ import pytest
 from headrace.errors import DatasetError
 from headrace_consumers.cycle.artefacts import Baseline, CutMade, CycleStep, Decided, Gated, Optimized, RolledOut
 from headrace_consumers.cycle.errors import CycleError, RunBusyError
+from headrace_consumers.cycle.failures import Failure, failure_of, keep_failure
 from headrace_consumers.cycle.run_folder import RunFolder, runs_in
 from headrace_consumers.cycle.run_lock import held
 from headrace_schemas.programs import Program
@@ -67,8 +68,39 @@ def test_a_step_that_fails_is_done_when_the_run_is_started_again(tmp_path, confi
 
     (ran,) = cycle(tmp_path, config, work=failing)
     assert (str(ran.failure), ran.last) == ("no LM", None)
-    assert list((tmp_path / "run" / SIGNATURE).glob("*.json")) == []
+    assert [path.name for path in (tmp_path / "run" / SIGNATURE).glob("*.json")] == ["failure.json"]
     assert cycle(tmp_path, config)[0].is_complete
+
+
+def test_why_a_step_failed_is_kept_and_reported_until_it_is_done(tmp_path, config):
+    def fail(line):
+        def work(job, on_progress):
+            if job.task == "optimize":
+                raise CycleError(line)
+            return Worker(tmp_path)(job, on_progress)
+
+        cycle(tmp_path, config, work=work)
+        return failure_of(folder_of(tmp_path))
+
+    report = tmp_path / "run" / "report.html"
+    assert fail("no key <b>").line() == "optimize failed at 2026-11-27T02:00:00Z: no key <b>"
+    assert "</span> optimize failed at 2026-11-27T02:00:00Z: no key &lt;b&gt;</p>" in report.read_text()
+    assert fail("no quota").reason == "no quota"
+    cycle(tmp_path, config, until=CycleStep.BASELINE)
+    assert failure_of(folder_of(tmp_path)).reason == "no quota"
+    cycle(tmp_path, config)
+    assert not (folder_of(tmp_path).path / "failure.json").exists()
+    assert "failed at" not in report.read_text()
+
+
+def test_a_failure_whose_step_is_done_by_now_is_none(tmp_path, config):
+    cycle(tmp_path, config, until=CycleStep.GATE)
+    folder = folder_of(tmp_path)
+    for step, reason in ((CycleStep.COLLECT, None), (CycleStep.CUT, "killed before it was forgotten")):
+        keep_failure(folder, Failure(step=step, failed_at="2026-11-27T02:00:00Z", reason=str(reason)))
+        assert getattr(failure_of(folder), "reason", None) == reason
+    (folder.path / "failure.json").write_text("{")
+    assert failure_of(folder) is None
 
 
 @pytest.mark.parametrize(

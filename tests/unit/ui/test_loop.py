@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from headrace.config import load
+from headrace_consumers.cycle.artefacts import CycleStep
+from headrace_consumers.cycle.failures import Failure, keep_failure
 from headrace_consumers.rollout.conditions import conditions, next_share
 from headrace_consumers.rollout.state import Found, State
 from headrace_consumers.ui.cache import Cache
@@ -196,9 +198,28 @@ def _parts(world):
     return Sources(load(world, {}, {}), world, Cache(lambda: 0.0)), PAGES
 
 
-def test_no_runs_and_damaged_ones_are_told(tmp_path):
-    config = tmp_path / "headrace.json"
-    config.write_text(f'{{"optimization": {{"path": "{tmp_path}/optimization"}}}}')
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "headrace.json"
+    path.write_text(f'{{"optimization": {{"path": "{tmp_path}/optimization"}}}}')
+    return path
+
+
+def test_why_a_step_failed_is_told_in_the_list_and_the_run(tmp_path, config):
+    get = site_of(config)
+    run = made_run(tmp_path / "run", tmp_path / "optimization", "Reply", steps=4)
+    failure = Failure(step=CycleStep.OPTIMIZE, failed_at="2026-11-03T02:00:00Z", reason=f"no key {ATTACK}")
+    keep_failure(run.of("Reply"), failure)
+    page = get("/cycle")
+    assert f"not decided 0.5 optimize failed no key {ATTACK}" in page.text
+    address = next(each for each in page.links if each.startswith("/cycle/"))
+    one = get(address)
+    assert f"not decided optimize failed 2026-11-03 02:00:00: no key {ATTACK}" in one.text
+    assert "optimize failed decide not done" in one.text
+    assert "<img" not in page.html + one.html
+
+
+def test_no_runs_and_damaged_ones_are_told(tmp_path, config):
     get = site_of(config)
     page = get("/cycle")
     assert "No runs yet. First name the program of a signature" in page.text

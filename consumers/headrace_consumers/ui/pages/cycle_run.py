@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, Final
 
 from headrace_consumers.cycle.artefacts import Artefact, Baseline, CutMade, CycleStep, Decided, Optimized, RolledOut
+from headrace_consumers.cycle.failures import failure_of
 from headrace_consumers.cycle.narrating import narrated
 from headrace_consumers.cycle.report import score_plots
 from headrace_consumers.cycle.run_folder import RunFolder
@@ -36,7 +37,7 @@ def show(sources: Sources, asked: Asked) -> Shown:
 
 
 def _signature(run: RunFolder, signature: str) -> dict[str, Any]:
-    done = run.of(signature).done()
+    done, failure = run.of(signature).done(), failure_of(run.of(signature))
     there = {each.step: each for each in done}
     baseline, optimized, decided = (_of(done, kind) for kind in (Baseline, Optimized, Decided))
     plots = score_plots(baseline, optimized, decided) if baseline is not None and optimized is not None else []
@@ -47,6 +48,7 @@ def _signature(run: RunFolder, signature: str) -> dict[str, Any]:
         "cut": _of(done, CutMade),
         "rolled_out": _of(done, RolledOut),
         "plots": plots,
+        "failure": failure,
         "steps": [(str(step), there.get(step), _lines(there.get(step))) for step in CycleStep],
     }
 
