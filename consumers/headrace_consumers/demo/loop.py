@@ -118,11 +118,17 @@ class _Play:
         self._config = config
         self._start = start
         self._tally = {"calls": 0, "right": 0, "failed": 0}
+        self._shown = 0
+        self._sampled = 0
 
     def play(self) -> Loop:
         story = self._story
         story.tell("a service sorts tickets to three desks, and nobody has told its program which desk answers what")
-        story.wait(lambda: self._rows() >= _EXAMPLES, f"{_EXAMPLES} examples")
+        story.wait(
+            lambda: self._rows() >= _EXAMPLES,
+            f"{_EXAMPLES} examples",
+            lambda: (self._sampled, self._calls() > 0),
+        )
         before = self._tally_now()
         share_before = before["right"] / before["calls"]
         story.tell(
@@ -135,8 +141,8 @@ class _Play:
         self._start("rollout-consumer", "headrace_consumers.cli", "consume", "rollout", "--port", "0")
         rollout_id = self._promoted()
         promoted = self._tally_now()
-        begin = story.wait(lambda: self._since(promoted), "the service to have followed")
-        end = story.wait(lambda: self._since(begin), f"{_WINDOW_CALLS} calls after the promotion")
+        begin = story.wait(lambda: self._since(promoted), "the service to have followed", self._calls)
+        end = story.wait(lambda: self._since(begin), f"{_WINDOW_CALLS} calls after the promotion", self._calls)
         share_after = (end["right"] - begin["right"]) / (end["calls"] - begin["calls"])
         report = str(self._workspace.folder / "cycle" / "report.html")
         story.show(
@@ -157,7 +163,8 @@ class _Play:
     def _cycle(self) -> None:
         options = ("--output-dir", str(self._workspace.folder / "cycle"), "--no-log-file")
         child = self._start("cycle", "headrace_consumers.cli", "cycle", "run", *options)
-        code = self._story.wait(lambda: None if self._heard(child) else child, "the cycle").exit_code
+        ended = self._story.wait(lambda: None if self._heard(child) else child, "the cycle", self._cycle_so_far)
+        code = ended.exit_code
         self._read(child.name)
         if code != 0:
             raise DemoError(f"the cycle failed: {child.why()}; its log: {child.log_path}")
@@ -169,6 +176,11 @@ class _Play:
         """Show what the cycle says; tell whether it still runs."""
         self._read(child.name)
         return child.exit_code is None
+
+    def _cycle_so_far(self) -> tuple[int, int]:
+        """Return how many lines the cycle has said, and how much it has noted of calls of the language model."""
+        spent = self._workspace.folder / "cycle" / _SIGNATURE / "spent.jsonl"
+        return self._shown, spent.stat().st_size if spent.exists() else 0
 
     def _promoted(self) -> str:
         """Tell each stage of the rollout until it is promoted; return its id."""
@@ -187,11 +199,14 @@ class _Play:
                 raise DemoError(f"the rollout is {each.state}: {each.reason}")
             return each.rollout_id if each.state == "promoted" else None
 
-        return self._story.wait(found, "the promotion")
+        return self._story.wait(found, "the promotion", lambda: len(seen))
 
     def _since(self, begin: Mapping[str, int]) -> dict[str, int] | None:
         now = self._tally_now()
         return now if now["calls"] - begin["calls"] >= _WINDOW_CALLS else None
+
+    def _calls(self) -> int:
+        return self._tally["calls"]
 
     def _tally_now(self) -> dict[str, int]:
         self._read(None)
@@ -207,6 +222,7 @@ class _Play:
                     with suppress(ValueError):
                         self._tally = json.loads(line.text)
                 elif line.child == shown:
+                    self._shown += 1
                     self._story.show([f"          {line.text}"])
 
     def _rows(self) -> int:
@@ -214,9 +230,10 @@ class _Play:
 
         self._read(None)
         path = str(self._workspace.dataset_path)
-        if not DeltaTable.is_deltatable(path):
-            return 0
-        return sum(int(count) for count in DeltaTable(path).get_add_actions(flatten=True)["num_records"].to_pylist())
+        if DeltaTable.is_deltatable(path):
+            counts = DeltaTable(path).get_add_actions(flatten=True)["num_records"].to_pylist()
+            self._sampled = sum(int(count) for count in counts)
+        return self._sampled
 
 
 def _config(workspace: Workspace, broker: EmbeddedBroker, *, is_offline: bool) -> dict[str, Any]:

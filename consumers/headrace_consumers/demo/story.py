@@ -54,17 +54,26 @@ class Story:
         if self._show:
             print_lines(lines)
 
-    def wait(self, condition: Callable[[], Value | None], what: str) -> Value:
+    def wait(
+        self, condition: Callable[[], Value | None], what: str, progress: Callable[[], object] = lambda: None
+    ) -> Value:
         """Return the first true value of a condition.
+
+        Args:
+            condition: asked again and again.
+            what: is waited for.
+            progress: how far that is; as long as it changes, patience begins anew. A busy machine is slow, not stuck.
 
         Raises:
             DemoError: a child has ended, or it took too long.
         """
-        deadline = self._clock() + self._patience_s
+        deadline, far = self._clock() + self._patience_s, progress()
         while not (value := condition()):
             for child in self._children:
                 if child.exit_code is not None:
                     raise DemoError(f"the {child.name} failed: {child.why()}; its log: {child.log_path}")
+            if far != (far := progress()):
+                deadline = self._clock() + self._patience_s
             if self._clock() > deadline:
                 logs = self._children[0].log_path.parent if self._children else "none"
                 raise DemoError(f"waited {self._patience_s:.0f} s for {what}; the logs: {logs}")

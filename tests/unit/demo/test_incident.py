@@ -117,6 +117,16 @@ def test_a_story_that_waits_in_vain_says_for_what_and_one_whose_child_has_ended_
         Story(show=False, children=[_Ended()], clock=clock, sleep=clock.sleep).wait(lambda: None, "the alert")
 
 
+def test_a_story_waits_as_long_as_there_is_progress():
+    clock = _Clock()
+    story = Story(show=False, children=[], patience_s=5, clock=clock, sleep=clock.sleep)
+    assert story.wait(lambda: clock.now >= 60, "a minute", lambda: clock.now // 4)
+    began = clock.now
+    with pytest.raises(DemoError, match="waited 5 s for more of it"):
+        story.wait(lambda: None, "more of it", lambda: min(clock.now, began + 30) // 4)
+    assert clock.now == pytest.approx(began + 35, abs=4)
+
+
 def _on_a_leash(program: str) -> tuple[subprocess.Popen[str], int]:
     """Start a program on a leash; return the leash and the program's process id."""
     argv = [*LEASH, sys.executable, "-c", f"import os; print(os.getpid(), flush=True); {program}"]
