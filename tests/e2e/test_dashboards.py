@@ -47,6 +47,7 @@ ZERO_WHEN_WELL = {
     "Commits have failed for",
     "Maintenance has failed for",
     "Fences",
+    "Rebalances",
     "Files in the table",
     "Files merged",
     "Forgotten producers",

@@ -49,7 +49,7 @@ def dataset(config: Config) -> Dashboard:
             Row("Tables", tuple(table_health())),
             Row("Room", tuple(_room(config.alerts))),
         ),
-        alerts='alertname=~"Headrace(Dataset|Filter|Disk|DeadLetters|Circuit|Maintenance).*"',
+        alerts='alertname=~"Headrace(Dataset|Filter|Disk|DeadLetters|Circuit|Maintenance|TableFiles|Rebalancing).*"',
     )
 
 

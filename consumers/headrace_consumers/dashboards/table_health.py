@@ -7,6 +7,7 @@ from headrace_consumers.dashboards.panel import Limit, Panel, Query, Show
 from headrace_consumers.dashboards.scope import Scope
 from headrace_consumers.dashboards.units import an_hour, unit_of
 from headrace_consumers.metrics.alerts.consumers import UNMAINTAINED_S
+from headrace_consumers.monitoring.catalogue.consumers import REBALANCES
 from headrace_consumers.monitoring.catalogue.dataset import (
     FENCES,
     FILES_MERGED,
@@ -14,26 +15,30 @@ from headrace_consumers.monitoring.catalogue.dataset import (
     TABLE_FILES,
     UNMERGEABLE_FILES,
 )
+from headrace_consumers.table_files import MOST_FILES
 
 __all__ = ["table_health"]
 
 _SCOPE: Final = Scope(())
 _TABLE: Final = ("job", "table")
+_MEMBER: Final = ("job", "consumer", "instance")
 
 
 def table_health() -> Iterator[Panel]:
     """Return how the tables stand, as the member with partition 0 tells."""
     yield Panel(
         title="Files in the table",
-        description="50 or so for the day that is written, one or two for each day before; 5,000 are too many. "
-        "Unmergeable: files that could not be read.",
+        description="50 or so for the day that is written, one or two for each day before; "
+        f"{MOST_FILES:,} are too many. Unmergeable: files that could not be read.",
         show=Show.lines,
         queries=(
             Query(_SCOPE.most(TABLE_FILES, _TABLE), "{{table}}"),
             Query(_SCOPE.most(UNMERGEABLE_FILES, _TABLE), "unmergeable: {{table}}"),
         ),
         unit=unit_of(TABLE_FILES),
-        width=6,
+        width=8,
+        limit=Limit(MOST_FILES),
+        alerts=("HeadraceTableFiles",),
     )
     yield Panel(
         title="Files merged",
@@ -41,7 +46,7 @@ def table_health() -> Iterator[Panel]:
         show=Show.lines,
         queries=(Query(_SCOPE.hourly(FILES_MERGED, _TABLE), "{{table}}"),),
         unit=an_hour(FILES_MERGED),
-        width=6,
+        width=8,
     )
     yield Panel(
         title="Maintenance has failed for",
@@ -49,7 +54,7 @@ def table_health() -> Iterator[Panel]:
         show=Show.lines,
         queries=(Query(_SCOPE.most(MAINTENANCE_FAILING, _TABLE), "{{table}}"),),
         unit=unit_of(MAINTENANCE_FAILING),
-        width=6,
+        width=8,
         limit=Limit(UNMAINTAINED_S),
         alerts=("HeadraceMaintenanceFailing",),
     )
@@ -59,5 +64,15 @@ def table_health() -> Iterator[Panel]:
         show=Show.lines,
         queries=(Query(_SCOPE.hourly(FENCES, ("job",)), "{{job}}"),),
         unit=an_hour(FENCES),
-        width=6,
+        width=12,
+    )
+    yield Panel(
+        title="Rebalances",
+        description="How often the group gave a member partitions, confirmed or took them, an hour. "
+        "A few where another one comes or goes.",
+        show=Show.lines,
+        queries=(Query(_SCOPE.hourly(REBALANCES, _MEMBER), "{{consumer}} {{instance}}"),),
+        unit=an_hour(REBALANCES),
+        width=12,
+        alerts=("HeadraceRebalancing",),
     )

@@ -59,6 +59,7 @@ class Figures:
         self._seen: Mapping[str, Any] = {}
         self._tables: Mapping[str, TableHealth] = {}
         self._fences = 0
+        self._rebalances = 0
         self._durations = (*[0.0] * (len(names.COMMIT_DURATION.bounds) + 1), 0.0)
 
     def note_tally(self, tally: Tally) -> None:
@@ -78,6 +79,10 @@ class Figures:
     def note_fence(self) -> None:
         """Take in that it has begun again from the table, since another was faster."""
         self._fences += 1
+
+    def note_rebalance(self) -> None:
+        """Take in that the group has given partitions, or taken some."""
+        self._rebalances += 1
 
     def note_commit(self, duration_s: float) -> None:
         """Take in how long a commit took."""
@@ -110,6 +115,7 @@ class Figures:
         if self._committed_at_ms is not None:
             page.add(consumers.LAST_COMMIT, self._committed_at_ms / 1000, self._consumer)
         page.add(consumers.CIRCUIT_OPEN, self._circuit_is_open, self._consumer, self._topic)
+        page.add(consumers.REBALANCES, self._rebalances, self._consumer)
         self.circuit_was_shown |= self._circuit_is_open and is_scrape
         for name, folder in self._disks.items():
             add_disk(page, name, folder)

@@ -221,7 +221,9 @@ class Intake:
         loop = Loop(
             consumer=consumer,
             source=self.source,
-            assignment=Assignment(consumer, self.source, self._known, self.table),
+            assignment=Assignment(
+                consumer, self.source, self._known, self.table, note_rebalance=self._figures.note_rebalance
+            ),
             client_errors=client_errors,
             topic_watch=topic_watch,
             table=self.table,

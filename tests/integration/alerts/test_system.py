@@ -125,6 +125,28 @@ def test_a_table_whose_maintenance_fails_for_an_hour_fires_until_it_is_mended(sc
     scene.check()
 
 
+def test_a_table_that_has_too_many_files_for_half_an_hour_fires(scene: Scene) -> None:
+    scene.add("headrace_table_files", flat((10, 60), (60, 5001), (20, 900)), table="interactions")
+    scene.add("headrace_table_files", flat((10, 60), (20, 5001), (60, 900)), table="sightings")  # a backlog, and merged
+    scene.add("headrace_table_files", flat((90, 5000)), table="feedback")
+    scene.quiet("HeadraceTableFiles", 5, 39, 75)
+    scene.fires("HeadraceTableFiles", 45, {**WARNING, "table": "interactions", "job": TARGET["job"]})
+    scene.check()
+
+
+def test_a_group_that_is_rebalanced_again_and_again_fires_and_an_update_does_not(scene: Scene) -> None:
+    name, one, other = "headrace_consumer_rebalances_total", {"instance": "one:8103"}, {"instance": "other:8103"}
+    # A member that is thrown out every seven minutes, and comes back: three of it for each that stays.
+    flapping = [0.0] * 20 + [3.0 * (minute // 7) for minute in range(70)] + [27.0] * 40
+    scene.add(name, flapping, consumer="dataset", **one)
+    scene.add(name, [value / 4 for value in flapping], consumer="dataset", **other)
+    # Twelve members restarted one after the other, within ten minutes.
+    scene.add(name, [*flat((20, 0)), *counter((10, 4)), *flat((100, 40))], consumer="feedback", **one)
+    scene.quiet("HeadraceRebalancing", 15, 35, 50, 120)
+    scene.fires("HeadraceRebalancing", 75, {**WARNING, "consumer": "dataset", "job": TARGET["job"]})
+    scene.check()
+
+
 def test_a_disk_with_little_room_for_five_minutes_fires(scene: Scene) -> None:
     for folder, room in (("dataset", flat((10, 50), (20, 9), (10, 50))), ("state", flat((40, 11)))):
         scene.add("headrace_disk_free_bytes", room, folder=folder)

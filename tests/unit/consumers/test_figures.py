@@ -61,6 +61,8 @@ def noted():
     figures.note_seen({"keys": 12, "mb": 1.5})
     figures.note_tables({"interactions": TableHealth(50, 2, 400, 950.0), "sightings": TableHealth(3)})
     figures.note_fence()
+    for _ in range(3):
+        figures.note_rebalance()
     figures.note_commit(0.3)
     figures.note_commit(0.5)
     return figures
@@ -79,6 +81,7 @@ def test_the_page_tells_of_the_tally_the_commits_the_seen_set_and_the_lag():
     assert found["headrace_table_commits_total",] == 2
     assert found["headrace_table_commit_failing_seconds",] == 6
     assert found["headrace_table_fences_total",] == 1
+    assert found["headrace_consumer_rebalances_total", "dataset"] == 3
     assert found["headrace_table_files", "interactions"] == 50
     assert found["headrace_table_unmergeable_files", "interactions"] == 2
     assert found["headrace_table_files_merged_total", "interactions"] == 400

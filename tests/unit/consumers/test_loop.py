@@ -148,7 +148,10 @@ class Ground:
         self.index = NoIndex()
         self.turns = 0
         self.each_turn = lambda _: None
-        assignment = Assignment(self.client, SOURCE, KNOWN, table or Table())
+        self.rebalanced_at = []
+        assignment = Assignment(
+            self.client, SOURCE, KNOWN, table or Table(), note_rebalance=lambda: self.rebalanced_at.append(self.turns)
+        )
         self.loop = Loop(
             consumer=self.client,
             source=SOURCE,
@@ -330,6 +333,7 @@ def test_a_partition_that_comes_back_while_its_seen_set_is_brought_forward_begin
             read.append(len(asked))
 
     ground.run(20, each)
+    assert len(ground.rebalanced_at) == 3  # given, lost, given
     assert asked == [([0], 100), ([0], 200)]
     assert set(read) == {2}
     assert ground.client.started == {0: 200}

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_consumers.dataset.upkeep.maintenance_plan import (
-    MOST_FILES,
     ActiveFile,
     expired,
     has_room,
@@ -18,6 +17,7 @@ from headrace_consumers.dataset.upkeep.maintenance_plan import (
     log_bases,
     to_merge,
 )
+from headrace_consumers.table_files import MOST_FILES
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 TARGET = 128_000_000

@@ -1,6 +1,6 @@
 """The partitions that the group gives and takes, and whether they are read: the consumer's side of a rebalance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -26,6 +26,7 @@ class Assignment:
         source: the topic.
         known: what the table remembers of it; a partition without a position begins where it says.
         table: holds the positions.
+        note_rebalance: called when the group gives partitions, maybe none, and when it takes some.
 
     Attributes:
         owned: the partitions and what is buffered of them.
@@ -34,11 +35,20 @@ class Assignment:
         is_paused: whether all of it is paused, until what is buffered is committed.
     """
 
-    def __init__(self, consumer: Any, source: Source, known: KnownTopic, table: InteractionTable) -> None:
+    def __init__(
+        self,
+        consumer: Any,
+        source: Source,
+        known: KnownTopic,
+        table: InteractionTable,
+        *,
+        note_rebalance: Callable[[], object] = lambda: None,
+    ) -> None:
         self._consumer = consumer
         self._source = source
         self._known = known
         self._table = table
+        self._note_rebalance = note_rebalance
         self.owned = OwnedPartitions()
         self.has_joined = False
         self.is_outgrown = False
@@ -46,6 +56,7 @@ class Assignment:
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Own further partitions, paused, from the table's positions on."""
+        self._note_rebalance()
         self._table.refresh()
         started = []
         for assigned in partitions:
@@ -63,6 +74,7 @@ class Assignment:
 
     def unassign(self, partitions: Sequence[TopicPartition]) -> None:
         """Own these no longer; what is buffered of them is discarded."""
+        self._note_rebalance()
         self.owned.drop([p.partition for p in partitions])
         self._consumer.incremental_unassign(list(partitions))
         log.info("unassigned", partitions=[p.partition for p in partitions])

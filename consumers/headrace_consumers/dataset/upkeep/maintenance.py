@@ -22,7 +22,6 @@ from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook, no_hook
 from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.maintenance_plan import (
-    MOST_FILES,
     ActiveFile,
     expired,
     has_room,
@@ -32,6 +31,7 @@ from headrace_consumers.dataset.upkeep.maintenance_plan import (
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
 from headrace_consumers.dataset.upkeep.table_health import TableHealth
 from headrace_consumers.dataset.upkeep.works import Work, Works
+from headrace_consumers.table_files import MOST_FILES
 
 __all__ = ["Maintenance"]
 

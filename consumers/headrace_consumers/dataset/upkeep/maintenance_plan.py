@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MOST_FILES", "ActiveFile", "expired", "has_room", "is_crowded", "log_bases", "to_merge"]
+from headrace_consumers.table_files import MOST_FILES
 
-MOST_FILES: Final = 5_000
-"""A table should have fewer active files: every commit and every reader pays for each."""
+__all__ = ["ActiveFile", "expired", "has_room", "is_crowded", "log_bases", "to_merge"]
 
 _LEAST_FILES: Final = 10
 _WAITING_FILES: Final = 200

@@ -5,14 +5,20 @@ from typing import Final
 from headrace.config.alerts import Alerts
 from headrace_consumers.metrics.alerts.promql import COUNT, LASTING, SHARE, grown, named, number, percent
 from headrace_consumers.metrics.alerts.rule import Alert, Group, duration, spoken
+from headrace_consumers.table_files import MOST_FILES
 
-__all__ = ["KAFKA_SILENT_S", "UNCOMMITTED_S", "UNMAINTAINED_S", "consumers"]
+__all__ = ["KAFKA_SILENT_S", "MOST_REBALANCES", "REBALANCES_S", "UNCOMMITTED_S", "UNMAINTAINED_S", "consumers"]
 
 _MINUTE_S: Final = 60
 _RECENTLY_S: Final = 600
 KAFKA_SILENT_S: Final = 120
 UNCOMMITTED_S: Final = 900
 UNMAINTAINED_S: Final = 3600
+MOST_REBALANCES: Final = 4
+REBALANCES_S: Final = 900
+"""One that leaves and comes back makes three or four for each of the others; an update of all is over sooner."""
+_FLAPPING_S: Final = 1800
+_CROWDED_S: Final = 1800
 _DAY_S: Final = 86_400
 """What has been away for longer was taken away on purpose."""
 
@@ -31,6 +37,8 @@ def consumers(alerts: Alerts) -> Group:
             _circuit_open(),
             _disk(alerts),
             _maintenance(),
+            _files(),
+            _rebalancing(),
         ),
     )
 
@@ -177,4 +185,33 @@ def _maintenance() -> Alert:
         current=LASTING,
         threshold=spoken(UNMAINTAINED_S),
         action="Read the consumer's log for `maintenance failed`, mend what it names",
+    )
+
+
+def _files() -> Alert:
+    return Alert(
+        name="HeadraceTableFiles",
+        expression=f"max by (job, table) ({named('headrace_table_files')}) > {MOST_FILES}",
+        for_s=_CROWDED_S,
+        severity="warning",
+        headline="A table has too many files: every commit and reader is slow",
+        subject=(("Job", "{{ $labels.job }}"), ("Table", "{{ $labels.table }}")),
+        current=f"{COUNT} files",
+        threshold=str(MOST_FILES),
+        action="Run headrace dataset maintain, and look why the consumer does not keep up with merging",
+    )
+
+
+def _rebalancing() -> Alert:
+    rebalances = named("headrace_consumer_rebalances_total")
+    return Alert(
+        name="HeadraceRebalancing",
+        expression=f"max by (job, consumer) (increase({rebalances}[{duration(REBALANCES_S)}])) > {MOST_REBALANCES}",
+        for_s=_FLAPPING_S,
+        severity="warning",
+        headline="A consumer group is rebalanced again and again",
+        subject=(("Consumer", "{{ $labels.consumer }}"), ("Job", "{{ $labels.job }}")),
+        current=f"{COUNT} in {spoken(REBALANCES_S)}",
+        threshold=str(MOST_REBALANCES),
+        action="Look which member restarts, or is slower than the group's timeouts",
     )

@@ -20,6 +20,7 @@ __all__ = [
     "LAST_SCRAPE",
     "OVERFLOW",
     "READY",
+    "REBALANCES",
     "RECORDS",
     "SAMPLES",
     "STATISTICS",
@@ -95,6 +96,15 @@ LAST_SCRAPE: Final = _metric(
     "consumer",
     served_by=(Server.metrics,),
     comment="A scrape is what lets the metrics consumer commit. `/metrics?look` is none.",
+)
+REBALANCES: Final = _metric(
+    "headrace_consumer_rebalances_total",
+    Kind.counter,
+    "How often the group has given this member partitions, confirmed those it has, or taken some.",
+    "rebalances",
+    "consumer",
+    served_by=_TABLES,
+    comment="Three or four where another member leaves and comes back. Many: one is thrown out again and again.",
 )
 DEAD_LETTERS: Final = _metric(
     "headrace_dead_letters_total",
@@ -185,6 +195,7 @@ CONSUMERS: Final = (
     LAG_SECONDS,
     LAST_COMMIT,
     LAST_SCRAPE,
+    REBALANCES,
     DEAD_LETTERS,
     CIRCUIT_OPEN,
     DISK_FREE,

@@ -3,6 +3,7 @@
 from typing import Final
 
 from headrace_consumers.monitoring.metric import Kind, Metric, Server, Source
+from headrace_consumers.table_files import MOST_FILES
 
 __all__ = [
     "COMMITS",
@@ -109,7 +110,8 @@ FENCES: Final = _metric(
     Kind.counter,
     "How often it began again from the table, since another member was faster.",
     "fences",
-    comment="A few at a rebalance. Many: members that are slower than the group's timeouts.",
+    comment="A few at a rebalance (headrace_consumer_rebalances_total). Many: members that are slower than the group's "
+    "timeouts.",
     served_by=_BOTH,
 )
 TABLE_FILES: Final = _metric(
@@ -118,7 +120,8 @@ TABLE_FILES: Final = _metric(
     "Files that a table names.",
     "files",
     "table",
-    comment="Of the member that maintains it, and so are the next three. Over 5,000 every commit and reader is slow.",
+    comment="Of the member that maintains it, and so are the next three. "
+    f"Over {MOST_FILES:,} every commit and reader is slow.",
     served_by=_BOTH,
 )
 FILES_MERGED: Final = _metric(
