@@ -24,6 +24,7 @@ from headrace_consumers.versions.cutting.merging import MERGED
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.cutting.scorer import load_scorer
 from headrace_consumers.versions.errors import VersionsError
+from headrace_consumers.versions.files.refused import refused
 from headrace_consumers.versions.files.writing import write_examples
 from headrace_consumers.versions.hand.edits import edits_path
 from headrace_consumers.versions.reading.tables import Tables
@@ -87,7 +88,7 @@ def replay(
         progress("comparing", 0)
         compare(found, version, into, files, manifest["files"])
     except OSError as error:
-        raise VersionsError(f"{error.filename or into}: {error.strerror}") from error
+        raise refused(Path(error.filename or into), "the version cannot be made again", error, into) from error
     if all(found.files.values()):
         found.notes += [f"{line}; nothing of the version hung on that" for line in found.beside]
     else:

@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 from headrace.datasets.place import deleted_in
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.files.disk import FILE_MODE, fsync_folder, make_folder, write_over
+from headrace_consumers.versions.files.refused import refused
 from headrace_consumers.versions.shelf.lock import LOCK, holding
 from headrace_schemas.dataset_files import LATEST, version_name, version_number
 
@@ -91,7 +92,7 @@ class Workplace:
             with holding(self._signature_folder):
                 return self._publish(complete, is_latest=is_latest)
         except OSError as error:
-            raise VersionsError(f"{self._signature_folder}: cannot publish a version ({error.strerror})") from error
+            raise refused(self._signature_folder, "cannot publish a version", error, self.folder) from error
 
     def _publish(self, complete: Callable[[Path, int], None], *, is_latest: bool) -> int:
         for number in range(highest(self._signature_folder) + 1, highest(self._signature_folder) + 1 + _TRIES):
@@ -132,7 +133,7 @@ def workplace(signature_folder: Path, hook: Hook = no_hook) -> Iterator[Workplac
     """Yield a folder to build a version in; what is not published is removed, and so is what dead ones left.
 
     Raises:
-        VersionsError: nothing can be written there.
+        VersionsError: nothing can be written there, or something inside ended with an OSError: no room, say.
     """
     try:
         make_folder(signature_folder)
@@ -144,11 +145,11 @@ def workplace(signature_folder: Path, hook: Hook = no_hook) -> Iterator[Workplac
             fcntl.flock(lock, fcntl.LOCK_EX)
         (folder / WORK).mkdir(mode=0o700)
     except OSError as error:
-        raise VersionsError(
-            f"{signature_folder}: cannot be written to ({error.strerror}); check versions.path"
-        ) from error
+        raise refused(signature_folder, "cannot be written to", error, otherwise="; check versions.path") from error
     try:
         yield Workplace(signature_folder, folder, lock, hook)
+    except OSError as error:
+        raise refused(signature_folder, "a version cannot be made", error, folder) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)

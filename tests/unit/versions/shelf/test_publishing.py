@@ -1,8 +1,11 @@
 """How a version becomes one: numbers, `latest`, what dead makers leave."""
 
+import errno
 import json
 import multiprocessing
 import os
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -101,6 +104,38 @@ def test_a_folder_that_nobody_may_write_to_is_one_line(tmp_path):
         workplace(tmp_path / "data" / "s"),
     ):
         pass
+
+
+@pytest.fixture
+def small_disk():
+    """A disk on which no file can be larger."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("most_bytes", [20_000, 110_000, 165_000])
+def test_a_disk_without_room_is_one_line_and_leaves_what_was_there(tmp_path, small_disk, most_bytes):
+    texts = random.Random(7)
+    rows = [row(n, output=json.dumps({"answer": texts.randbytes(1500).hex()})) for n in range(50)]
+    cut_of(tmp_path, rows[:1])
+    small_disk(most_bytes)
+    with pytest.raises(
+        VersionsError, match=r"larger than it may be \(ulimit -f\): .*a cut takes about twice.*another disk"
+    ):
+        cut_of(tmp_path, rows)
+    assert not list((tmp_path / SIGNATURE).glob(f"{BUILDING}*"))
+    assert (tmp_path / SIGNATURE / "latest").read_text() == "v1\n"
+
+
+def test_a_full_disk_is_told_with_what_was_written(tmp_path):
+    def cut():
+        with workplace(tmp_path) as place:
+            (place.work / "file").write_bytes(bytes(2_500_000))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(VersionsError, match=r"the disk is full: 2\.5 MB were written so far; "):
+        cut()
 
 
 _KILLED = """
