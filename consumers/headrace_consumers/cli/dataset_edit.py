@@ -99,6 +99,10 @@ def relabel(
     quality: Annotated[
         float | None, typer.Option(min=0, max=1, show_default=False, help="Its score; with no outputs it is judged.")
     ] = None,
+    any_kind: Annotated[
+        bool,
+        typer.Option("--any-kind", help="Also a text, number or list where the example has another kind of value."),
+    ] = False,
     who: Who = None,
     version: _In = None,
     root: Root = None,
@@ -115,7 +119,7 @@ def relabel(
     folder, meant = _folder(root, config_path, signature, version)
     row = by_hand.find(folder, [example_id], meant)[example_id]
     said = _said(who, why)
-    line = by_hand.edit("relabel", row, said, outputs=given, quality=quality)
+    line = by_hand.edit("relabel", row, said, outputs=given, quality=quality, any_kind=any_kind)
     edits.append(folder, [line])
     if as_json:
         told = {"was": row["outputs"], "outputs": line["outputs"], "quality": quality}

@@ -85,6 +85,18 @@ def test_relabelling_keeps_the_outputs_that_are_not_named(command, folder):
     assert edits.read(folder).by_key[example_line({"q": 1}, {})["key"]].quality == 0.25
 
 
+def test_relabelling_with_another_kind_of_value_has_to_be_meant(command, folder):
+    text = ("dataset", "relabel", id_of(1)[:8], *S, "--outputs", '{"a": "five"}', *WHY)
+    ended = command(*text)
+    assert ended.code == 2
+    assert ended.error == f"{id_of(1)}: output a is a number, and not a text (--any-kind takes it all the same)"
+    assert edits.read(folder).by_key == {}
+    assert command("dataset", "relabel", id_of(1)[:8], *S, "--outputs", '{"a": null}', *WHY).code == 0
+    assert command(*text, "--any-kind").code == 0
+    (edit,) = edits.read(folder).by_key.values()
+    assert edit.outputs == {"a": "five", "b": "x"}
+
+
 def test_excluding_and_restoring(command, folder):
     assert command("dataset", "exclude", id_of(0), id_of(2), *S, *WHY, "--json").json == {
         "exclude": [id_of(0), id_of(2)]

@@ -3,18 +3,20 @@
 `versions.gates.signatures.<name>.signature_class` names the class, whose types are checked as `headrace.load_dataset`
 reads them. Without it only examples of other sources and corrected ones are looked at, for calls of one fields_hash
 have the same fields: they must have those that most calls have, or most examples where there are no calls, and where
-there are calls enough values of a kind that calls have there: a text, a number, a list.
+there are calls enough values of a kind that calls have there: a text, a number, a list. Where there are too few, what a
+person corrected must be of a kind that any example has there that nobody corrected.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 
 from headrace.errors import ConfigError
+from headrace_consumers.versions.files.kinds import NULL, kind_of
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.own_object import NotImportedError, imported
 from headrace_schemas import canonical
@@ -30,8 +32,8 @@ _FEWEST_CALLS: Final = 20
 """Fewer may not have shown each kind that a field's type allows."""
 
 _ROLES: Final = ("input", "output")
-_NONE: Final = "null"
-_KINDS: Final = {str: "text", int: "number", float: "number", list: "list", dict: "object"}
+
+_Kinds: TypeAlias = Mapping[tuple[str, str], frozenset[str]]
 
 
 def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
@@ -40,9 +42,14 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
         found = list(_of_wrong_types(examples, _class(path)))
         against = path
     else:
-        calls = examples.filter((pl.col("source") == "telemetry") & (pl.col("label") != "corrected"))
-        found = list(_of_other_fields(examples, calls))
-        as_ = "fields and kinds of values as calls have them" if len(calls) >= _FEWEST_CALLS else "the fields of most"
+        untouched = examples.filter(pl.col("label") != "corrected")
+        calls = untouched.filter(pl.col("source") == "telemetry")
+        found = list(_of_other_fields(examples, untouched, calls))
+        as_ = (
+            "fields and kinds of values as calls have them"
+            if len(calls) >= _FEWEST_CALLS
+            else "the fields of most; corrections, kinds of values as others have them"
+        )
         against = f"{as_}; signature_class would check types"
     offenders = pl.DataFrame(found, schema=OFFENDERS, orient="row")
     what = f"{len(found):,} examples do not fit the signature ({against})"
@@ -69,35 +76,41 @@ class _Usual:
 
     Attributes:
         names: of inputs, of outputs.
-        kinds: (role, field) -> kinds of JSON values that calls have there; of too few calls none.
+        kinds: (role, field) -> kinds of JSON values that some have there.
     """
 
     names: tuple[frozenset[str], frozenset[str]]
-    kinds: dict[tuple[str, str], frozenset[str]]
+    kinds: _Kinds
 
 
-def _of_other_fields(examples: pl.DataFrame, calls: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    usual = _usual(calls if len(calls) else examples, are_calls=len(calls) >= _FEWEST_CALLS)
+def _of_other_fields(examples: pl.DataFrame, untouched: pl.DataFrame, calls: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    usual = _usual(calls if len(calls) else examples)
+    are_enough = len(calls) >= _FEWEST_CALLS
+    # Few may not have shown each kind. Still it is likelier that a person gave a value of a wrong one, and the loader
+    # refuses the whole version for it.
+    of_corrected = usual.kinds if are_enough else _usual(untouched).kinds
+    of_others: _Kinds = usual.kinds if are_enough else {}
+    whose = "calls" if are_enough else "others"
     others = examples.filter((pl.col("source") != "telemetry") | (pl.col("label") == "corrected"))
-    for part in others.select("example_id", "inputs", "outputs").iter_slices(_SLICE):
-        for example_id, *texts in part.iter_rows():
+    for part in others.select("example_id", "label", "inputs", "outputs").iter_slices(_SLICE):
+        for example_id, label, *texts in part.iter_rows():
+            kinds = of_corrected if label == "corrected" else of_others
             for role, names, text in zip(_ROLES, usual.names, texts, strict=True):
                 values = json.loads(text)
-                if reason := _difference(role, names, values) or _other_kind(role, usual.kinds, values):
+                if reason := _difference(role, names, values) or _other_kind(role, kinds, values, whose):
                     yield example_id, reason
                     break
 
 
-def _usual(examples: pl.DataFrame, *, are_calls: bool) -> _Usual:
+def _usual(examples: pl.DataFrame) -> _Usual:
     counts: Counter[tuple[frozenset[str], frozenset[str]]] = Counter()
     kinds: dict[tuple[str, str], set[str]] = {}
     for texts in examples.select("inputs", "outputs").head(_LOOKED_AT).iter_rows():
         inputs, outputs = (json.loads(text) for text in texts)
         counts[frozenset(inputs), frozenset(outputs)] += 1
-        if are_calls:
-            for role, values in zip(_ROLES, (inputs, outputs), strict=True):
-                for name, value in values.items():
-                    kinds.setdefault((role, name), set()).add(_kind(value))
+        for role, values in zip(_ROLES, (inputs, outputs), strict=True):
+            for name, value in values.items():
+                kinds.setdefault((role, name), set()).add(kind_of(value))
     names = counts.most_common(1)[0][0] if counts else (frozenset[str](), frozenset[str]())
     return _Usual(names, {field: frozenset(found) for field, found in kinds.items()})
 
@@ -110,19 +123,13 @@ def _difference(role: str, names: frozenset[str], values: dict[str, Any]) -> str
     return None
 
 
-def _other_kind(role: str, kinds: Mapping[tuple[str, str], frozenset[str]], values: dict[str, Any]) -> str | None:
-    """Return which value is of a kind that no call has there; null passes, for a field may be optional."""
+def _other_kind(role: str, kinds: _Kinds, values: dict[str, Any], whose: str) -> str | None:
+    """Return which value is of a kind that no one has there; null passes, for a field may be optional."""
     for name, value in sorted(values.items()):
-        usual, kind = kinds.get((role, name), frozenset()), _kind(value)
-        if usual - {_NONE} and kind not in usual and kind != _NONE:
-            return f"{role} {name[:80]}: is a {kind}, where calls have a {' or a '.join(sorted(usual - {_NONE}))}"
+        usual, kind = kinds.get((role, name), frozenset()), kind_of(value)
+        if usual - {NULL} and kind not in usual and kind != NULL:
+            return f"{role} {name[:80]}: is a {kind}, where {whose} have a {' or a '.join(sorted(usual - {NULL}))}"
     return None
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return _KINDS.get(type(value), _NONE)
 
 
 class _UnknownFieldError(Exception):

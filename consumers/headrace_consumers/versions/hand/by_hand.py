@@ -14,6 +14,7 @@ from typing import Any, Final
 from headrace.datasets.place import Version, versions_in
 from headrace.errors import UsageError
 from headrace_consumers.versions.errors import VersionsError
+from headrace_consumers.versions.files.kinds import NULL, kind_of
 from headrace_consumers.versions.hand.edits import EditKind, EditLine
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import DIFFICULTIES, SPLITS, SourceLine, signature_of, version_name
@@ -120,6 +121,7 @@ def edit(
     *,
     outputs: Mapping[str, Any] | None = None,
     quality: float | None = None,
+    any_kind: bool = False,
 ) -> EditLine:
     """Return a change to an example.
 
@@ -129,9 +131,10 @@ def edit(
         said: who does it.
         outputs: of relabel: those that are named; the others stay.
         quality: of relabel.
+        any_kind: of relabel: whether a value may be of another kind than the example has there.
 
     Raises:
-        UsageError: the example has no such output.
+        UsageError: the example has no such output, or one of another kind.
     """
     line = EditLine(
         kind=kind,
@@ -139,7 +142,7 @@ def edit(
         who=said.who,
         why=said.why,
         timestamp_ms=said.timestamp_ms,
-        outputs=None if outputs is None else _with_outputs(row, outputs),
+        outputs=None if outputs is None else _with_outputs(row, outputs, any_kind=any_kind),
         quality=quality,
     )
     if outputs is not None:
@@ -147,10 +150,15 @@ def edit(
     return line
 
 
-def _with_outputs(row: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+def _with_outputs(row: Mapping[str, Any], outputs: Mapping[str, Any], *, any_kind: bool) -> dict[str, Any]:
     own: dict[str, Any] = row["outputs"]
     if unknown := sorted(outputs.keys() - own.keys()):
         raise UsageError(f"{row['example_id']}: has no output {', '.join(unknown)}; it has {', '.join(sorted(own))}")
+    for name, value in sorted(outputs.items()):
+        was, kind = kind_of(own[name]), kind_of(value)
+        if not any_kind and NULL not in (was, kind) and was != kind:
+            what = f"output {name[:80]} is a {was}, and not a {kind}"
+            raise UsageError(f"{row['example_id']}: {what} (--any-kind takes it all the same)")
     return {**own, **outputs}
 
 

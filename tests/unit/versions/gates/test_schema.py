@@ -67,7 +67,23 @@ def test_without_a_class_values_must_be_of_a_kind_that_calls_have():
         "id-103": "input limit: is a boolean, where calls have a number",
         "id-104": "output answer: is a text, where calls have a list",
     }
-    assert judged(SCHEMA, *calls[:19], *others).is_passed
+    assert offenders(judged(SCHEMA, *calls[:19], *others)).keys() == {"id-104"}
+
+
+@pytest.mark.parametrize("source", ["import", "telemetry"])
+def test_a_correction_of_a_kind_that_no_other_example_has_offends_however_few_there_are(source):
+    others = [example(n, {"question": "a"}, {"answer": "b"}, source=source) for n in range(3)]
+    corrected = [
+        example(10, {"question": "a"}, {"answer": 7}, source=source, label="corrected"),
+        example(11, {"question": "a"}, {"answer": None}, source=source, label="corrected"),
+        example(12, {"question": "a"}, {"answer": "c"}, source=source, label="corrected"),
+    ]
+    verdict = judged(SCHEMA, *others, *corrected)
+    assert offenders(verdict) == {"id-10": "output answer: is a number, where others have a text"}
+    assert "corrections, kinds of values as others have them" in verdict.what
+    assert judged(SCHEMA, *corrected).is_passed  # nothing tells which of them is right
+    either = example(4, {"question": "a"}, {"answer": 3}, source="git")
+    assert judged(SCHEMA, *others, either, *corrected).is_passed
 
 
 def test_without_calls_most_examples_tell_the_fields():
