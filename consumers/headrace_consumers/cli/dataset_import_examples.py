@@ -11,6 +11,8 @@ from headrace_consumers.cli.log_files import bad_line_figures, side_file
 from headrace_consumers.cli.making_examples import SignatureClass, SignatureName, progress, reason_rows, target_from
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import count, figures, print_json, print_lines
+from headrace_consumers.cli.versions_place import Root
+from headrace_consumers.cli.versions_tables import in_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,6 +61,7 @@ def import_examples(
         Path | None,
         typer.Option("--bad-entries", metavar="PATH", show_default=False, help="Where entries go that do not fit."),
     ] = None,
+    root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> int:
@@ -76,7 +79,7 @@ def import_examples(
     from headrace_consumers.versions.sources.mapping import FieldMapping
     from headrace_consumers.versions.sources.pool import Pool, pool_path
 
-    config = load(config_path)
+    config = in_root(load(config_path), root)
     mapping = FieldMapping.parse(mappings or [])
     bad_entries = side_file(bad_entries_path or _SIDE_FILE, files)
     formats: dict[Path, Format] = {

@@ -20,6 +20,8 @@ from headrace_consumers.cli.making_examples import (
 )
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import count, figures, print_json, print_lines
+from headrace_consumers.cli.versions_place import Root
+from headrace_consumers.cli.versions_tables import in_root
 
 if TYPE_CHECKING:
     from headrace_consumers.versions.sources.mining import Mined
@@ -63,6 +65,7 @@ def mine_git(
     again: Annotated[
         bool, typer.Option("--again", help="Ask again about commits that gave nothing, e.g. with another model.")
     ] = False,
+    root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +84,7 @@ def mine_git(
     from headrace_consumers.versions.sources.mining import Mined, Mining, commit_program
     from headrace_consumers.versions.sources.pool import Pool, pool_path, read_pool
 
-    config = load(config_path)
+    config = in_root(load(config_path), root)
     repository = Repository(repository_path)
     target = target_from(config, signature, signature_class)
     asker = asker_of(lambda: commit_program(target), program, lm, api_base, max_calls)

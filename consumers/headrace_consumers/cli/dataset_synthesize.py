@@ -22,6 +22,8 @@ from headrace_consumers.cli.making_examples import (
 )
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import count, figures, print_json, print_lines
+from headrace_consumers.cli.versions_place import Root
+from headrace_consumers.cli.versions_tables import in_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,6 +75,7 @@ def synthesize(
         ),
     ] = 0.7,
     max_calls: MaxCalls = None,
+    root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,7 +96,7 @@ def synthesize(
     from headrace_consumers.versions.sources.there import of_pools, of_train, of_version
     from headrace_schemas.dataset_files import DIFFICULTIES
 
-    config = load(config_path)
+    config = in_root(load(config_path), root)
     target = target_from(config, signature, signature_class)
     asker = asker_of(lambda: edge_case_program(target), program, lm, api_base, max_calls)
     maker = Maker(target, redactor_of(config), lambda: int(time.time() * 1000))

@@ -103,6 +103,15 @@ def test_importing_twice_adds_nothing(bring, file, pool):
     assert len(pool()) == 3
 
 
+def test_examples_can_be_brought_where_a_cut_of_another_folder_takes_them(bring, command, file, pool, tmp_path):
+    path = file("a.jsonl", '{"ticket": "a", "queue": "bug"}\n')
+    root = ("--root", tmp_path / "elsewhere")
+    assert bring(path, *root, "--json").json["path"] == str(tmp_path / "elsewhere/Route/sources/import.jsonl")
+    assert pool() == []
+    cut = command("dataset", "cut", "--signature", "Route", *root, "--json")
+    assert (cut.code, cut.json["examples"]) == (0, 1)
+
+
 def test_fields_and_types_come_from_the_file_where_there_is_no_class(bring, file, pool):
     odd = [*OLD_TOOL, {"inputs": {"ticket": 7}, "outputs": {"queue": "x", "note": None}}, {"inputs": {}, "outputs": {}}]
     ended = bring(file("old.json", odd), "--json", signature="triage.route")

@@ -69,6 +69,14 @@ def test_each_commit_gives_examples_with_their_provenance(mine, history, pool):
     assert first["metadata"]["model"] == MODEL
 
 
+def test_another_folder_of_versions_can_be_filled(mine, pool, tmp_path):
+    with serving(answering(routes)) as server:
+        ended = mine(server, "--max", "1", "--root", tmp_path / "elsewhere", "--json")
+    assert ended.json["added"] == 1
+    assert len(read_pool(tmp_path / "elsewhere/Route/sources/git.jsonl").lines) == 1
+    assert not pool.exists()
+
+
 def test_the_program_is_told_the_task_the_commit_and_the_type_of_an_example(mine, made):
     made.commit("Refuse orders from abroad\n\nThe law wants it.", {"a.py": "refused = True\n", "notes.md": "private"})
     with serving(answering(routes)) as server:

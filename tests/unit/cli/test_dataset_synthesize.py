@@ -59,6 +59,14 @@ class Inventive:
         }
 
 
+def test_another_folder_of_versions_can_be_filled(make, path, tmp_path):
+    with serving(answering(Inventive())) as server:
+        ended = make(server, "--target", "1", "--root", tmp_path / "elsewhere", "--json")
+    assert ended.json["added"] == 1
+    assert len(read_pool(tmp_path / "elsewhere/Route/sources/synthetic.jsonl").lines) == 1
+    assert not path.exists()
+
+
 def test_the_target_is_made_over_categories_and_difficulties(make, path):
     with serving(answering(Inventive())) as server:
         ended = make(server, "--category", "orders", "--category", "refunds", "--json")
