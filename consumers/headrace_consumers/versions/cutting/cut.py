@@ -4,7 +4,8 @@ survey -> recipe -> assemble -> gates -> files in a private folder -> manifest, 
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +24,11 @@ from headrace_consumers.versions.files.writing import facts_of, write_examples, 
 from headrace_consumers.versions.gates import GATES, Gate, Verdict
 from headrace_consumers.versions.reading.survey import Fields, baseline_versions, chosen_fields, survey
 from headrace_consumers.versions.reading.tables import Tables
+from headrace_consumers.versions.shelf.fitness import has_train, may_be_latest
 from headrace_consumers.versions.shelf.publishing import Hook, no_hook, workplace
 from headrace_consumers.versions.telling.card import CARD, card
 from headrace_consumers.versions.telling.report import REPORT, Drawn, drawn_of, report
-from headrace_schemas.dataset_files import PRODUCTION, folder_name, version_name
+from headrace_schemas.dataset_files import folder_name, version_name
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
 __all__ = ["Asked", "Done", "cut", "signature_folder"]
@@ -129,9 +131,10 @@ def cut(
         def complete(folder: Path, number: int) -> None:
             _complete(folder, number, manifest, told, drawn)
 
-        number = place.publish(complete, is_latest=asked.environment == PRODUCTION)
+        number = place.publish(complete, is_latest=may_be_latest(manifest))
     path = folder / version_name(number)
-    return Done(path, {**told, "version": path.name}, done.verdicts, done.set_aside, done.targets, done.notes)
+    notes = [*done.notes, *_not_the_latest(manifest, path)]
+    return Done(path, {**told, "version": path.name}, done.verdicts, done.set_aside, done.targets, notes)
 
 
 def signature_folder(config: Config, signature: str) -> Path:
@@ -174,6 +177,15 @@ def _insist_on_some(found: Assembled, asked: Asked, config: Config) -> None:
         f"dataset cut: no example of {asked.signature} in environment {asked.environment}{taken}: headrace dataset ls "
         f"names the signatures of {config.dataset.path}, --environment chooses another"
     )
+
+
+def _not_the_latest(manifest: Mapping[str, Any], path: Path) -> Iterator[str]:
+    """Yield the note that a version has nothing to learn from; that it is not of production is told already."""
+    if not has_train(manifest):
+        yield (
+            "train is empty: `latest` stays as it was; headrace versions rollback "
+            f"-s {shlex.quote(manifest['signature'])} {path.name} makes this version the latest all the same"
+        )
 
 
 def _complete(folder: Path, number: int, manifest: Mapping[str, Any], told: Mapping[str, Any], drawn: Drawn) -> None:

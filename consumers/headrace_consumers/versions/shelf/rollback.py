@@ -8,9 +8,10 @@ from headrace.datasets.place import deleted_in, versions_in
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.files.disk import write_over
 from headrace_consumers.versions.shelf.deleting import Hook, finish_deleting, there_are
+from headrace_consumers.versions.shelf.fitness import may_be_latest
 from headrace_consumers.versions.shelf.listing import Latest, latest_of
 from headrace_consumers.versions.shelf.lock import locked
-from headrace_schemas.dataset_files import LATEST, PRODUCTION, version_name, version_number
+from headrace_schemas.dataset_files import LATEST, version_name, version_number
 from headrace_schemas.dataset_manifest import MANIFEST
 
 __all__ = ["rollback"]
@@ -21,8 +22,8 @@ def rollback(folder: Path, number: int | None, *, hook: Hook = lambda _: None) -
 
     Args:
         folder: of the signature.
-        number: of the version; None: of those of production the one before what `latest` names, be that there or not;
-            where nothing is before one that is not there, the highest.
+        number: of the version; None: of those that may be `latest` unasked the one before what it names, be that there
+            or not; where nothing is before one that is not there, the highest.
         hook: called between the steps.
 
     Raises:
@@ -33,7 +34,7 @@ def rollback(folder: Path, number: int | None, *, hook: Hook = lambda _: None) -
         numbers, before = versions_in(folder), latest_of(folder)
         if number is None:
             named = version_number(before.name or "")
-            numbers = [each for each in numbers if _is_of_production(folder / version_name(each) / MANIFEST)]
+            numbers = [each for each in numbers if _may_be_latest(folder / version_name(each) / MANIFEST)]
             lower = [each for each in numbers if named is None or each < named]
             number = max(lower or (numbers if before.is_dangling else []), default=None)
             if number is None:
@@ -50,10 +51,10 @@ def rollback(folder: Path, number: int | None, *, hook: Hook = lambda _: None) -
     return before, version_name(number)
 
 
-def _is_of_production(manifest: Path) -> bool:
+def _may_be_latest(manifest: Path) -> bool:
     """Tell whether a version may become `latest` unasked; one that cannot be read is not known to be another's."""
     try:
         found: Any = json.loads(manifest.read_bytes())
     except (OSError, ValueError):
         return True
-    return not isinstance(found, dict) or found.get("environment", PRODUCTION) == PRODUCTION
+    return not isinstance(found, dict) or may_be_latest(found)

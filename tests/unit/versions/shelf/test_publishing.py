@@ -17,7 +17,8 @@ from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.shelf.deleting import delete
 from headrace_consumers.versions.shelf.publishing import BUILDING, CutStep, workplace
 from headrace_consumers.versions.shelf.rollback import rollback
-from tests.unit.versions.rows import SIGNATURE, cut_of, row
+from headrace_schemas import keys
+from tests.unit.versions.rows import SIGNATURE, config_of, cut_of, row
 
 ROWS = [row(n) for n in range(60)]
 
@@ -52,6 +53,30 @@ def test_only_cuts_of_production_become_the_latest(tmp_path):
 def test_a_first_cut_of_staging_leaves_no_latest(tmp_path):
     done = cut_of(tmp_path, [row(n, environment="staging") for n in range(60)], environment="staging")
     assert not (done.path.parent / "latest").exists()
+
+
+def test_a_version_with_nothing_to_learn_from_becomes_the_latest_by_hand_only(tmp_path):
+    of_test = [each for each in ROWS if keys.split_hash(each["dedup_key"]) >= int(0.85 * 2**64)]
+    first = cut_of(tmp_path, of_test[:1])
+    assert not (first.path.parent / "latest").exists()
+    assert first.notes[-1] == (
+        "train is empty: `latest` stays as it was; headrace versions rollback "
+        f"-s {SIGNATURE} v1 makes this version the latest all the same"
+    )
+    whole = cut_of(tmp_path, ROWS)
+    assert not any("train is empty" in note for note in whole.notes)
+    cut_of(tmp_path, of_test[:1])
+    cut_of(tmp_path, ROWS)
+    folder = tmp_path / SIGNATURE
+    assert rollback(folder, None)[1] == "v2"
+    assert rollback(folder, 3)[1] == "v3"
+    assert (folder / "latest").read_text() == "v3\n"
+
+
+def test_who_wants_no_train_at_all_gets_the_latest(tmp_path):
+    config = config_of(tmp_path, versions={"splits": {"train": 0.0, "val": 0.5, "test": 0.5}})
+    assert cut_of(tmp_path, ROWS, config).notes == []
+    assert (tmp_path / SIGNATURE / "latest").read_text() == "v1\n"
 
 
 def test_what_is_not_published_leaves_nothing(tmp_path):
