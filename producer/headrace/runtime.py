@@ -280,7 +280,7 @@ def _follower(config: Config) -> "Follower | None":
     def idle() -> None:
         runtime = slot.runtime
         if runtime is not None and runtime.follower is follower and runtime.router is not None:
-            runtime.router.fetch()
+            runtime.router.idle()
 
     follower = Follower(config, apply, apply_rollouts=apply_rollouts, idle=idle)
     return follower

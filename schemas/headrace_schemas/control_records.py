@@ -19,7 +19,7 @@ from headrace_schemas.records import Control
 __all__ = ["FUTURE_MS", "OrderError", "OrderRecord", "encoded", "key_of", "name_in", "read_record"]
 
 FUTURE_MS: Final = 3_600_000
-"""An order dated so far ahead of this clock comes from a broken one, and is ignored."""
+"""An order dated so far ahead of this clock comes from a broken one, and is ignored where its date counts."""
 
 _LARGEST: Final = 512 * 1024
 
@@ -75,14 +75,14 @@ def encoded(kind: str, name: str, said: Mapping[str, Any], updated_at_ms: int, u
     return _codec().encode(record)
 
 
-def read_record(kind: str, key: bytes | None, value: bytes | None, now_ms: int) -> OrderRecord | None:
+def read_record(kind: str, key: bytes | None, value: bytes | None, now_ms: int | None) -> OrderRecord | None:
     """Return a message of the control topic; None where it is of another kind.
 
     Args:
         kind: what is asked for.
         key: the message's key.
         value: its value.
-        now_ms: this clock, Unix time in milliseconds.
+        now_ms: this clock, Unix time in milliseconds; None: whatever it is dated.
 
     Raises:
         OrderError: it cannot be used.
@@ -103,7 +103,7 @@ def read_record(kind: str, key: bytes | None, value: bytes | None, now_ms: int) 
         raise OrderError("its value is no JSON") from None
     if (record["kind"], record["name"]) != (kind, name):
         raise OrderError("its key and its record name two orders")
-    if record["updated_at_ms"] > now_ms + FUTURE_MS:
+    if now_ms is not None and record["updated_at_ms"] > now_ms + FUTURE_MS:
         raise OrderError("it is dated more than an hour ahead of this host's clock")
     if not isinstance(said, dict):
         raise OrderError("its value is no JSON object")

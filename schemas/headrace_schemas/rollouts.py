@@ -130,13 +130,14 @@ class Rollout:
         return encoded(KIND, self.name, said, self.updated_at_ms, self.updated_by)
 
 
-def read_rollout(key: bytes | None, value: bytes | None, now_ms: int) -> tuple[str, Rollout | None] | None:
+def read_rollout(key: bytes | None, value: bytes | None) -> tuple[str, Rollout | None] | None:
     """Return a rollout in a message of the control topic: its name, and None in its place for a tombstone.
+
+    Its date is not looked at: a clock that is wrong must not hide a rollback, and the topic tells what is newest.
 
     Args:
         key: the message's key.
         value: its value.
-        now_ms: this clock, Unix time in milliseconds.
 
     Returns:
         None where the message is of another kind.
@@ -150,7 +151,7 @@ def read_rollout(key: bytes | None, value: bytes | None, now_ms: int) -> tuple[s
     environment, _, module = name.partition("/")
     if not (is_valid_name(environment) and is_valid_name(module)):
         raise OrderError("its name is no <environment>/<module>")
-    record = read_record(KIND, key, value, now_ms)
+    record = read_record(KIND, key, value, None)
     if record is None or record.said is None:
         return name, None
     said = record.said

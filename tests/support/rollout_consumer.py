@@ -75,7 +75,7 @@ class Ground:
 
     def orders(self, module: str) -> list[Rollout]:
         """Return all orders about a module that stand in the control topic."""
-        found = [read_rollout(each.key(), each.value(), 2**52) for each in self.kafka.records(self.topics["control"])]
+        found = [read_rollout(each.key(), each.value()) for each in self.kafka.records(self.topics["control"])]
         return [
             order for each in found if each is not None and (order := each[1]) is not None and order.module == module
         ]

@@ -222,7 +222,7 @@ class Follower:
         key, value, now_ms = message.key(), message.value(), int(self._time_s() * 1000)
         try:
             order = read_order(key, value, now_ms)
-            rollout = read_rollout(key, value, now_ms) if order is None else None
+            rollout = read_rollout(key, value) if order is None else None
         except OrderError as error:
             self._complaints.warn(
                 "order",

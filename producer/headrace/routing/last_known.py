@@ -9,6 +9,7 @@ Files of mode 0600, each replaced as a whole. The processes of a service share t
 
 import base64
 import json
+import logging
 import os
 import tempfile
 import time
@@ -25,6 +26,8 @@ from headrace_schemas.programs import Program
 from headrace_schemas.rollouts import Rollout, read_rollout
 
 __all__ = ["LastKnown"]
+
+logger = logging.getLogger("headrace")
 
 _FORMAT: Final = "headrace.rollouts.v1"
 _LARGEST: Final = 64 * 2**20
@@ -51,12 +54,12 @@ class LastKnown:
         self._file = folder / "rollouts.json"
         self._programs = folder / "programs"
 
-    def rollouts(self, now_ms: int) -> list[Rollout]:
-        """Return the rollouts that were kept.
+    def rollouts(self) -> list[Rollout]:
+        """Return the rollouts that were kept; one that cannot be read is passed over, with a line in the log.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError, OrderError: it is none of ours, or damaged.
+            ValueError: it is none of ours, or damaged.
         """
         try:
             with self._file.open("rb") as file:
@@ -65,8 +68,18 @@ class LastKnown:
             return []
         if not isinstance(kept, dict) or kept.get("format") != _FORMAT or not isinstance(kept.get("orders"), dict):
             raise ValueError("not written by this release")
-        read = (_read(name, value, now_ms) for name, value in kept["orders"].items())
-        return [each for each in read if each is not None]
+        found = []
+        for name, value in kept["orders"].items():
+            try:
+                found.append(_read(name, value))
+            except (ValueError, OrderError) as error:
+                logger.warning(
+                    "headrace: the last known rollout of %.100r cannot be read (%s); the code as deployed serves there "
+                    "until the control topic is read",
+                    name,
+                    error,
+                )
+        return [each for each in found if each is not None]
 
     def keep(self, rollouts: Iterable[Rollout]) -> None:
         """Replace what was kept.
@@ -125,10 +138,10 @@ def _written_s(file: Path) -> float:
         return float("inf")
 
 
-def _read(name: str, value: object, now_ms: int) -> Rollout | None:
+def _read(name: str, value: object) -> Rollout | None:
     if not isinstance(value, str):
         raise OrderError("an order that is no text")
-    found = read_rollout(f"rollout/{name}".encode(), base64.b64decode(value, validate=True), now_ms)
+    found = read_rollout(f"rollout/{name}".encode(), base64.b64decode(value, validate=True))
     if found is None:
         raise OrderError("its key names no rollout")
     return found[1]

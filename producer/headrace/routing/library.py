@@ -6,7 +6,9 @@
         took(digest, program)          at hand from now on
         refused(digest, error)         due again later
 
-All but `read` are called with the router's lock held.
+      keep_again()                     what was read while the disk took nothing
+
+All but `read` and `keep_again` are called with the router's lock held.
 """
 
 import time
@@ -50,6 +52,7 @@ class Library:
         self._programs: dict[str, Program] = {}
         self._due: dict[str, tuple[float, float]] = {}
         self._told: set[tuple[str, str]] = set()
+        self._unkept: dict[str, tuple[bytes, bytes | None]] = {}
 
     def want(self, digests: Iterable[str]) -> None:
         """Say which programs are wanted now; others are let go of."""
@@ -76,8 +79,9 @@ class Library:
 
     def took(self, digest: str, program: Program) -> None:
         """Have a program at hand that was read, unless it is wanted no more."""
-        if self._due.pop(digest, None) is not None:
-            self._programs[digest] = program
+        if digest in self._due:
+            self._programs[digest] = program  # before it is due no more: see `keep_again`
+            del self._due[digest]
             self._told = {each for each in self._told if each[0] != digest}
 
     def refused(self, digest: str, error: ProgramError) -> None:
@@ -114,5 +118,18 @@ class Library:
         try:
             self._last_known.keep_program(digest, data, signature)
         except OSError as error:
+            self._unkept[digest] = (data, signature)
             self._failed(ProgramError("not_kept", f"program {digest[:12]}: cannot be kept on disk ({error.strerror})"))
         return program
+
+    def keep_again(self) -> None:
+        """Keep on disk what could not be kept when it was read, where it is still wanted."""
+        for digest, (data, signature) in list(self._unkept.items()):
+            if digest in self._programs:
+                try:
+                    self._last_known.keep_program(digest, data, signature)
+                except OSError:
+                    continue
+            elif digest in self._due:  # just being read
+                continue
+            self._unkept.pop(digest, None)

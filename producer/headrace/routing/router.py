@@ -51,7 +51,6 @@ class Router:
         modules: returns the modules to route.
         in_background: starts what takes its time.
         clock: seconds, monotonic.
-        time_s: Unix time in seconds.
 
     Attributes:
         is_on: whether calls of any module have a route.
@@ -68,7 +67,6 @@ class Router:
         modules: Callable[[], list[Any]] = attached.attached,
         in_background: Callable[[Callable[[], None]], object] = _in_background,
         clock: Callable[[], float] = time.monotonic,
-        time_s: Callable[[], float] = time.time,
     ) -> None:
         self.is_on = False
         self._environment = environment
@@ -78,15 +76,15 @@ class Router:
         self._modules = modules
         self._in_background = in_background
         self._is_fetching = self._is_closed = False
-        self._time_s = time_s
         self._library = Library(open_registry, last_known, self._failed, clock)
         self._rollouts: Mapping[str, Rollout] = _NO_ROLLOUTS
         self._unfit: set[tuple[str, str]] = set()
-        self._lock = threading.RLock()
+        self._is_kept = True
+        self._lock, self._keeping = threading.RLock(), threading.Lock()
 
     def renew(self) -> None:
         """Begin anew in a forked child, with the routes known so far."""
-        self._lock = threading.RLock()
+        self._lock, self._keeping = threading.RLock(), threading.Lock()
         self._is_fetching = False
         self._library.renew()
 
@@ -98,7 +96,7 @@ class Router:
         """Route by what was ordered last, as far as the disk has it. Never raises."""
         kept: list[Rollout] = []
         try:
-            kept = self._last_known.rollouts(int(self._time_s() * 1000))
+            kept = self._last_known.rollouts()
         except Exception as error:
             pass_on(error)
             logger.warning(
@@ -132,14 +130,31 @@ class Router:
                 return
             self._want()
             self._route_all()
-        try:
-            self._last_known.keep(mine.values())
-            self._last_known.forget_programs_but(_digests(mine.values()))
-        except OSError as error:
+        self._is_kept = False
+        error = self._keep()
+        if error is not None:
             self._failed(ProgramError("not_kept", f"the rollouts cannot be kept on disk ({error.strerror})"))
 
-    def fetch(self) -> None:
-        """Begin to fetch one program that is due, if there is one and no other is under way, and to route by it."""
+    def _keep(self) -> OSError | None:
+        """Keep what is ordered on disk; return what was in the way."""
+        with self._keeping:
+            mine = self._rollouts.values()
+            try:
+                self._last_known.keep(mine)
+            except OSError as error:
+                return error
+            self._is_kept = True
+            self._last_known.forget_programs_but(_digests(mine))
+        return None
+
+    def idle(self) -> None:
+        """Keep what could not be kept so far; begin to fetch one program that is due, if no other is under way.
+
+        By that program is routed once it is there.
+        """
+        if not self._is_kept and self._keep() is None:
+            logger.info("headrace: the rollouts are kept on disk again")
+        self._library.keep_again()
         with self._lock:
             digest = None if self._is_fetching else self._library.next_due()
             if digest is None:

@@ -72,7 +72,7 @@ def test_every_order_can_be_read_by_producers() -> None:
         change = decided(found, decision, NOW_MS)
         assert change is not None
         found = change.experiment
-        assert read_rollout(change.order.key, change.order.encoded(), NOW_MS) == (found.name, change.order)
+        assert read_rollout(change.order.key, change.order.encoded()) == (found.name, change.order)
 
 
 def test_while_paused_nothing_goes_up_and_no_time_runs_out_but_a_breach_takes_it_back() -> None:

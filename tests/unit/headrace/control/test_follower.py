@@ -177,7 +177,7 @@ def test_silence_on_the_way_to_the_newest_order_applies_nothing(
     assert applied.get(timeout=30) == {"*": Override(4)}
 
 
-def rolled_out(state: RolloutState | None, module: str = "qa") -> Message:
+def rolled_out(state: RolloutState | None, module: str = "qa", at_ms: int = 0) -> Message:
     rollout = Rollout(
         environment="production",
         module=module,
@@ -186,8 +186,24 @@ def rolled_out(state: RolloutState | None, module: str = "qa") -> Message:
         share=0.5,
         candidate=ProgramVersion("v2", "ab" * 32),
         baseline=ProgramVersion("baseline"),
+        updated_at_ms=at_ms,
     )
     return Message(rollout.key, None if state is None else rollout.encoded())
+
+
+def test_a_rollback_holds_however_far_ahead_it_is_dated(broker: Broker) -> None:
+    applied: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+    following = Follower(
+        config_of(),
+        lambda _: None,
+        apply_rollouts=lambda found: applied.put({name: each.state for name, each in found.items()}),
+        make_consumer=broker,
+        time_s=lambda: NOW_S,
+    )
+    broker.sends(rolled_out("running"), rolled_out("rolled_back", at_ms=2**45), END)
+    following.start()
+    assert applied.get(timeout=30) == {"production/qa": "rolled_back"}
+    assert following.close(30)
 
 
 def test_rollouts_are_applied_at_the_end_too_and_it_is_idle_while_nothing_comes(

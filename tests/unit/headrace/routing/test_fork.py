@@ -23,14 +23,14 @@ with dspy.context(lm=lm), capturing(0) as pipeline:
     world.order(rollout(digest), other)
     fetched = []
     world.in_background = fetched.append
-    world.router.fetch()
+    world.router.idle()
     assert not fetched
     world.router._lock.acquire()  # some thread of the parent may hold it
     child = os.fork()
     if child == 0:
         world.router.renew()  # as the fork handler of headrace.runtime does for the router in place
         ask(program)
-        world.router.fetch()
+        world.router.idle()
         assert len(fetched) == 1
         world.order(rollout(digest, "rolled_back"))
         ask(program)

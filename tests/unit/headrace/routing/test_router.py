@@ -1,9 +1,11 @@
 """A program version that cannot be used leaves the baseline serving, is counted, and said once; a restart goes on."""
 
 import base64
+import errno
 import json
 import logging
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable
@@ -137,7 +139,7 @@ def test_a_registry_that_is_away_is_asked_again_later_and_later_and_then_used(
     for second in range(200):
         world.now_s = float(second)
         before = registry.asked
-        world.router.fetch()
+        world.router.idle()
         if registry.asked > before:
             asked_at.append(second)
     assert asked_at == [5, 15, 35, 75, 135, 195]
@@ -145,7 +147,7 @@ def test_a_registry_that_is_away_is_asked_again_later_and_later_and_then_used(
     ask(program)
     registry.is_away = False
     world.now_s += 60
-    world.router.fetch()
+    world.router.idle()
     ask(program)
     assert lm.versions == ["deployed", "deployed", "v2", "v2"]
 
@@ -195,7 +197,7 @@ def test_a_program_is_fetched_in_a_thread_of_its_own(tmp_path: Path) -> None:
     )
     order = rollout(registry.put(version_of("v2")))
     router.follow({order.name: order})
-    router.fetch()
+    router.idle()
     assert done.wait(60)
     assert [(each.name, each.daemon) for each in threads] == [("headrace-programs", True)]
 
@@ -215,7 +217,7 @@ def test_where_no_thread_can_be_started_the_baseline_serves_and_it_is_tried_agai
     assert [each.rpartition(": ")[2] for each in caplog.messages] == ["can't start new thread; the baseline serves"]
     world.in_background = run
     world.now_s += 60
-    world.router.fetch()
+    world.router.idle()
     ask(program)
     assert lm.versions == ["v2", "v2"]
 
@@ -283,7 +285,7 @@ def test_what_is_kept_is_checked_again_and_what_nobody_names_is_deleted(tmp_path
     second = World(tmp_path)
     program = second.route(Twice())
     ask(program)
-    second.router.fetch()
+    second.router.idle()
     ask(program)
     assert lm.versions == ["deployed", "deployed", "v2", "v2"]
 
@@ -316,7 +318,7 @@ def test_a_state_that_cannot_be_read_is_one_line_and_the_topic_sets_it_right(
     with caplog.at_level(logging.WARNING, "headrace"):
         world = World(tmp_path)
     assert len(caplog.messages) == 1
-    assert "last known rollouts cannot be read" in caplog.messages[0]
+    assert re.search(r"last known rollouts? (of 'production/qa' )?cannot be read", caplog.messages[0])
     program = world.route(Twice())
     ask(program)
     world.order(rollout(world.registry.put(version_of("v2"))))
@@ -342,6 +344,55 @@ def test_a_disk_that_takes_nothing_is_counted_and_the_rollout_goes_on(
     for line in of_keeping:
         assert "cannot be kept on disk (" in line
         assert line.endswith("; it holds, but a restart without Kafka goes on from what was kept before")
+
+
+def test_what_could_not_be_kept_is_kept_once_the_disk_takes_it(
+    tmp_path: Path, lm: Hearing, at: At, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that is full at the moment of a rollback must not bring the candidate back to life after a restart."""
+    at(0)
+    first = World(tmp_path)
+    first.route(Twice())
+    digest = first.registry.put(version_of("v2"))
+    first.order(rollout(digest))
+    write = LastKnown._replace
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(LastKnown, "_replace", full)
+    baseline = ProgramVersion("v1", first.registry.put(version_of("v1")))
+    back = rollout(digest, "rolled_back", stage=2, baseline=baseline)
+    first.order(back, fetches=9)
+    assert first.failures == ["not_kept", "not_kept"]  # the order and the program, however often it is tried again
+    monkeypatch.setattr(LastKnown, "_replace", write)
+    with caplog.at_level(logging.INFO, "headrace"):
+        first.order(back)  # nothing new is ordered
+    assert caplog.messages[-1] == "headrace: the rollouts are kept on disk again"
+
+    registry = Away(LocalBlobs(tmp_path / "registry"))
+    second = World(tmp_path, registry)
+    ask(second.route(Twice()))
+    assert lm.versions == ["v1", "v1"]
+    assert (registry.asked, second.failures) == (0, [])
+
+
+def test_of_what_was_known_last_one_rollout_that_cannot_be_read_takes_no_other_with_it(
+    tmp_path: Path, lm: Hearing, at: At, caplog: pytest.LogCaptureFixture
+) -> None:
+    at(0)
+    first = World(tmp_path)
+    digest = first.registry.put(version_of("v2"))
+    first.order(rollout(digest, updated_at_ms=2**45), rollout(digest, module="other"))
+    file = tmp_path / "spool/rollouts.json"
+    kept = json.loads(file.read_text())
+    kept["orders"]["production/other"] = "AAAA"
+    file.write_text(json.dumps(kept))
+    second = World(tmp_path)
+    ask(second.route(Twice()))
+    assert lm.versions == ["v2", "v2"]
+    (line,) = caplog.messages
+    assert line.startswith("headrace: the last known rollout of 'production/other' cannot be read (")
 
 
 def test_rollouts_of_other_environments_and_modules_change_nothing(world: World, lm: Hearing, at: At) -> None:

@@ -132,7 +132,7 @@ def test_a_service_needs_no_signing_key(tmp_path: Path, lm: Hearing) -> None:
         assert service.router is not None
         order = rollout(digest)
         service.router.follow({order.name: order})
-        service.router.fetch()
+        service.router.idle()
         wait_until(lambda: service.router.is_on, "the program")
         ask(program)
         assert pipeline_of(service).program_failures == []

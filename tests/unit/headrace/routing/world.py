@@ -115,7 +115,6 @@ class World:
             modules=lambda: self.modules,
             in_background=self._start,
             clock=lambda: self.now_s,
-            time_s=lambda: 0.0,
         )
         self.router.begin()
 
@@ -144,7 +143,7 @@ class World:
         """Let the topic say this, and nothing else; then let the thread be idle a few times."""
         self.router.follow({each.name: each for each in rollouts})
         for _ in range(fetches):
-            self.router.fetch()
+            self.router.idle()
 
 
 def rollout(
