@@ -1,9 +1,12 @@
 """`headrace deadletter`: what can be wrong with its arguments. On a broker: tests/integration."""
 
+from collections import Counter
+
 import pytest
 
 from headrace_consumers.cli.deadletter import _choice
-from headrace_consumers.deadletters.replay import Choice
+from headrace_consumers.cli.deadletter_lines import plan_lines
+from headrace_consumers.deadletters.replay import Choice, Plan, RefusedLetter
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,17 @@ def test_a_broker_that_is_away_is_one_line(command, config_file):
     assert (ended.code, ended.out) == (1, "")
     assert "kafka.bootstrap_servers: no broker answers at 127.0.0.1:1" in ended.error
     assert "\n" not in ended.error
+
+
+def test_what_kafka_refused_is_listed_at_the_end_and_not_without_end():
+    made = Plan(Counter(tombstone=70), topics={"t"})
+    refused = [RefusedLetter("t", 3, offset, "Broker: Message size too large") for offset in range(60)]
+    lines = plan_lines(made, 10, refused, applied=True)
+    assert lines[1:4] == [
+        "replayed         10  to t",
+        "refused          60  by Kafka; not replayed, and tried again by the next run:",
+        "  t/3/0   Broker: Message size too large",
+    ]
+    assert len(lines) == 3 + 50 + 1
+    assert lines[-1] == "  and 10 more; --json lists all"
+    assert plan_lines(made, 70, applied=True)[-1] == "replayed         70  to t"

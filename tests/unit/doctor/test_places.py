@@ -69,6 +69,8 @@ def test_the_log_counts_where_no_broker_is_set_and_a_remote_table_never():
     assert keys() == ["telemetry.log_file_path", "dataset.path", "dataset.state_path"]
     assert keys(kafka={"bootstrap_servers": "b:9092"}) == ["spool.path", "dataset.path", "dataset.state_path"]
     assert "dataset.path" not in keys(dataset={"path": "s3://bucket/table"})
+    assert "dataset.feedback_path" in keys(dataset={"feedback_path": "/mnt/feedback"})
+    assert "dataset.feedback_path" not in keys(dataset={"feedback_path": "s3://bucket/feedback"})
 
 
 def test_payloads_that_others_may_read_are_wrong():
