@@ -118,7 +118,10 @@ class Committer:
             landing.set_aside(taken.unreadable, taken.tally)
             targets = messages.next_offsets
             with landing.step(Step.SIGHTINGS):
-                if begun.sighted is not None:
+                if begun.sighted is not None and begun.sighted.count:
+                    # The seen-set may hold keys of rows that another member has committed since the batch's start was
+                    # read. By them this batch's own rows look like copies.
+                    landing.insist_on_start(targets, starts)
                     begun.sighted.commit(targets)
             version = landing.commit(begun.staged, taken.tally, targets, starts, begun.suppression)
         self._warn_of_rejections(taken.tally)

@@ -112,6 +112,15 @@ class Landing:
             self._dead_letters.write([self._dead_letter(*item) for item in further])
         self._acknowledged = places
 
+    def insist_on_start(self, targets: Mapping[int, int], starts: Mapping[int, int | None]) -> None:
+        """Check that nobody has moved the batch's partitions on so far; see `commit`.
+
+        Raises:
+            Fenced: another consumer has.
+            TableError: the table cannot be read.
+        """
+        self._table.insist_on_start(self._moves(targets, starts))
+
     def commit(
         self,
         staged: StagedFiles,
@@ -134,10 +143,7 @@ class Landing:
             Fenced: another consumer has moved a partition on; the batch is to be dropped.
             TableError: nothing was committed; the same batch can be tried again.
         """
-        moves = [
-            Move(app_id(self._source.topic_id, partition), starts[partition], target)
-            for partition, target in sorted(targets.items())
-        ]
+        moves = self._moves(targets, starts)
         with self.step(Step.FILES):
             files = staged.publish()
         with self.step(Step.COMMIT):
@@ -150,6 +156,12 @@ class Landing:
         """Tell Kafka how far the table is."""
         with self.step(Step.OFFSETS):
             self._report_offsets(targets)
+
+    def _moves(self, targets: Mapping[int, int], starts: Mapping[int, int | None]) -> list[Move]:
+        return [
+            Move(app_id(self._source.topic_id, partition), starts[partition], target)
+            for partition, target in sorted(targets.items())
+        ]
 
     def _log_unreadable(self, unreadable: Sequence[tuple[Message, Unreadable]], tally: Tally) -> None:
         for message, why in unreadable[:LOGGED_DEAD_LETTERS]:

@@ -54,7 +54,11 @@ class SightingsTable:
 
 
 class StagedSightings:
-    """The copies of one batch, a row group for each of its chunks; see `SightingsTable`."""
+    """The copies of one batch, a row group for each of its chunks; see `SightingsTable`.
+
+    Attributes:
+        count: of those that are staged.
+    """
 
     def __init__(self, table: InteractionTable, source: Source) -> None:
         self._table = table
@@ -62,7 +66,7 @@ class StagedSightings:
         self._positions: dict[int, int | None] = {}
         self._staged = StagedFiles(table.store, table.layout)
         self._touched: set[int] = set()
-        self._count = 0
+        self.count = 0
 
     def further(self, copies: Messages) -> Messages:
         """Return those that the table has not: of each partition what lies at its position or behind it.
@@ -92,14 +96,14 @@ class StagedSightings:
         """
         if len(further):
             self._staged.append(sighting_rows(further, self._source.topic, self._source.topic_id))
-            self._count += len(further)
+            self.count += len(further)
 
     def commit(self, targets: Mapping[int, int]) -> int:
         """Commit what is staged; see `SightingsTable.add`."""
-        if self._count:
+        if self.count:
             moves = [Move(self._app_id(p), self._positions[p], targets[p]) for p in sorted(self._touched)]
             commit_files(self._table, self._staged.publish(), moves)
-        return self._count
+        return self.count
 
     def _app_id(self, partition: int) -> str:
         return app_id(self._source.topic_id, partition)

@@ -116,6 +116,15 @@ def test_copies_within_the_batch_and_of_rows_before_are_sighted(ground):
     assert ground.sighted() == [(keys["a"], 12), (keys["b"], 16)]
 
 
+def test_rows_that_another_member_has_committed_are_not_sighted_as_their_own_copies(ground):
+    batch = [message_of(interaction(question), offset) for offset, question in enumerate("abc")]
+    ground.committer.commit(batch, {0: None})  # by the member before, after the next one has read where to begin
+    assert ground.sighted() == []
+    with pytest.raises(Fenced, match="id/0 at 3, read from None"):
+        ground.committer.commit(batch, {0: None})
+    assert ground.sighted() == []
+
+
 def test_where_the_sightings_cannot_be_written_nothing_is_committed(ground, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -123,6 +123,16 @@ class InteractionTable(TableHandle):
         self.commit_s += (took - self.commit_s) * (_SMOOTHING if self.commit_s else 1)
         return self.version
 
+    def insist_on_start(self, moves: Sequence[Move]) -> None:
+        """Check that each partition still stands where the batch was read from.
+
+        Raises:
+            Fenced: another consumer has moved a partition on.
+            TableError: the table cannot be read.
+        """
+        self.refresh()
+        self._insist_on_start(moves)
+
     def suppression(self) -> Suppression:
         """Return whom the table no longer takes, as of this handle.
 
