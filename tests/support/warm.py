@@ -67,12 +67,14 @@ class _Server:
         )
         theirs.close()
         self._lock = threading.RLock()
-        self._ended: dict[int, int] = {}
+        self._ended: dict[int, int] = {}  # by what they were asked as: the system uses a process' number again
         self._asked = 0
         atexit.register(self._close)
 
-    def start(self, arguments: Sequence[str], environ: Mapping[str, str], folder: str, files: Sequence[int]) -> int:
-        """Return the new process' number."""
+    def start(
+        self, arguments: Sequence[str], environ: Mapping[str, str], folder: str, files: Sequence[int]
+    ) -> tuple[int, int]:
+        """Return the new process' number, and as what it was asked for."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
         with self._lock:
             self._asked += 1
@@ -82,16 +84,16 @@ class _Server:
             self._ours.sendmsg([request], rights)
             while (told := self._told()) is None or told["asked"] != self._asked:
                 pass  # it began for a test that was interrupted before it knew
-            return int(told["began"])
+            return told["began"], told["asked"]
 
-    def status(self, number: int, wait_s: float = 0.0) -> int | None:
-        """Return how a process ended, as os.waitpid tells it; None: it runs."""
+    def status(self, asked: int, wait_s: float = 0.0) -> int | None:
+        """Return how what was asked for ended, as os.waitpid tells it; None: it runs."""
         if wait_s:  # without the lock: others have processes to ask about, too
             select.select([self._ours], [], [], wait_s)
         with self._lock:
-            while number not in self._ended and select.select([self._ours], [], [], 0)[0]:
+            while asked not in self._ended and select.select([self._ours], [], [], 0)[0]:
                 self._told()
-            return self._ended.get(number)
+            return self._ended.get(asked)
 
     def _close(self) -> None:
         self._ours.close()
@@ -120,19 +122,19 @@ class WarmProcess(subprocess.Popen[Any]):
         files = [pipes[0], pipes[3], pipes[5]]
         given = [standard if each == -1 else each for standard, each in enumerate(files)]
         self._warm = _server()
-        self.pid = self._warm.start(
+        self.pid, self._asked = self._warm.start(
             args[3:], os.environ if environ is None else environ, str(folder or Path.cwd()), given
         )
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
     def _internal_poll(self, *_: Any, **__: Any) -> int | None:
-        if self.returncode is None and (status := self._warm.status(self.pid)) is not None:
+        if self.returncode is None and (status := self._warm.status(self._asked)) is not None:
             self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        while (status := self._warm.status(self.pid, 0.0 if wait_flags else _LOOK_S)) is None:
+        while (status := self._warm.status(self._asked, 0.0 if wait_flags else _LOOK_S)) is None:
             if wait_flags:
                 return 0, 0
         return self.pid, status

@@ -53,11 +53,12 @@ def main(descriptor: int) -> Callable[[], int] | None:
     woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    asked_as: dict[int, int] = {}  # the system uses a process' number again
     while True:
         readable, _, _ = select.select([asked, woken], [], [])
         if woken in readable:
             os.read(woken, 4096)
-            _tell_of_ends(asked)
+            _tell_of_ends(asked, asked_as)
         if asked not in readable:
             continue
         request, files = _received(asked)
@@ -72,6 +73,7 @@ def main(descriptor: int) -> Callable[[], int] | None:
             return _prepared(request, files)
         for each in files:
             os.close(each)
+        asked_as[number] = request["asked"]
         asked.send(json.dumps({"began": number, "asked": request["asked"]}).encode())
 
 
@@ -90,7 +92,7 @@ def _received(asked: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     return (json.loads(text) if text else None), list(files)
 
 
-def _tell_of_ends(asked: socket.socket) -> None:
+def _tell_of_ends(asked: socket.socket, asked_as: dict[int, int]) -> None:
     while True:
         try:
             number, status = os.waitpid(-1, os.WNOHANG)
@@ -99,7 +101,7 @@ def _tell_of_ends(asked: socket.socket) -> None:
         if not number:
             return
         try:
-            asked.send(json.dumps({"ended": number, "status": status}).encode())
+            asked.send(json.dumps({"ended": asked_as.pop(number), "status": status}).encode())
         except OSError:  # the test run has ended
             return
 
