@@ -383,9 +383,8 @@ def test_files_are_tried_one_by_one_in_steps_and_nothing_is_written(table):
     def steps():
         found.append((yield from culprits.culprits(table.store, handle.files(), _columns(handle), table.layout)))
 
-    assert [on_disk(table) for _ in steps()] == [
-        before
-    ] * 9  # a footer each; then each whole: its order, and a row group
+    names = [on_disk(table) for _ in steps()]
+    assert names == [before] * 9  # a footer each; then each whole: its order, and a row group
     assert found == [{}]
 
 
