@@ -72,7 +72,7 @@ def proofs(plan: Plan, stages: Sequence[Seen]) -> list[Proof]:
             *_ratio(at_hand.latency, plan.max_latency_ratio, alpha),
         ),
     ]
-    if any(seen.has_costs or seen.cost is not None for seen in stages):
+    if any(_costs(seen) for seen in stages):
         cost = Proof(
             Guard.cost,
             "mean cost beside the baseline's",
@@ -82,6 +82,11 @@ def proofs(plan: Plan, stages: Sequence[Seen]) -> list[Proof]:
         )
         found.append(cost)
     return found
+
+
+def _costs(seen: Seen) -> bool:
+    """Tell whether anything is known to have cost something: two LMs that are free cost the same."""
+    return seen.has_costs or (seen.cost is not None and any(each.mean > 0 for each in seen.cost))
 
 
 def _share(pairs: list[Pair], margin: float, alpha: float) -> tuple[Callable[[], bool], Callable[[], str]]:

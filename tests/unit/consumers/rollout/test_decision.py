@@ -118,6 +118,13 @@ def test_a_cost_that_is_proven_or_that_nobody_reports_holds_nothing_back() -> No
     assert decide(_PLAN, [for_free]).verdict is Verdict.PROMOTE
 
 
+def test_calls_that_cost_nothing_in_either_arm_hold_nothing_back() -> None:
+    free = replace(_GOOD, cost=(Mean(200, 0.0, 0.0), Mean(900, 0.0, 0.0)))
+    assert decide(_PLAN, [free]).verdict is Verdict.PROMOTE
+    dearer = replace(free, cost=(Mean(200, 0.01, 1e-5), Mean(900, 0.0, 0.0)), has_costs=True)
+    assert decide(_PLAN, [dearer]).guard is Guard.cost
+
+
 def test_a_latency_that_is_not_known_is_not_proven() -> None:
     decision = decide(_PLAN, [replace(_GOOD, latency=None)])
     assert (decision.verdict, decision.guard) == (Verdict.HOLD, Guard.latency)
