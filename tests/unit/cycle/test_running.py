@@ -8,6 +8,7 @@ from headrace.errors import DatasetError
 from headrace_consumers.cycle.artefacts import Baseline, CutMade, CycleStep, Decided, Gated, Optimized, RolledOut
 from headrace_consumers.cycle.errors import CycleError, RunBusyError
 from headrace_consumers.cycle.failures import Failure, failure_of, keep_failure
+from headrace_consumers.cycle.report import report
 from headrace_consumers.cycle.run_folder import RunFolder, runs_in
 from headrace_consumers.cycle.run_lock import held
 from headrace_schemas.programs import Program
@@ -175,6 +176,11 @@ def test_gates_that_fail_stop_the_run_unless_they_are_told_not_to(tmp_path):
     assert not verdicts["minimum size"].is_passed
     assert verdicts["minimum size"].judges == "whole"
     assert (verdicts["source balance"].is_passed, verdicts["source balance"].is_judged) == (True, False)
+    page = report(RunFolder(tmp_path / "run"))
+    assert '<tr><td>minimum size</td><td><span class="bad">not passed</span></td><td>12 examples, ' in page
+    assert '<tr><td>schema</td><td><span class="good">passed</span></td>' in page
+    assert "<tr><td>source balance</td><td>not judged</td><td>all examples are of " in page
+    assert page.count("<td>not judged</td>") == sum(not each.is_judged for each in verdicts.values())
 
 
 def test_each_target_has_its_effect(tmp_path):

@@ -349,3 +349,19 @@ def test_no_source_has_more_than_its_share_of_a_version_and_replay_says_the_same
         (tmp_path / folder).mkdir()
     again = replay(done.path, Tables(table(rows)), tmp_path / "again", tmp_path / "again" / "work")
     assert (again.is_same, again.examples) == (True, 75)
+
+
+@pytest.mark.parametrize(("wanted", "gave_way"), [(100, True), (120, True), (121, False)])
+def test_where_the_balance_took_what_the_target_lacks_other_sources_are_what_helps(tmp_path, wanted, gave_way):
+    for n in range(10):
+        wait(tmp_path, "git", f"from git {n}")
+    done = cut_of(
+        tmp_path, [row(n) for n in range(120)], config_of(tmp_path, optimization={"telemetry_target": wanted})
+    )
+    (telemetry, *_) = done.targets
+    assert (telemetry.source, telemetry.found, done.set_aside["source balance"]) == ("telemetry", 40, 80)
+    line = "80 gave way to the source balance: more of other sources let more of them stay"
+    assert (telemetry.to_do == (line,)) is gave_way
+    if not gave_way:
+        assert telemetry.to_do[0] == "sample more: telemetry.sampling_rate_pct is 10"
+        assert telemetry.to_do[-1] == "80 were set aside; set_aside.jsonl says why"
