@@ -20,7 +20,7 @@ def refused(folder: Path, what: str, error: OSError, private: Path | None = None
     """Return the error for people.
 
     Args:
-        folder: of the signature.
+        folder: of the signature, or of what was to be written.
         what: cannot be done.
         error: what the disk said.
         private: what was being made; how large it is tells how much room is needed at least.
@@ -29,11 +29,11 @@ def refused(folder: Path, what: str, error: OSError, private: Path | None = None
     why = _NO_ROOM.get(error.errno or 0)
     if why is None:
         return VersionsError(f"{folder}: {what} ({error.strerror or error}){otherwise}")
-    so_far = _size_bytes(private) if private is not None else 0
-    written = f"{so_far / _MB:,.1f} MB were written so far; " if so_far else ""
+    so_far = _size_bytes(private) / _MB if private is not None else 0
+    written = f"{so_far:,.1f} MB were written so far, and " if so_far >= 0.1 else ""  # noqa: PLR2004  # one digit
     return VersionsError(
-        f"{folder}: {what}, {why}: {written}a cut takes about twice what its version then has. "
-        "Make room there (headrace versions delete), or put versions.path on another disk"
+        f"{folder}: {what}, {why}: {written}about twice the size of the version is needed. "
+        "Make room (headrace versions delete), or use another disk (versions.path)"
     )
 
 

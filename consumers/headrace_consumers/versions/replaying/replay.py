@@ -88,7 +88,8 @@ def replay(
         progress("comparing", 0)
         compare(found, version, into, files, manifest["files"])
     except OSError as error:
-        raise refused(Path(error.filename or into), "the version cannot be made again", error, into) from error
+        where = version if into.is_relative_to(version.parent) else into
+        raise refused(Path(error.filename or where), "the version cannot be made again", error, into) from error
     if all(found.files.values()):
         found.notes += [f"{line}; nothing of the version hung on that" for line in found.beside]
     else:

@@ -146,7 +146,8 @@ def test_a_disk_without_room_is_one_line_and_leaves_what_was_there(tmp_path, sma
     cut_of(tmp_path, rows[:1])
     small_disk(most_bytes)
     with pytest.raises(
-        VersionsError, match=r"larger than it may be \(ulimit -f\): .*a cut takes about twice.*another disk"
+        VersionsError,
+        match=r"larger than it may be \(ulimit -f\): .*about twice the size of the version is needed.*another disk",
     ):
         cut_of(tmp_path, rows)
     assert not list((tmp_path / SIGNATURE).glob(f"{BUILDING}*"))
@@ -159,7 +160,7 @@ def test_a_full_disk_is_told_with_what_was_written(tmp_path):
             (place.work / "file").write_bytes(bytes(2_500_000))
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(VersionsError, match=r"the disk is full: 2\.5 MB were written so far; "):
+    with pytest.raises(VersionsError, match=r"the disk is full: 2\.5 MB were written so far, and about twice"):
         cut()
 
 
