@@ -16,6 +16,7 @@ from headrace.errors import UsageError
 from headrace_consumers.versions.cutting.asked import Asked
 from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble, judged
 from headrace_consumers.versions.cutting.facts import manifest_of, metadata_of, notes_of
+from headrace_consumers.versions.cutting.latest_recipe import latest_recipe
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.cutting.scorer import load_scorer
 from headrace_consumers.versions.cutting.targets import Target, targets
@@ -90,7 +91,8 @@ def cut(
         tables.interactions, asked.signature, asked.environment, lambda count: progress("looking through rows", count)
     )
     chosen = chosen_fields(fields, asked.fields)
-    recipe = _recipe(config, asked, chosen)
+    latest = latest_recipe(folder) if chosen is None else None
+    recipe = _recipe(config, asked, chosen, latest)
     scorer = load_scorer(recipe.difficulty_scorer)
     sources = Sources(Path(config.versions.path), folder)
     with workplace(folder, hook) as place:
@@ -113,7 +115,7 @@ def cut(
             found.verdicts,
             told["set_aside"],
             targets(config, asked.signature, told["splits"], told["times_seen"], told["set_aside"]),
-            notes_of(fields, chosen, found, asked),
+            [*_fields_from(asked, chosen, latest), *notes_of(fields, chosen, found, asked)],
         )
         if asked.is_rehearsal or (asked.is_strict and not all(verdict.is_passed for verdict in found.verdicts)):
             return done
@@ -149,13 +151,14 @@ def signature_folder(config: Config, signature: str) -> Path:
         raise UsageError(f"--signature: {error}; give its class a shorter name") from None
 
 
-def _recipe(config: Config, asked: Asked, chosen: Fields | None) -> Recipe:
+def _recipe(config: Config, asked: Asked, chosen: Fields | None, latest: tuple[str, Recipe] | None) -> Recipe:
     versions = config.versions
     policies = config.dedup.signatures
+    known = _UNKNOWN_FIELDS if latest is None else latest[1].fields_hash
     return Recipe(
         signature=asked.signature,
         environment=asked.environment,
-        fields_hash=(asked.fields or _UNKNOWN_FIELDS) if chosen is None else chosen.fields_hash,
+        fields_hash=(asked.fields or known) if chosen is None else chosen.fields_hash,
         baseline_versions=tuple(sorted(baseline_versions(versions.baseline_versions, chosen, asked.promoted))),
         category_attribute=versions.category_attribute,
         splits=versions.splits,
@@ -167,6 +170,17 @@ def _recipe(config: Config, asked: Asked, chosen: Fields | None) -> Recipe:
         dedup=Dedup(signatures={name: policies[name] for name in (asked.signature, "*") if name in policies}),
         usable_first=True,
     )
+
+
+def _fields_from(asked: Asked, chosen: Fields | None, latest: tuple[str, Recipe] | None) -> Iterator[str]:
+    """Yield the note that tells by which fields the keys are made where no call tells."""
+    if chosen is not None:
+        return
+    none = f"no call of {asked.signature} in the table: "
+    if asked.fields is None and latest is not None and latest[1].fields_hash != _UNKNOWN_FIELDS:
+        yield f"{none}its fields are taken to be those of {latest[0]}, and its examples keep their split"
+    else:
+        yield f"{none}its fields are unknown, and once there are calls these examples may change their split"
 
 
 def _insist_on_some(found: Assembled, asked: Asked, config: Config) -> None:

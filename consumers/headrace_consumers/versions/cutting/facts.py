@@ -101,12 +101,7 @@ def notes_of(fields: list[Fields], chosen: Fields | None, found: Assembled, aske
             f"load this one by its name, headrace.load_dataset(..., environment={asked.environment!r})"
         )
     others = [each for each in fields if each is not chosen]
-    if chosen is None:
-        notes.append(
-            f"no call of {asked.signature} in the table: its fields are unknown, and once there are calls these "
-            "examples may change their split"
-        )
-    elif others:
+    if chosen is not None and others:
         listed = ", ".join(f"{each.fields_hash} ({each.rows:,} rows)" for each in others[:5])
         notes.append(
             f"the fields of this signature have changed: cut are {chosen.fields_hash} ({chosen.rows:,} rows), "

@@ -1,6 +1,5 @@
 """Which examples of a signature there are already: in its latest version, and waiting in its pools."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,13 +10,12 @@ import polars as pl
 
 from headrace.config import Config
 from headrace.dedup import Policies
-from headrace_consumers.versions.cutting.recipe import Recipe
+from headrace_consumers.versions.cutting.latest_recipe import latest_recipe
 from headrace_consumers.versions.files.examples import split_of
 from headrace_consumers.versions.sources.pool import pool_path, read_pool
 from headrace_consumers.versions.sources.waiting import key_maker
 from headrace_schemas import CanonicalizationError, canonical
 from headrace_schemas.dataset_files import LATEST, SOURCES, SPLITS, Difficulty, Source, Split, folder_name
-from headrace_schemas.dataset_manifest import MANIFEST
 
 __all__ = ["Known", "of_pools", "of_train", "of_version"]
 
@@ -88,7 +86,8 @@ def of_train(
     splits = config.versions.splits
     shares = {(splits.train, splits.val, splits.test)}
     hashes = set(fields_hashes)
-    if recipe := _latest_recipe(root, signature):
+    if latest := latest_recipe(root / folder_name(signature)):
+        _, recipe = latest
         shares.add(recipe.shares)
         hashes = {recipe.fields_hash}
     key_makers = [key_maker(signature, each, Policies(config.dedup)) for each in sorted(hashes)]
@@ -100,15 +99,6 @@ def of_train(
             for each in sorted(shares):
                 is_train &= split_of(keys, each) == "train"
         yield from (each for each, is_shown in zip(some, is_train, strict=True) if is_shown)
-
-
-def _latest_recipe(root: Path, signature: str) -> Recipe | None:
-    folder = root / folder_name(signature)
-    try:
-        version = folder / (folder / LATEST).read_text(encoding="utf-8").strip()
-        return Recipe.of(json.loads((version / MANIFEST).read_bytes())["recipe"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # as of_version has it
 
 
 def _known(line: Any) -> Known:

@@ -183,6 +183,20 @@ def test_examples_without_any_call_can_be_cut_and_the_user_is_warned(tmp_path):
     assert cut_of(tmp_path, Tables(None), fields="0123456789abcdef").metadata["fields_hash"] == "0123456789abcdef"
 
 
+def test_once_the_calls_are_gone_examples_keep_the_split_that_they_had(tmp_path):
+    for n in range(12):
+        wait(tmp_path, "import", f"imported {n}")
+    before = examples(cut_of(tmp_path, [row(0)]))
+    gone = cut_of(tmp_path, [row(0, signature="Another")])
+    after = examples(gone)
+    assert {name: each["split"] for name, each in after.items()} == {
+        name: each["split"] for name, each in before.items() if name != "question 0"
+    }
+    told = "its fields are taken to be those of v1, and its examples keep their split"
+    assert gone.notes[0] == f"no call of {SIGNATURE} in the table: {told}"
+    assert gone.metadata["fields_hash"] == row(0)["fields_hash"]
+
+
 def test_a_torn_line_of_a_source_is_left_out_and_told(tmp_path):
     wait(tmp_path, "git", "whole")
     with pool_path(tmp_path, SIGNATURE, "git").open("ab") as file:
