@@ -215,7 +215,7 @@ def test_a_format_can_be_said(bring, file, pool, content, form):
         ("x.json", "{broken", "no JSON"),
         ("x.json", "7", "expected a list of examples, found int"),
         ("x.csv", "a,a\n1,2\n", "expected a first line with the columns' names"),
-        ("x.csv", b"ticket,queue\n\xff\xfe,bug\n", "cannot read it"),
+        ("x.csv", b"ticket,queue\n\xff\xfe,bug\n", "x.csv: is no UTF-8 text; save it as that (iconv"),
         ("x.jsonl", gzip.compress(b'{"ticket": "a", "queue": "bug"}\n', mtime=0)[:-9], "gzip data are damaged"),
     ],
 )

@@ -34,13 +34,14 @@ def rollback(folder: Path, number: int | None, *, hook: Hook = lambda _: None) -
         numbers, before = versions_in(folder), latest_of(folder)
         if number is None:
             named = version_number(before.name or "")
-            numbers = [each for each in numbers if _may_be_latest(folder / version_name(each) / MANIFEST)]
-            lower = [each for each in numbers if named is None or each < named]
-            number = max(lower or (numbers if before.is_dangling else []), default=None)
+            candidates = [each for each in numbers if _may_be_latest(folder / version_name(each) / MANIFEST)]
+            lower = [each for each in candidates if named is None or each < named]
+            number = max(lower or (candidates if before.is_dangling else []), default=None)
             if number is None:
-                what = "no other version" if numbers else "no version"
+                what = "no other version" if candidates else "no version"
+                named_one = "; name one to take it all the same" if set(numbers).difference(candidates) else ""
                 raise VersionsError(
-                    f"{folder}: {what} to go back to before {before.name or 'the first'}{there_are(numbers)}"
+                    f"{folder}: {what} to go back to before {before.name or 'the first'}{there_are(numbers)}{named_one}"
                 )
         elif number not in numbers:
             gone = "was deleted" if number in deleted_in(folder) else "no such version"

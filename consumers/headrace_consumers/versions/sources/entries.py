@@ -119,7 +119,9 @@ def _of_csv(path: Path, on_bytes: Callable[[int], None]) -> Iterator[Entry]:
                     on_bytes(rows.line_num)
     except csv.Error as error:
         raise LogFileError(f"{path}: line {rows.line_num}: no CSV ({error}); what came before it was taken") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise LogFileError(f"{path}: is no UTF-8 text; save it as that (iconv -f LATIN1 -t UTF-8)") from None
+    except (OSError, EOFError) as error:
         raise LogFileError(f"{path}: cannot read it ({_short(error)})") from None
 
 

@@ -39,6 +39,7 @@ _LIMITS: Final = """\
 - Calls that failed, were slow, dear or of low quality were filtered before, by the thresholds of the configuration;
   redaction has replaced what it knows to be personal.
 - Keep `test` for the last comparison: whoever chooses by it has trained on it."""
+_NO_TRAIN: Final = "- There is no train split: nothing can be learnt from it."
 _NO_TEST: Final = "- There is no test split: nothing here tells how good a program is on inputs it was not made for."
 
 
@@ -162,7 +163,8 @@ def _origin(manifest: Manifest) -> str:
         f"Erased since: {each['examples']:,} examples, {each['at']} (erasure `{_plain(each['erasure_id'])}`)."
         for each in manifest.get("erased", ())
     ]
-    fields = f"Fields: `{manifest['fields_hash']}`. {_PROVENANCE}"
+    known = f"`{manifest['fields_hash']}`" if manifest["fields_hash"] else "unknown, for there was no call"
+    fields = f"Fields: {known}. {_PROVENANCE}"
     return "\n\n".join(["## Where it came from", told, *_rules(manifest), fields, *erased])
 
 
@@ -195,8 +197,9 @@ def _loading(metadata: Metadata) -> str:
 
 
 def _limits(metadata: Metadata) -> str:
-    no_test = "" if metadata["splits"]["test"]["examples"] else f"\n{_NO_TEST}"
-    return f"## Limits\n\n{_LIMITS}{no_test}"
+    missing = {"train": _NO_TRAIN, "test": _NO_TEST}
+    lines = [line for split, line in missing.items() if not metadata["splits"][split]["examples"]]
+    return "\n".join((f"## Limits\n\n{_LIMITS}", *lines))
 
 
 def _totals(metadata: Metadata, member: str) -> Counter[str]:

@@ -180,6 +180,7 @@ def test_examples_without_any_call_can_be_cut_and_the_user_is_warned(tmp_path):
     done = cut_of(tmp_path, Tables(None))
     assert set(examples(done)) == {"alone"}
     assert any("its fields are unknown" in note for note in done.notes)
+    assert "Fields: unknown, for there was no call." in (done.path / "README.md").read_text()
     assert cut_of(tmp_path, Tables(None), fields="0123456789abcdef").metadata["fields_hash"] == "0123456789abcdef"
 
 

@@ -63,6 +63,11 @@ def test_a_version_with_nothing_to_learn_from_becomes_the_latest_by_hand_only(tm
         "train is empty: `latest` stays as it was; headrace versions rollback "
         f"-s {SIGNATURE} v1 makes this version the latest all the same"
     )
+    assert "There is no train split: nothing can be learnt from it." in (first.path / "README.md").read_text()
+    with pytest.raises(
+        VersionsError, match=r"no version to go back to .*; there are v1; name one to take it all the same"
+    ):
+        rollback(tmp_path / SIGNATURE, None)
     whole = cut_of(tmp_path, ROWS)
     assert not any("train is empty" in note for note in whole.notes)
     cut_of(tmp_path, of_test[:1])

@@ -37,6 +37,7 @@ def test_it_tells_the_counts_of_each_split_and_what_nobody_looked_at(tmp_path):
     large[1]["gates"][0]["figure"] = 200_000.0
     assert row(card(*large), "minimum-size") == ["passed", "200,000", "1", "0"]
     assert "There is no test split" in text
+    assert "There is no train split" not in text
     assert "## Categories" not in text
 
 
