@@ -18,8 +18,8 @@ from headrace_consumers.versions.cutting.merging import (
     MERGED,
     SET_ASIDE,
     edited,
-    known_bad,
     no_test,
+    of_bad_quality,
     one_a_key,
     set_aside,
 )
@@ -220,11 +220,11 @@ def _past(
     return examples.filter(~pl.col("example_id").is_in(verdict.offenders["example_id"].to_list()))
 
 
-def _cannot_stand(part: pl.DataFrame, recipe: Recipe, edits: Edits) -> pl.Expr:
-    """Return which examples would be set aside though no other had their key."""
+def _cannot_stand(part: pl.DataFrame, recipe: Recipe, edits: Edits) -> pl.Series | None:
+    """Tell which examples would be set aside though no other had their key; None: the recipe does not ask."""
     if not recipe.usable_first:
-        return pl.lit(value=False)
-    return known_bad(recipe.thresholds.min_quality, edits.by_key) | no_test(part, edits.by_key)
+        return None
+    return of_bad_quality(part, recipe.thresholds.min_quality, edits.by_key) | no_test(part, edits.by_key)
 
 
 def _no_candidate_in_test(part: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import polars as pl
 
+from headrace_consumers.versions.gates.quality import heuristic
 from headrace_consumers.versions.hand.edits import Edit
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import LABELS, SOURCE_ORDER
 
-__all__ = ["MERGED", "SET_ASIDE", "edited", "known_bad", "no_test", "one_a_key", "set_aside"]
+__all__ = ["MERGED", "SET_ASIDE", "edited", "no_test", "of_bad_quality", "one_a_key", "set_aside"]
 
 MERGED: Final = "duplicates"
 """What gave way to an example with the same key is set aside as this; the key has another example that stands."""
@@ -28,8 +29,6 @@ SET_ASIDE: Final[dict[str, pl.DataType]] = {
     "reason": pl.String(),
 }
 """What was taken out: no payload, for the reason is what is looked for, and the key finds the rest."""
-
-_NO_EXAMPLE: Final = pl.lit(value=False)
 
 
 def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.DataFrame:
@@ -44,18 +43,18 @@ def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.Da
     )
 
 
-def one_a_key(examples: pl.DataFrame, is_last: pl.Expr = _NO_EXAMPLE) -> tuple[pl.DataFrame, pl.DataFrame]:
+def one_a_key(examples: pl.DataFrame, is_last: pl.Series | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the examples, a key once, and the others as SET_ASIDE, whatever their order.
 
     Args:
         examples: of a range of keys, whole; any columns beside `key`, `source`, `label`, `timestamp_ms`, `inputs`,
             `outputs`, `provenance`, `weight`, `times_seen`.
-        is_last: which give way to any other of their key.
+        is_last: which give way to any other of their key; None: none.
     """
     if not examples["key"].is_duplicated().any():
         return examples, pl.DataFrame(schema=SET_ASIDE)
     ordered = examples.with_columns(
-        _is_last=is_last,
+        _is_last=pl.lit(value=False) if is_last is None else is_last,
         _label=pl.col("label").replace_strict(LABELS, range(len(LABELS)), return_dtype=pl.Int8),
         _source=pl.col("source").replace_strict(SOURCE_ORDER, range(len(SOURCE_ORDER)), return_dtype=pl.Int8),
     ).sort(
@@ -78,28 +77,35 @@ def one_a_key(examples: pl.DataFrame, is_last: pl.Expr = _NO_EXAMPLE) -> tuple[p
     return ordered.filter("_is_first").select(examples.columns), rest
 
 
-def known_bad(least_quality: float, edits: Mapping[str, Edit]) -> pl.Expr:
-    """Return which examples the gate of quality would take: known to be below it, and no person said otherwise.
+def of_bad_quality(examples: pl.DataFrame, least_quality: float, edits: Mapping[str, Edit]) -> pl.Series:
+    """Tell which examples the gate of quality would take, unless a person said otherwise by hand.
+
+    By its looks only an example is judged whose key others have: the rest cost nobody's place.
 
     Args:
+        examples: `key`, `outputs`, `quality`.
         least_quality: of the gate.
         edits: by key; one that scores an example, or gives its outputs, is what its quality then is.
     """
+    is_known = (examples["quality"] < least_quality).fill_null(value=False)
+    is_asked = examples["quality"].is_null() & examples["key"].is_duplicated()
+    guessed = [heuristic(json.loads(outputs))[0] < least_quality for outputs in examples["outputs"].filter(is_asked)]
+    is_bad = is_known.scatter(is_asked.arg_true(), guessed) if guessed else is_known
     scored = [key for key, edit in edits.items() if edit.quality is not None or edit.outputs is not None]
-    return (pl.col("quality") < least_quality).fill_null(value=False) & ~pl.col("key").is_in(scored)
+    return is_bad & ~examples["key"].is_in(scored)
 
 
-def no_test(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> pl.Expr:
-    """Return which examples may not stand in test: a candidate's own outputs, unless a person said every one of them.
+def no_test(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> pl.Series:
+    """Tell which examples may not stand in test: a candidate's own outputs, unless a person said every one of them.
 
     Args:
         examples: `key`, `outputs`, `is_candidate`, `split`.
         edits: by key.
     """
-    candidates = examples.filter((pl.col("split") == "test") & pl.col("is_candidate"))
-    some = candidates.filter(pl.col("key").is_in(list(edits))).select("key", "outputs")
+    is_out = (examples["split"] == "test") & examples["is_candidate"]
+    some = examples.filter(is_out & examples["key"].is_in(list(edits))).select("key", "outputs")
     said = [key for key, outputs in some.iter_rows() if edits[key].is_whole(canonical.loads(outputs))]
-    return (pl.col("split") == "test") & pl.col("is_candidate") & ~pl.col("key").is_in(said)
+    return is_out & ~examples["key"].is_in(said)
 
 
 def edited(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> tuple[pl.DataFrame, pl.DataFrame]:

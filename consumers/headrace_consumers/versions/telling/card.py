@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SOURCES, SPLITS
+from headrace_schemas.dataset_files import DIFFICULTIES, LABELS, SOURCES, SPLITS, Split
 from headrace_schemas.dataset_manifest import GateVerdict, Manifest, Metadata
 
 __all__ = ["CARD", "card", "trust_line"]
@@ -197,7 +197,7 @@ def _loading(metadata: Metadata) -> str:
 
 
 def _limits(metadata: Metadata) -> str:
-    missing = {"train": _NO_TRAIN, "test": _NO_TEST}
+    missing: dict[Split, str] = {"train": _NO_TRAIN, "test": _NO_TEST}
     lines = [line for split, line in missing.items() if not metadata["splits"][split]["examples"]]
     return "\n".join((f"## Limits\n\n{_LIMITS}", *lines))
 

@@ -105,6 +105,18 @@ def test_an_answer_that_people_call_bad_does_not_cost_an_example_with_the_same_i
     assert (aside["source"], aside["gate"]) == ("telemetry", "duplicates")
 
 
+@pytest.mark.parametrize("answer", ["", "I'm sorry, but I can't help with that."])
+def test_an_empty_import_or_a_refusal_does_not_cost_the_call_with_the_same_inputs(tmp_path, answer):
+    wait(tmp_path, "import", "question 0", answer)
+    wait(tmp_path, "import", "question 9", answer)
+    config = config_of(tmp_path, versions={"gates": {"default": {"min_quality": 0.6}}})
+    done = cut_of(tmp_path, [row(0), row(1)], config)
+    assert examples(done)["question 0"]["source"] == "telemetry"
+    assert done.set_aside == {"duplicates": 1, "quality": 1}
+    wait(tmp_path, "git", "question 0", "of git")
+    assert examples(cut_of(tmp_path, [row(0), row(1)], config))["question 0"]["source"] == "git"
+
+
 def test_a_bad_answer_that_a_person_has_called_good_goes_before_a_given_one(tmp_path):
     wait(tmp_path, "import", "question 0")
     edit(tmp_path, "relabel", 0, quality=0.9)
