@@ -85,7 +85,10 @@ class Repository:
         self._environ = {**{name: environ[name] for name in _KEPT if name in environ}, **_FIXED}
         if not path.is_dir():
             raise UsageError(f"--repo {path}: no such folder")
+        self._root = path
         self._run("rev-parse", "--git-dir")
+        # git names files from the top, and takes names from where it is; a bare repository has no way up.
+        self._root = path / self._run("rev-parse", "--show-cdup").strip()
 
     def commits(self, ref: str = "HEAD", since: str | None = None) -> Iterator[Commit]:
         """Yield the commits that are no merges, the newest first.
@@ -168,7 +171,7 @@ class Repository:
 
     def _started(self, *arguments: str) -> "_Started":
         settings = [each for setting in _SETTINGS for each in ("-c", setting)]
-        command = ["git", "--literal-pathspecs", "--no-replace-objects", "-C", str(self._path.absolute()), *settings]
+        command = ["git", "--literal-pathspecs", "--no-replace-objects", "-C", str(self._root.absolute()), *settings]
         try:
             return _Started([*command, *arguments], self._environ)
         except FileNotFoundError:

@@ -56,6 +56,20 @@ def test_a_diff_is_of_the_files_asked_for_and_literally_of_those(made):
     assert "magic" in repository.diff(commit_id, [":(top)b.py"], 10_000)
 
 
+def test_from_a_folder_inside_the_diffs_are_those_from_the_top(made):
+    commit_id = made.commit("Add things", {"a.py": "top\n", "inside/b.py": "deep\n"})
+    inside = Repository(made.path / "inside")
+    assert [each.path for each in inside.changes(commit_id)] == ["a.py", "inside/b.py"]
+    assert "+deep" in inside.diff(commit_id, ["inside/b.py"], 10_000)
+    assert "+top" in inside.diff(commit_id, ["a.py"], 10_000)
+
+
+def test_a_bare_repository_is_read_too(made, tmp_path):
+    commit_id = made.commit("Add things", {"a.py": "top\n"})
+    made.git("clone", "-q", "--bare", str(made.path), str(tmp_path / "bare"))
+    assert "+top" in Repository(tmp_path / "bare").diff(commit_id, ["a.py"], 10_000)
+
+
 def test_a_long_diff_ends_with_a_whole_line_and_says_so(made):
     commit_id = made.commit("Add many lines", {"a.py": "".join(f"line {n}\n" for n in range(10_000))})
     diff = Repository(made.path).diff(commit_id, ["a.py"], 1000)
