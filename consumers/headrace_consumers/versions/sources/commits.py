@@ -7,6 +7,7 @@ commits and paths go where git takes them for nothing else.
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +99,12 @@ class Repository:
             since: none before this date, as git reads dates.
 
         Raises:
-            UsageError: there is no such commit.
+            UsageError: there is no such commit, or no such date in the past.
             GitError: git failed.
         """
         tip = self._commit_id(ref)
+        if since is not None:
+            self._insist_on_past(since)
         bound = [] if since is None else [f"--since={since}"]
         command = ("log", "--no-merges", "--no-show-signature", "--no-notes", f"--format=tformat:{_FIELDS}", *bound)
         with self._started(*command, "--end-of-options", tip, "--") as process:
@@ -162,6 +165,13 @@ class Repository:
             return self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").strip()
         except GitError:
             raise UsageError(f"--ref {ref}: {self._path} has no such commit") from None
+
+    def _insist_on_past(self, since: str) -> None:
+        """Refuse what git cannot read, which it takes for now."""
+        now_s = int(time.time())
+        found = self._run("rev-parse", f"--since={since}").strip().removeprefix("--max-age=")
+        if not found.isdigit() or int(found) >= now_s:
+            raise UsageError(f"--since {since}: is no date before now, as git reads dates; e.g. 2026-01-31")
 
     def _run(self, *arguments: str) -> str:
         with self._started(*arguments) as process:

@@ -37,6 +37,21 @@ def test_since_and_ref_bound_the_history(made):
     assert [each.id for each in repository.commits(since="2023-11-17T12:00:00Z")] == ids[:1:-1]
 
 
+@pytest.mark.parametrize("since", ["gibberish", "2099-01-01", ""])
+def test_a_date_that_is_none_or_to_come_is_refused(made, since):
+    made.commit("Add things", {"a.py": "1\n"})
+    with pytest.raises(UsageError, match=f"--since {since}: is no date before now"):
+        next(Repository(made.path).commits(since=since))
+
+
+@pytest.mark.parametrize(
+    ("since", "count"), [("2023-01-01", 1), ("2023-11-17T12:00:00Z", 0), ("1 week ago", 0), ("yesterday", 0)]
+)
+def test_dates_are_read_as_git_does(made, since, count):
+    made.commit("Add things", {"a.py": "1\n"})
+    assert len(list(Repository(made.path).commits(since=since))) == count
+
+
 def test_changes_tell_paths_and_lines_of_the_first_commit_too(made):
     commit_id = made.commit(
         "Add things", {"a b.py": "1\n2\n", "-x.py": "1\n", "é\t.py": "1\n", "logo.png": b"\x00\x01"}
