@@ -4,7 +4,7 @@
 reads them. Without it only examples of other sources and corrected ones are looked at, for calls of one fields_hash
 have the same fields: they must have those that most calls have, or most examples where there are no calls, and where
 there are calls enough values of a kind that calls have there: a text, a number, a list. Where there are too few, what a
-person corrected must be of a kind that any example has there that nobody corrected.
+person corrected or added must be of a kind that any other example has there.
 """
 
 import json
@@ -33,6 +33,8 @@ _FEWEST_CALLS: Final = 20
 
 _ROLES: Final = ("input", "output")
 
+_IS_OF_A_PERSON: Final = (pl.col("label") == "corrected") | (pl.col("source") == "hand")
+
 _Kinds: TypeAlias = Mapping[tuple[str, str], frozenset[str]]
 
 
@@ -42,13 +44,13 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
         found = list(_of_wrong_types(examples, _class(path)))
         against = path
     else:
-        untouched = examples.filter(pl.col("label") != "corrected")
+        untouched = examples.filter(~_IS_OF_A_PERSON)
         calls = untouched.filter(pl.col("source") == "telemetry")
         found = list(_of_other_fields(examples, untouched, calls))
         as_ = (
             "fields and kinds of values as calls have them"
             if len(calls) >= _FEWEST_CALLS
-            else "the fields of most; corrections, kinds of values as others have them"
+            else "the fields of most; what people wrote, kinds of values as others have them"
         )
         against = f"{as_}; signature_class would check types"
     offenders = pl.DataFrame(found, schema=OFFENDERS, orient="row")
@@ -88,13 +90,13 @@ def _of_other_fields(examples: pl.DataFrame, untouched: pl.DataFrame, calls: pl.
     are_enough = len(calls) >= _FEWEST_CALLS
     # Few may not have shown each kind. Still it is likelier that a person gave a value of a wrong one, and the loader
     # refuses the whole version for it.
-    of_corrected = usual.kinds if are_enough else _usual(untouched).kinds
+    of_people = usual.kinds if are_enough else _usual(untouched).kinds
     of_others: _Kinds = usual.kinds if are_enough else {}
     whose = "calls" if are_enough else "others"
     others = examples.filter((pl.col("source") != "telemetry") | (pl.col("label") == "corrected"))
-    for part in others.select("example_id", "label", "inputs", "outputs").iter_slices(_SLICE):
-        for example_id, label, *texts in part.iter_rows():
-            kinds = of_corrected if label == "corrected" else of_others
+    for part in others.select("example_id", _IS_OF_A_PERSON, "inputs", "outputs").iter_slices(_SLICE):
+        for example_id, is_of_a_person, *texts in part.iter_rows():
+            kinds = of_people if is_of_a_person else of_others
             for role, names, text in zip(_ROLES, usual.names, texts, strict=True):
                 values = json.loads(text)
                 if reason := _difference(role, names, values) or _other_kind(role, kinds, values, whose):

@@ -80,10 +80,20 @@ def test_a_correction_of_a_kind_that_no_other_example_has_offends_however_few_th
     ]
     verdict = judged(SCHEMA, *others, *corrected)
     assert offenders(verdict) == {"id-10": "output answer: is a number, where others have a text"}
-    assert "corrections, kinds of values as others have them" in verdict.what
+    assert "what people wrote, kinds of values as others have them" in verdict.what
     assert judged(SCHEMA, *corrected).is_passed  # nothing tells which of them is right
     either = example(4, {"question": "a"}, {"answer": 3}, source="git")
     assert judged(SCHEMA, *others, either, *corrected).is_passed
+
+
+def test_what_a_person_added_is_looked_at_like_a_correction_and_teaches_no_kind():
+    imported = [example(n, {"question": "a"}, {"answer": ["b"]}, source="import") for n in range(30)]
+    added = example(40, {"question": "a"}, {"answer": "b"}, source="hand", label="given")
+    corrected = example(41, {"question": "a"}, {"answer": "c"}, source="import", label="corrected")
+    assert offenders(judged(SCHEMA, *imported, added, corrected)) == dict.fromkeys(
+        ("id-40", "id-41"), "output answer: is a text, where others have a list"
+    )
+    assert judged(SCHEMA, added, corrected).is_passed
 
 
 def test_without_calls_most_examples_tell_the_fields():
