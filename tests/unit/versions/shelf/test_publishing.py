@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -144,17 +145,26 @@ def small_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("most_bytes", [20_000, 110_000, 165_000])
-def test_a_disk_without_room_is_one_line_and_leaves_what_was_there(tmp_path, small_disk, most_bytes):
-    texts = random.Random(7)
-    rows = [row(n, output=json.dumps({"answer": texts.randbytes(1500).hex()})) for n in range(50)]
-    cut_of(tmp_path, rows[:1])
+@pytest.mark.parametrize(
+    ("text", "number", "most_bytes", "module"),
+    [
+        (lambda n: random.Random(n).randbytes(1500).hex(), 50, 20_000, "spill"),
+        (lambda _: "again and " * 300, 50, 60_000, "frame_file"),
+        (lambda _: "short", 2, 8_000, "publishing"),
+    ],
+)
+def test_a_disk_without_room_is_one_line_and_leaves_what_was_there(  # noqa: PLR0917
+    tmp_path, small_disk, text, number, most_bytes, module
+):
+    rows = [row(n, output=json.dumps({"answer": text(n)})) for n in range(number)]
+    cut_of(tmp_path, ROWS)
     small_disk(most_bytes)
-    with pytest.raises(
-        VersionsError,
-        match=r"larger than it may be \(ulimit -f\): .*about twice the size of the version is needed.*another disk",
-    ):
+    expected = r"larger than it may be \(ulimit -f\): .*about twice the size of the version is needed.*another disk"
+    with pytest.raises(VersionsError, match=expected) as raised:
         cut_of(tmp_path, rows)
+    assert f"{module}.py" in {
+        Path(each.filename).name for each in traceback.extract_tb(raised.value.__cause__.__traceback__)
+    }
     assert not list((tmp_path / SIGNATURE).glob(f"{BUILDING}*"))
     assert (tmp_path / SIGNATURE / "latest").read_text() == "v1\n"
 
