@@ -1,5 +1,6 @@
 """`headrace cycle run|ls|show|report`: the optimization cycle, and its runs."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -222,9 +223,10 @@ def _going_on(config: "Config", run: "RunFolder") -> str:
         return "headrace cycle run"
     run_id = str(run.facts().get("id", period))
     if run_id == period or is_named_after(run.path, run_id):
-        return f"headrace cycle run --output-dir {run.path}"
+        return f"headrace cycle run --output-dir {shlex.quote(str(run.path))}"
     named = run.path.with_name(f"{run.path.name}_{run_id}")  # else it would be put aside for this period's
-    return f"mv {run.path} {named} && headrace cycle run --output-dir {named}"
+    here, there = shlex.quote(str(run.path)), shlex.quote(str(named))
+    return f"mv {here} {there} && headrace cycle run --output-dir {there}"
 
 
 def _now() -> "dt.datetime":

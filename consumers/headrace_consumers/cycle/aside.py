@@ -6,6 +6,7 @@
 A folder whose name has the run's id in it is that run's, and stays so.
 """
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def placed(folder: Path, period: str, runs: Path) -> Placed:
             f"{old.path}: run {run_id} cannot be put aside there ({error.strerror}); give another --output-dir"
         ) from error
     open_ = [each for each in facts["signatures"] if not old.of(each).file_of(CycleStep.ROLL_OUT).is_file()]
-    how = f"not at its end; headrace cycle run --output-dir {old.path} goes on with it" if open_ else "done"
+    going_on = f"headrace cycle run --output-dir {shlex.quote(str(old.path))}"
+    how = f"not at its end; {going_on} goes on with it" if open_ else "done"
     return Placed(period, f"run {run_id} was put aside, in {old.path}: it is {how}")
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shlex
 
 import pytest
 
@@ -203,6 +204,20 @@ def test_what_is_next_in_a_run_of_an_earlier_month_is_shown_with_a_command_that_
     cycle(tmp_path, config_of(tmp_path), output_dir=tmp_path / "for_202611", until=CycleStep.COLLECT)
     last = command("cycle", "show", str(tmp_path / "for_202611"), "--config", config).out.splitlines()[-1]
     assert last.endswith(f"is next               headrace cycle run --output-dir {tmp_path}/for_202611")
+
+
+@pytest.mark.parametrize(("days", "name"), [(0, "my runs"), (31, "it's; $HOME")])
+def test_the_command_that_is_next_can_be_pasted_whatever_the_folder_is_called(
+    command, config, monkeypatch, tmp_path, *, days, name
+):
+    monkeypatch.setattr(cycle_cli, "_now", lambda: NOW + dt.timedelta(days=days))
+    waiting(tmp_path)
+    cycle(tmp_path, config_of(tmp_path), output_dir=tmp_path / name, until=CycleStep.COLLECT)
+    last = command("cycle", "show", "--config", config).out.splitlines()[-1]
+    folder, named = str(tmp_path / name), f"{tmp_path / name}_202611"
+    run = ["headrace", "cycle", "run", "--output-dir"]
+    moved = ["mv", folder, named, "&&", *run, named]
+    assert shlex.split(last)[3:] == (moved if days else [*run, folder])
 
 
 def test_where_there_is_no_run_it_is_said(command, config):

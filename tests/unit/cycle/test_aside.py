@@ -51,12 +51,12 @@ def test_a_run_of_an_earlier_period_is_put_aside_whole_and_nothing_else_is(tmp_p
 
 
 def test_a_run_that_is_not_at_its_end_is_put_aside_and_goes_on_there(tmp_path, run_in):
-    folder = run_in("fixed", CycleStep.BASELINE)
+    folder = run_in("the fixed one", CycleStep.BASELINE)
     aside = folder / "optimization_202611"
     told = placed(folder, "202612", tmp_path / "optimization").told
     assert told == (
-        f"run 202611 was put aside, in {aside}: it is not at its end; headrace cycle run --output-dir {aside} goes on "
-        "with it"
+        f"run 202611 was put aside, in {aside}: it is not at its end; "
+        f"headrace cycle run --output-dir '{aside}' goes on with it"
     )
     made = RunFolder(aside).of(SIGNATURE).need(CutMade)
     assert placed(aside, "202612", tmp_path / "optimization") == Placed("202611")
