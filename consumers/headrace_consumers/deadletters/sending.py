@@ -1,6 +1,7 @@
 """Messages handed to Kafka together, and its answer to each of them.
 
-A broker refuses a batch as a whole for one message in it, so what was refused is sent once more, each message alone.
+A broker refuses a batch as a whole for one message in it, so what was refused is sent once more, each message alone,
+up to the first that is not answered: what comes then would wait as long, one by one.
 """
 
 import functools
@@ -72,9 +73,11 @@ def send(producer: Any, messages: Sequence[dict[str, Any]], timeout_s: float) ->
     """
     answers = _together(producer, messages, timeout_s)
     if len(messages) > 1:
+        silence: Silence | None = None
         for number, message in enumerate(messages):
             if isinstance(answers[number], Refused):
-                (answers[number],) = _together(producer, [message], timeout_s)
+                answers[number] = answer = silence or _together(producer, [message], timeout_s)[0]
+                silence = answer if isinstance(answer, Silence) else None
     return answers
 
 

@@ -129,6 +129,26 @@ def test_a_broker_that_takes_nothing_more_is_one_line_and_what_it_took_is_marked
     assert len(producer.keys("t")) == 499  # what follows would wait in vain, bundle by bundle
 
 
+def test_a_broker_that_goes_away_after_a_refused_batch_is_waited_for_once():
+    producer = FakeProducer(refused={b"large"})
+    letters = [letter(offset, key=b"large" if offset == 3 else b"%d" % offset) for offset in range(500)]
+    waited, flush = [], producer.flush
+
+    def flush_and_go_away_later(timeout_s):
+        waited.append(timeout_s)
+        if len(waited) == 4:  # the batch, and the first two alone
+            producer.silent = dict.fromkeys([each.letter["key"] for each in letters])
+        flush(timeout_s)
+
+    producer.flush = flush_and_go_away_later
+    replayer = Replayer(producer, "letters")
+    with pytest.raises(DeadLetterError, match=r"^t: 498 of 500 replayed messages were not acknowledged \(no answer"):
+        list(replayer.replay(letters, {each.identity for each in letters}))
+    assert len(waited) == 4 + 1  # the marks
+    assert replayer.refused == []
+    assert producer.keys("letters") == [b"t/0/0", b"t/0/1"]
+
+
 def test_marks_that_cannot_be_written_end_the_run():
     producer = FakeProducer(refused={b"t/0/1"})
     with pytest.raises(
