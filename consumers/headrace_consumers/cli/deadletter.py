@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace.config import Config
+    from headrace.errors import HeadraceError
     from headrace_consumers.deadletters.replay import Choice, Plan, RefusedLetter
     from headrace_schemas import DeadLetter
 
@@ -127,12 +128,14 @@ def replay(
     config = load(config_path)
     topic = LetterTopic(config)
     made = plan(topic.entries(), choice, _judge(config))
-    replayed, refused = _apply(config, topic, made) if apply and made.letters else (0, [])
+    replayed, refused, error = _apply(config, topic, made) if apply and made.letters else (0, [], None)
     if as_json:
         told = [dataclasses.asdict(letter) for letter in refused]
         print_json({**made.as_dict(), "applied": apply, "replayed": replayed, "refused": told})
     else:
         print_lines(plan_lines(made, replayed, refused, applied=apply))
+    if error is not None:
+        raise error
     if refused:
         raise typer.Exit(1)
 
@@ -186,7 +189,9 @@ def _judge(config: "Config") -> "Callable[[DeadLetter], str | None]":
     return why_unreadable
 
 
-def _apply(config: "Config", topic: Any, made: "Plan") -> "tuple[int, list[RefusedLetter]]":
+def _apply(config: "Config", topic: Any, made: "Plan") -> "tuple[int, list[RefusedLetter], HeadraceError | None]":
+    """Put the letters back; return how many went, which were refused, and what ended it early."""
+    from headrace.errors import HeadraceError
     from headrace_consumers.dataset.kafka.source import make_dead_letter_producer
     from headrace_consumers.deadletters.replay import Replayer
     from headrace_consumers.topics import Broker, TopicError
@@ -194,11 +199,13 @@ def _apply(config: "Config", topic: Any, made: "Plan") -> "tuple[int, list[Refus
     if missing := made.topics - Broker(config).existing():
         raise TopicError(f"topic {min(missing)}: not there any more; nothing was replayed. Narrow the choice")
     replayer = Replayer(make_dead_letter_producer(config), topic.name)
-    done = 0
-    for number in replayer.replay(topic.entries(), made.letters):
-        done += number
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{done:,} of {len(made.letters):,} replayed")
+    ended_by: HeadraceError | None = None
+    try:
+        for _ in replayer.replay(topic.entries(), made.letters):
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{replayer.replayed:,} of {len(made.letters):,} replayed")
+    except HeadraceError as error:
+        ended_by = error
     if sys.stderr.isatty():
         sys.stderr.write("\n")
-    return done, replayer.refused
+    return replayer.replayed, replayer.refused, ended_by

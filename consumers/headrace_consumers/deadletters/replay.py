@@ -147,6 +147,7 @@ class Replayer:
         timeout_s: how long to wait for the acknowledgements of one bundle.
 
     Attributes:
+        replayed: how many went back so far, marked or not.
         refused: what was not taken so far; complete when `replay` has ended.
     """
 
@@ -154,6 +155,7 @@ class Replayer:
         self._producer = producer
         self._letters_topic = letters_topic
         self._timeout_s = timeout_s
+        self.replayed = 0
         self.refused: list[RefusedLetter] = []
 
     def replay(self, entries: Iterable[Entry], letters: set[Identity]) -> Iterator[int]:
@@ -167,15 +169,17 @@ class Replayer:
         for bundle in _bundles(entry for entry in entries if isinstance(entry, Letter) and _take(left, entry.identity)):
             answers = send(self._producer, [self._original(letter) for letter in bundle], self._timeout_s)
             answered = list(zip(bundle, answers, strict=True))
-            self._mark([(entry, answer) for entry, answer in answered if isinstance(answer, Written)])
+            written = [(entry, answer) for entry, answer in answered if isinstance(answer, Written)]
+            self.replayed += len(written)
             self.refused += [_refused(entry, answer) for entry, answer in answered if isinstance(answer, Refused)]
+            self._mark(written)
             if silences := [(entry, answer) for entry, answer in answered if isinstance(answer, Silence)]:
                 entry, silence = silences[0]
                 raise DeadLetterError(
                     f"{entry.letter['topic']}: {len(silences)} of {len(bundle)} replayed messages were not "
                     f"acknowledged ({silence.reason}); what was, is marked: run it again, and it goes on from there"
                 )
-            yield sum(isinstance(answer, Written) for answer in answers)
+            yield len(written)
 
     def _mark(self, written: Sequence[tuple[Letter, Written]]) -> None:
         marks = [self._mark_of(entry, answer.target) for entry, answer in written]

@@ -1,12 +1,16 @@
 """`headrace deadletter`: what can be wrong with its arguments. On a broker: tests/integration."""
 
+import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from headrace_consumers.cli.deadletter import _choice
 from headrace_consumers.cli.deadletter_lines import plan_lines
 from headrace_consumers.deadletters.replay import Choice, Plan, RefusedLetter
+from tests.unit.deadletters.test_replay import FakeProducer
+from tests.unit.deadletters.test_summary import letter
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,30 @@ def test_what_kafka_refused_is_listed_at_the_end_and_not_without_end():
     assert len(lines) == 3 + 50 + 1
     assert lines[-1] == "  and 10 more; --json lists all"
     assert plan_lines(made, 70, applied=True)[-1] == "replayed         70  to t"
+
+
+@pytest.fixture
+def broker_that_goes_away(monkeypatch):
+    """600 letters; the fourth is too large, and the broker leaves after the first bundle."""
+    letters = [letter(offset, key=b"large" if offset == 3 else b"%d" % offset) for offset in range(600)]
+    producer = FakeProducer(never_taken={b"large"}, silent={b"%d" % offset: None for offset in range(500, 600)})
+    topic = SimpleNamespace(name="letters", entries=lambda: iter(letters))
+    monkeypatch.setattr("headrace_consumers.deadletters.letters.LetterTopic", lambda _: topic)
+    monkeypatch.setattr("headrace_consumers.dataset.kafka.source.make_dead_letter_producer", lambda _: producer)
+    monkeypatch.setattr(
+        "headrace_consumers.topics.Broker", lambda _: SimpleNamespace(existing=lambda: {"t", "letters"})
+    )
+
+
+@pytest.mark.usefixtures("broker_that_goes_away")
+def test_what_was_refused_is_listed_before_the_error_that_ends_the_replay(command):
+    ended = command("deadletter", "replay", "--all", "--apply")
+    assert ended.code == 1
+    assert ended.out.splitlines()[1:] == [
+        "replayed         499  to t",
+        "refused          1  by Kafka; not replayed, and tried again by the next run:",
+        "  t/0/3  Local: message too large",
+    ]
+    assert "t: 100 of 100 replayed messages were not acknowledged (no answer within 30 s)" in ended.error
+    told = json.loads(command("deadletter", "replay", "--all", "--apply", "--json").out)
+    assert [each["offset"] for each in told["refused"]] == [3]
