@@ -8,6 +8,7 @@ import base64
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from headrace.config import Config
 from headrace.errors import ConfigError
 from headrace_schemas.envelope import KEY_BYTES
 
-__all__ = ["ProducerKeys", "load_key", "producer_keys", "pseudonym_key", "reading_keys"]
+__all__ = ["ProducerKeys", "keys_at_hand", "load_key", "producer_keys", "pseudonym_key", "reading_keys"]
 
 FindModule = Callable[[str], Any]
 
@@ -85,6 +86,19 @@ def reading_keys(
         key_id: load_key(reference, f"encryption.keys.{key_id}", environ)
         for key_id, reference in config.encryption.keys.items()
     }
+
+
+def keys_at_hand(
+    config: Config, environ: Mapping[str, str] = os.environ, find_module: FindModule = importlib.util.find_spec
+) -> dict[str, bytes]:
+    """Return those of `reading_keys` that can be loaded here: a producer's host need not have the others."""
+    if find_module("cryptography") is None:
+        return {}
+    found = {}
+    for key_id, reference in config.encryption.keys.items():
+        with suppress(ConfigError):
+            found[key_id] = load_key(reference, f"encryption.keys.{key_id}", environ)
+    return found
 
 
 def load_key(reference: str, setting: str, environ: Mapping[str, str] = os.environ) -> bytes:

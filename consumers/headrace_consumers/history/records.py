@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from headrace.config import Config
 from headrace.delivery.finishing import Finisher
 from headrace.delivery.protection import Protection
-from headrace.key_material import producer_keys, reading_keys
+from headrace.key_material import keys_at_hand, producer_keys
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.records.decode import FastavroDecoder, Unreadable
 from headrace_consumers.history.lines import MAX_LINE_BYTES, LogLine
@@ -29,7 +29,8 @@ class HistoricRecords:
     """Makes records of log lines.
 
     Args:
-        config: how records are redacted, deduplicated, cut and encrypted; the keys of lines that were encrypted before.
+        config: how records are redacted, deduplicated, cut and encrypted; the keys of lines that were
+            encrypted before, as far as they are here.
         now_ms: Unix time in milliseconds; it stands for the time at which Kafka would append the record.
         fields_hashes: signature -> the identity of its fields, where an old log should join a live dataset.
         inclusion_probability: the share of calls that was logged, in (0, 1].
@@ -38,7 +39,7 @@ class HistoricRecords:
         redactions: what redaction replaced, by kind.
 
     Raises:
-        ConfigError: a key of the configuration cannot be read.
+        ConfigError: a key that records are written with cannot be read.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class HistoricRecords:
         inclusion_probability: float = 1.0,
     ) -> None:
         self._now_ms = now_ms
-        self._decoder = FastavroDecoder(keys=reading_keys(config))
+        self._decoder = FastavroDecoder(keys=keys_at_hand(config))
         self._finisher = Finisher(config, _INSTANCE, Protection(config, producer_keys(config)))
         self._fields_hashes = dict(fields_hashes or {})
         self._inclusion_probability = inclusion_probability

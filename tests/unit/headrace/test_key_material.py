@@ -10,7 +10,7 @@ import headrace
 import headrace.testing
 from headrace.config import load
 from headrace.errors import ConfigError
-from headrace.key_material import load_key, producer_keys, reading_keys
+from headrace.key_material import keys_at_hand, load_key, producer_keys, reading_keys
 from headrace.redaction import subject_pseudonym
 
 KEY = bytes(range(0xE0, 0x100))
@@ -56,6 +56,11 @@ def test_a_producer_needs_the_key_it_writes_with_and_no_other() -> None:
     assert TEXT not in repr(keys)
     assert "xe0" not in repr(keys)
     assert producer_keys(load(None, {}, {}), {}) == producer_keys(load(None, {"encryption": {"keys": {}}}, {}), {})
+
+
+def test_what_an_import_reads_with_is_what_is_here() -> None:
+    assert keys_at_hand(load(None, ENCRYPTION, {}), ENVIRON) == {"k2": KEY}
+    assert keys_at_hand(load(None, ENCRYPTION, {}), ENVIRON, lambda _: None) == {}
 
 
 def test_a_consumer_needs_all_keys() -> None:

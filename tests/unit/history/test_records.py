@@ -132,6 +132,23 @@ def test_what_was_encrypted_before_is_read_with_the_keys_that_are_here(monkeypat
         made_by().record(as_line(sealed))
 
 
+def test_a_producers_host_imports_with_the_key_it_writes_with_and_puts_aside_what_another_one_sealed(monkeypatch):
+    for name, key in {"OLD": "A" * 43 + "=", "NEW": "B" * 42 + "A=", "DEDUP": "C" * 42 + "A="}.items():
+        monkeypatch.setenv(name, key)
+    keys = {"old": "env:OLD", "new": "env:NEW"}
+    before, now = (
+        load(None, {"encryption": {"keys": keys, "write_key": key, "dedup_key": "env:DEDUP"}}, {}) for key in keys
+    )
+    sealed = made_by(before).record(as_line(historic()))
+    monkeypatch.delenv("OLD")
+    records = made_by(now)
+    written = records.record(as_line(historic()))
+    assert records.record(as_line(written)) == written
+    with pytest.raises(BadLineError, match=r"undecryptable: .* with key old, which encryption\.keys lacks") as caught:
+        records.record(as_line(sealed))
+    assert caught.value.reason == "undecryptable"
+
+
 def test_a_line_too_long_is_a_bad_line(records):
     from pathlib import Path
 
