@@ -20,6 +20,7 @@ from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.judging.suppression import Suppression
+from headrace_consumers.dataset.rebuild import share_key
 from headrace_consumers.dataset.side_tables import feedback_path, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS
 from headrace_consumers.dataset.steps import ErasureStep, Hook, no_hook
@@ -138,6 +139,8 @@ class Erasure:
             }
             self._hook(f"before:{ErasureStep.SUPPRESS}")
             remembered = shares["interactions"].properties
+            if "feedback" in shares:  # before the dataset gets a key of its own, with which theirs never go together
+                share_key(shares["interactions"], shares["feedback"])
             suppression = remembered.suppress(self._wanted.subjects, self._wanted.requests, day(began))
             self._hook(f"after:{ErasureStep.SUPPRESS}")
             tables = self._tables()

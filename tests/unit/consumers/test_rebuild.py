@@ -6,6 +6,7 @@ from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
+from headrace_consumers.dataset.judging.suppression import Suppression
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
 
 TODAY = "2026-11-27"
@@ -62,11 +63,29 @@ def test_erasures_from_both_that_come_later_can_be_put_together_in_feedback_that
     assert told.concerns("bob", "r")
 
 
+def test_a_dataset_without_a_key_takes_that_of_the_feedback_it_was_given(tmp_path):
+    old, new, said = tmp_path / "old", tmp_path / "new", tmp_path / "feedback"
+    refusing(old, "ann")
+    take_over(old, said, FEEDBACK)
+    InteractionTable(new).close()  # dataset.path was moved by hand
+    take_over(new, said, FEEDBACK)
+    assert InteractionTable(new).properties.suppression() == Suppression(key_of(said))
+    refusing(new, "bob")
+    take_over(new, said, FEEDBACK)
+    told = InteractionTable(said, FEEDBACK).properties.suppression()
+    assert told.concerns("ann", "r")
+    assert told.concerns("bob", "r")
+
+
+def key_of(said):
+    return InteractionTable(said, FEEDBACK).properties.suppression().key
+
+
 def test_feedback_of_another_dataset_is_one_line(tmp_path):
     refusing(tmp_path / "live", "ann")
     refusing(tmp_path / "another", "ann")
     take_over(tmp_path / "another", tmp_path / "feedback", FEEDBACK)
-    with pytest.raises(TableError, match=r"not this dataset's: set dataset\.feedback_path to another place"):
+    with pytest.raises(TableError, match=r"another dataset's .* set dataset\.feedback_path .* keep it"):
         take_over(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
 
 

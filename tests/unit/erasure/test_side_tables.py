@@ -127,6 +127,19 @@ def test_after_a_switch_feedback_that_was_kept_goes_with_the_new_table_and_with_
     insist_on_the_others_only(path, erasure(path, 1, **kept).run(tmp_path / "c.json"))
 
 
+def test_feedback_kept_by_a_dataset_that_moved_is_consumed_on_after_its_first_erasure(path, tmp_path):
+    """Its path was changed by hand, and nobody has told the new table of who was erased from the old one."""
+    erasure(path, 3).run(tmp_path / "c.json")
+    kept = feedback_beside(str(path))
+    moved = tmp_path / "moved"
+    append(InteractionTable(moved), [MINE])
+    erasure(moved, 1, feedback_path=kept).run(tmp_path / "first.json")
+    refuse_whom_it_refuses(store_at(moved), store_at(kept), FEEDBACK)  # as `consume feedback` begins
+    known = InteractionTable(Path(kept), FEEDBACK).properties.suppression()
+    assert all(known.entry("subject", person(number)) in known.entries for number in (3, 1))
+    assert InteractionTable(moved).properties.suppression().key == known.key
+
+
 def test_feedback_that_has_a_key_of_its_own_refuses_them_all_the_same(path, tmp_path):
     erasure(path, 3).run(tmp_path / "c.json")
     another = tmp_path / "another"
