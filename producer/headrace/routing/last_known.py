@@ -99,6 +99,13 @@ class LastKnown:
         """
         return ProgramRegistry(LocalBlobs(self._folder), verifier=self._verifier()).get(digest)
 
+    def is_signed(self, digest: str) -> bool:
+        """Tell whether a program was kept with signatures; they are looked at only where the configuration has keys."""
+        try:
+            return (self._programs / f"{digest}.sig").exists()
+        except OSError:  # no right to the folder
+            return False
+
     def keep_program(self, digest: str, data: bytes, signature: bytes | None) -> None:
         """Keep a program.
 

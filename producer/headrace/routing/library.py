@@ -1,7 +1,7 @@
 """The programs that orders name: at hand, still to be fetched, or refused.
 
     at_hand(digest)                    memory or disk; no network
-    next_due() -> digest               wanted and due
+    next_due() -> digest               wanted and due, or on disk with signatures that may be no longer the newest
       read(digest) -> program          from the registry: takes its time, in a thread of its own, one at a time
         took(digest, program)          at hand from now on
         refused(digest, error)         due again later
@@ -25,6 +25,8 @@ __all__ = ["Library"]
 
 _FIRST_RETRY_S: Final = 5.0
 _LAST_RETRY_S: Final = 60.0
+_SIGNATURES_AGAIN_S: Final = 3_600.0
+"""A copy on disk gets the signature of a new key this long after `registry sign` at the latest."""
 
 
 class Library:
@@ -51,6 +53,7 @@ class Library:
         self._clock = clock
         self._programs: dict[str, Program] = {}
         self._due: dict[str, tuple[float, float]] = {}
+        self._again_s: dict[str, float] = {}
         self._told: set[tuple[str, str]] = set()
         self._unkept: dict[str, tuple[bytes, bytes | None]] = {}
 
@@ -60,10 +63,13 @@ class Library:
         self._programs = {digest: program for digest, program in self._programs.items() if digest in wanted}
         self._told = {(digest, reason) for digest, reason in self._told if digest in wanted}
         self._due = {digest: due for digest, due in self._due.items() if digest in wanted}
+        self._again_s = {digest: again_s for digest, again_s in self._again_s.items() if digest in wanted}
         for digest in sorted(wanted - self._programs.keys()):
             try:
                 self._programs[digest] = self._last_known.program(digest)
                 self._due.pop(digest, None)
+                if self._last_known.is_signed(digest):
+                    self._again_s[digest] = float("-inf")
             except (ProgramError, ConfigError):  # not kept, or not well: the registry has it
                 self._due.setdefault(digest, (float("-inf"), _FIRST_RETRY_S))
 
@@ -75,17 +81,25 @@ class Library:
         """Return the program that has been due for longest, if one is."""
         now_s = self._clock()
         due = [(due_s, digest) for digest, (due_s, _) in self._due.items() if due_s <= now_s]
+        if not due:
+            due = [(again_s, digest) for digest, again_s in self._again_s.items() if again_s <= now_s]
         return min(due)[1] if due else None
 
-    def took(self, digest: str, program: Program) -> None:
-        """Have a program at hand that was read, unless it is wanted no more."""
-        if digest in self._due:
+    def took(self, digest: str, program: Program) -> bool:
+        """Have a program at hand that was read, unless it is wanted no more; tell whether it is new."""
+        is_new = digest in self._due
+        if is_new:
             self._programs[digest] = program  # before it is due no more: see `keep_again`
             del self._due[digest]
             self._told = {each for each in self._told if each[0] != digest}
+        if digest in self._programs and self._last_known.is_signed(digest):
+            self._again_s[digest] = self._clock() + _SIGNATURES_AGAIN_S
+        return is_new
 
     def refused(self, digest: str, error: ProgramError) -> None:
-        """Put a program off that could not be read."""
+        """Put a program off that could not be read; one that is at hand stays, and nobody is told."""
+        if digest in self._again_s:
+            self._again_s[digest] = self._clock() + _LAST_RETRY_S
         if digest not in self._due:
             return
         _, delay_s = self._due[digest]

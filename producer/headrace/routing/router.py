@@ -170,8 +170,8 @@ class Router:
         try:
             program = self._library.read(digest)
             with self._lock:
-                self._library.took(digest, program)
-                self._route_all()
+                if self._library.took(digest, program):
+                    self._route_all()
         except ProgramError as error:
             with self._lock:
                 self._library.refused(digest, error)
