@@ -86,8 +86,16 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     if is_split_known and _is_split_wrongly(ended, at_hand.under_way, stage.share, plan.alpha_split):
         reason = f"the candidate has {_share(ended)} of the calls that ended, not {stage.share:.0%}"
         return Decision(Verdict.HALT, reason, Guard.shares)
+    held = _held(plan, stages, is_settled=is_settled)
     if sum(seen.elapsed_s for seen in stages) >= plan.max_s:
-        return Decision(Verdict.ROLLBACK, "no evidence in the time that was given", Guard.time)
+        reason = "no evidence in the time that was given" + ("" if held is None else f": {held.reason}")
+        return Decision(Verdict.ROLLBACK, reason, Guard.time)
+    return held or Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
+
+
+def _held(plan: Plan, stages: Sequence[Seen], *, is_settled: bool) -> Decision | None:
+    """Return what still holds the candidate back; None: nothing does."""
+    at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
     calls = at_hand.failures.candidate.calls
     if calls < stage.min_calls or at_hand.elapsed_s < stage.min_s:
         reason = f"{calls:,.0f} of {stage.min_calls:,} calls, {at_hand.elapsed_s:,.0f} of {stage.min_s:,.0f} s"
@@ -98,7 +106,7 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     lacking = next((proof for proof in proofs(plan, stages) if not proof.is_met()), None)
     if lacking is not None:
         return Decision(Verdict.HOLD, f"not proven that {lacking.claim}", lacking.guard)
-    return Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
+    return None
 
 
 def _breach(

@@ -137,9 +137,21 @@ def test_a_wrong_split_halts_it_and_a_breach_comes_first() -> None:
     assert decide(_PLAN, [_seen(30_000, 9_000, 70_000, 3_500)]).verdict is Verdict.ROLLBACK
 
 
-def test_time_without_evidence_takes_it_back() -> None:
-    decision = decide(_PLAN, [replace(_seen(100, 5, 900, 45), elapsed_s=86_400)])
-    assert (decision.verdict, decision.reason) == (Verdict.ROLLBACK, "no evidence in the time that was given")
+@pytest.mark.parametrize(
+    ("seen", "lacks"),
+    [
+        (_seen(100, 5, 900, 45), "100 of 1,000 calls, 86,400 of 3,600 s"),
+        (replace(_GOOD, latency=None), "not proven that calls take at most 1.5 times as long"),
+        (
+            replace(_GOOD, has_costs=True),
+            "not proven that calls cost at most 1.5 times as much; of either arm it takes 100 sampled ones",
+        ),
+    ],
+)
+def test_time_without_evidence_takes_it_back_and_the_reason_tells_what_was_missing(seen: Seen, lacks: str) -> None:
+    decision = decide(_PLAN, [replace(seen, elapsed_s=86_400)])
+    assert (decision.verdict, decision.guard) == (Verdict.ROLLBACK, Guard.time)
+    assert decision.reason == f"no evidence in the time that was given: {lacks}"
 
 
 def test_earlier_stages_count() -> None:
