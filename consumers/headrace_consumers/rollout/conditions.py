@@ -1,6 +1,7 @@
 """What a candidate still lacks before it goes a stage up: the conditions of `decision.decide`, one by one. Pure."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from headrace_consumers.rollout.experiment import Experiment
@@ -57,6 +58,12 @@ def conditions(experiment: Experiment, now_ms: int) -> list[Condition]:
             at_hand.elapsed_s >= stage.min_s,
             _duration(at_hand.elapsed_s),
             _duration(stage.min_s),
+        ),
+        Condition(
+            "time for slow calls to end",
+            at_hand.is_settled,
+            _duration(at_hand.age_s),
+            _duration(ceil(at_hand.settled_after_s)),
         ),
         *(Condition(proof.what, proof.is_met(), proof.has(), proof.needs) for proof in proofs(plan, seen)),
     ]

@@ -41,10 +41,8 @@ _OF_SCORE: Final = 1 / 12
 _OF_COST: Final = 1 / 12
 _OF_CANCELLED: Final = 1 / 12
 _FAILS_AFTER: Final = 3
-_SETTLED_AFTER: Final = 10
 """Times the longest that calls take; see above."""
 _MOST_FAILS_AFTER_S: Final = 600.0
-_MOST_SETTLED_AFTER_S: Final = 3_600.0
 _SPLIT_AFTER_S: Final = 120.0
 """Callers of a candidate that hangs have cancelled by then, mostly."""
 
@@ -79,28 +77,27 @@ def decide(plan: Plan, stages: Sequence[Seen]) -> Decision:
     cancelled = [seen.cancelled.thinned(plan.calls_per_request) for seen in stages if seen.cancelled is not None]
     ended = cancelled[-1] if cancelled else failures[-1]
     at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
-    is_settled = not at_hand.is_young(_SETTLED_AFTER, _MOST_SETTLED_AFTER_S)
     if (breach := _breach(plan, failures, slow, cancelled, at_hand)) is not None:
         return Decision(Verdict.ROLLBACK, breach[1], breach[0])
-    is_split_known = is_settled and at_hand.age_s >= _SPLIT_AFTER_S
+    is_split_known = at_hand.is_settled and at_hand.age_s >= _SPLIT_AFTER_S
     if is_split_known and _is_split_wrongly(ended, at_hand.under_way, stage.share, plan.alpha_split):
         reason = f"the candidate has {_share(ended)} of the calls that ended, not {stage.share:.0%}"
         return Decision(Verdict.HALT, reason, Guard.shares)
-    held = _held(plan, stages, is_settled=is_settled)
+    held = _held(plan, stages)
     if sum(seen.elapsed_s for seen in stages) >= plan.max_s:
         reason = "no evidence in the time that was given" + ("" if held is None else f": {held.reason}")
         return Decision(Verdict.ROLLBACK, reason, Guard.time)
     return held or Decision(Verdict.PROMOTE, f"at most {stage.margin:.1%} more calls fail", Guard.failures)
 
 
-def _held(plan: Plan, stages: Sequence[Seen], *, is_settled: bool) -> Decision | None:
+def _held(plan: Plan, stages: Sequence[Seen]) -> Decision | None:
     """Return what still holds the candidate back; None: nothing does."""
     at_hand, stage = stages[-1], plan.stages[len(stages) - 1]
     calls = at_hand.failures.candidate.calls
     if calls < stage.min_calls or at_hand.elapsed_s < stage.min_s:
         reason = f"{calls:,.0f} of {stage.min_calls:,} calls, {at_hand.elapsed_s:,.0f} of {stage.min_s:,.0f} s"
         return Decision(Verdict.HOLD, reason, Guard.minimum)
-    if not is_settled:
+    if not at_hand.is_settled:
         reason = f"calls take up to {at_hand.p99_s:.3g} s, and {at_hand.age_s:,.0f} s ago the stage began"
         return Decision(Verdict.HOLD, reason, Guard.minimum)
     lacking = next((proof for proof in proofs(plan, stages) if not proof.is_met()), None)

@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from typing import Final
 
 from headrace_consumers.rollout.proportions import Pair
 from headrace_consumers.rollout.ratios import Mean
 
 __all__ = ["Guard", "Seen"]
+
+_SETTLED_AFTER: Final = 10
+"""Times the longest that calls take; see `decision`."""
+_MOST_SETTLED_AFTER_S: Final = 3_600.0
 
 
 class Guard(StrEnum):
@@ -57,6 +62,16 @@ class Seen:
     def under_way(self) -> float:
         """The most calls of an arm that may be under way, for each that was counted."""
         return min(1.0, self.p99_s / self.age_s) if self.age_s else 1.0
+
+    @property
+    def settled_after_s(self) -> float:
+        """From which age on so many calls have ended that the candidate may go up."""
+        return min(_SETTLED_AFTER * self.p99_s, _MOST_SETTLED_AFTER_S)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is of that age."""
+        return self.age_s >= self.settled_after_s
 
     def is_young(self, times: float, most_s: float) -> bool:
         """Tell whether too few calls have had the time to end."""

@@ -41,7 +41,10 @@ def test_status_reads_at_a_glance():
         "  baseline   v1         900      45     0  0.5 s  0.64 s            -",
     ]
     assert lines[6].startswith("  the candidate fails in -")
-    assert lines[7].startswith("  missing for 50%: calls of the candidate (100, needs 200), more failures than the ")
+    assert lines[7].startswith(
+        "  missing for 50%: calls of the candidate (100, needs 200), time for slow calls to end (0 s, needs 7 s), more "
+        "failures than the baseline ("
+    )
     assert len(status_lines([replace(_counted(), state="promoted")], NOW_MS)) == 7
 
 

@@ -11,6 +11,7 @@ from headrace.config import load
 from headrace_consumers.cycle.artefacts import CycleStep
 from headrace_consumers.cycle.failures import Failure, keep_failure
 from headrace_consumers.rollout.conditions import conditions, next_share
+from headrace_consumers.rollout.decision import Verdict, decide
 from headrace_consumers.rollout.state import Found, State
 from headrace_consumers.ui.cache import Cache
 from headrace_consumers.ui.page import Page
@@ -125,18 +126,32 @@ def test_decisions_of_a_release_that_counted_less_are_shown_too():
 def test_conditions_hold_one_by_one_until_the_candidate_may_go_up():
     rollout = experiment()
     has = {each.what: each.is_met for each in conditions(rollout, NOW_MS)}
-    assert list(has.values()) == [False, True, False, False, False]
+    assert list(has.values()) == [False, True, True, False, False, False]
     assert next_share(rollout) == 0.5
     for arm, calls in (("candidate", 2_000), ("baseline", 18_000)):
         rollout = rollout.counted(1, arm, vector(calls, calls // 20)).bounded()
-    assert [each.is_met for each in conditions(rollout, NOW_MS)] == [True, True, True, False, True]
-    assert conditions(rollout, NOW_MS)[3].has == "nothing is proven yet"
+    settled_ms = NOW_MS + 10_000
+    assert [each.is_met for each in conditions(rollout, settled_ms)] == [True, True, True, True, False, True]
+    assert conditions(rollout, settled_ms)[4].has == "nothing is proven yet"
     for arm, calls in (("candidate", 2_000), ("baseline", 18_000)):
         rollout = rollout.counted(1, arm, vector(calls, calls // 20))
-    assert [each.is_met for each in conditions(rollout, NOW_MS)] == [True] * 5
-    assert conditions(rollout, NOW_MS)[3].has == "proven to be below +0.6%"
+    assert [each.is_met for each in conditions(rollout, settled_ms)] == [True] * 6
+    assert conditions(rollout, settled_ms)[4].has == "proven to be below +0.6%"
     over = replace(rollout, state="promoted")
     assert (conditions(over, NOW_MS), next_share(over)) == ([], None)
+
+
+@pytest.mark.parametrize(("latency_s", "needs", "wait_s"), [(0.5, "7 s", 6.4), (3_000.0, "1 h", 3_600)])
+def test_that_slow_calls_have_the_time_to_end_is_a_condition_as_it_is_of_decisions(latency_s, needs, wait_s):
+    rollout = experiment()
+    for arm, calls in (("candidate", 2_000), ("baseline", 18_000)) * 2:
+        rollout = rollout.counted(1, arm, vector(calls, calls // 20, latency_s)).bounded()
+    for age_s, is_settled in ((wait_s - 1, False), (wait_s + 1, True)):
+        now_ms = NOW_MS + round(age_s * 1_000)
+        lacking = [each for each in conditions(rollout, now_ms) if not each.is_met]
+        assert (decide(rollout.plan, rollout.seen(now_ms)).verdict is Verdict.PROMOTE) == is_settled
+        assert [each.needs for each in lacking] == [needs] * (not is_settled)
+        assert [each.what for each in lacking] == ["time for slow calls to end"] * (not is_settled)
 
 
 def test_cost_is_a_condition_once_any_is_reported():
