@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from headrace.config.consumers import Dataset
 from headrace_consumers.dataset.delta.files import write_files
+from headrace_consumers.dataset.delta.local_store import LocalStore
 from headrace_consumers.dataset.delta.moves import Move
 from headrace_consumers.dataset.delta.rows import INTERACTIONS, to_rows
 from headrace_consumers.dataset.delta.table import InteractionTable
@@ -307,7 +308,11 @@ def with_a_row_more(path):
     pq.write_table(rows.take([0, 0]), path)
 
 
-@pytest.mark.parametrize("spoil", [without_footer, with_a_damaged_page, with_a_row_more])
+def without_a_trace(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("spoil", [without_footer, with_a_damaged_page, with_a_row_more, without_a_trace])
 def test_a_file_that_cannot_be_read_stops_neither_the_rest_nor_the_consumer(table, clock, capsys, spoil):
     for _ in range(12):
         append(table)
@@ -325,6 +330,80 @@ def test_a_file_that_cannot_be_read_stops_neither_the_rest_nor_the_consumer(tabl
     assert str(victim.relative_to(table.path)) in said
     assert active(table) == 1 + 1 + 1
     assert work.health == TableHealth(3, unmergeable_files=1, files_merged=11 + 12)
+
+
+def closed_to_us(monkeypatch, *victims):
+    """Root may read all: so the file does not say it, the store does."""
+    source = LocalStore.source
+
+    def refusing(store, name):
+        if name in victims:
+            raise PermissionError(errno.EACCES, "Permission denied", name)
+        return source(store, name)
+
+    monkeypatch.setattr(LocalStore, "source", refusing)
+
+
+def test_a_file_that_may_not_be_read_is_left_out_and_where_none_may_it_is_not_theirs(table, clock, monkeypatch):
+    for _ in range(12):
+        append(table)
+    names = sorted(str(path.relative_to(table.path)) for path in table.path.glob("ingest_date=*/*.parquet"))
+    work = maintenance(table, clock)
+    with monkeypatch.context() as patched:
+        closed_to_us(patched, *names)
+        with pytest.raises(TableError, match="Permission denied"):
+            work.run()
+    assert work.health.unmergeable_files == 0
+    closed_to_us(monkeypatch, names[0])
+    with pytest.raises(TableError, match="Permission denied"):
+        work.run()
+    assert work.health.unmergeable_files == 1
+    assert active(table) == 2
+
+
+def test_a_merge_whose_own_file_went_missing_blames_no_other(table, clock, monkeypatch):
+    for _ in range(12):
+        append(table)
+
+    def gone(*_):
+        raise FileNotFoundError(errno.ENOENT, "the file that was written")
+
+    monkeypatch.setattr(works, "_insist_on_rows", gone)
+    work = maintenance(table, clock)
+    with pytest.raises(TableError, match="the file that was written"):
+        work.run()
+    assert work.health.unmergeable_files == 0
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_where_each_merge_fails_what_nobody_needs_is_deleted_all_the_same(table, clock, monkeypatch, by_hand):
+    for _ in range(12):
+        append(table)
+    age(table, hours=30)
+    orphan = table.path / "ingest_date=2026-01-01" / "x.parquet"
+    orphan.parent.mkdir()
+    orphan.write_bytes(b"half")
+    os.utime(orphan, (1, 1))
+
+    def unplugged(*_):
+        raise OSError(errno.EIO, "the disk is gone")
+
+    monkeypatch.setattr(works, "_insist_on_rows", unplugged)
+    cleaned = []
+    unnamed = works.unnamed_files
+    monkeypatch.setattr(works, "unnamed_files", lambda *args: cleaned.append(clock.seconds) or unnamed(*args))
+    work = maintenance(table, clock)
+    if by_hand:
+        with pytest.raises(TableError, match="the disk is gone"):
+            work.run()
+    else:
+        for pause_s in [61] * 7 + [3600] + [61] * 7:
+            work.turn()
+            clock.seconds += pause_s
+        assert work.health.failing_since is not None
+    assert not orphan.exists()
+    assert len(cleaned) == (1 if by_hand else 2)
+    assert active(table) == 12
 
 
 def test_by_hand_all_is_merged_but_the_file_that_cannot_be_read_and_the_fault_is_told(table, clock):

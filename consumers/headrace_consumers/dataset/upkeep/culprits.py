@@ -17,7 +17,7 @@ from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.upkeep.maintenance_plan import ActiveFile
 from headrace_consumers.dataset.upkeep.merge import Merge
 
-__all__ = ["culprits"]
+__all__ = ["culprits", "is_of_one_file"]
 
 _Attempt: TypeAlias = Callable[[ActiveFile], Iterator[None]]
 
@@ -34,7 +34,7 @@ def culprits(
         layout: the table's.
 
     Raises:
-        OSError: the store refused, so nothing is known of the files.
+        OSError: the store refused, or lets none of them be read, so nothing is known of the files.
     """
 
     def read_footer(file: ActiveFile) -> Iterator[None]:
@@ -54,12 +54,21 @@ def culprits(
             try:
                 yield from attempt(file)
             except Exception as error:
-                if store.is_at_fault(error):
+                if not is_of_one_file(store, error):
                     raise
                 found[file.path] = error.with_traceback(None)  # or it would hold what was read
         if found:
             break
+    closed = [error for error in found.values() if isinstance(error, PermissionError)]
+    if closed and len(found) == len(group):
+        raise closed[0]
     return found
+
+
+def is_of_one_file(store: Store, error: Exception) -> bool:
+    """Tell whether an error may be of one file alone: damaged, missing, or in a local folder closed to this user."""
+    is_closed = isinstance(error, PermissionError) and not store.is_remote  # there it is of the credentials
+    return is_closed or isinstance(error, FileNotFoundError) or not store.is_at_fault(error)
 
 
 def _insist(file: ActiveFile, rows: int) -> None:

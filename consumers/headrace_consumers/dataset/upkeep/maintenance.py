@@ -85,6 +85,7 @@ class Maintenance:
         self._is_short_of_room = False
         self._handle: ReplacingHandle | None = None
         self._work: Work | None = None
+        self._is_merging = self._cleans_first = False
         self._not_before = clock()
         self._clean_at = clock()
         self._is_crowded = False
@@ -125,7 +126,8 @@ class Maintenance:
             log.warning("maintenance failed, trying again later", kind=type(error).__name__, reason=one_line(error))
             did_something = False
             self._failing_since = began if self._failing_since is None else self._failing_since
-            self._clean_at = min(self._clean_at, began)  # or a deletion that fails would look mended for an hour
+            if not self._is_merging:  # or a deletion that fails would look mended for an hour
+                self._clean_at = min(self._clean_at, began)
         else:
             if not did_something:  # all is done, what failed too
                 self._failing_since = None
@@ -153,6 +155,7 @@ class Maintenance:
             self._work = None
         except BaseException:
             self._work = None
+            self._cleans_first = self._is_merging
             raise
         return True
 
@@ -172,7 +175,8 @@ class Maintenance:
                 continue
             except Exception as error:
                 failed = failed or error
-                if len(self._works.unmergeable) == given_up:
+                is_cleaning_left = self._is_merging and self._clock() >= self._clean_at
+                if len(self._works.unmergeable) == given_up and not is_cleaning_left:
                     break
         if failed is not None:
             reason = str(failed) if isinstance(failed, TableError) else f"{self._store.place}: {one_line(failed)}"
@@ -185,6 +189,7 @@ class Maintenance:
             work.close()  # which discards the file that it was writing
 
     def _next_work(self, *, has_backlog: bool) -> Work | None:
+        self._is_merging = False
         if self._handle is None:
             self._handle = ReplacingHandle(self._store)
         else:
@@ -202,9 +207,12 @@ class Maintenance:
         target_bytes = int(self._config.maintenance.target_file_mb * 1e6)
         mergeable = [file for file in files if file.path not in self._works.unmergeable]
         group = to_merge(mergeable, self._now(), target_bytes, has_backlog=has_backlog)
-        if group and self._has_room_for(group):
+        is_cleaning_due = self._clock() >= self._clean_at
+        if group and not (self._cleans_first and is_cleaning_due) and self._has_room_for(group):
+            self._is_merging = True
             return self._works.merge(self._handle, group)
-        if self._clock() >= self._clean_at:
+        if is_cleaning_due:
+            self._cleans_first = False  # nor does cleaning that fails keep it from merging
             self._clean_at = self._clock() + CLEAN_S
             ahead = self._host_clock.ahead if self._host_clock is not None else dt.timedelta(0)
             return self._works.clean(self._handle, ahead=ahead, may_delete=self._may_remove)

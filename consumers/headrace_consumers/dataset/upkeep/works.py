@@ -22,7 +22,7 @@ from headrace_consumers.dataset.delta.table_log import log_names
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook, MaintenanceStep
 from headrace_consumers.dataset.upkeep.cleanup import old_log_entries, unnamed_files
-from headrace_consumers.dataset.upkeep.culprits import culprits
+from headrace_consumers.dataset.upkeep.culprits import culprits, is_of_one_file
 from headrace_consumers.dataset.upkeep.maintenance_plan import ActiveFile
 from headrace_consumers.dataset.upkeep.merge import Merge
 from headrace_consumers.dataset.upkeep.replacing import ReplacingHandle
@@ -116,20 +116,22 @@ class Works:
         schema = pa.schema(columns)
         date = group[0].date.isoformat()
         name = new_name(date)
-        sources = [self._store.source(file.path) for file in group]
-        merge = Merge(sources, schema, self._store.stage(name), self._layout)
+        target = self._store.stage(name)
+        merge: Merge | None = None
         landed = handle.is_in_doubt = False
         try:
             self._hook(f"before:{MaintenanceStep.MERGE}")
             try:
+                merge = Merge([self._store.source(file.path) for file in group], schema, target, self._layout)
                 yield from merge.steps()
                 group = group[: merge.taken]
                 _insist_on_rows(merge, group)
             except Exception as error:
                 _insist_on_names(handle, group, error)
-                if not self._store.is_at_fault(error):
+                if is_of_one_file(self._store, error):
                     traceback.clear_frames(error.__traceback__)  # they hold what was read
-                    yield from self._leave_out(handle, group[: merge.taken or None], schema)
+                    tried = group[: merge.taken or None] if merge else group
+                    yield from self._leave_out(handle, tried, schema, error)
                 raise
             merged = DataFile(name, self._store.publish(name), date, statistics(merge.rows, merge.bounds))
             self._hook(f"after:{MaintenanceStep.MERGE}")
@@ -147,13 +149,16 @@ class Works:
         self.done.files_written += 1
         log.info("files merged", date=date, files=len(group), rows=merge.rows, mb=round(merged.size_bytes / 1e6, 1))
 
-    def _leave_out(self, handle: ReplacingHandle, group: Sequence[ActiveFile], schema: pa.Schema) -> Work:
-        """Make those `unmergeable` that fail alone; all of them, where they only fail together."""
-        try:
-            found = yield from culprits(self._store, group, schema, self._layout)
-        except FileNotFoundError as error:
-            _insist_on_names(handle, group, error)
-            raise
+    def _leave_out(
+        self, handle: ReplacingHandle, group: Sequence[ActiveFile], schema: pa.Schema, error: Exception
+    ) -> Work:
+        """Make those `unmergeable` that fail alone; all of them, where what is in them only fails together."""
+        found = yield from culprits(self._store, group, schema, self._layout)
+        missing = next((why for why in found.values() if isinstance(why, FileNotFoundError)), None)
+        if missing is not None:
+            _insist_on_names(handle, group, missing)
+        if not found and self._store.is_at_fault(error):
+            return  # it was of the file that was written, or has passed
         for path, why in found.items():
             log.warning("a file cannot be read, and is not merged", file=path, reason=one_line(why))
         self.unmergeable.update(found or (file.path for file in group))
