@@ -55,9 +55,10 @@ def meter(spending: Spending) -> dict[str, Any]:
             del call_id, instance, inputs
             spending.begin(_running_loop())
 
-        def on_lm_end(self, call_id: str, outputs: Any, exception: Exception | None = None) -> None:
-            del call_id, outputs
-            spending.end(exception)
+        def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+            del call_id
+            # DSPy before 3.3 tells of neither where a call was cancelled
+            spending.end(exception, is_cancelled=outputs is None and not isinstance(exception, Exception))
 
     if not isinstance(dspy.cache.get, _Get):
         dspy.cache.get = _Get(dspy.cache.get)

@@ -158,18 +158,27 @@ class Spending:
             self._ending.stopped(full)
         _UNDER_WAY.set(call)
 
-    def end(self, error: BaseException | None) -> None:
-        """Note that a call has ended; too many failures in a row end the work."""
+    def end(self, error: BaseException | None, *, is_cancelled: bool = False) -> None:
+        """Note that a call has ended; too many failures in a row end the work.
+
+        Args:
+            error: what it raised.
+            is_cancelled: its caller did not wait for it. It may have been sent, so it counts, but nobody tells its
+                cost, whatever the LM's price.
+        """
         call = _UNDER_WAY.get()
         if call is None:
             return
-        if error is None and not (call.is_told or call.is_hit or call.is_answered):
+        is_counted = call.is_told or call.is_hit or call.is_answered
+        if is_cancelled and not is_counted and not call.asks_others:
+            self._note(None)
+        elif error is None and not is_cancelled and not is_counted:
             self._paid(None, "")
         _UNDER_WAY.set(call.outer)
         with self._changed:
             call.is_over = True
             self._in_flight.discard(call)
-            if error is None:
+            if error is None and not is_cancelled:
                 self._answered(call)
             elif call.outer is not None and not call.outer.is_over and not call.outer.is_answered:
                 self._in_flight.add(call.outer)  # it may try another LM, or answer by itself
@@ -193,10 +202,13 @@ class Spending:
         if not told.cache_hit:
             self._paid(told.cost_usd, told.model)
 
-    def _paid(self, cost_usd: float | None, model: str) -> None:
+    def _note(self, cost_usd: float | None) -> None:
         os.write(self._descriptor, json.dumps({"cost_usd": cost_usd, "task": self._task}).encode() + b"\n")
         with self._changed:
             self.taken, self.of_task = self.taken.with_paid(cost_usd), self.of_task.with_paid(cost_usd)
+
+    def _paid(self, cost_usd: float | None, model: str) -> None:
+        self._note(cost_usd)
         if cost_usd is None and self._budget.cost_usd is not None:
             self._ending.failed(
                 f"optimization.max_cost_usd is ${self._budget.cost_usd:g}, but DSPy knows no price of "

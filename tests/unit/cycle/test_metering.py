@@ -66,6 +66,30 @@ def test_an_lm_without_a_price_is_refused_where_the_cost_is_bounded(tmp_path, lm
     )
 
 
+@pytest.mark.filterwarnings("ignore:Implementing custom LMs:DeprecationWarning")  # DSPy before 3.4 has no other
+def test_a_call_that_its_caller_cancels_counts_and_ends_no_work_whose_cost_is_bounded(tmp_path):
+    class Hanging(dspy.BaseLM):
+        async def aforward(self, *_given, **_named):
+            is_sent.set()
+            await asyncio.Event().wait()
+
+    async def cancelled():
+        call = asyncio.create_task(Hanging("mine/hanging").acall("a"))
+        await is_sent.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        return call.cancelled()
+
+    def work(ending):
+        spending = Spending(tmp_path / "spent.jsonl", Budget(cost_usd=2), ending)
+        with dspy.context(**meter(spending)):
+            assert asyncio.run(cancelled())
+        return spending.taken
+
+    is_sent = asyncio.Event()
+    assert phase(work).result == Taken(0, 1, 0.0, 1)
+
+
 @pytest.mark.parametrize("more", [{}, {"disable_history": True}])
 def test_calls_of_an_lm_that_tells_no_usage_count_and_what_the_cache_has_does_not(tmp_path, monkeypatch, more):
     kept = dspy.cache

@@ -1,6 +1,7 @@
 """What LMs cost, and the budget that is never passed."""
 
 import threading
+from asyncio import CancelledError
 from contextvars import Context
 
 import pytest
@@ -151,6 +152,35 @@ def test_a_call_that_dspy_does_not_tell_of_is_paid_for_unless_the_cache_had_it(t
     spending.pay({"usage": {}, "cost": None, "response": {}})
     spending.end(None)
     assert (spending.taken, spending.of_task) == (Taken(0, 1, 0.0, 1), Taken(3, 1, 0.0, 1))
+
+
+def test_a_cancelled_call_counts_once_and_is_no_lm_without_a_price(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(calls=3, cost_usd=2.0), ending)
+    for error in (None, CancelledError()):
+        spending.begin()
+        spending.end(error, is_cancelled=True)
+    assert spending.taken == Taken(0, 2, 0.0, 2)
+    spending.begin()
+    note_hit()
+    spending.end(None, is_cancelled=True)
+    spending.begin()
+    spending.begin()
+    for _ in range(2):  # the inner one, and the one that asks it
+        spending.end(None, is_cancelled=True)
+    assert spending.taken == Taken(0, 3, 0.0, 3)
+    with pytest.raises(EndedError):
+        spending.begin()
+    assert ending.wait().stopped == "lm_calls"
+
+
+def test_an_lm_that_asks_another_one_in_place_of_one_that_it_cancelled_counts_both(tmp_path, ending):
+    spending = Spending(tmp_path / "spent.jsonl", Budget(), ending)
+    spending.begin()
+    spending.begin()
+    spending.end(None, is_cancelled=True)
+    one_call(spending)
+    spending.end(None)
+    assert spending.taken == Taken(0, 2, 0.25, 1)
 
 
 def test_an_lm_that_asks_another_one_counts_once_and_waits_for_nobody(tmp_path, ending):
