@@ -80,7 +80,8 @@ def _verdict(decided: Decided | None, done: list[Artefact]) -> str:
         last = done[-1].step if done else "nothing"
         return f"<p class=lead>Not decided yet; done is {escape(str(last))}.</p>"
     word, kind = ("shipped", "good") if decided.outcome == "ship" else ("not shipped", "bad")
-    return f'<p class=lead><span class="{kind}">{word}</span> {escape(decided.reason)}</p>'
+    why = decided.reason.removeprefix("shipped: ").removeprefix("nothing is shipped: ")  # the word says it
+    return f'<p class=lead><span class="{kind}">{word}</span> {escape(why)}</p>'
 
 
 def _steps(done: list[Artefact], failure: Failure | None) -> str:
