@@ -72,12 +72,15 @@ def test_a_missing_table_is_one_line(command, config_file, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_file_that_cannot_be_read_is_one_line(command, config_file, path):
+def test_a_file_that_cannot_be_read_is_named_and_one_line_says_why(command, config_file, path):
     (spoilt, *_) = path.glob("ingest_date=*/*.parquet")
     spoilt.write_bytes(b"rubbish")
     ended = command("dataset", "maintain", "--config", config_file({"dataset": {"path": str(path)}}))
     assert ended.code == 1
-    assert len(ended.error.splitlines()) == 1, ended.error
+    warning, line = ended.err.splitlines()
+    assert "a file cannot be read, and is not merged" in warning
+    assert spoilt.name in warning
+    assert line.startswith("headrace: ")
 
 
 @pytest.mark.parametrize("point", ["after:merge", "before:replace", "after:replace", "before:delete"])
