@@ -8,6 +8,7 @@ import typer
 from headrace_consumers.cli import registry_sign
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, print_json, print_lines, shortened
+from headrace_consumers.cli.registry_choice import SHORT, ModuleChoice, versions_of
 
 if TYPE_CHECKING:
     from headrace.programs import ProgramRegistry
@@ -18,8 +19,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Look at the program versions that rollouts name, and sign them.", rich_markup_mode=None)
 app.command("sign", epilog=registry_sign.EXAMPLE)(registry_sign.command)
 
-_SHORT: Final = 12
-"""Digits of a digest that are shown in tables."""
 _WIDTH: Final = 100
 _USABLE: Final = "yes"
 
@@ -50,10 +49,7 @@ class _Row:
 @app.command("ls", epilog="Example: headrace registry ls --module support")
 def ls(
     *,
-    module: Annotated[
-        str | None,
-        typer.Option("--module", "-m", metavar="NAME", show_default="all of them", help="Only this module's."),
-    ] = None,
+    module: ModuleChoice = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,12 +59,7 @@ def ls(
 
     config = load(config_path)
     registry = open_registry(config)
-    rows = [
-        _row(registry, each, version, digest)
-        for each in sorted(registry.modules())
-        if module in {None, each}
-        for version, digest in sorted(registry.versions(each).items())
-    ]
+    rows = [_row(registry, *each) for each in versions_of(registry, module)]
     is_checked = bool(config.registry.verify_keys)
     if as_json:
         print_json(
@@ -83,7 +74,7 @@ def ls(
         (
             row.module,
             row.version,
-            row.digest[:_SHORT],
+            row.digest[:SHORT],
             row.usable,
             "-" if row.predictors is None else str(row.predictors),
             "-" if row.demos is None else str(row.demos),

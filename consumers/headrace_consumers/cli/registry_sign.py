@@ -7,6 +7,7 @@ import typer
 
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, print_json, print_lines, shortened
+from headrace_consumers.cli.registry_choice import SHORT, ModuleChoice, versions_of
 
 if TYPE_CHECKING:
     from headrace.programs import ProgramRegistry
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLE", "command"]
 
 EXAMPLE: Final = "Example: headrace registry sign --module support"
-_SHORT: Final = 12
 _DONE: Final = frozenset({"signed", "already"})
 
 
@@ -38,10 +38,7 @@ def command(
         ),
     ] = None,
     *,
-    module: Annotated[
-        str | None,
-        typer.Option("--module", "-m", metavar="NAME", show_default="all of them", help="Only this module's."),
-    ] = None,
+    module: ModuleChoice = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,8 +62,7 @@ def command(
                 "registry.verify_keys: empty, so nothing tells whose versions these are; "
                 "set the public key before, or name a version"
             )
-        names = [each for each in sorted(registry.modules()) if module in {None, each}]
-        found = [(each, *named) for each in names for named in sorted(registry.versions(each).items())]
+        found = list(versions_of(registry, module))
     elif is_digest(version):
         found = [("", "", version)]
     elif module is None:
@@ -77,7 +73,7 @@ def command(
     if as_json:
         print_json({"versions": list(map(asdict, rows))})
     elif rows:
-        shown = [(row.module or "-", row.version or "-", row.digest[:_SHORT], row.what) for row in rows]
+        shown = [(row.module or "-", row.version or "-", row.digest[:SHORT], row.what) for row in rows]
         print_lines(columns([("module", "version", "digest", ""), *shown]))
     else:
         print_lines([f"{config.registry.path}: no versions{'' if module is None else f' of {module}'}"])
