@@ -105,15 +105,23 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
     from headrace_consumers.garbage import calm_collector
 
     class Consumer:
-        """A consumer that notes when the first record comes."""
+        """A consumer that notes when the first record comes, and has the job end with the last one.
+
+        Else it would wait until a batch that is not full is due, which no other way does.
+        """
 
         def __init__(self, inner: Any) -> None:
             self._inner = inner
+            self._ended: set[int] = set()
 
         def consume(self, *arguments: Any, **options: Any) -> list[Any]:
             messages: list[Any] = self._inner.consume(*arguments, **options)
-            if messages:
+            if messages and messages[0].error() is None:
                 marks.first()
+            self._ended |= {message.partition() for message in messages if message.error() is not None}
+            owned = {place.partition for place in self._inner.assignment()} if self._ended else set()
+            if owned and owned <= self._ended:
+                stop.set()
             return messages
 
         def __getattr__(self, name: str) -> Any:
@@ -144,8 +152,6 @@ def headrace(job: Mapping[str, Any], marks: Marks) -> None:
 
     def on_progress(tally: Tally) -> None:
         marks.at(tally.consumed)
-        if tally.consumed >= job["records"]:
-            stop.set()
 
     tally = run(config, intake.Control(stop=stop, idle_exit_s=3 if is_shared else 60, on_progress=on_progress))
     if not tally.balances or not (is_shared or tally.consumed == job["records"]):
