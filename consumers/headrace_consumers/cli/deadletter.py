@@ -115,12 +115,13 @@ def replay(
 ) -> None:
     """Put dead letters back on the topic they came from, as they were. Without --apply nothing is changed.
 
-    Ends with 1 where Kafka refuses some of them; they are listed, and stay dead letters.
+    Ends with 1 where Kafka refuses some of them, or their topic is gone; they are listed, and stay dead letters.
     """
     from headrace.config import load
     from headrace.errors import UsageError
     from headrace_consumers.deadletters.letters import LetterTopic
     from headrace_consumers.deadletters.replay import plan
+    from headrace_consumers.topics import Broker
 
     if not (where or reasons or everything):
         raise UsageError("deadletter replay: which? Give TOPIC[/PARTITION[/OFFSET[-OFFSET]]], --reason, or --all")
@@ -128,7 +129,8 @@ def replay(
     config = load(config_path)
     topic = LetterTopic(config)
     made = plan(topic.entries(), choice, _judge(config))
-    replayed, refused, error = _apply(config, topic, made) if apply and made.letters else (0, [], None)
+    made.leave_out_gone(Broker(config).existing())
+    replayed, refused, error = _apply(config, topic, made) if apply else (0, [], None)
     if as_json:
         told = [dataclasses.asdict(letter) for letter in refused]
         print_json({**made.as_dict(), "applied": apply, "replayed": replayed, "refused": told})
@@ -194,10 +196,10 @@ def _apply(config: "Config", topic: Any, made: "Plan") -> "tuple[int, list[Refus
     from headrace.errors import HeadraceError
     from headrace_consumers.dataset.kafka.source import make_dead_letter_producer
     from headrace_consumers.deadletters.replay import Replayer
-    from headrace_consumers.topics import Broker, TopicError
 
-    if missing := made.topics - Broker(config).existing():
-        raise TopicError(f"topic {min(missing)}: not there any more; nothing was replayed. Narrow the choice")
+    refused = made.refused()
+    if not made.letters:
+        return 0, refused, None
     replayer = Replayer(make_dead_letter_producer(config), topic.name)
     ended_by: HeadraceError | None = None
     try:
@@ -208,4 +210,4 @@ def _apply(config: "Config", topic: Any, made: "Plan") -> "tuple[int, list[Refus
         ended_by = error
     if sys.stderr.isatty():
         sys.stderr.write("\n")
-    return replayer.replayed, replayer.refused, ended_by
+    return replayer.replayed, [*refused, *replayer.refused], ended_by

@@ -68,13 +68,15 @@ def plan_lines(made: "Plan", replayed: int, refused: "Sequence[RefusedLetter]" =
     if applied:
         lines.append(f"replayed         {count(replayed)}  to {', '.join(sorted(made.topics)) or 'nowhere'}")
         return [*lines, *_refused_lines(refused)]
+    if made.gone:
+        lines.append(f"topic gone       {count(len(made.gone))}  cannot be replayed, e.g. {made.gone[0][1]}")
     return [*lines, f"to replay        {count(len(made.letters))}  nothing was done yet; --apply does it"]
 
 
 def _refused_lines(refused: "Sequence[RefusedLetter]") -> list[str]:
     if not refused:
         return []
-    lines = [f"refused          {count(len(refused))}  by Kafka; not replayed, and tried again by the next run:"]
+    lines = [f"refused          {count(len(refused))}  not replayed, and tried again by the next run:"]
     shown = [(f"  {letter.topic}/{letter.partition}/{letter.offset}", letter.reason) for letter in refused[:_MOST]]
     lines += columns(shown)
     if len(refused) > _MOST:

@@ -24,6 +24,7 @@ __all__ = [
     "Odd",
     "Replayed",
     "source_of",
+    "topic_of",
 ]
 
 REPLAYED_FROM: Final = "headrace-replayed-from"
@@ -132,6 +133,11 @@ def entry_of(message: Any) -> Entry:
 def source_of(letter: DeadLetter) -> str:
     """Return ``topic/partition/offset`` of the original message."""
     return f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
+
+
+def topic_of(source: str) -> str:
+    """Return the topic of a source."""
+    return source.rsplit("/", 2)[0]
 
 
 def _text(value: bytes | None) -> str:

@@ -3,13 +3,14 @@
     plan:   the dead-letter topic -> which letters are chosen, which of them were replayed before, which can be read now
     apply:  each as it was, with a header that says so -> acknowledged -> a mark on the dead-letter topic
                                                        -> refused      -> told at the end, and left as it is
+           to a topic that is gone or closed to this user: likewise, without being sent
 
 A mark follows its message, so a crash in between replays a message twice, which is harmless: the dataset deduplicates.
 """
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,8 +22,9 @@ from headrace_consumers.deadletters.letters import (
     Identity,
     Letter,
     Replayed,
+    topic_of,
 )
-from headrace_consumers.deadletters.sending import Refused, Silence, Written, send
+from headrace_consumers.deadletters.sending import Closed, Refused, Silence, Written, send
 from headrace_consumers.deadletters.writer import DeadLetterError
 from headrace_schemas import DeadLetter
 
@@ -31,6 +33,7 @@ __all__ = ["Choice", "Plan", "RefusedLetter", "Replayer", "plan"]
 _TIMEOUT_S: Final = 30.0
 _TOGETHER: Final = 500
 _TOGETHER_BYTES: Final = 16_000_000
+_GONE: Final = "the topic is not there any more, or this user may not see it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class Plan:
         replayed_before: how many of them were put back by an earlier run, and are left out.
         unreadable_still: how many of the rest cannot be read by this release and configuration either.
         letters: the rest.
-        topics: where they go.
+        topics: where the chosen ones go.
+        gone: letters that cannot go anywhere, for their topic is gone; not among `letters`.
     """
 
     chosen: Counter[str] = field(default_factory=Counter)
@@ -81,6 +85,19 @@ class Plan:
     unreadable_still: Counter[str] = field(default_factory=Counter)
     letters: set[Identity] = field(default_factory=set)
     topics: set[str] = field(default_factory=set)
+    gone: list[Identity] = field(default_factory=list)
+
+    def leave_out_gone(self, there: Collection[str]) -> None:
+        """Leave out the letters of topics that are not among those that are there: a broker might make them anew."""
+        self.topics &= set(there)
+        gone = {identity for identity in self.letters if topic_of(identity[1]) not in self.topics}
+        self.letters -= gone
+        self.gone = sorted(gone)
+
+    def refused(self) -> "list[RefusedLetter]":
+        """Return the letters whose topic is gone, as what cannot be replayed."""
+        places = (source.rsplit("/", 2) for _, source in self.gone)
+        return [RefusedLetter(topic, int(partition), int(offset), _GONE) for topic, partition, offset in places]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -89,6 +106,7 @@ class Plan:
             "by_reason": dict(self.chosen.most_common()),
             "replayed_before": self.replayed_before,
             "to_replay": len(self.letters),
+            "topic_gone": len(self.gone),
             "unreadable_still": dict(self.unreadable_still),
             "topics": sorted(self.topics),
         }
@@ -154,6 +172,7 @@ class Replayer:
     def __init__(self, producer: Any, letters_topic: str, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._producer = producer
         self._letters_topic = letters_topic
+        self._closed: dict[str, str] = {}
         self._timeout_s = timeout_s
         self.replayed = 0
         self.refused: list[RefusedLetter] = []
@@ -162,16 +181,21 @@ class Replayer:
         """Put these letters back, and yield how many went after each bundle.
 
         Raises:
-            DeadLetterError: Kafka is away, or lets nobody write; what was acknowledged is marked, and another run goes
+            DeadLetterError: Kafka is away, or takes no marks; what was acknowledged is marked, and another run goes
                 on from there.
         """
         left = set(letters)
-        for bundle in _bundles(entry for entry in entries if isinstance(entry, Letter) and _take(left, entry.identity)):
+        wanted = (entry for entry in entries if isinstance(entry, Letter) and _take(left, entry.identity))
+        for bundle in _bundles(self._open(wanted)):
             answers = send(self._producer, [self._original(letter) for letter in bundle], self._timeout_s)
             answered = list(zip(bundle, answers, strict=True))
             written = [(entry, answer) for entry, answer in answered if isinstance(answer, Written)]
             self.replayed += len(written)
-            self.refused += [_refused(entry, answer) for entry, answer in answered if isinstance(answer, Refused)]
+            for entry, answer in answered:
+                if isinstance(answer, Closed):
+                    self._closed[entry.letter["topic"]] = answer.reason
+                if isinstance(answer, Closed | Refused):
+                    self.refused.append(_refused(entry, answer.reason))
             self._mark(written)
             if silences := [(entry, answer) for entry, answer in answered if isinstance(answer, Silence)]:
                 entry, silence = silences[0]
@@ -180,6 +204,14 @@ class Replayer:
                     f"acknowledged ({silence.reason}); what was, is marked: run it again, and it goes on from there"
                 )
             yield len(written)
+
+    def _open(self, letters: Iterable[Letter]) -> Iterator[Letter]:
+        """Yield the letters that can be sent; the others are refused."""
+        for entry in letters:
+            if (reason := self._closed.get(entry.letter["topic"])) is None:
+                yield entry
+            else:
+                self.refused.append(_refused(entry, reason))
 
     def _mark(self, written: Sequence[tuple[Letter, Written]]) -> None:
         marks = [self._mark_of(entry, answer.target) for entry, answer in written]
@@ -207,9 +239,9 @@ class Replayer:
         return message if letter["key"] is not None else {**message, "partition": letter["partition"]}
 
 
-def _refused(entry: Letter, answer: Refused) -> RefusedLetter:
+def _refused(entry: Letter, reason: str) -> RefusedLetter:
     letter = entry.letter
-    return RefusedLetter(letter["topic"], letter["partition"], letter["offset"], answer.reason)
+    return RefusedLetter(letter["topic"], letter["partition"], letter["offset"], reason)
 
 
 def _take(left: set[Identity], identity: Identity) -> bool:

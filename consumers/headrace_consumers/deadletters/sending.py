@@ -8,35 +8,14 @@ import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from confluent_kafka import KafkaException
 
-from headrace_consumers.kafka_clients import said_by
+from headrace.delivery.sinks.send_errors import Fault, fault_of
+from headrace_consumers.kafka_clients import lacking, said_by
 
-__all__ = ["Answer", "Refused", "Silence", "Written", "send"]
-
-_NOT_ABOUT_IT: Final = frozenset(
-    {
-        "_MSG_TIMED_OUT",
-        "_TIMED_OUT",
-        "_TRANSPORT",
-        "_ALL_BROKERS_DOWN",
-        "_AUTHENTICATION",
-        "_SSL",
-        "_PURGE_QUEUE",
-        "_PURGE_INFLIGHT",
-        "_FATAL",
-        "_UNKNOWN_TOPIC",
-        "UNKNOWN_TOPIC_OR_PART",
-        "TOPIC_AUTHORIZATION_FAILED",
-        "CLUSTER_AUTHORIZATION_FAILED",
-        "REQUEST_TIMED_OUT",
-        "NOT_ENOUGH_REPLICAS",
-        "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-    }
-)
-"""Errors that every other message would meet too: of the broker, the topic or the client's user."""
+__all__ = ["Answer", "Closed", "Refused", "Silence", "Written", "send"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +33,20 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """Not acknowledged, for a reason that is not the message's."""
+class Closed:
+    """Its topic takes nothing from this user; others may."""
 
     reason: str
 
 
-Answer: TypeAlias = Written | Refused | Silence
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Not acknowledged, for a reason that every message would meet."""
+
+    reason: str
+
+
+Answer: TypeAlias = Written | Refused | Closed | Silence
 
 
 def send(producer: Any, messages: Sequence[dict[str, Any]], timeout_s: float) -> list[Answer]:
@@ -107,6 +93,11 @@ def _written(message: Any) -> Written:
     return Written(f"{message.topic()}/{message.partition()}/{message.offset()}".encode())
 
 
-def _failed(error: Any) -> Refused | Silence:
-    is_about_it = not error.fatal() and error.name() not in _NOT_ABOUT_IT
-    return (Refused if is_about_it else Silence)(said_by(error))
+def _failed(error: Any) -> Refused | Closed | Silence:
+    match fault_of(error):
+        case Fault.BROKER:
+            return Silence(said_by(error))
+        case Fault.TOPIC:
+            return Closed(said_by(error) + lacking(error))
+        case _:  # an error that nobody knows is the message's if it meets it alone, too
+            return Refused(said_by(error))

@@ -58,7 +58,7 @@ def test_what_kafka_refused_is_listed_at_the_end_and_not_without_end():
     lines = plan_lines(made, 10, refused, applied=True)
     assert lines[1:4] == [
         "replayed         10  to t",
-        "refused          60  by Kafka; not replayed, and tried again by the next run:",
+        "refused          60  not replayed, and tried again by the next run:",
         "  t/3/0   Broker: Message size too large",
     ]
     assert len(lines) == 3 + 50 + 1
@@ -67,16 +67,56 @@ def test_what_kafka_refused_is_listed_at_the_end_and_not_without_end():
 
 
 @pytest.fixture
-def broker_that_goes_away(monkeypatch):
+def kafka_with(monkeypatch):
+    """Return what sets the letters up, and the producer that takes them; there are the topics `t` and `letters`."""
+
+    def set_up(letters, producer):
+        topic = SimpleNamespace(name="letters", entries=lambda: iter(letters))
+        monkeypatch.setattr("headrace_consumers.deadletters.letters.LetterTopic", lambda _: topic)
+        monkeypatch.setattr("headrace_consumers.dataset.kafka.source.make_dead_letter_producer", lambda _: producer)
+        monkeypatch.setattr(
+            "headrace_consumers.topics.Broker", lambda _: SimpleNamespace(existing=lambda: {"t", "letters"})
+        )
+
+    return set_up
+
+
+@pytest.fixture
+def broker_that_goes_away(kafka_with):
     """600 letters; the fourth is too large, and the broker leaves after the first bundle."""
     letters = [letter(offset, key=b"large" if offset == 3 else b"%d" % offset) for offset in range(600)]
-    producer = FakeProducer(never_taken={b"large"}, silent={b"%d" % offset: None for offset in range(500, 600)})
-    topic = SimpleNamespace(name="letters", entries=lambda: iter(letters))
-    monkeypatch.setattr("headrace_consumers.deadletters.letters.LetterTopic", lambda _: topic)
-    monkeypatch.setattr("headrace_consumers.dataset.kafka.source.make_dead_letter_producer", lambda _: producer)
-    monkeypatch.setattr(
-        "headrace_consumers.topics.Broker", lambda _: SimpleNamespace(existing=lambda: {"t", "letters"})
+    kafka_with(
+        letters, FakeProducer(never_taken={b"large"}, silent={b"%d" % offset: None for offset in range(500, 600)})
     )
+
+
+def test_letters_whose_topic_is_gone_stop_no_others(command, kafka_with):
+    producer = FakeProducer()
+    kafka_with([letter(1), letter(2, topic="old.one"), letter(3)], producer)
+    told = command("deadletter", "replay", "--all")
+    assert told.code == 0
+    assert told.out.splitlines()[1:] == [
+        "topic gone       1  cannot be replayed, e.g. old.one/0/2",
+        "to replay        2  nothing was done yet; --apply does it",
+    ]
+    assert producer.written == []
+    ended = command("deadletter", "replay", "--all", "--apply")
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.splitlines()[1:] == [
+        "replayed         2  to t",
+        "refused          1  not replayed, and tried again by the next run:",
+        "  old.one/0/2  the topic is not there any more, or this user may not see it",
+    ]
+    assert producer.keys("letters") == [b"t/0/1", b"t/0/3"]
+    assert producer.keys("old.one") == []
+
+
+def test_where_all_topics_are_gone_nothing_is_sent_and_all_are_told(command, kafka_with):
+    kafka_with([letter(2, topic="old")], None)
+    ended = command("deadletter", "replay", "old", "--apply", "--json")
+    told = json.loads(ended.out)
+    assert (ended.code, told["replayed"], told["to_replay"], told["topic_gone"]) == (1, 0, 0, 1)
+    assert [(each["topic"], each["partition"], each["offset"]) for each in told["refused"]] == [("old", 0, 2)]
 
 
 @pytest.mark.usefixtures("broker_that_goes_away")
@@ -85,7 +125,7 @@ def test_what_was_refused_is_listed_before_the_error_that_ends_the_replay(comman
     assert ended.code == 1
     assert ended.out.splitlines()[1:] == [
         "replayed         499  to t",
-        "refused          1  by Kafka; not replayed, and tried again by the next run:",
+        "refused          1  not replayed, and tried again by the next run:",
         "  t/0/3  Local: message too large",
     ]
     assert "t: 100 of 100 replayed messages were not acknowledged (no answer within 30 s)" in ended.error

@@ -117,7 +117,7 @@ def test_what_the_client_itself_refuses_is_likewise():
     [
         (None, "no answer within 30 s"),
         (KafkaError._MSG_TIMED_OUT, "Local: Message timed out"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "Broker: Topic authorization failed"),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, "Broker: Cluster authorization failed"),
     ],
 )
 def test_a_broker_that_takes_nothing_more_is_one_line_and_what_it_took_is_marked(code, why):
@@ -127,6 +127,21 @@ def test_a_broker_that_takes_nothing_more_is_one_line_and_what_it_took_is_marked
         replay(producer, letters)
     assert len(producer.keys("letters")) == 499
     assert len(producer.keys("t")) == 499  # what follows would wait in vain, bundle by bundle
+
+
+def test_a_topic_that_takes_nothing_from_this_user_stops_no_other_and_is_asked_once():
+    other = [letter(offset, topic="other", key=b"other") for offset in range(600)]
+    producer = FakeProducer(silent={b"other": KafkaError.TOPIC_AUTHORIZATION_FAILED})
+    letters = [each for pair in zip(other, map(letter, range(600)), strict=True) for each in pair]
+    sent, produce = [], producer.produce
+    producer.produce = lambda **message: sent.append(message["topic"]) or produce(**message)
+    replayer = Replayer(producer, "letters")
+    assert sum(replayer.replay(letters, {each.identity for each in letters})) == 600
+    assert len(producer.keys("t")) == len(producer.keys("letters")) == 600
+    assert [each.offset for each in replayer.refused] == list(range(600))
+    assert {each.topic for each in replayer.refused} == {"other"}
+    assert replayer.refused[-1].reason.startswith("Broker: Topic authorization failed; this user lacks a right")
+    assert sent.count("other") == 250  # what was in the first bundle
 
 
 def test_a_broker_that_goes_away_after_a_refused_batch_is_waited_for_once():

@@ -11,6 +11,7 @@ from headrace.delivery.complaints import Complaints
 from headrace.delivery.outgoing import Kind, Outgoing
 from headrace.delivery.sinks.kafka_options import producer_options
 from headrace.delivery.sinks.protocol import TAKEN_BACK, Done, Returned
+from headrace.delivery.sinks.send_errors import Fault, fault_of
 from headrace_schemas import Codec, EncodeError, feedback_codec, interaction_codec, keys, statistics_codec
 from headrace_schemas.topics import REQUEST_HEADER
 
@@ -21,18 +22,6 @@ _RETRY_S: Final = 10.0
 """How long after a client could not be made the next one is tried."""
 
 _NO_RIGHT: Final = ", so this user lacks the right to write: an administrator's `headrace acls check` names it"
-
-_OF_THE_RECORD: Final = frozenset(
-    {
-        "MSG_SIZE_TOO_LARGE",
-        "INVALID_MSG_SIZE",
-        "RECORD_LIST_TOO_LARGE",
-        "INVALID_RECORD",
-        "INVALID_TIMESTAMP",
-        "_BAD_MSG",
-    }
-)
-"""Errors that this very record would meet again. All others may pass: a broker comes back, a topic is made."""
 
 
 class KafkaSink:
@@ -194,7 +183,7 @@ class KafkaSink:
         return True
 
     def _came_back(self, error: Any, done: Done, returned: Returned) -> None:
-        if error.name() in _OF_THE_RECORD:
+        if fault_of(error) is Fault.MESSAGE:  # all others may pass: a broker comes back, a topic is made
             self._complaints.warn(f"record {error.name()}", "headrace: a record was lost: %s", error.str())
             done(f"kafka:{error.name()}")
         elif error.name() == "TOPIC_AUTHORIZATION_FAILED":
