@@ -42,9 +42,19 @@ class ProducerKeys:
 
 
 def producer_keys(
-    config: Config, environ: Mapping[str, str] = os.environ, find_module: FindModule = importlib.util.find_spec
+    config: Config,
+    environ: Mapping[str, str] = os.environ,
+    find_module: FindModule = importlib.util.find_spec,
+    *,
+    encrypts: bool = True,
 ) -> ProducerKeys:
     """Return the keys that a producer writes with; it needs no others.
+
+    Args:
+        config: the configuration.
+        environ: the environment variables.
+        find_module: as `importlib.util.find_spec`.
+        encrypts: False: the records stay plain, and only their deduplication keys are made as the producer's.
 
     Raises:
         ConfigError: a key that cannot be read or is no key, or the `cryptography` library is missing.
@@ -53,6 +63,8 @@ def producer_keys(
     encryption = config.encryption
     if encryption.write_key is None or encryption.dedup_key is None:
         return ProducerKeys(pseudonyms)
+    if not encrypts:
+        return ProducerKeys(pseudonyms, load_key(encryption.dedup_key, "encryption.dedup_key", environ))
     _require_cryptography("encryption.write_key", find_module)
     write = load_key(encryption.keys[encryption.write_key], f"encryption.keys.{encryption.write_key}", environ)
     dedup = load_key(encryption.dedup_key, "encryption.dedup_key", environ)

@@ -93,6 +93,7 @@ def command(
         now_ms=_now_ms,
         fields_hashes=fields_hashes(fields_hash),
         inclusion_probability=sampling_rate_pct / 100,
+        encrypts=False,  # the table is plain
     )
     aggregation = Aggregation(config, store, bad_lines, now_ms=_now_ms)
     with closing(bad_lines), lines_of(log_file) as lines:

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from headrace.config import Config
-from headrace.key_material import reading_keys
+from headrace.key_material import keys_at_hand
 from headrace_consumers.dataset.commit import Committer
 from headrace_consumers.dataset.delta.error_line import one_line
 from headrace_consumers.dataset.delta.moves import app_id
@@ -47,7 +47,7 @@ class Aggregation:
     """Commits the records of log lines to a table.
 
     Args:
-        config: the filters, and the keys of encrypted records.
+        config: the filters, and the keys of encrypted records, as far as they are here.
         place: of the table, a local folder or a store; made if it is missing.
         bad_lines: takes the lines whose records are not to be trusted.
         now_ms: Unix time in milliseconds; the date under which the rows stand.
@@ -58,7 +58,7 @@ class Aggregation:
 
     def __init__(self, config: Config, place: Path | Store, bad_lines: BadLines, *, now_ms: Callable[[], int]) -> None:
         self._table = InteractionTable(place)
-        self._decoder = ColumnarDecoder(FastavroDecoder(keys=reading_keys(config)))
+        self._decoder = ColumnarDecoder(FastavroDecoder(keys=keys_at_hand(config)))
         self._filter = Filter(config.filters)
         self._bad_lines = bad_lines
         self._now_ms = now_ms

@@ -4,6 +4,7 @@ A record that the dataset consumer would not read is refused here, by the consum
 dead letter, and a log of them would open the circuit breaker of a consumer that serves live traffic.
 """
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ class HistoricRecords:
         now_ms: Unix time in milliseconds; it stands for the time at which Kafka would append the record.
         fields_hashes: signature -> the identity of its fields, where an old log should join a live dataset.
         inclusion_probability: the share of calls that was logged, in (0, 1].
+        encrypts: False: no record is encrypted here, and a key is asked for by the first line that needs it.
 
     Attributes:
         redactions: what redaction replaced, by kind.
@@ -49,10 +51,17 @@ class HistoricRecords:
         now_ms: Callable[[], int],
         fields_hashes: Mapping[str, str] | None = None,
         inclusion_probability: float = 1.0,
+        encrypts: bool = True,
     ) -> None:
         self._now_ms = now_ms
-        self._decoder = FastavroDecoder(keys=keys_at_hand(config))
-        self._finisher = Finisher(config, _INSTANCE, Protection(config, producer_keys(config)))
+        keys = keys_at_hand(config)
+        self._has_keys = bool(keys)
+        self._not_here = sorted(config.encryption.keys.keys() - keys)
+        self._decoder = FastavroDecoder(keys=keys)
+        self._config = config
+        self._encrypts = encrypts
+        if encrypts:
+            _ = self._finisher  # before anything is sent
         self._fields_hashes = dict(fields_hashes or {})
         self._inclusion_probability = inclusion_probability
         self._codec = interaction_codec()
@@ -64,6 +73,7 @@ class HistoricRecords:
 
         Raises:
             BadLineError: the line holds none.
+            ConfigError: see the class.
         """
         if line.content is None:
             raise BadLineError("too_long", f"the line is longer than {MAX_LINE_BYTES:,} bytes")
@@ -78,8 +88,19 @@ class HistoricRecords:
             raise BadLineError("wrong_type", str(error)) from None
         (read,) = self._decoder.decode([Message(0, 0, record["dedup_key"].encode(), value, self._now_ms())])
         if isinstance(read, Unreadable):
-            raise BadLineError(read.reason, read.detail)
+            raise BadLineError(read.reason, self._detail(read))
         return record
+
+    @functools.cached_property
+    def _finisher(self) -> Finisher:
+        keys = producer_keys(self._config, encrypts=self._encrypts)
+        return Finisher(self._config, _INSTANCE, Protection(self._config, keys))
+
+    def _detail(self, read: Unreadable) -> str:
+        if read.reason != "undecryptable" or not self._not_here:
+            return read.detail
+        said = read.detail if self._has_keys else "the record is encrypted"  # and encryption.keys is not empty
+        return f"{said}; of encryption.keys this host lacks {', '.join(self._not_here)}"
 
     def _finished(self, values: dict[str, Any]) -> Interaction:
         signature = values.get("signature")

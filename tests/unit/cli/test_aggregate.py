@@ -6,7 +6,10 @@ import json
 import polars as pl
 import pytest
 
-from tests.unit.history.lines_of_logs import historic
+from headrace.config import load
+from headrace_consumers.history.records import HistoricRecords
+from tests.support.interactions import NOW_MS, interaction
+from tests.unit.history.lines_of_logs import as_line, historic
 
 
 @pytest.fixture
@@ -133,6 +136,37 @@ def test_a_log_without_any_record_is_1(command, tmp_path):
     assert command("aggregate", "--log-file", "bad", "--output-dir", "o").code == 1
     (tmp_path / "empty").touch()
     assert command("aggregate", "--log-file", "empty", "--output-dir", "o").code == 0
+
+
+def test_only_the_keys_that_a_line_needs_are_asked_for(command, log, tmp_path, monkeypatch):
+    keys = {"old": "env:OLD_KEY", "new": "env:NEW_KEY"}
+    encryption = {"keys": keys, "write_key": "old", "dedup_key": "env:DEDUP_KEY"}
+    config = tmp_path / "encrypted.json"
+    config.write_text(json.dumps({"encryption": encryption}))
+    for name, first in {"OLD_KEY": "A", "NEW_KEY": "B", "DEDUP_KEY": "C"}.items():
+        monkeypatch.setenv(name, first * 42 + "A=")
+    records = HistoricRecords(load(config), now_ms=lambda: NOW_MS)
+    sealed = [records.record(as_line(historic(input={"q": f"sealed {number}"}))) for number in range(3)]
+    finished = tmp_path / "finished.jsonl"
+    finished.write_text("".join(json.dumps(record) + "\n" for record in [*sealed, interaction("plain")]))
+
+    for name in ("NEW_KEY", "DEDUP_KEY"):
+        monkeypatch.delenv(name)
+    assert aggregate(command, finished, tmp_path, "--config", config)["kept"] == 4
+    monkeypatch.delenv("OLD_KEY")
+    other = ("--output-dir", tmp_path / "other", "--config", config)
+    ended = command("aggregate", "--log-file", finished, *other, "--json")
+    assert (ended.code, ended.json["kept"], ended.json["bad_lines"]) == (0, 1, {"undecryptable": 3})
+    said = (tmp_path / "other" / "aggregate.bad-lines.jsonl").read_text()
+    assert "the record is encrypted; of encryption.keys this host lacks new, old" in said
+
+    refused = command("aggregate", "--log-file", log, *other)  # plain lines get the producers' deduplication keys
+    assert refused.code == 2
+    assert "encryption.dedup_key: the environment variable DEDUP_KEY is not set" in refused.error
+    monkeypatch.setenv("DEDUP_KEY", "C" * 42 + "A=")
+    assert aggregate(command, log, tmp_path, "--config", config)["kept"] == 1
+    live = records.record(as_line(historic()))
+    assert live["dedup_key"] in table(tmp_path)["dedup_key"].to_list()
 
 
 def test_a_killed_run_is_made_good_by_the_next(command, log, tmp_path, monkeypatch):
