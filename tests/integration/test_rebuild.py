@@ -42,9 +42,9 @@ def has_feedback(job):
     return {row["input"]["question"] for row in rows if row.get("feedback")}
 
 
-def rebuild(config_path):
+def rebuild(config_path, *more):
     options = ["--config", str(config_path), "--idle-exit-s", "1", "--log-level", "error"]
-    ended = warm.run("consume", "dataset", "--rebuild", "slow-too", *options)
+    ended = warm.run("consume", "dataset", "--rebuild", "slow-too", *options, *more)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 
@@ -64,6 +64,12 @@ def test_other_filters_beside_the_live_table_and_then_in_its_place(kafka, tmp_pa
     switch = dict(line.removeprefix("  dataset.").split() for line in out.splitlines() if line.startswith("  dataset."))
     assert switch == {"path": f"{job.table_path}-slow-too", "feedback_path": f"{job.table_path}-feedback"}
     assert f"headrace erase ... --table {job.table_path}\n" in out
+    assert json.loads(rebuild(other_path, "--json"))["switch"] == {
+        "table": switch["path"],
+        "settings": {f"dataset.{key}": value for key, value in switch.items()},
+        "then_delete": [f"{job.table_path}", f"{job.table_path}-sightings"],
+        "until_then_erase_from": [f"{job.table_path}"],
+    }
     assert len(pl.scan_delta(f"{job.table_path}-slow-too").collect()) == 40
     assert job.table().equals(live)
 

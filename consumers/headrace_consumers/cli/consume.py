@@ -11,7 +11,7 @@ from headrace_consumers.cli import consume_metrics, consume_rollout
 from headrace_consumers.cli.consumer_display import LOGGED, OF_FEEDBACK, shown, tally_lines
 from headrace_consumers.cli.options import AsJson, ConfigPath, LogFormat, LogFormatOption, LogLevel, LogLevelOption
 from headrace_consumers.cli.present import print_json, print_lines
-from headrace_consumers.cli.rebuilding import rebuilding, switch_lines
+from headrace_consumers.cli.rebuilding import rebuilding, switch_from, switch_lines
 from headrace_consumers.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def dataset(
             refuse_whom_it_refuses(store_of(live.dataset), store_of(config.dataset))
         tally = run(config, control)
     if as_json:
-        print_json(tally.as_dict())
+        told = {} if rebuild is None else {"switch": switch_from(live, config)}
+        print_json({**tally.as_dict(), **told})
     else:
         print_lines(tally_lines(tally.as_dict()))
         if rebuild is not None:

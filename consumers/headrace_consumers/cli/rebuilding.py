@@ -1,11 +1,11 @@
 """The configuration of a dataset that is built anew beside the live one."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from headrace.config import Config
 
-__all__ = ["rebuilding", "switch_lines"]
+__all__ = ["rebuilding", "switch_from", "switch_lines"]
 
 _TAKEN: Final = frozenset({"sightings", "feedback"})
 """See `dataset/side_tables.py`."""
@@ -44,22 +44,33 @@ def rebuilding(config: "Config", name: str) -> "Config":
     return config.model_copy(update={"dataset": live.model_copy(update=changes)})
 
 
-def switch_lines(live: "Config", rebuilt: "Config") -> list[str]:
-    """Return what to do to use the table that was built anew in the place of the live one.
+def switch_from(live: "Config", rebuilt: "Config") -> dict[str, Any]:
+    """Return what to do to use the table that was built anew in the place of the live one, as JSON values.
 
     Args:
         live: the configuration before.
         rebuilt: see `rebuilding`.
     """
-    from headrace_consumers.cli.present import columns
     from headrace_consumers.dataset.side_tables import sightings_path
 
     old, new = live.dataset.path, rebuilt.dataset
-    settings = [("  dataset.path", new.path), ("  dataset.feedback_path", str(new.feedback_path))]
+    return {
+        "table": new.path,
+        "settings": {"dataset.path": new.path, "dataset.feedback_path": new.feedback_path},
+        "then_delete": [old, sightings_path(old)],
+        "until_then_erase_from": [old],
+    }
+
+
+def switch_lines(live: "Config", rebuilt: "Config") -> list[str]:
+    """Return the same as lines for people."""
+    from headrace_consumers.cli.present import columns
+
+    told = switch_from(live, rebuilt)
     return [
-        f"table: {new.path}",
+        f"table: {told['table']}",
         "to switch to it, set for all commands, and start the consumers again:",
-        *columns(settings),
-        f"then delete {old} and {sightings_path(old)}; as long as they are kept, erase from them too:",
-        f"  headrace erase ... --table {old}",
+        *columns([(f"  {key}", str(value)) for key, value in told["settings"].items()]),
+        f"then delete {' and '.join(told['then_delete'])}; as long as they are kept, erase from them too:",
+        *(f"  headrace erase ... --table {table}" for table in told["until_then_erase_from"]),
     ]

@@ -4,7 +4,7 @@ import pytest
 
 from headrace.config import load
 from headrace.errors import ConfigError, UsageError
-from headrace_consumers.cli.rebuilding import rebuilding, switch_lines
+from headrace_consumers.cli.rebuilding import rebuilding, switch_from, switch_lines
 
 
 def test_a_rebuild_shares_nothing_with_the_live_dataset():
@@ -22,7 +22,14 @@ def test_a_rebuild_shares_nothing_with_the_live_dataset():
 
 def test_what_to_set_is_said_and_what_becomes_of_the_old_tables():
     live = load(None, {"dataset": {"path": "data/t"}}, {})
-    lines = switch_lines(live, rebuilding(live, "v2"))
+    anew = rebuilding(live, "v2")
+    assert switch_from(live, anew) == {
+        "table": "data/t-v2",
+        "settings": {"dataset.path": "data/t-v2", "dataset.feedback_path": "data/t-feedback"},
+        "then_delete": ["data/t", "data/t-sightings"],
+        "until_then_erase_from": ["data/t"],
+    }
+    lines = switch_lines(live, anew)
     assert lines[0] == "table: data/t-v2"
     assert [line.split() for line in lines[2:4]] == [
         ["dataset.path", "data/t-v2"],
