@@ -101,7 +101,7 @@ def _suppression(table: Any) -> Any:
         known = Suppression.of(table.metadata().configuration)
     except ValueError as error:
         raise TableReadError(f"{table.table_uri}: the table's property {error}") from None
-    return known.holds if known.entries else _nobody
+    return _nobody if known.is_empty else known.holds
 
 
 def _nobody(_: "pl.DataFrame") -> "pl.Series | None":

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -139,7 +139,7 @@ class Erasure:
             }
             self._hook(f"before:{ErasureStep.SUPPRESS}")
             remembered = shares["interactions"].properties
-            if "feedback" in shares:  # before the dataset gets a key of its own, with which theirs never go together
+            if "feedback" in shares:  # before the dataset gets a key of its own: one list is checked faster than two
                 share_key(shares["interactions"], shares["feedback"])
             suppression = remembered.suppress(self._wanted.subjects, self._wanted.requests, day(began))
             self._hook(f"after:{ErasureStep.SUPPRESS}")
@@ -148,8 +148,7 @@ class Erasure:
             found = tables["interactions"].look(interaction_choice(self._wanted))
             if "feedback" in shares:
                 requests = {*self._wanted.requests, *found.requests}
-                with suppress(ValueError):  # of several datasets, whose erasures have each a key: it keeps its own
-                    shares["feedback"].properties.take_over(suppression)
+                shares["feedback"].properties.take_over(suppression)
                 shares["feedback"].properties.suppress(self._wanted.subjects, requests, day(began))
             choices = self._choices(found)
             entries = sorted(self._entries(suppression))

@@ -4,7 +4,6 @@ import pytest
 
 from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
-from headrace_consumers.dataset.errors import TableError
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.judging.suppression import Suppression
 from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
@@ -81,16 +80,42 @@ def key_of(said):
     return InteractionTable(said, FEEDBACK).properties.suppression().key
 
 
-def test_feedback_of_another_dataset_is_one_line(tmp_path):
-    refusing(tmp_path / "live", "ann")
-    refusing(tmp_path / "another", "ann")
-    take_over(tmp_path / "another", tmp_path / "feedback", FEEDBACK)
-    with pytest.raises(TableError, match=r"another dataset's .* set dataset\.feedback_path .* keep it"):
-        take_over(tmp_path / "live", tmp_path / "feedback", FEEDBACK)
+def test_a_rebuild_right_after_a_move_takes_the_key_of_the_feedback_that_was_kept(tmp_path):
+    old, moved, anew, said = (tmp_path / name for name in ("old", "moved", "anew", "feedback"))
+    refusing(old, "ann")
+    take_over(old, said, FEEDBACK)
+    InteractionTable(moved).close()  # dataset.path was moved by hand, and nobody has consumed feedback since
+    refuse_whom_it_refuses(store_at(moved), store_at(anew), feedback=store_at(said))
+    assert InteractionTable(moved).properties.suppression() == Suppression(key_of(said))
+    assert InteractionTable(anew).properties.suppression() == Suppression(key_of(said))
 
 
-def test_entries_of_another_key_are_one_line(tmp_path):
-    refusing(tmp_path / "live", "ann")
-    refusing(tmp_path / "anew", "ann")
-    with pytest.raises(TableError, match="each with a key of its own"):
-        take_over(tmp_path / "live", tmp_path / "anew")
+def test_a_rebuild_without_feedback_makes_a_key(tmp_path):
+    live, anew = tmp_path / "live", tmp_path / "anew"
+    InteractionTable(live).close()
+    refuse_whom_it_refuses(store_at(live), store_at(anew), feedback=store_at(tmp_path / "none"))
+    told = InteractionTable(live).properties.suppression()
+    assert (len(told.key), told.entries) == (32, {})
+    assert InteractionTable(anew).properties.suppression() == told
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("layout", [(), (FEEDBACK,)])
+def test_two_tables_that_have_a_key_each_refuse_whom_both_refuse(tmp_path, layout):
+    live, other = tmp_path / "live", tmp_path / "other"
+    refusing(live, "ann")
+    table = InteractionTable(other, *layout)
+    table.properties.suppress(["bob"], [], TODAY)
+    table.close()
+    for _ in range(2):
+        take_over(live, other, *layout)
+    refusing(live, "eve")
+    take_over(live, other, *layout)
+    table = InteractionTable(other, *layout)
+    table.properties.suppress(["joe"], [], TODAY)
+    told = table.properties.suppression()
+    assert [name for name in ("ann", "bob", "eve", "joe", "sue") if told.concerns(name, "r")] == [
+        "ann", "bob", "eve", "joe",
+    ]  # fmt: skip
+    assert [len(told.entries), *map(len, told.others.values())] == [2, 2]
+    assert not InteractionTable(live).properties.suppression().concerns("bob", "r")

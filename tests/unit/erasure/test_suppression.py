@@ -54,10 +54,29 @@ def test_entries_survive_being_written_say_nothing_and_keep_their_date():
     assert Suppression.of({}) == NOBODY
 
 
+def test_entries_of_two_keys_are_kept_beside_each_other_and_hold_both():
+    one, other = NOBODY.with_([person(1)], ["r"], SINCE), NOBODY.with_([person(2)], ["q"], SINCE)
+    both = one.together(other).together(other)
+    assert (both.key, both.entries, both.others) == (one.key, one.entries, {other.key: other.entries})
+    assert Suppression.of(both.as_properties()) == both
+    assert one.as_properties().items() <= both.as_properties().items()  # a release before reads its own, as it was
+    records = frame((person(1), "a"), (person(2), "a"), (None, "r"), (None, "q"), (person(3), "b"))
+    assert both.holds(records).to_list() == [True] * 4 + [False]
+    assert [both.concerns(*row) for row in records.rows()] == [True] * 4 + [False]
+    assert other.together(both).entries == other.entries
+    assert other.together(both).others == {one.key: one.entries}
+    later = both.with_([person(3)], [], SINCE)
+    assert later.holds(records).all()
+    assert later.others == both.others
+    assert one.together(NOBODY.keyed()) == one
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"key": "xy", "entries": {}}', '{"key": "00", "entries": []}', "{}"])
 def test_what_somebody_else_wrote_there_is_refused(text):
     with pytest.raises(ValueError, match="is not what Headrace writes"):
         Suppression.of({"headrace.suppressed": text})
+    with pytest.raises(ValueError, match="is not what Headrace writes"):
+        Suppression.of({"headrace.suppressed.others": text if text == "" else f"[{text}]"})
 
 
 def test_records_of_a_suppressed_person_are_rejected_and_their_keys_are_not_seen(path):

@@ -75,19 +75,27 @@ class TableProperties:
 
         return self._change(Suppression.of, change)
 
-    def keyed(self) -> Suppression:
+    def keyed(self, key: str = "") -> Suppression:
         """Return whom the table no longer takes, with a key that a copy of the table can share.
+
+        Args:
+            key: for a table that has none; empty: one is made.
 
         Raises:
             TableError: the store refused.
         """
-        return self._change(Suppression.of, Suppression.keyed)
+
+        def change(known: Suppression) -> Suppression:
+            return known.keyed(key)
+
+        return self._change(Suppression.of, change)
 
     def take_over(self, suppression: Suppression) -> Suppression:
         """Take nothing either of whom another table no longer takes; return whom this one then no longer takes.
 
+        Entries that were made with another key than this table's stand beside its own.
+
         Raises:
-            ValueError: this table has entries that were made with another key.
             TableError: the store refused.
         """
 
