@@ -15,6 +15,7 @@ from headrace.dedup import Policies
 from headrace_consumers.versions.cutting import difficulty
 from headrace_consumers.versions.cutting.drawing import drawn
 from headrace_consumers.versions.cutting.merging import (
+    CONTESTED,
     MERGED,
     SET_ASIDE,
     edited,
@@ -22,31 +23,45 @@ from headrace_consumers.versions.cutting.merging import (
     of_bad_quality,
     one_a_key,
     set_aside,
+    stands_as,
 )
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.files.ahead import ahead
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
 from headrace_consumers.versions.files.frame_file import FrameFile, mapped
 from headrace_consumers.versions.gates import GATES, Context, Gate, Verdict
+from headrace_consumers.versions.gates.gate import OFFENDERS
 from headrace_consumers.versions.hand.edits import Edits
 from headrace_consumers.versions.hand.edits import read as read_edits
 from headrace_consumers.versions.reading.spill import bucket_of, buckets_for
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_consumers.versions.reading.telemetry import Chosen, FromTables, Places, Telemetry
-from headrace_consumers.versions.sources.waiting import ReadBytes, Waiting, key_maker, waiting
+from headrace_consumers.versions.sources.waiting import WAITING, ReadBytes, Waiting, key_maker, waiting
 
-__all__ = ["Assembled", "Progress", "Sources", "assemble", "judged"]
+__all__ = [
+    "CANDIDATE",
+    "CANDIDATES_OWN",
+    "Assembled",
+    "Progress",
+    "Sources",
+    "assemble",
+    "context_of",
+    "judged",
+    "scored",
+]
 
 Progress = Callable[[str, int], object]
 """Told what is done, and how far it is: rows or parts."""
 
 CANDIDATE: Final = "candidate"
+CANDIDATES_OWN: Final = "a candidate's own output, and its split is test"
 DRAWN: Final = "drawn"
 
 _FRAME: Final[dict[str, pl.DataType]] = {
     **{name: kind for name, kind in EXAMPLES.items() if name != "example_id"},
     "score": pl.Float64(),
 }
+_CONTESTED: Final[dict[str, pl.DataType]] = {**WAITING, "split": pl.String(), **CONTESTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,7 @@ class Sources:
         left: source -> ids of examples, where its file is no longer what it was: of all its lines these.
         edits: how much of the edits.
         places: where in Kafka the rows must come from.
+        contested: keys that several examples had then, be it one by now.
     """
 
     folder: Path
@@ -68,6 +84,7 @@ class Sources:
     left: Mapping[str, Collection[str]] = field(default_factory=dict)
     edits: ReadBytes | None = None
     places: Places = field(default_factory=Places)
+    contested: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -83,6 +100,7 @@ class Assembled:
         edits: that were applied.
         verdicts: of the gates, as far as they have judged.
         edits_unmet: of so many keys that people changed by hand there was no example.
+        contested: all examples of the keys that several have, as people changed them: WAITING, `split`, CONTESTED.
     """
 
     examples: pl.DataFrame
@@ -93,6 +111,7 @@ class Assembled:
     edits: Edits
     verdicts: list[Verdict]
     edits_unmet: int = 0
+    contested: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_CONTESTED))
 
 
 def assemble(
@@ -135,6 +154,7 @@ def assemble(
         tables, chosen, work, buckets, places=sources.places, progress=lambda count: progress("reading rows", count)
     )
     asides, scores = [], []
+    contested = [pl.DataFrame(schema=_CONTESTED)]
     edits_unmet = len(edits.by_key)
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
     with FrameFile(work / "examples.arrow", _FRAME) as file:
@@ -144,14 +164,16 @@ def assemble(
             more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
             part = rows_of if more.is_empty() else pl.concat([rows_of, more])
             part = part.with_columns(split_of(part["key"], recipe.shares))
-            part, aside = one_a_key(part, _cannot_stand(part, recipe, edits))
-            asides.append(aside)
+            part, several = one_a_key(part, _cannot_stand(part, recipe, edits), sources.contested)
+            if not several.is_empty():
+                asides.append(stands_as(part, several.filter(pl.col("place") > 0)))
+                contested.append(edited(several, edits.by_key)[0].select(*_CONTESTED))
             edits_unmet -= part.filter(pl.col("key").is_in(list(edits.by_key))).height
             part, aside = edited(part, edits.by_key)
             asides.append(aside)
             part, aside = _no_candidate_in_test(part)
             asides.append(aside)
-            part = _scored(part, scorer, recipe.difficulty_scorer or "")
+            part = scored(part, scorer, recipe.difficulty_scorer or "")
             part = part if part["key"].is_sorted() else part.sort("key")
             scores.append(part.filter(pl.col("source") == "telemetry")["score"])
             file.add(part)
@@ -175,6 +197,7 @@ def assemble(
         edits,
         [],
         edits_unmet,
+        pl.concat(contested),
     )
 
 
@@ -184,15 +207,7 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
     Pure but for what a gate of the user's own does.
     """
     recipe = found.recipe
-    context = Context(
-        recipe.signature,
-        recipe.fields_hash,
-        recipe.thresholds,
-        recipe.splits,
-        recipe.difficulties,
-        merged=found.aside.filter(pl.col("gate") == MERGED).sort("key", "source", "reason"),
-        other_sources=frozenset(found.waiting.read),
-    )
+    context = context_of(found)
     examples, asides, verdicts = found.examples, [found.aside], list(found.verdicts)
     for gate in gates:
         if gate.judges == "examples":
@@ -206,10 +221,26 @@ def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
     return replace(found, examples=examples, aside=pl.concat(asides), verdicts=verdicts)
 
 
+def context_of(found: Assembled) -> Context:
+    """Return what gates may know beside the examples."""
+    recipe = found.recipe
+    return Context(
+        recipe.signature,
+        recipe.fields_hash,
+        recipe.thresholds,
+        recipe.splits,
+        recipe.difficulties,
+        merged=found.aside.filter(pl.col("gate") == MERGED).sort("key", "source", "reason"),
+        passed_over=found.aside.filter(pl.col("content_hash").is_not_null()).sort("key", "source", "reason"),
+        other_sources=frozenset(found.waiting.read),
+    )
+
+
 def _past(
     gate: Gate, examples: pl.DataFrame, context: Context, asides: list[pl.DataFrame], verdicts: list[Verdict]
 ) -> pl.DataFrame:
-    verdict = gate.judge(examples, context)
+    gave_way = context.passed_over.filter(pl.col("gate") == gate.name)
+    verdict = gate.judge(examples, context).with_those_that_gave_way(gave_way.select(*OFFENDERS))
     verdicts.append(verdict)
     if verdict.offenders.is_empty():
         return examples
@@ -229,11 +260,16 @@ def _cannot_stand(part: pl.DataFrame, recipe: Recipe, edits: Edits) -> pl.Series
 
 def _no_candidate_in_test(part: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     is_out = (part["split"] == "test") & part["is_candidate"]
-    aside = set_aside(part.filter(is_out), CANDIDATE, "a candidate's own output, and its split is test")
+    aside = set_aside(part.filter(is_out), CANDIDATE, CANDIDATES_OWN)
     return part.filter(~is_out) if len(aside) else part, aside
 
 
-def _scored(part: pl.DataFrame, scorer: difficulty.Scorer | None, name: str) -> pl.DataFrame:
+def scored(part: pl.DataFrame, scorer: difficulty.Scorer | None, name: str) -> pl.DataFrame:
+    """Return examples with their `score`.
+
+    Raises:
+        VersionsError: the user's own scorer fails.
+    """
     if scorer is None:
         return part.with_columns(score=difficulty.score())
     return part.with_columns(difficulty.own_scores(part, scorer, name))

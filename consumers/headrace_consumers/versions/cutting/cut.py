@@ -15,6 +15,7 @@ from headrace.config.consumers import Dedup
 from headrace.errors import UsageError
 from headrace_consumers.versions.cutting.asked import Asked
 from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble, judged
+from headrace_consumers.versions.cutting.contested import passed_over, put_back
 from headrace_consumers.versions.cutting.facts import manifest_of, metadata_of, notes_of
 from headrace_consumers.versions.cutting.latest_recipe import latest_recipe
 from headrace_consumers.versions.cutting.recipe import Recipe
@@ -107,6 +108,8 @@ def cut(
         )
         _insist_on_some(found, asked, config)
         progress("gates", 0)
+        if recipe.fitting_first:
+            found = put_back(found, passed_over(found, gates), scorer)
         found = judged(found, gates)
         told = metadata_of(config, asked, found, now())
         done = Done(
@@ -169,6 +172,7 @@ def _recipe(config: Config, asked: Asked, chosen: Fields | None, latest: tuple[s
         thresholds=versions.gates.for_signature(asked.signature),
         dedup=Dedup(signatures={name: policies[name] for name in (asked.signature, "*") if name in policies}),
         usable_first=True,
+        fitting_first=True,
     )
 
 

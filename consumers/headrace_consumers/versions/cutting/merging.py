@@ -5,8 +5,9 @@ synthetic; then the newest. It keeps the telemetry's weight, and how often it wa
 would be set aside all the same goes last, whatever its label, so that it does not cost an example that can stand.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import polars as pl
@@ -16,7 +17,17 @@ from headrace_consumers.versions.hand.edits import Edit
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import LABELS, SOURCE_ORDER
 
-__all__ = ["MERGED", "SET_ASIDE", "edited", "no_test", "of_bad_quality", "one_a_key", "set_aside"]
+__all__ = [
+    "CONTESTED",
+    "MERGED",
+    "SET_ASIDE",
+    "edited",
+    "no_test",
+    "of_bad_quality",
+    "one_a_key",
+    "set_aside",
+    "stands_as",
+]
 
 MERGED: Final = "duplicates"
 """What gave way to an example with the same key is set aside as this; the key has another example that stands."""
@@ -27,32 +38,63 @@ SET_ASIDE: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
     "gate": pl.String(),
     "reason": pl.String(),
+    "content_hash": pl.String(),
 }
-"""What was taken out: no payload, for the reason is what is looked for, and the key finds the rest."""
+"""What was taken out: no payload, for the reason is what is looked for, and the key finds the rest.
+
+`content_hash` tells which of several examples with one key it was, where another one stands in its place; else null.
+"""
+
+CONTESTED: Final[dict[str, pl.DataType]] = {"place": pl.Int64(), "content_hash": pl.String()}
+"""Beside an example whose inputs others have: which one in their order it is, from 0, and which by its content."""
+
+_HASHED: Final = ("source", "timestamp_ms", "inputs", "outputs", "provenance")
+_HASH_DIGITS: Final = 16
 
 
-def set_aside(examples: pl.DataFrame, gate: str, reason: pl.Expr | str) -> pl.DataFrame:
+def set_aside(
+    examples: pl.DataFrame, gate: str | pl.Expr, reason: pl.Expr | str, content_hash: pl.Expr | None = None
+) -> pl.DataFrame:
     """Return examples as rows of SET_ASIDE."""
     why = pl.lit(reason) if isinstance(reason, str) else reason
     return examples.select(
         pl.col("key").str.slice(0, 32).alias("example_id"),
         "key",
         "source",
-        pl.lit(gate).alias("gate"),
+        (pl.lit(gate) if isinstance(gate, str) else gate).alias("gate"),
         why.alias("reason"),
+        (pl.lit(None, dtype=pl.String) if content_hash is None else content_hash).alias("content_hash"),
     )
 
 
-def one_a_key(examples: pl.DataFrame, is_last: pl.Series | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the examples, a key once, and the others as SET_ASIDE, whatever their order.
+def stands_as(first: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return examples that give way to another of their key, as SET_ASIDE.
+
+    Args:
+        first: of each key the one that stands: `key`, `label`, `source`.
+        others: those that do not.
+    """
+    said = first.select(
+        "key",
+        _stands=pl.concat_str(pl.lit("the same inputs stand as "), pl.col("label"), pl.lit(" of "), pl.col("source")),
+    )
+    return set_aside(others.join(said, on="key", maintain_order="left"), MERGED, pl.col("_stands"))
+
+
+def one_a_key(
+    examples: pl.DataFrame, is_last: pl.Series | None = None, also: Collection[str] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the examples, a key once, and all of a key that several have, with CONTESTED, whatever their order.
 
     Args:
         examples: of a range of keys, whole; any columns beside `key`, `source`, `label`, `timestamp_ms`, `inputs`,
             `outputs`, `provenance`, `weight`, `times_seen`.
         is_last: which give way to any other of their key; None: none.
+        also: keys that count as one that several have.
     """
-    if not examples["key"].is_duplicated().any():
-        return examples, pl.DataFrame(schema=SET_ASIDE)
+    is_contested = pl.col("key").is_duplicated() | pl.col("key").is_in(list(also))
+    if not examples.select(is_contested.any()).item():
+        return examples, examples.clear().with_columns(*(pl.lit(None, kind).alias(n) for n, kind in CONTESTED.items()))
     ordered = examples.with_columns(
         _is_last=pl.lit(value=False) if is_last is None else is_last,
         _label=pl.col("label").replace_strict(LABELS, range(len(LABELS)), return_dtype=pl.Int8),
@@ -65,16 +107,14 @@ def one_a_key(examples: pl.DataFrame, is_last: pl.Series | None = None) -> tuple
     ordered = ordered.with_columns(
         weight=pl.col("weight").filter(is_telemetry).first().over("key").fill_null(pl.col("weight")),
         times_seen=pl.col("times_seen").filter(is_telemetry).first().over("key").fill_null(pl.col("times_seen")),
-        _stands=pl.concat_str(
-            pl.lit("the same inputs stand as "),
-            pl.col("label").first().over("key"),
-            pl.lit(" of "),
-            pl.col("source").first().over("key"),
-        ),
-        _is_first=pl.int_range(pl.len()).over("key") == 0,
+        place=pl.int_range(pl.len()).over("key"),
     )
-    rest = set_aside(ordered.filter(~pl.col("_is_first")), MERGED, pl.col("_stands"))
-    return ordered.filter("_is_first").select(examples.columns), rest
+    several = ordered.filter(is_contested).select(*examples.columns, "place")
+    hashes = [
+        hashlib.sha256(canonical.dumps(list(row))).hexdigest()[:_HASH_DIGITS] for row in several.select(_HASHED).rows()
+    ]
+    contested = several.with_columns(pl.Series("content_hash", hashes, dtype=pl.String))
+    return ordered.filter(pl.col("place") == 0).select(examples.columns), contested
 
 
 def of_bad_quality(examples: pl.DataFrame, least_quality: float, edits: Mapping[str, Edit]) -> pl.Series:
@@ -112,7 +152,7 @@ def edited(examples: pl.DataFrame, edits: Mapping[str, Edit]) -> tuple[pl.DataFr
     """Return the examples as people changed them, and those that they excluded, as SET_ASIDE.
 
     Args:
-        examples: a key once; beside `key` at least `outputs`, `label`, `quality`, `source`, `provenance`.
+        examples: beside `key` at least `outputs`, `label`, `quality`, `source`, `provenance`.
         edits: by key.
     """
     touched = examples.filter(pl.col("key").is_in(list(edits)))

@@ -29,6 +29,8 @@ class Recipe(Section):
         dedup: what makes two inputs of other sources the same.
         usable_first: whether of several examples with the same inputs one that would be set aside all the same gives
             way to any other; versions that were cut before this was so say nothing of it.
+        fitting_first: whether one that a gate would take for what it is (schema, personal data) gives way to the next
+            best that it would not; likewise.
     """
 
     signature: str
@@ -44,6 +46,7 @@ class Recipe(Section):
     thresholds: GateThresholds
     dedup: Dedup
     usable_first: bool = False
+    fitting_first: bool = False
 
     @property
     def shares(self) -> tuple[Share, Share, Share]:

@@ -109,7 +109,9 @@ def write_set_aside(folder: Path, aside: pl.DataFrame) -> FileFacts:
         aside: SET_ASIDE.
     """
     with _new_hashed(folder / "set_aside.jsonl") as lines:
-        for row in aside.sort("key", "source", "gate", "reason").iter_rows(named=True):
+        for row in aside.sort("key", "source", "gate", "reason", "content_hash").iter_rows(named=True):
+            if row["content_hash"] is None:
+                del row["content_hash"]
             lines.write(json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     return lines.facts()
 

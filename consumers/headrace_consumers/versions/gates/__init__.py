@@ -22,10 +22,10 @@ from headrace_consumers.versions.gates.together import TOGETHER
 __all__ = ["GATES", "Context", "Gate", "Verdict", "no_offenders", "with_judge"]
 
 GATES: Final[tuple[Gate, ...]] = (
-    DUPLICATES,
     SCHEMA,
     PERSONAL_DATA,
     QUALITY,
+    DUPLICATES,
     NEAR_DUPLICATES,
     LEAKAGE,
     TOGETHER,

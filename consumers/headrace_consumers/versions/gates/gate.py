@@ -1,7 +1,7 @@
 """What a gate is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import polars as pl
@@ -26,6 +26,8 @@ class Context:
         splits: the shares that are wanted.
         difficulties: likewise.
         merged: MERGED, examples that gave way to one with the same key before any gate.
+        passed_over: with `gate`, examples that this gate has taken already, for another one stands in their place.
+        beside: where only some are judged, all that there are, to compare with; None: those that are judged.
         other_sources: beside telemetry that gave examples, be they still there or not.
     """
 
@@ -35,6 +37,8 @@ class Context:
     splits: SplitShares
     difficulties: Difficulties
     merged: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MERGED))
+    passed_over: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={**MERGED, "gate": pl.String()}))
+    beside: pl.DataFrame | None = None
     other_sources: frozenset[str] = frozenset()
 
 
@@ -54,7 +58,7 @@ class Verdict:
         is_passed: whether that is enough.
         what: in words, for people.
         offenders: OFFENDERS, the examples to set aside.
-        merged: OFFENDERS that gave way before, when the sources were put together.
+        merged: OFFENDERS that gave way before, to others with the same inputs.
         is_judged: whether there was something to judge; if not it is passed, and `what` says why.
         details: whatever else its report shows, JSON.
     """
@@ -78,6 +82,13 @@ class Verdict:
     def word(self) -> str:
         """Its outcome in a word or two."""
         return "FAILED" if not self.is_passed else "passed" if self.is_judged else "not judged"
+
+    def with_those_that_gave_way(self, offenders: pl.DataFrame) -> "Verdict":
+        """Return it with OFFENDERS that were taken before, as others with the same inputs do not offend."""
+        if offenders.is_empty():
+            return self
+        what = f"{self.what}; {len(offenders):,} more gave way to others with the same inputs"
+        return replace(self, is_passed=False, what=what, merged=pl.concat([self.merged, offenders]))
 
     def for_manifest(self) -> GateVerdict:
         """Return it as the manifest has it."""
@@ -104,8 +115,11 @@ class Gate:
             of which nothing is set aside any more.
         judge: given EXAMPLES, sorted by key, and the context. The frame may be larger than memory, mapped from disk:
             take the columns that are needed, and texts a slice at a time (`iter_slices`).
+        is_of_each: whether it judges each example by what that is, and not beside others that stand: then of several
+            with the same inputs one that it would take gives way to one that it would not.
     """
 
     name: str
     judges: Literal["examples", "whole"]
     judge: Judge
+    is_of_each: bool = False

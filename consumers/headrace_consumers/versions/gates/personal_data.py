@@ -68,4 +68,4 @@ def _looked_through(version: str) -> tuple[pl.Expr, pl.Expr]:
     return is_call, (pl.col("label") != "corrected") | (has("corrected_redaction_version") & ~by_hand)
 
 
-PERSONAL_DATA: Final = Gate(_NAME, "examples", _judge)
+PERSONAL_DATA: Final = Gate(_NAME, "examples", _judge, is_of_each=True)

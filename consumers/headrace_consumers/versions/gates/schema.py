@@ -44,9 +44,10 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
         found = list(_of_wrong_types(examples, _class(path)))
         against = path
     else:
-        untouched = examples.filter(~_IS_OF_A_PERSON)
+        known = examples if context.beside is None else context.beside
+        untouched = known.filter(~_IS_OF_A_PERSON)
         calls = untouched.filter(pl.col("source") == "telemetry")
-        found = list(_of_other_fields(examples, untouched, calls))
+        found = list(_of_other_fields(examples, known, untouched, calls))
         as_ = (
             "fields and kinds of values as calls have them"
             if len(calls) >= _FEWEST_CALLS
@@ -85,8 +86,10 @@ class _Usual:
     kinds: _Kinds
 
 
-def _of_other_fields(examples: pl.DataFrame, untouched: pl.DataFrame, calls: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    usual = _usual(calls if len(calls) else examples)
+def _of_other_fields(
+    examples: pl.DataFrame, known: pl.DataFrame, untouched: pl.DataFrame, calls: pl.DataFrame
+) -> Iterator[tuple[str, str]]:
+    usual = _usual(calls if len(calls) else known)
     are_enough = len(calls) >= _FEWEST_CALLS
     # Few may not have shown each kind. Still it is likelier that a person gave a value of a wrong one, and the loader
     # refuses the whole version for it.
@@ -156,4 +159,4 @@ def _class(path: str) -> Any:
     return found
 
 
-SCHEMA: Final = Gate(_NAME, "examples", _judge)
+SCHEMA: Final = Gate(_NAME, "examples", _judge, is_of_each=True)

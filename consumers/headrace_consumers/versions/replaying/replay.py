@@ -1,6 +1,7 @@
 """A version made again from its manifest, and compared with what it was.
 
-    manifest --> recipe, places in Kafka, bytes of the sources --assemble--> less what its gates set aside --> files
+    manifest --> recipe, places in Kafka, bytes of the sources --assemble--> what was passed over gives way
+    --> less what its gates set aside --> files
     each file's hash as the manifest has it: the same. Else: which examples are gone, and which are others. A file of
 the version, the edits or a source's pool that are no longer what the manifest says are told: what differs may come from
 them. Of such a pool the lines are taken that gave the version an example, as far as they are still there.
@@ -19,8 +20,9 @@ from pydantic import ValidationError
 
 from headrace.datasets.place import Version
 from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble
+from headrace_consumers.versions.cutting.contested import put_back
 from headrace_consumers.versions.cutting.drawing import drawn
-from headrace_consumers.versions.cutting.merging import MERGED
+from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.cutting.scorer import load_scorer
 from headrace_consumers.versions.errors import VersionsError
@@ -70,15 +72,18 @@ def replay(
     )
     _insist_on_lists(version, found.changed)
     try:
+        over = _passed_over(version, recipe)
+        scorer = load_scorer(recipe.difficulty_scorer)
         made = assemble(
             recipe,
             tables,
-            _sources(version, manifest, found),
+            _sources(version, manifest, found, over),
             work,
             rows=manifest["rows"],
-            scorer=load_scorer(recipe.difficulty_scorer),
+            scorer=scorer,
             progress=progress,
         )
+        made = put_back(made, over, scorer)
         if made.edits.is_other:
             found.beside.append(f"{edits_path(version.parent)}: the edits were changed since, by an erasure or by hand")
         progress("writing", 0)
@@ -129,7 +134,13 @@ def _recipe(version: Path, manifest: Mapping[str, Any]) -> Recipe:
         ) from None
 
 
-def _sources(version: Path, manifest: Mapping[str, Any], found: Replayed) -> Sources:
+def _passed_over(version: Path, recipe: Recipe) -> pl.DataFrame:
+    """Return which examples gave way to others with the same inputs when the version was cut, SET_ASIDE."""
+    lines = lines_of(version / "set_aside.jsonl") if recipe.fitting_first else ()
+    return pl.DataFrame([line for line in lines if "content_hash" in line], schema=SET_ASIDE)
+
+
+def _sources(version: Path, manifest: Mapping[str, Any], found: Replayed, over: pl.DataFrame) -> Sources:
     pools, left = dict(manifest["sources"]), {}
     for source, read in manifest["sources"].items():
         path = pool_path(version.parent.parent, manifest["recipe"]["signature"], source)
@@ -146,6 +157,7 @@ def _sources(version: Path, manifest: Mapping[str, Any], found: Replayed) -> Sou
         left=left,
         edits=manifest.get("edits"),
         places=Places(manifest["offsets"], manifest["sighting_offsets"], manifest["feedback_offsets"]),
+        contested=frozenset(over["key"]),
     )
 
 
@@ -176,7 +188,9 @@ def _chosen(made: Assembled, version: Path) -> pl.DataFrame:
     """Return the examples without those that the version's gates set aside, and of many those that were drawn."""
     examples, recipe = made.examples, made.recipe
     aside = [
-        line["key"] for line in lines_of(version / "set_aside.jsonl") if line["gate"] not in _BEFORE_GATES
+        line["key"]
+        for line in lines_of(version / "set_aside.jsonl")
+        if line["gate"] not in _BEFORE_GATES and "content_hash" not in line
     ]  # of these a key has no other example
     if aside:
         examples = examples.filter(~pl.col("key").is_in(aside))

@@ -344,8 +344,9 @@ def test_which_of_equals_stands_does_not_depend_on_their_order(order):
     frame = pl.DataFrame(
         [{**same, "inputs": f"{n % 2}", "provenance": f"{n}", "times_seen": 1} for n in order],
     )
-    stands, _ = one_a_key(frame)
+    stands, contested = one_a_key(frame)
     assert stands.select("inputs", "provenance").row(0) == ("0", "0")
+    assert contested.select("place", "provenance").rows() == list(enumerate(["0", "2", "4", "1", "3", "5"]))
 
 
 def test_a_candidates_own_output_is_no_test_but_a_correction_of_it_is(tmp_path):

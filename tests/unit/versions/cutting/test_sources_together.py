@@ -160,7 +160,7 @@ def test_outside_test_a_candidates_judged_answer_goes_before_a_given_one(tmp_pat
 
 def test_a_version_cut_before_what_cannot_stand_gave_way_is_made_again_as_it_was(tmp_path, monkeypatch):
     def recipe_before(*arguments):
-        return recipe_of(*arguments).model_copy(update={"usable_first": False})
+        return recipe_of(*arguments).model_copy(update={"usable_first": False, "fitting_first": False})
 
     recipe_of = cut._recipe
     monkeypatch.setattr(cut, "_recipe", recipe_before)
@@ -172,11 +172,122 @@ def test_a_version_cut_before_what_cannot_stand_gave_way_is_made_again_as_it_was
     done = cut_of(tmp_path / "data", tables)
     assert f"question {one}" not in examples(done)
     manifest = json.loads((done.path / "manifest.json").read_bytes())
-    del manifest["recipe"]["usable_first"]  # as that release wrote it
+    del manifest["recipe"]["usable_first"], manifest["recipe"]["fitting_first"]  # as that release wrote it
     (done.path / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "again" / "work").mkdir(parents=True)
     found = replay(done.path, tables, tmp_path / "again", tmp_path / "again" / "work")
     assert found.is_same, found
+
+
+MAIL = "Write to ann@example.com"
+
+
+def replayed(done, tables, folder):
+    (folder / "work").mkdir(parents=True)
+    return replay(done.path, tables, folder, folder / "work")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "gate", "reason"),
+    [
+        ({"answer": MAIL}, "personal data", "email in output answer"),
+        ({"answers": "gold"}, "schema", "output answer: is missing"),
+        ({"answer": ["gold"]}, "schema", "output answer: is a list, where calls have a text"),
+    ],
+)
+def test_an_import_that_a_gate_takes_does_not_cost_the_call_with_the_same_inputs(tmp_path, outputs, gate, reason):
+    wait(tmp_path / "data", "import", "question 0", outputs=outputs)
+    tables = Tables(table([row(n) for n in range(25)]), sightings_table((row(0)["dedup_key"], "copy")))
+    done = cut_of(tmp_path / "data", tables)
+    found = examples(done)["question 0"]
+    assert (found["source"], found["outputs"], found["times_seen"]) == ("telemetry", {"answer": "because"}, 2)
+    assert done.set_aside == {gate: 1}
+    (line,) = lines(done.path / "set_aside.jsonl")
+    assert (line["source"], line["gate"], line["reason"]) == ("import", gate, reason)
+    (verdict,) = [
+        each for each in done.verdicts if not each.is_passed and each.gate in (gate, "duplicates across sources")
+    ]
+    assert verdict.all_offenders.rows() == [(found["example_id"], reason)]
+    assert "1 more gave way to others with the same inputs" in verdict.what
+    assert json.loads((done.path / "manifest.json").read_bytes())["recipe"]["fitting_first"] is True
+    assert replayed(done, tables, tmp_path / "again").is_same
+
+
+def test_of_several_with_the_same_inputs_the_best_stands_that_the_gates_pass(tmp_path):
+    wait(tmp_path / "data", "hand", "question 0", MAIL)
+    wait(tmp_path / "data", "import", "question 0", outputs={"other": 1})
+    wait(tmp_path / "data", "git", "question 0", "of git")
+    wait(tmp_path / "data", "synthetic", "question 0", MAIL)
+    tables = Tables(table([row(0), row(1)]))
+    done = cut_of(tmp_path / "data", tables)
+    found = examples(done)["question 0"]
+    assert (found["source"], found["outputs"]) == ("git", {"answer": "of git"})
+    aside = {line["source"]: (line["gate"], line["reason"]) for line in lines(done.path / "set_aside.jsonl")}
+    assert aside == {
+        "hand": ("personal data", "email in output answer"),
+        "import": ("schema", "output answer: is missing"),
+        "synthetic": ("duplicates", "the same inputs stand as generated of git"),
+        "telemetry": ("duplicates", "the same inputs stand as generated of git"),
+    }
+    assert replayed(done, tables, tmp_path / "again").is_same
+
+
+def test_where_a_gate_takes_all_with_the_same_inputs_none_stands(tmp_path):
+    wait(tmp_path / "data", "hand", "question 0", MAIL)
+    wait(tmp_path / "data", "import", "question 0", MAIL)
+    tables = Tables(table([row(1)]))
+    done = cut_of(tmp_path / "data", tables)
+    assert examples(done).keys() == {"question 1"}
+    assert done.set_aside == {"duplicates": 1, "personal data": 1}
+    assert replayed(done, tables, tmp_path / "again").is_same
+
+
+def test_a_candidates_answer_does_not_come_back_into_test_for_an_import_that_a_gate_took(tmp_path):
+    rows = [row(n) for n in range(30)]
+    one = of_test(rows)[0]
+    rows[one] = row(one, module_version="candidate")
+    wait(tmp_path, "import", f"question {one}", MAIL)
+    done = cut_of(tmp_path, rows)
+    assert f"question {one}" not in examples(done)
+    assert done.set_aside == {"duplicates": 1, "personal data": 1}
+
+
+def test_an_edit_holds_of_what_comes_back(tmp_path):
+    wait(tmp_path, "import", "question 0", MAIL)
+    wait(tmp_path, "import", "question 1", MAIL)
+    edit(tmp_path, "relabel", 0, quality=0.7)
+    edit(tmp_path, "exclude", 1)
+    found = examples(cut_of(tmp_path, [row(0), row(1), row(2)]))
+    assert found.keys() == {"question 0", "question 2"}
+    assert (found["question 0"]["source"], found["question 0"]["label"], found["question 0"]["quality"]) == (
+        "telemetry",
+        "judged",
+        0.7,
+    )
+
+
+def test_a_replay_finds_what_came_back_also_where_the_import_or_the_call_is_gone(tmp_path):
+    wait(tmp_path / "data", "import", "question 0", MAIL)
+    wait(tmp_path / "data", "import", "question 9")
+    tables = Tables(table([row(0), row(1)]))
+    done = cut_of(tmp_path / "data", tables)
+    retained = replayed(done, Tables(table([row(1)])), tmp_path / "retained")
+    assert ([gone.offset for gone in retained.gone], retained.others, retained.more) == ([0], [], [])
+    pool = pool_path(tmp_path / "data", SIGNATURE, "import")
+    pool.write_bytes(b"".join(pool.read_bytes().splitlines(keepends=True)[1:]))  # as erase-examples does
+    assert replayed(done, tables, tmp_path / "erased").is_same
+
+
+def test_an_import_that_a_gate_takes_does_not_cost_the_call_whose_key_was_made_with_a_secret(tmp_path):
+    wait(tmp_path, "import", "question 0", MAIL)
+    wait(tmp_path, "import", "question 1", "gold")
+    keyed = [row(n, dedup_key=f"{n}".ljust(64, "0"), input=f'{{"question":"question {n}"}}') for n in range(3)]
+    done = cut_of(tmp_path, keyed)
+    assert {name: each["source"] for name, each in examples(done).items()} == {
+        "question 0": "telemetry",
+        "question 1": "import",
+        "question 2": "telemetry",
+    }
 
 
 def test_inputs_are_compared_as_the_producers_policy_says(tmp_path):
