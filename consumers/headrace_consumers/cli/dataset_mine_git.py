@@ -14,6 +14,7 @@ from headrace_consumers.cli.making_examples import (
     SignatureName,
     Wanted,
     asker_of,
+    insist_on_use,
     progress,
     reason_rows,
     target_from,
@@ -37,7 +38,11 @@ _ENDED: Final = {
     "history": "no commits are left",
     "calls": "--max-calls is reached; start it again to go on",
     "commits": "--max is reached; start it again to go on",
+    "unusable": "the last answers were of no use; try another model or program",
 }
+
+
+_ASKED_AGAIN: Final = "the next run asks about these commits again, about each three times in all"
 
 
 def mine_git(
@@ -72,14 +77,14 @@ def mine_git(
     """Make examples of a repository's commits with an LM, up to optimization.git_target, for the next cut.
 
     Of commits that are no merges and say what they did, the changes in source files go to the LM, without secrets.
-    Stopped at any time, the same command goes on where it was.
+    Stopped at any time, the same command goes on where it was. Code 1 where no answer was of any use.
     """
     import time
 
     from headrace.config import load
     from headrace_consumers.versions.sources.asking import asked_quietly
     from headrace_consumers.versions.sources.commits import Repository
-    from headrace_consumers.versions.sources.done import CommitsDone, alone
+    from headrace_consumers.versions.sources.done import UNUSABLE, CommitsDone, alone
     from headrace_consumers.versions.sources.making import Maker, redactor_of
     from headrace_consumers.versions.sources.mining import Mined, Mining, commit_program
     from headrace_consumers.versions.sources.pool import Pool, pool_path, read_pool
@@ -104,13 +109,15 @@ def mine_git(
                 on_step=lambda now: tell(now.in_pool, f"{count(now.looked_at)} commits, {count(now.asked)} asked"),
             )
         except BaseException:
-            if mined.added and not as_json:
+            if (mined.added or mined.unusable) and not as_json:
                 _show(mined, path, ended="stopped")
             raise
     if as_json:
         print_json({"signature": target.name, "path": str(path), **mined.as_dict()})
     else:
         _show(mined, path, ended=_ENDED[mined.ended])
+    unusable = {reason: number for reason, number in mined.nothing.items() if reason in UNUSABLE}
+    insist_on_use(unusable, asker, is_in_vain=mined.is_in_vain)
 
 
 def _show(mined: "Mined", path: Path, *, ended: str) -> None:
@@ -119,6 +126,7 @@ def _show(mined: "Mined", path: Path, *, ended: str) -> None:
         ("added now", count(mined.added), f"in {path}"),
         ("commits looked at", count(mined.looked_at), f"{count(mined.done_before)} of them done before"),
         ("commits asked about", count(mined.asked), f"{count(mined.calls)} calls of the LM"),
+        *([("answers of no use", count(mined.unusable), _ASKED_AGAIN)] if mined.unusable else []),
         *reason_rows(
             {
                 "commits without an example": mined.nothing,

@@ -16,6 +16,7 @@ from headrace_consumers.cli.making_examples import (
     SignatureName,
     Wanted,
     asker_of,
+    insist_on_use,
     progress,
     reason_rows,
     target_from,
@@ -118,13 +119,14 @@ def synthesize(
         try:
             synthesis.run(there, wanted, made, lambda now: tell(now.in_pool, f"{count(now.asked)} questions"))
         except BaseException:
-            if made.added and not as_json:
+            if (made.added or made.unusable) and not as_json:
                 _show(made, path, ended="stopped")
             raise
     if as_json:
         print_json({"signature": target.name, "path": str(path), **made.as_dict()})
     else:
         _show(made, path, ended=_ENDED[made.ended])
+    insist_on_use(made.nothing, asker, is_in_vain=made.is_in_vain)
 
 
 def _fields_hashes(config: "Config", signature: str) -> set[str]:
@@ -149,6 +151,7 @@ def _show(made: "Synthesized", path: Path, *, ended: str) -> None:
         ("examples", count(made.in_pool), f"of {count(made.target)}: {ended}"),
         ("added now", count(made.added), f"in {path}"),
         ("questions", count(made.asked), f"{count(made.calls)} calls of the LM"),
+        *([("answers of no use", count(made.unusable), "")] if made.unusable else []),
         *reason_rows(
             {
                 "by category / difficulty": made.cells,

@@ -24,6 +24,7 @@ __all__ = [
     "SignatureName",
     "Wanted",
     "asker_of",
+    "insist_on_use",
     "progress",
     "reason_rows",
     "target_from",
@@ -156,6 +157,19 @@ def asker_of(
     require_dspy()
     made = default() if program is None else open_program(program, options)
     return Asker(made, open_lm(lm, api_base, options), max_calls=max_calls, options=options)
+
+
+def insist_on_use(nothing: Mapping[str, int], asker: "Asker", *, is_in_vain: bool) -> None:
+    """Return if some answer was of use.
+
+    Raises:
+        LMError: none was.
+    """
+    from headrace_consumers.versions.sources.asking import LMError
+
+    if is_in_vain:
+        model = f" of {asker.model}" if asker.model else ""
+        raise LMError(f"no answer{model} was of any use ({shares(nothing)}): try another model or program")
 
 
 @contextmanager

@@ -36,7 +36,9 @@ _ENDED: Final = {
     "calls": "optimization.max_lm_calls is reached",
     "commits": "no more commits",
     "nothing new": "the last questions gave nothing new",
+    "unusable": "the last answers were of no use",
 }
+_IN_VAIN: Final = "no answer was of any use"
 
 
 def in_pool(config: Config, target: Target, source: str) -> int:
@@ -70,7 +72,11 @@ def mined(config: Config, target: Target, lm: Any, calls: int | None, tell: Told
             Mined(target=wanted, in_pool=len(there)), on_step=lambda now: tell("git", now.in_pool, wanted)
         )
     return SourceFound(
-        wanted=wanted, found=made.in_pool, added=made.added, lm_calls=made.calls, ended=_ENDED[made.ended]
+        wanted=wanted,
+        found=made.in_pool,
+        added=made.added,
+        lm_calls=made.calls,
+        ended=_IN_VAIN if made.is_in_vain else _ENDED[made.ended],
     )
 
 
@@ -102,5 +108,9 @@ def made_up(
             there, wanted, made, lambda now: tell("synthetic", now.in_pool, wanted)
         )
     return SourceFound(
-        wanted=wanted, found=made.in_pool, added=made.added, lm_calls=made.calls, ended=_ENDED[made.ended]
+        wanted=wanted,
+        found=made.in_pool,
+        added=made.added,
+        lm_calls=made.calls,
+        ended=_IN_VAIN if made.is_in_vain else _ENDED[made.ended],
     )

@@ -13,6 +13,7 @@ from headrace_consumers.versions.sources.pool import read_pool
 from tests.support.git_repository import GitRepository
 from tests.support.lm_answers import answering, asked_by
 from tests.support.openai_server import MODEL, Reply, serving
+from tests.unit.versions.sources import targets
 
 TARGETS = "tests.unit.versions.sources.targets"
 SECRET = "sk-proj-4f9aB3kQ7xZ2mN8vL5tR"
@@ -260,7 +261,50 @@ def test_a_program_that_raises_is_told_by_type_and_place(mine):
 def test_a_program_without_examples_in_its_answer_is_counted(mine):
     with serving(answering(routes)) as server:
         ended = mine(server, "--program", f"{TARGETS}:returns_nothing", "--json")
-    assert ended.json["nothing"] == {"no_examples": 6}
+    assert (ended.json["nothing"], ended.json["unusable"]) == ({"no_examples": 6}, 6)
+    assert ended.code == 1
+    assert f"no answer of {MODEL} was of any use (no_examples 6)" in ended.error
+
+
+def misfits(subject):
+    del subject
+    return {"examples": [{"inputs": {"other": 1}, "outputs": {"queue": "billing"}}]}
+
+
+def test_commits_whose_answers_are_of_no_use_are_asked_about_again_three_times_in_all(mine, monkeypatch):
+    asked = []
+
+    def some(subject):
+        asked.append(subject)
+        kind = subject.split()[4]
+        return misfits(subject) if kind in bad else {"examples": [{"ticket": subject, "queue": "bug"}]}
+
+    bad = {"1", "2", "3"}
+    monkeypatch.setattr(targets, "some", some, raising=False)
+    program = ("--program", f"{TARGETS}:some", "--lm", MODEL)
+    first = mine(None, *program)
+    assert first.code == 0
+    shown = " ".join(first.out.split())
+    assert "answers of no use 3 the next run asks about these commits again" in shown
+    assert "no example fits 3" in shown
+    bad = {"2"}
+    second = mine(None, *program, "--json")
+    assert (second.code, second.json["added"], second.json["asked"], second.json["unusable"]) == (0, 2, 3, 1)
+    third = mine(None, *program, "--json")
+    assert (third.code, third.json["asked"]) == (1, 1)
+    fourth = mine(None, *program, "--json")
+    assert (fourth.code, fourth.json["asked"], fourth.json["done_before"]) == (0, 0, 6)
+    assert [each.split()[4] for each in asked] == [*"543210", *"321", "2"]
+    bad = set()
+    assert mine(None, *program, "--again", "--json").json["added"] == 1
+
+
+def test_an_lm_whose_answers_are_of_no_use_is_not_asked_about_all_commits(mine, made, monkeypatch):
+    for n in range(6):
+        made.commit(f"Refuse orders of sort {n} from abroad", {"a.py": f"sort = {n}\n"})
+    monkeypatch.setattr(targets, "misfits", misfits, raising=False)
+    ended = mine(None, "--program", f"{TARGETS}:misfits", "--lm", MODEL, "--json")
+    assert (ended.code, ended.json["ended"], ended.json["asked"]) == (1, "unusable", 10)
 
 
 def test_no_lm_is_one_line(mine):

@@ -16,6 +16,7 @@ from headrace_consumers.versions.sources.synthesis import EDGE_CASES, cells_of
 from headrace_consumers.versions.sources.waiting import key_maker
 from tests.support.lm_answers import answering, asked_by
 from tests.support.openai_server import MODEL, Reply, serving
+from tests.unit.versions.sources import targets
 
 TARGETS = "tests.unit.versions.sources.targets"
 WORDS = ["river", "stone", "lamp", "copper", "violin", "harbour", "meadow", "thunder", "pocket", "ladder", "candle"]
@@ -170,7 +171,7 @@ def test_what_is_not_new_or_does_not_fit_is_left_out_and_counted(make, path):
         ended = make(server, "--target", "4", "--json")
     assert ended.json["in_pool"] == 4
     assert ended.json["left_out"]["not_new"] >= 2
-    assert ended.json["nothing"] == {"no example fits or is new": 1}
+    assert ended.json["nothing"] == {"no example is new": 1}
 
 
 def test_it_ends_where_nothing_new_comes(make, path):
@@ -180,6 +181,23 @@ def test_it_ends_where_nothing_new_comes(make, path):
     assert ended.code == 0
     assert "examples 1 of 20: the last questions gave nothing new" in " ".join(ended.out.split())
     assert len(read_pool(path).lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ([], "no example proposed"),
+        ("a text", "no_examples"),
+        ([{"inputs": {"ticket": "a"}, "outputs": {"queue": "other"}}], "no example fits"),
+    ],
+)
+def test_where_no_answer_is_of_any_use_the_code_is_1(make, path, monkeypatch, answer, reason):
+    monkeypatch.setattr(targets, "garbage", lambda **_: {"examples": answer}, raising=False)
+    ended = make(None, "--program", f"{TARGETS}:garbage", "--lm", MODEL)
+    assert ended.code == 1
+    assert f"no answer of {MODEL} was of any use ({reason} 6)" in ended.error
+    assert "answers of no use 6" in " ".join(ended.out.split())
+    assert not path.exists()
 
 
 def test_a_program_of_ones_own_makes_them(make):

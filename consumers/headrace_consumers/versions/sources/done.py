@@ -1,6 +1,7 @@
 """Which commits were asked about, so that a command that was stopped goes on: also those that gave nothing.
 
     answer -> pool, on disk -> the commit is done, on disk
+    an answer of no use     -> noted, on disk; the next run asks again, MOST_TRIES times in all
 
 Killed in between, the pool itself tells that the commit was done; killed before, its question is asked again.
 """
@@ -8,16 +9,23 @@ Killed in between, the pool itself tells that the commit was done; killed before
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from headrace.errors import HeadraceError
 from headrace_consumers.versions.files import appended
 from headrace_consumers.versions.files.disk import FILE_MODE, make_folder
 from headrace_schemas.dataset_files import SourceLine
 
-__all__ = ["CommitsDone", "SourceBusyError", "alone"]
+__all__ = ["MOST_TRIES", "UNUSABLE", "CommitsDone", "SourceBusyError", "alone"]
+
+MOST_TRIES: Final = 3
+"""A commit whose answers are of no use so often is done: it may be the commit."""
+
+UNUSABLE: Final = frozenset({"unreadable", "refused", "program_failed", "no_examples", "no example fits"})
+"""Why an answer was of no use, where the question may not be to blame; one that there is no example in is an answer."""
 
 
 class SourceBusyError(HeadraceError):
@@ -30,7 +38,7 @@ class CommitsDone:
     Args:
         path: a file beside the pool; one that is missing is empty.
         pool: the examples that are there.
-        again: leave out those that gave nothing: they are asked about again.
+        again: leave out those that gave nothing: they are asked about again, as if they never had been.
 
     Raises:
         VersionsError: the file cannot be read.
@@ -38,8 +46,10 @@ class CommitsDone:
 
     def __init__(self, path: Path, pool: Iterable[SourceLine], *, again: bool = False) -> None:
         self._path: Final = path
-        told = (line for _, line in appended.read(path).lines)
-        self._ids = {line["commit"] for line in told if "commit" in line and not (again and not line.get("examples"))}
+        told = [line for _, line in appended.read(path).lines if "commit" in line]
+        self._tries = Counter(line["commit"] for line in told if line.get("reason") in UNUSABLE and not again)
+        self._ids = {line["commit"] for line in told if line.get("examples") or not (again or _is_in_vain(line))}
+        self._ids.update(commit for commit, tries in self._tries.items() if tries >= MOST_TRIES)
         self._ids.update(line["metadata"]["commit"] for line in pool if "commit" in line["metadata"])
 
     def __contains__(self, commit_id: str) -> bool:
@@ -52,7 +62,14 @@ class CommitsDone:
             VersionsError: the file cannot be written.
         """
         appended.append(self._path, [{"commit": commit_id, "examples": examples, "reason": reason}])
-        self._ids.add(commit_id)
+        if reason in UNUSABLE:
+            self._tries[commit_id] += 1
+        if reason not in UNUSABLE or self._tries[commit_id] >= MOST_TRIES:
+            self._ids.add(commit_id)
+
+
+def _is_in_vain(line: Mapping[str, Any]) -> bool:
+    return line.get("reason") in UNUSABLE
 
 
 @contextlib.contextmanager

@@ -44,6 +44,7 @@ class Maker:
         redactor: what is hidden.
         time_ms: now.
         left_out: reason -> proposals.
+        fitting: proposals that fit the signature, be they left out for another reason.
         redactions: kind -> how often something was hidden in what was made.
     """
 
@@ -51,6 +52,7 @@ class Maker:
     redactor: Redactor
     time_ms: TimeMs
     left_out: Counter[str] = field(default_factory=Counter)
+    fitting: int = 0
     redactions: Counter[str] = field(default_factory=Counter)
 
     def lines(
@@ -75,6 +77,7 @@ class Maker:
             except ExampleError as error:
                 self.left_out[error.reason] += 1
                 continue
+            self.fitting += 1
             if (reason := refuse(line)) is not None:
                 self.left_out[reason] += 1
             else:

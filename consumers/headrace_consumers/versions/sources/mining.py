@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from headrace_consumers.versions.sources.asking import Asker, QuestionError
 from headrace_consumers.versions.sources.commits import Commit, Repository
-from headrace_consumers.versions.sources.done import CommitsDone
+from headrace_consumers.versions.sources.done import UNUSABLE, CommitsDone
 from headrace_consumers.versions.sources.informative import is_source_file, why_uninformative
 from headrace_consumers.versions.sources.making import Maker
 from headrace_consumers.versions.sources.pool import Pool
@@ -26,9 +26,10 @@ MOST_FILES: Final = 20
 
 _MOST_EXAMPLES: Final = 3
 _LONGEST_BODY: Final = 2000
+_UNUSABLE_IN_A_ROW: Final = 10
 
-Ended: TypeAlias = Literal["target", "history", "calls", "commits"]
-"""Why it ended: there are enough examples; there are no more commits; a limit was reached."""
+Ended: TypeAlias = Literal["target", "history", "calls", "commits", "unusable"]
+"""Why it ended: there are enough examples; no more commits; a limit was reached; the last answers were of no use."""
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Mined:
         calls: of the LM.
         nothing: reason -> commits that gave no example.
         left_out: reason -> proposed examples.
+        unusable: commits asked about whose answer was of no use: the next run asks again.
         redactions: kind -> how often something was hidden before the LM saw it.
         ended: why it ended.
     """
@@ -56,10 +58,16 @@ class Mined:
     done_before: int = 0
     asked: int = 0
     calls: int = 0
+    unusable: int = 0
     nothing: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     redactions: Counter[str] = field(default_factory=Counter)
     ended: Ended = "history"
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether no answer was of any use."""
+        return 0 < self.asked == self.unusable
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -88,6 +96,7 @@ class Mining:
     done: CommitsDone
     max_diff_bytes: int
     max_commits: int | None = None
+    _unusable_in_a_row: int = 0
 
     def run(
         self,
@@ -126,6 +135,8 @@ class Mining:
     def _limit(self, mined: Mined) -> Ended:
         if mined.in_pool >= mined.target:
             return "target"
+        if self._unusable_in_a_row >= _UNUSABLE_IN_A_ROW:
+            return "unusable"
         if self.asker.is_spent:
             return "calls"
         return "commits" if self.max_commits is not None and mined.asked >= self.max_commits else "history"
@@ -155,6 +166,8 @@ class Mining:
             mined.calls = self.asker.calls
             mined.left_out = self.maker.left_out
         self.done.add(commit.id, added, reason)
+        mined.unusable += reason in UNUSABLE
+        self._unusable_in_a_row = self._unusable_in_a_row + 1 if reason in UNUSABLE else 0
         mined.added += added
         mined.in_pool += added
         if reason is not None:

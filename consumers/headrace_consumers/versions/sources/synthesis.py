@@ -58,6 +58,7 @@ class Synthesized:
         added: how many of them are from this run.
         asked: questions.
         calls: of the LM.
+        unusable: questions whose answer was of no use: it could not be read, had no examples, or none that fits.
         nothing: reason -> questions that gave no example.
         left_out: reason -> proposed examples.
         cells: "category / difficulty" -> examples there are.
@@ -69,10 +70,16 @@ class Synthesized:
     added: int = 0
     asked: int = 0
     calls: int = 0
+    unusable: int = 0
     nothing: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     cells: Counter[str] = field(default_factory=Counter)
     ended: Ended = "target"
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether no answer was of any use."""
+        return 0 < self.asked == self.unusable
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -155,6 +162,7 @@ class Synthesis:
             proposals = proposals_in(answer, self.maker.target)[:wanted]
         except (QuestionError, ExampleError) as error:
             made.nothing[error.reason] += 1
+            made.unusable += 1
             return []
         finally:
             made.calls = self.asker.calls
@@ -164,6 +172,7 @@ class Synthesis:
             "asked_category": category,
             "asked_difficulty": difficulty,
         }
+        fitting = self.maker.fitting
         lines = self.maker.lines(proposals, metadata, self._refusal)
         for line in lines:
             line["category"] = category or line["category"]
@@ -173,7 +182,9 @@ class Synthesis:
         made.in_pool += added
         made.left_out = self.maker.left_out
         if not added:
-            made.nothing["no example proposed" if not proposals else "no example fits or is new"] += 1
+            is_fitting = self.maker.fitting > fitting
+            made.unusable += not is_fitting
+            made.nothing[_why_none(has_proposals=bool(proposals), is_fitting=is_fitting)] += 1
         return lines if added else []
 
     def _refusal(self, line: SourceLine) -> str | None:
@@ -235,6 +246,12 @@ category (one to three words) and difficulty. Invent people, companies and numbe
 def _cell_of(line: SourceLine) -> Cell:
     asked = line["metadata"]
     return asked.get("asked_category"), asked.get("asked_difficulty", "medium")
+
+
+def _why_none(*, has_proposals: bool, is_fitting: bool) -> str:
+    if not has_proposals:
+        return "no example proposed"
+    return "no example is new" if is_fitting else "no example fits"
 
 
 def _said(cell: Cell) -> str:
