@@ -5,6 +5,7 @@ import os
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from structlog.testing import capture_logs
 
 from headrace.config.consumers import Dataset
@@ -117,6 +118,36 @@ def test_a_jump_of_a_day_deletes_no_file_of_a_commit_under_way(host):
     assert (host.table.path / staged.path).exists()
     host.run(8)
     assert not (host.table.path / staged.path).exists()
+
+
+@pytest.mark.parametrize("ahead_h", [25, 47])
+def test_a_clock_ahead_by_less_than_two_days_from_the_start_removes_nothing_before_its_time(host, ahead_h):
+    host.run(4, commits=True)
+    host.wrong_by = dt.timedelta(hours=ahead_h)
+    host.start()
+    record = interaction("z")
+    (staged,) = write_files(
+        host.table.store, to_rows(kept([record], [message_of(record, 9)]), "topic", "id"), host.table.layout
+    )
+    written_at = NOW.timestamp() + host.seconds  # by the right clock of another member, or of the object store
+    os.utime(host.table.path / staged.path, (written_at,) * 2)
+    host.commit()
+    host.run(20, commits=True)
+    assert (host.table.path / staged.path).exists()
+    assert host.dates() == [-1, 0, 1, 29]
+    host.run(24, commits=True)  # what is due is removed nevertheless
+    assert not (host.table.path / staged.path).exists()
+    assert host.dates() == [-2, -1, 0, 1]
+
+
+def test_a_newest_file_that_cannot_be_read_tells_nothing(host):
+    (newest,) = [path for path in host.table.path.glob("ingest_date=*/*") if str(NOW.date()) in str(path)]
+    newest.write_bytes(b"")
+    host.commit(days_ago=31)
+    host.run(4)
+    assert not host.clock.has_heard
+    remaining = DeltaTable(host.table.path).file_uris()
+    assert len(remaining) == 3
 
 
 def test_a_jump_back_removes_nothing_more_and_is_followed(host):

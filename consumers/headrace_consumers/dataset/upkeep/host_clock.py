@@ -2,7 +2,8 @@
 
 jumped ahead   the time before goes on, until the clock has run evenly for long
 jumped back    followed at once: less is removed
-wrong already  told by the tables, whose dates are of the brokers' clock: see `is_plausible`
+wrong already  told by the tables, whose rows are dated by the brokers' clock: what is removed goes by the time that
+               this has reached at least, and nothing is where it is days behind: see `is_plausible`
 """
 
 import datetime as dt
@@ -88,6 +89,7 @@ class HostClock:
         self._course = Course(shown, shown, began)
         self._tables: dict[str, tuple[dt.date | None, int]] = {}
         self._quiet_since = began
+        self._brokers_began: float | None = None  # what their clock showed at least, less the seconds since boot
         self._is_in_doubt = False
 
     @classmethod
@@ -96,9 +98,29 @@ class HostClock:
         return cls(lambda: dt.datetime.now(dt.UTC), since_boot_s, keep_replaced_h)
 
     @property
-    def ahead(self) -> dt.timedelta:
-        """By how much the clock was ahead of `now`."""
-        return dt.timedelta(seconds=self._course.ahead_s)
+    def has_heard(self) -> bool:
+        """Whether anything is known of the brokers' clock."""
+        return self._brokers_began is not None
+
+    def hear(self, brokers_time: dt.datetime | None) -> None:
+        """Take in what the brokers' clock shows at least; None: nobody knows."""
+        if brokers_time is not None:
+            began = brokers_time.timestamp() - self._elapsed()
+            self._brokers_began = began if self._brokers_began is None else max(self._brokers_began, began)
+
+    def to_remove_by(self) -> dt.datetime:
+        """Return the time by which rows and files are removed, UTC: `now`, as far as the brokers' clock confirms it.
+
+        Where nobody has been seen to commit for a day it is `now`: the newest rows tell nothing then.
+        """
+        now, elapsed = self.now(), self._elapsed()
+        if self._brokers_began is None or elapsed - self._quiet_since >= _DAY_S:
+            return now
+        return min(now, dt.datetime.fromtimestamp(self._brokers_began + elapsed, dt.UTC))
+
+    def ahead_of(self, time: dt.datetime) -> dt.timedelta:
+        """Return by how much the clock is ahead of a time."""
+        return self._wall() - time
 
     def now(self) -> dt.datetime:
         """Return the time that is gone by, UTC."""
@@ -111,7 +133,7 @@ class HostClock:
                 ahead_h=round(self._course.ahead_s / 3600, 1),
                 followed_in_h=round(self._settle_s / 3600, 1),
             )
-        return wall - self.ahead
+        return wall - dt.timedelta(seconds=self._course.ahead_s)
 
     def note(self, table: str, newest: dt.date | None, commits: int) -> None:
         """Take in how a table stands.

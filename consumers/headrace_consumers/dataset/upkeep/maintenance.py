@@ -20,6 +20,7 @@ from headrace_consumers.dataset.delta.store import Store
 from headrace_consumers.dataset.delta.store_at import opened_at
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.steps import Hook, no_hook
+from headrace_consumers.dataset.upkeep.brokers_time import brokers_time
 from headrace_consumers.dataset.upkeep.host_clock import HostClock
 from headrace_consumers.dataset.upkeep.maintenance_plan import (
     ActiveFile,
@@ -201,9 +202,13 @@ class Maintenance:
         if self._host_clock is not None:
             newest = max((file.date for file in files), default=None)
             self._host_clock.note(str(self._store.place), newest, self._handle.others_commits)
+            if not self._host_clock.has_heard:
+                self._host_clock.hear(brokers_time(self._store, files))
         old = expired(files, self._now().date(), self._config.retention_days)
         if old and self._may_remove():
-            return self._works.expire(self._handle, old[:_EXPIRED_AT_ONCE])
+            old = expired(old, self._to_remove_by(files).date(), self._config.retention_days)
+            if old:
+                return self._works.expire(self._handle, old[:_EXPIRED_AT_ONCE])
         target_bytes = int(self._config.maintenance.target_file_mb * 1e6)
         mergeable = [file for file in files if file.path not in self._works.unmergeable]
         group = to_merge(mergeable, self._now(), target_bytes, has_backlog=has_backlog)
@@ -214,8 +219,9 @@ class Maintenance:
         if is_cleaning_due:
             self._cleans_first = False  # nor does cleaning that fails keep it from merging
             self._clean_at = self._clock() + CLEAN_S
-            ahead = self._host_clock.ahead if self._host_clock is not None else dt.timedelta(0)
-            return self._works.clean(self._handle, ahead=ahead, may_delete=self._may_remove)
+            until = self._to_remove_by(files)
+            ahead = dt.timedelta(0) if self._host_clock is None else self._host_clock.ahead_of(until)
+            return self._works.clean(self._handle, now=until, ahead=ahead, may_delete=self._may_remove)
         return None
 
     def _has_room_for(self, group: Sequence[ActiveFile]) -> bool:
@@ -225,6 +231,12 @@ class Maintenance:
             log.warning("no files are merged: the disk is nearly full", table=str(self._store.place))
         self._is_short_of_room = not has
         return has
+
+    def _to_remove_by(self, files: Sequence[ActiveFile]) -> dt.datetime:
+        if self._host_clock is None:
+            return self._now()
+        self._host_clock.hear(brokers_time(self._store, files))
+        return self._host_clock.to_remove_by()
 
     def _may_remove(self) -> bool:
         return self._host_clock is None or self._host_clock.may_remove()

@@ -163,12 +163,15 @@ class Works:
             log.warning("a file cannot be read, and is not merged", file=path, reason=one_line(why))
         self.unmergeable.update(found or (file.path for file in group))
 
-    def clean(self, handle: ReplacingHandle, *, ahead: dt.timedelta, may_delete: Callable[[], bool]) -> Work:
+    def clean(
+        self, handle: ReplacingHandle, *, now: dt.datetime, ahead: dt.timedelta, may_delete: Callable[[], bool]
+    ) -> Work:
         """Delete what nobody needs any more, and see that the log has checkpoints.
 
         Args:
             handle: of the table.
-            ahead: by how much the system's clock is ahead of `now`.
+            now: the time by which files are deleted, UTC.
+            ahead: by how much the system's clock is ahead of it.
             may_delete: asked where there are files to delete.
         """
         handle.keep_tombstones(math.ceil(self._keep_replaced_h) + _TOMBSTONES_LONGER_H)
@@ -178,7 +181,7 @@ class Works:
             self._store.sync_log(version - 1, version)
             yield
         spare = dt.timedelta(hours=self._keep_replaced_h)
-        unnamed = unnamed_files(handle.table, self._store, spare, self._now(), ahead)
+        unnamed = unnamed_files(handle.table, self._store, spare, now, ahead)
         if unnamed and may_delete():
             yield from self._delete(unnamed, "files_deleted")
         yield from self._delete(old_log_entries(self._store), "log_entries_deleted")
