@@ -2,7 +2,8 @@
 
 A Delta table of so many rows of one signature is made first (inputs and outputs of some 700 bytes, every third key seen
 again, feedback on one row in twenty), in files as the consumer writes them; that is not measured. Then a fresh process
-cuts a version of it, another one does so without looking for near-duplicates, and a third one replays that. Memory is
+cuts a version of it, another one does so without looking for near-duplicates, a third one replays that, and a fourth one
+compares the two versions. Memory is
 what the process had at most: "own" (anonymous; the rest is files mapped into memory, which the system takes back when
 it needs it) and all of it.
 """
@@ -37,9 +38,10 @@ PARTITIONS = 8
 SENTENCES = 4_000
 APPEND_MS = 1_790_000_000_000
 WAYS = (
-    ("cut, no near-duplicates", "cut", {"HEADRACE_VERSIONS__GATES__DEFAULT__MAX_LIKENESS": "1"}),
-    ("cut", "cut", {}),
-    ("replay", "replay", {}),
+    ("cut, no near-duplicates", ("dataset", "cut"), {"HEADRACE_VERSIONS__GATES__DEFAULT__MAX_LIKENESS": "1"}),
+    ("cut", ("dataset", "cut"), {}),
+    ("replay", ("dataset", "replay"), {}),
+    ("diff", ("versions", "diff", "v1", "v2"), {}),
 )
 
 
@@ -159,9 +161,9 @@ def _table(columns: dict[str, object], schema: pa.Schema, example: dict[str, obj
 _NOTHING = {pa.bool_(): False, pa.int64(): 0, pa.float64(): 0.0}
 
 
-def in_fresh_process(folder: Path, command: str, settings: dict[str, str]) -> dict[str, float]:
+def in_fresh_process(folder: Path, command: tuple[str, ...], settings: dict[str, str]) -> dict[str, float]:
     """Run a command of the CLI, and return what it took."""
-    arguments = ["dataset", command, "-s", SIGNATURE, "--json", "--config", str(folder / "headrace.json")]
+    arguments = [*command, "-s", SIGNATURE, "--json", "--config", str(folder / "headrace.json")]
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "headrace_consumers.cli", *arguments],
@@ -175,12 +177,13 @@ def in_fresh_process(folder: Path, command: str, settings: dict[str, str]) -> di
     wall_s = time.perf_counter() - began
     watch.join()
     assert process.returncode == 0, said[-2000:]
+    told = json.loads(said)
     return {
         "wall_s": wall_s,
         "cpu_s": watch.cpu_s,
         "own_mb": watch.own_kb / 1000,
         "all_mb": watch.all_kb / 1000,
-        "examples": json.loads(said)["examples"],
+        "examples": told["examples"] if "examples" in told else told["after"],
     }
 
 

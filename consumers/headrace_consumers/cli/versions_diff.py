@@ -40,7 +40,7 @@ def diff(
     frames = scan(first), scan(second)
     found, ids = room.compared(*frames, examples) if examples else (room.diff(*frames), {})
     if as_json:
-        print_json({"before": first.name, "after": second.name, **found.as_dict(), "example_ids": ids})
+        print_json({"versions": [first.name, second.name], **found.as_dict(), "example_ids": ids})
         return
     print_lines(_lines(f"{signature}: {first.name} -> {second.name}", found))
     print_lines(f"{kind}: {each}" for kind, named in ids.items() for each in named)

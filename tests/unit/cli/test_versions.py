@@ -82,6 +82,7 @@ def test_diff_counts_and_names_examples(command):
     assert said.out.splitlines()[:2] == ["my.triage: v1 -> v3: 2 -> 4 examples", "added 2, removed 0, changed 0"]
     assert said.out.splitlines()[-1].startswith("added: ")
     told = command("versions", "diff", "-s", "my.triage", "v1", "latest", "--json").json
+    assert told["versions"][0] == "v1"
     assert (told["added"], told["properties"]["label"]["drift"]["has_drifted"]) == (2, False)
 
 

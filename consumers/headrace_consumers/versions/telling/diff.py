@@ -1,7 +1,8 @@
 """What differs between two versions: which examples, and how far their properties have drifted."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,10 @@ _COMPARED: Final = ("outputs", "label", "quality", "category", "difficulty", "so
 """What may be another in the same example."""
 
 _CATEGORICAL: Final = ("source", "label", "category", "difficulty", "split")
+_DIGITS: Final = 16
+_AT_ONCE: Final = 100_000
+"""So many examples are held side by side, for that takes several times what they take by themselves."""
+
 NUMERIC: Final = ("input_characters", "output_characters", "quality")
 """Properties that are told by their quartiles."""
 
@@ -72,7 +77,8 @@ def diff(before: "pl.LazyFrame", after: "pl.LazyFrame") -> Diff:
         before: as `frames.scan` gives it.
         after: likewise.
     """
-    return _diff(*_met(before, after))
+    found, _ = compared(before, after, 0)
+    return found
 
 
 def compared(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> tuple[Diff, dict[str, list[str]]]:
@@ -83,14 +89,43 @@ def compared(before: "pl.LazyFrame", after: "pl.LazyFrame", most: int) -> tuple[
         after: likewise.
         most: ids of each kind, the first by key.
     """
-    first, second, met = _met(before, after)
-    return _diff(first, second, met), _example_ids(met, most)
-
-
-def _met(before: "pl.LazyFrame", after: "pl.LazyFrame") -> "tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]":
-    """Return the facts of both versions, and both side by side: a row a key, nulls where a version does not have it."""
     first, second = _facts(before), _facts(after)
-    return first, second, first.join(second, on="key", how="full", suffix="_after", coalesce=True)
+    kinds: Counter[str] = Counter()
+    changed: Counter[str] = Counter()
+    ids: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
+    for met in _met(first, second):
+        both = met.filter(~_is_added() & ~_is_removed())
+        changed.update(_changed(both))
+        frames = {
+            "added": met.filter(_is_added()),
+            "removed": met.filter(_is_removed()),
+            "changed": both.filter(_is_changed()),
+        }
+        for kind, frame in frames.items():
+            kinds[kind] += frame.height
+            ids[kind] += _first_ids(frame, most - len(ids[kind]))
+    found = Diff(
+        first.height,
+        second.height,
+        kinds["added"],
+        kinds["removed"],
+        {name: changed[name] for name in _COMPARED if changed[name]},
+        kinds["changed"],
+        _properties(first, second),
+    )
+    return found, ids
+
+
+def _met(first: "pl.DataFrame", second: "pl.DataFrame") -> "Iterator[pl.DataFrame]":
+    """Yield both versions side by side, a part of the keys at a time, in their order: a row a key, else nulls."""
+    import polars as pl
+
+    parts = max(1, (first.height + second.height) // _AT_ONCE)
+    for part in range(parts):
+        is_of_it = pl.col("_key_1") // 2**48 * parts // 2**16 == part
+        yield first.filter(is_of_it).join(
+            second.filter(is_of_it), on=["_key_1", "_key_2"], how="full", suffix="_after", coalesce=True
+        )
 
 
 def _is_added() -> "pl.Expr":
@@ -105,42 +140,34 @@ def _is_removed() -> "pl.Expr":
     return pl.col("split_after").is_null()
 
 
-def _diff(first: "pl.DataFrame", second: "pl.DataFrame", met: "pl.DataFrame") -> Diff:
-    added, removed = met.select(added=_is_added().sum(), removed=_is_removed().sum()).row(0)
-    changed, changed_examples = _changed(met.filter(~_is_added() & ~_is_removed()))
-    return Diff(first.height, second.height, added, removed, changed, changed_examples, _properties(first, second))
-
-
-def _example_ids(met: "pl.DataFrame", most: int) -> dict[str, list[str]]:
-    frames = {
-        "added": met.filter(_is_added()),
-        "removed": met.filter(_is_removed()),
-        "changed": met.filter(~_is_added() & ~_is_removed() & _is_changed()),
-    }
-    return {name: [key[:32] for key in frame["key"].bottom_k(most).sort()] for name, frame in frames.items()}
+def _first_ids(frame: "pl.DataFrame", most: int) -> list[str]:
+    ids = frame.select("_key_1", "_key_2").sort("_key_1", "_key_2").head(max(most, 0))
+    return [f"{first:016x}{second:016x}" for first, second in ids.iter_rows()]
 
 
 def _facts(version: "pl.LazyFrame") -> "pl.DataFrame":
+    """Return what is held of each example; the key as the two numbers that the digits of its example's id are."""
     import polars as pl
 
+    def digits(first: int) -> pl.Expr:
+        return pl.col("key").str.slice(first, _DIGITS).str.to_integer(base=16, dtype=pl.UInt64)
+
     return version.select(
-        "key",
         *_CATEGORICAL,
         "quality",
+        _key_1=digits(0),
+        _key_2=digits(_DIGITS),
         outputs=pl.col("outputs").hash(),
         input_characters=pl.col("inputs").str.len_chars(),
         output_characters=pl.col("outputs").str.len_chars(),
     ).collect()
 
 
-def _changed(both: "pl.DataFrame") -> tuple[dict[str, int], int]:
+def _changed(both: "pl.DataFrame") -> dict[str, int]:
     import polars as pl
 
-    told = both.select(
-        *(pl.col(name).ne_missing(pl.col(f"{name}_after")).sum().alias(name) for name in _COMPARED),
-        _is_changed().sum().alias("any"),
-    ).row(0, named=True)
-    return {name: told[name] for name in _COMPARED if told[name]}, told["any"]
+    differing = (pl.col(name).ne_missing(pl.col(f"{name}_after")).sum().alias(name) for name in _COMPARED)
+    return both.select(*differing).row(0, named=True)
 
 
 def _is_changed() -> "pl.Expr":

@@ -5,6 +5,7 @@ import pytest
 from headrace.datasets.place import located
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.shelf.frames import scan
+from headrace_consumers.versions.telling import diff as room
 from headrace_consumers.versions.telling.diff import compared, diff
 from tests.support.version_folders import example_line, write_version
 
@@ -53,6 +54,15 @@ def test_the_examples_of_each_kind_are_named(frames):
     assert found == diff(*frames)
     assert {kind: len(ids) for kind, ids in named.items()} == {"added": 3, "removed": 3, "changed": 2}
     assert set(named["changed"]) == {example(200)["example_id"], example(201)["example_id"]}
+
+
+def test_however_many_parts_the_keys_are_looked_at_in_the_result_is_the_same(frames, monkeypatch):
+    whole = compared(*frames, 400)
+    monkeypatch.setattr(room, "_AT_ONCE", 20)
+    assert compared(*frames, 400) == whole
+    assert {kind: ids == sorted(ids) for kind, ids in whole[1].items()} == dict.fromkeys(whole[1], True)
+    assert [len(ids) for ids in compared(*frames, 7)[1].values()] == [7, 7, 2]
+    assert set(whole[1]["added"]) == {example(n)["example_id"] for n in range(300, 450)}
 
 
 def test_versions_without_examples_differ_too(tmp_path):
