@@ -2,10 +2,9 @@
 
 A Delta table of so many rows of one signature is made first (inputs and outputs of some 700 bytes, every third key seen
 again, feedback on one row in twenty), in files as the consumer writes them; that is not measured. Then a fresh process
-cuts a version of it, another one does so without looking for near-duplicates, a third one replays that, and a fourth one
-compares the two versions. Memory is
-what the process had at most: "own" (anonymous; the rest is files mapped into memory, which the system takes back when
-it needs it) and all of it.
+cuts a version of it, another one does so without looking for near-duplicates, a third one replays that, and a fourth
+compares the two versions. Memory is what the process had at most: "own" (anonymous; the rest is files mapped into
+memory, which the system takes back when it needs it) and all of it.
 """
 
 import argparse

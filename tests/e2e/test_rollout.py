@@ -290,7 +290,8 @@ def test_people_start_pause_resume_and_roll_back_and_it_is_in_the_history(
         "headrace: production/hands: candidate and baseline are both v2\n"
     )
     assert begun("--candidate", "v2") == ""
-    assert "is running at 10%; end it first: headrace rollout rollback --module hands" in begun("--candidate", second)
+    to_do = f"headrace rollout rollback --config {controller.path} --module hands"
+    assert f"is running at 10%; end it first: {to_do}" in begun("--candidate", second)
     code, said, _ = headrace("pause", "--module", "hands", "--reason", "release at noon")
     assert code == 0
     assert "is paused, v2 gets 10% of the requests (before: 10%)" in said

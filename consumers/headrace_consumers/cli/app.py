@@ -39,6 +39,7 @@ from headrace_consumers.cli import (
     ui,
     versions,
 )
+from headrace_consumers.cli.hints import giving, runnable
 from headrace_consumers.cli.options import EPILOG_WIDTH
 from headrace_consumers.cli.signals import BOUND_THREAD
 from headrace_consumers.kafka_clients import CLOSING_THREAD
@@ -117,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.umask(0o077)  # what libraries write is people's words, too
         atexit.register(end)  # the first to be registered is the last to run
     arguments = list(sys.argv[1:] if argv is None else argv)
-    code = end.code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
+    with giving(arguments):
+        code = end.code = guarded(lambda: app(arguments or ["--help"], prog_name="headrace", standalone_mode=False))
     if argv is None and any(thread.name in _HURRIED for thread in threading.enumerate()):
         end()
     return code
@@ -188,5 +190,5 @@ def _of_usage_error(error: Exception) -> str | None:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"headrace: {' '.join(message.split())}\n")
+    sys.stderr.write(f"headrace: {runnable(' '.join(message.split()))}\n")
     return code

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from headrace_consumers.cli.hints import runnable
 from headrace_consumers.cli.judging import JudgeOptions, judge_of
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, figures, print_json, print_lines
@@ -105,8 +106,8 @@ def _told(done: "Done") -> dict[str, Any]:
         "offenders": {
             verdict.gate: verdict.all_offenders.to_dicts() for verdict in done.verdicts if not verdict.is_passed
         },
-        "targets": [target.as_dict() for target in done.targets],
-        "notes": done.notes,
+        "targets": [{**target.as_dict(), "to_do": [*map(runnable, target.to_do)]} for target in done.targets],
+        "notes": [*map(runnable, done.notes)],
     }
 
 
@@ -133,8 +134,8 @@ def _lines(done: "Done", signature: str) -> list[str]:
         lines += ["", "targets"]
         for target in short:
             lines.append(f"  {target.source}: {count(target.found)} of {count(target.wanted)}")
-            lines += [f"    -> {line}" for line in target.to_do]
-    lines += [""] * bool(done.notes) + [f"note: {note}" for note in done.notes]
+            lines += [f"    -> {runnable(line)}" for line in target.to_do]
+    lines += [""] * bool(done.notes) + [f"note: {runnable(note)}" for note in done.notes]
     return [*lines, "", str(done.path)] if done.path else lines
 
 

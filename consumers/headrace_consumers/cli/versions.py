@@ -1,10 +1,12 @@
 """`headrace versions ls|show|rollback|delete`: the versions on their shelf; the group's other commands join it here."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from headrace_consumers.cli import versions_diff, versions_export
+from headrace_consumers.cli.hints import runnable
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import columns, count, print_json, print_lines, shares
 from headrace_consumers.cli.versions_place import (
@@ -57,7 +59,7 @@ def list_versions(
         print_json([_as_dict(*each) for each in found])
         return
     lines = [line for folder, versions, latest in found for line in _lines(folder, versions, latest)]
-    print_lines(lines or [f"{place}: no versions here yet; headrace dataset cut --signature S makes one"])
+    print_lines(lines or [runnable(f"{place}: no versions here yet; headrace dataset cut --signature S makes one")])
 
 
 @app.command(epilog="Example: headrace versions show -s ClassifyTicket v3")
@@ -166,11 +168,12 @@ def _lines(folder: "Path", versions: "list[Shelved]", latest: "Latest") -> list[
     if not versions:
         return [f"{name}: no versions", ""]
     rows = [("", "train", "val", "test", "labels", "", "size", "cut"), *(_row(each, latest) for each in versions)]
+    rollback = f"headrace versions rollback -s {shlex.quote(name)}"
     told = [name, *(f"  {line}" for line in columns(rows, right=frozenset({1, 2, 3, 6})))]
     if latest.name is None:
-        told.append("  no version is the latest: headrace versions rollback makes one of them")
+        told.append(runnable(f"  no version is the latest: {rollback} makes one of them"))
     elif latest.is_dangling:
-        told.append(f"  latest names {latest.name}, which is not there: headrace versions rollback repairs it")
+        told.append(runnable(f"  latest names {latest.name}, which is not there: {rollback} repairs it"))
     return [*told, ""]
 
 

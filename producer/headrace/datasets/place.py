@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -130,17 +131,16 @@ def located(root: Path, signature: str, version: str | int) -> Version:
     if not numbers:
         raise DatasetError(_no_versions(root, signature))
     name = version_name(version) if isinstance(version, int) and not isinstance(version, bool) else str(version)
+    rollback = f"headrace versions rollback --signature {shlex.quote(signature)}"
     has = f"there are {', '.join(map(version_name, numbers[-10:]))}"
     if name == LATEST:
         pointed = latest_in(folder)
         if pointed is None:
-            raise DatasetError(
-                f"{folder}: no version is the latest; {has}: headrace versions rollback makes one of them"
-            )
+            raise DatasetError(f"{folder}: no version is the latest; {has}: {rollback} makes one of them")
         if version_number(pointed) not in numbers:
             raise DatasetError(
                 f"{folder / LATEST}: names {pointed[:20]!r}, which is not there; {has}: "
-                "headrace versions rollback makes one of them the latest"
+                f"{rollback} makes one of them the latest"
             )
         name = pointed
     number = version_number(name)
@@ -155,7 +155,7 @@ def located(root: Path, signature: str, version: str | int) -> Version:
 
 def _no_versions(root: Path, signature: str) -> str:
     known = [each for each in signatures_in(root) if versions_in(signature_folder(root, each))]
-    cut = f"headrace dataset cut --signature {signature}"
+    cut = f"headrace dataset cut --signature {shlex.quote(signature)}"
     if not known:
         return (
             f"{root}: no versions of {signature} here, nor of another signature; {cut} makes one, or give another root"

@@ -67,5 +67,5 @@ def test_trace_says_where_the_commits_that_it_looks_at_do_not_reach(command, con
 def test_a_table_that_is_missing_has_no_rows_and_a_damaged_one_is_one_line(command, config, config_file, tmp_path):
     next((tmp_path / "table").rglob("*.parquet")).unlink()
     ended = command("dataset", "trace", "event-a", "--config", config)
-    assert (ended.code, "headrace dataset verify tells" in ended.error) == (1, True)
+    assert (ended.code, f"headrace dataset verify --config {config} tells" in ended.error) == (1, True)
     assert command("dataset", "why", "-s", "X", "--config", config_file({"dataset": {"path": "no"}})).code == 2

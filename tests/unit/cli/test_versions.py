@@ -39,7 +39,7 @@ def test_ls_tells_a_failed_gate_damage_and_a_dangling_latest(command, root):
     said = command("versions", "ls").out
     assert "failed: minimum-size" in said
     assert "DAMAGED: " in said
-    assert "latest names v7, which is not there: headrace versions rollback repairs it" in said
+    assert "latest names v7, which is not there: headrace versions rollback -s my.triage repairs it" in said
     repaired = command("versions", "rollback", "-s", "my.triage").out
     assert repaired == "my.triage: v3 is the latest; it was v7, which is not there\n"
 
@@ -88,7 +88,7 @@ def test_diff_counts_and_names_examples(command):
 
 def test_rollback_and_delete(command, root):
     assert command("versions", "delete", "-s", "my.triage", "v3", "--why", "x").error.endswith(
-        "make another one the latest first: headrace versions rollback"
+        "make another one the latest first: headrace versions rollback --signature my.triage"
     )
     assert command("versions", "rollback", "-s", "my.triage").out == "my.triage: v2 is the latest; it was v3\n"
     said = command("versions", "delete", "-s", "my.triage", "v3", "--why", "worse", "--who", "ada")

@@ -1,8 +1,9 @@
 """How far each source is from its target, and what to change where it is short; pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from headrace.config import Config
 from headrace_consumers.versions.gates.balance import NAME as SOURCE_BALANCE
@@ -10,6 +11,8 @@ from headrace_schemas.dataset_files import Source, Split
 from headrace_schemas.dataset_manifest import SplitFigures
 
 __all__ = ["Target", "targets"]
+
+_SOME_LM: Final = "openai/gpt-4o-mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,27 @@ def targets(
         "synthetic": config.optimization.synthetic_target,
     }
     found = {source: sum(each["sources"].get(source, 0) for each in splits.values()) for source in wanted}
+    named, lm = shlex.quote(signature), _lm(config)
+    repository = shlex.quote(config.optimization.git_repository or ".")
     to_do = {
         "telemetry": [*_more_telemetry(config, signature, found["telemetry"], times_seen, set_aside)],
-        "git": [f"headrace dataset mine-git --signature {signature}"],
-        "synthetic": [f"headrace dataset synthesize --signature {signature}"],
+        "git": [f"headrace dataset mine-git --signature {named} --repo {repository}{lm}"],
+        "synthetic": [f"headrace dataset synthesize --signature {named}{lm}"],
     }
     return [
         Target(source, number, found[source], tuple(to_do[source]) if found[source] < number else ())
         for source, number in wanted.items()
     ]
+
+
+def _lm(config: Config) -> str:
+    """Return the option of the LM that makes examples: the one that is configured, or one to put yours in place of."""
+    chosen = config.optimization
+    if chosen.prompt_lm is not None:
+        model, served = chosen.prompt_lm, chosen.prompt_lm_api_base
+    else:
+        model, served = chosen.lm or _SOME_LM, chosen.lm_api_base if chosen.lm else None
+    return f" --lm {shlex.quote(model)}" + (f" --api-base {shlex.quote(served)}" if served else "")
 
 
 def _more_telemetry(
@@ -69,6 +84,7 @@ def _more_telemetry(
     if gave_way >= config.optimization.telemetry_target - found:
         yield f"{gave_way:,} gave way to the source balance: more of other sources let more of them stay"
         return
+    named = shlex.quote(signature)
     rate = config.telemetry.sampling_rate_pct
     thresholds = config.filters.for_signature(signature)
     if rate < 100:  # noqa: PLR2004  # percent
@@ -76,12 +92,12 @@ def _more_telemetry(
     yield f"collect for longer: rows are kept {config.dataset.retention_days} days (dataset.retention_days)"
     yield (
         f"look whether filters are too strict: min_quality_score {thresholds.min_quality_score:g}, max_latency_ms "
-        f"{thresholds.max_latency_ms:g}, max_cost_usd {thresholds.max_cost_usd:g}; headrace dataset why -s {signature}"
+        f"{thresholds.max_latency_ms:g}, max_cost_usd {thresholds.max_cost_usd:g}; headrace dataset why -s {named}"
     )
     if times_seen > 2 * found:
         yield (
             f"each input came {times_seen / found:.1f} times: usage repeats itself; count more input fields "
-            "(dedup.signatures), or make examples (headrace dataset synthesize)"
+            f"(dedup.signatures), or make examples (headrace dataset synthesize -s {named}{_lm(config)})"
         )
     if taken := sum(set_aside.values()):
         yield f"{taken:,} were set aside; set_aside.jsonl says why"

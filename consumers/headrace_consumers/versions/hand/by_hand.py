@@ -110,7 +110,7 @@ def find(folder: Path, ids: Sequence[str], version: Version | None) -> dict[str,
     for id_ in ids:
         if id_ not in found:
             where = version.path if version is not None else folder
-            raise UsageError(f"{id_}: no such example in {where}; headrace versions diff --examples names some")
+            raise UsageError(f"{id_}: no such example in {where}; headrace ui and the lines of a version name them")
     return found
 
 

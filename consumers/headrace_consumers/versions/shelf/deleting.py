@@ -5,6 +5,7 @@ number is not used again.
 """
 
 import secrets
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,8 @@ def delete(
             raise VersionsError(f"{folder / name}: {gone}{there_are(numbers)}")
         if latest_in(folder) == name:
             raise VersionsError(
-                f"{folder / name}: is the latest; make another one the latest first: headrace versions rollback"
+                f"{folder / name}: is the latest; make another one the latest first: "
+                f"headrace versions rollback --signature {shlex.quote(signature_of(folder.name))}"
             )
         for used in uses(folder):
             if used.version in (name, None):
