@@ -101,7 +101,9 @@ def relabel(
     ] = None,
     any_kind: Annotated[
         bool,
-        typer.Option("--any-kind", help="Also a text, number or list where the example has another kind of value."),
+        typer.Option(
+            "--any-kind", help="Also what is of another kind or type than the field's, or none of its few values."
+        ),
     ] = False,
     who: Who = None,
     version: _In = None,
@@ -120,6 +122,8 @@ def relabel(
     row = by_hand.find(folder, [example_id], meant)[example_id]
     said = _said(who, why)
     line = by_hand.edit("relabel", row, said, outputs=given, quality=quality, any_kind=any_kind)
+    if given is not None and not any_kind:
+        _insist_on_types(folder, row["key"][:32], given, line["outputs"] or {}, config_path)
     edits.append(folder, [line])
     if as_json:
         told = {"was": row["outputs"], "outputs": line["outputs"], "quality": quality}
@@ -165,6 +169,24 @@ def _folder(
     place = root_of(root, config_path)
     folder = folder_of(place, signature)
     return folder, None if version is None else version_of(place, signature, version)
+
+
+def _insist_on_types(
+    folder: Path, example_id: str, given: dict[str, Any], outputs: dict[str, Any], config_path: Path | None
+) -> None:
+    """Return if outputs are of their fields' types, as far as these are known."""
+    from headrace.config import load
+    from headrace.datasets.place import Version, versions_in
+    from headrace_consumers.versions.hand import fitting
+    from headrace_schemas.dataset_files import signature_of, version_name
+
+    signature = signature_of(folder.name)
+    path = load(config_path).versions.gates.for_signature(signature).signature_class
+    if path is not None:
+        fitting.insist_on_class(example_id, outputs, path)
+        return
+    newest = version_name(versions_in(folder)[-1])
+    fitting.insist_on_few(example_id, given, fitting.few_values(Version(signature, newest, folder / newest)))
 
 
 def _change(

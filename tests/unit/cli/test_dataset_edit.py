@@ -48,6 +48,46 @@ def test_several_are_added_from_stdin(command, folder, monkeypatch, form):
     assert [line["inputs"]["q"] for line in pool(folder)] == [7, 8]
 
 
+def routed(number, queue):
+    return example_line({"ticket": number}, {"queue": queue, "text": f"answer {number}"})
+
+
+@pytest.fixture
+def queues(tmp_path):
+    lines = [routed(n, ("billing", "bug")[n % 2]) for n in range(40)]
+    return write_version(tmp_path / "training_data", {"train": lines}).parent
+
+
+def test_where_a_field_has_few_values_another_one_has_to_be_meant(command, queues):
+    relabel = ("dataset", "relabel", routed(1, "")["example_id"], *S, *WHY)
+    ended = command(*relabel, "--outputs", '{"queue": "biling"}')
+    assert ended.code == 2
+    said = "output queue: 'biling' is none of the values that 40 examples of v1 have there: 'billing', 'bug'"
+    assert ended.error == f"{routed(1, '')['example_id']}: {said} (--any-kind takes it all the same)"
+    assert not edits.edits_path(queues).exists()
+    for outputs in ('{"queue": "billing"}', '{"text": "any words"}', '{"queue": null}'):
+        assert command(*relabel, "--outputs", outputs).code == 0
+    assert command(*relabel, "--outputs", '{"queue": "sales"}', "--any-kind").code == 0
+
+
+def test_of_few_examples_nothing_is_concluded_and_a_free_text_may_be_any(command, tmp_path):
+    write_version(tmp_path / "training_data", {"train": [routed(n, "bug") for n in range(19)]})
+    relabel = ("dataset", "relabel", routed(1, "")["example_id"], *S, *WHY)
+    assert command(*relabel, "--outputs", '{"queue": "sales", "text": "x"}').code == 0
+
+
+@pytest.mark.usefixtures("queues")
+def test_with_the_signatures_class_relabelled_outputs_must_be_of_its_types(command, config_file):
+    path = "tests.unit.versions.sources.targets:Route"
+    gates = {"signatures": {"S": {"signature_class": path}}}
+    config = config_file({"versions": {"gates": gates, "path": "training_data"}})
+    relabel = ("dataset", "relabel", routed(1, "")["example_id"], *S, *WHY, "--config", config)
+    ended = command(*relabel, "--outputs", '{"queue": "sales"}')
+    assert (ended.code, f"by {path} (--any-kind takes it all the same)" in ended.error) == (2, True)
+    assert "output queue: Input should be 'billing' or 'bug'" in ended.error
+    assert command(*relabel, "--outputs", '{"queue": "billing"}').code == 0
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [

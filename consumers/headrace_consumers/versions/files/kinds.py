@@ -1,8 +1,9 @@
 """What kind of JSON value something is, in words for people."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["NULL", "kind_of"]
+__all__ = ["NULL", "few_texts", "kind_of"]
 
 NULL: Final = "null"
 _KINDS: Final = {str: "text", int: "number", float: "number", bool: "boolean", list: "list", dict: "object"}
@@ -11,3 +12,19 @@ _KINDS: Final = {str: "text", int: "number", float: "number", bool: "boolean", l
 def kind_of(value: Any) -> str:
     """Return the kind of a JSON value; whole numbers and others are one kind."""
     return _KINDS.get(type(value), NULL)
+
+
+_FEWEST: Final = 20
+_OFTEN: Final = 5
+_LONGEST: Final = 64
+
+
+def few_texts(values: Sequence[Any]) -> frozenset[str] | None:
+    """Return the texts that a field has where it looks like a Literal or an enum, else None.
+
+    Its texts are short, at least 20 in all, each there five times on average, and most of the field's values are texts.
+    """
+    texts = [value for value in values if isinstance(value, str)]
+    different = frozenset(texts)
+    is_of_few = len(texts) >= max(_FEWEST, _OFTEN * len(different)) and 2 * len(texts) > len(values)
+    return different if is_of_few and all(len(text) <= _LONGEST for text in different) else None

@@ -4,7 +4,8 @@
 reads them. Without it only examples of other sources and corrected ones are looked at, for calls of one fields_hash
 have the same fields: they must have those that most calls have, or most examples where there are no calls, and where
 there are calls enough values of a kind that calls have there: a text, a number, a list. Where there are too few, what a
-person corrected or added must be of a kind that any other example has there.
+person corrected or added must be of a kind that any other example has there. A text that no call has where calls have
+few, as of a Literal, is told and stays.
 """
 
 import json
@@ -16,12 +17,12 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 
 from headrace.errors import ConfigError
-from headrace_consumers.versions.files.kinds import NULL, kind_of
+from headrace_consumers.versions.files.kinds import NULL, few_texts, kind_of
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.own_object import NotImportedError, imported
 from headrace_schemas import canonical
 
-__all__ = ["SCHEMA"]
+__all__ = ["SCHEMA", "class_of"]
 
 _NAME: Final = "schema"
 _SLICE: Final = 20_000
@@ -40,14 +41,15 @@ _Kinds: TypeAlias = Mapping[tuple[str, str], frozenset[str]]
 
 def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
     path = context.thresholds.signature_class
+    unseen: Counter[str] = Counter()
     if path is not None:
-        found = list(_of_wrong_types(examples, _class(path)))
+        found = list(_of_wrong_types(examples, class_of(path)))
         against = path
     else:
         known = examples if context.beside is None else context.beside
         untouched = known.filter(~_IS_OF_A_PERSON)
         calls = untouched.filter(pl.col("source") == "telemetry")
-        found = list(_of_other_fields(examples, known, untouched, calls))
+        found = list(_of_other_fields(examples, known, untouched, calls, unseen))
         as_ = (
             "fields and kinds of values as calls have them"
             if len(calls) >= _FEWEST_CALLS
@@ -56,6 +58,9 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
         against = f"{as_}; signature_class would check types"
     offenders = pl.DataFrame(found, schema=OFFENDERS, orient="row")
     what = f"{len(found):,} examples do not fit the signature ({against})"
+    if unseen:
+        fields = ", ".join(f"{name} {number:,}" for name, number in sorted(unseen.items()))
+        what += f"; left in: outputs with a text that no other example has in a field of few texts: {fields}"
     return Verdict(_NAME, 0, len(found), is_passed=not found, what=what, offenders=offenders)
 
 
@@ -80,14 +85,20 @@ class _Usual:
     Attributes:
         names: of inputs, of outputs.
         kinds: (role, field) -> kinds of JSON values that some have there.
+        few: output -> the texts that there are, where they are few.
     """
 
     names: tuple[frozenset[str], frozenset[str]]
     kinds: _Kinds
+    few: Mapping[str, frozenset[str]]
 
 
 def _of_other_fields(
-    examples: pl.DataFrame, known: pl.DataFrame, untouched: pl.DataFrame, calls: pl.DataFrame
+    examples: pl.DataFrame,
+    known: pl.DataFrame,
+    untouched: pl.DataFrame,
+    calls: pl.DataFrame,
+    unseen: Counter[str],
 ) -> Iterator[tuple[str, str]]:
     usual = _usual(calls if len(calls) else known)
     are_enough = len(calls) >= _FEWEST_CALLS
@@ -96,6 +107,7 @@ def _of_other_fields(
     of_people = usual.kinds if are_enough else _usual(untouched).kinds
     of_others: _Kinds = usual.kinds if are_enough else {}
     whose = "calls" if are_enough else "others"
+    few = usual.few if len(calls) else {}
     others = examples.filter((pl.col("source") != "telemetry") | (pl.col("label") == "corrected"))
     for part in others.select("example_id", _IS_OF_A_PERSON, "inputs", "outputs").iter_slices(_SLICE):
         for example_id, is_of_a_person, *texts in part.iter_rows():
@@ -105,19 +117,26 @@ def _of_other_fields(
                 if reason := _difference(role, names, values) or _other_kind(role, kinds, values, whose):
                     yield example_id, reason
                     break
+                if role == "output":
+                    # It may be the right label that the program never gives, so the person's word stands, and is told.
+                    unseen.update(n for n, v in values.items() if isinstance(v, str) and v not in few.get(n, {v}))
 
 
 def _usual(examples: pl.DataFrame) -> _Usual:
     counts: Counter[tuple[frozenset[str], frozenset[str]]] = Counter()
     kinds: dict[tuple[str, str], set[str]] = {}
+    values_of: dict[str, list[Any]] = {}
     for texts in examples.select("inputs", "outputs").head(_LOOKED_AT).iter_rows():
         inputs, outputs = (json.loads(text) for text in texts)
         counts[frozenset(inputs), frozenset(outputs)] += 1
         for role, values in zip(_ROLES, (inputs, outputs), strict=True):
             for name, value in values.items():
                 kinds.setdefault((role, name), set()).add(kind_of(value))
+        for name, value in outputs.items():
+            values_of.setdefault(name, []).append(value)
     names = counts.most_common(1)[0][0] if counts else (frozenset[str](), frozenset[str]())
-    return _Usual(names, {field: frozenset(found) for field, found in kinds.items()})
+    few = {name: found for name, values in values_of.items() if (found := few_texts(values)) is not None}
+    return _Usual(names, {field: frozenset(found) for field, found in kinds.items()}, few)
 
 
 def _difference(role: str, names: frozenset[str], values: dict[str, Any]) -> str | None:
@@ -147,7 +166,12 @@ def _known_only(names: tuple[str, ...], text: str, role: str) -> None:
         raise _UnknownFieldError(f"{role} {unknown[0][:80]}: the signature has no such field")
 
 
-def _class(path: str) -> Any:
+def class_of(path: str) -> Any:
+    """Return the signature's class that the configuration names.
+
+    Raises:
+        ConfigError: it cannot be imported, or is none.
+    """
     try:
         found = imported(path)
     except NotImportedError as error:

@@ -101,6 +101,22 @@ def test_without_calls_most_examples_tell_the_fields():
     assert offenders(judged(SCHEMA, *rows, example(4, {"query": "a"}, source="import"))).keys() == {"id-4"}
 
 
+@pytest.mark.parametrize(("calls", "is_told"), [(20, True), (19, False)])
+def test_a_text_that_no_call_has_where_calls_have_few_is_told_and_stays(calls, is_told):
+    few = [example(n, {"ticket": "a"}, {"queue": ("bug", "billing")[n % 2], "text": f"{n}"}) for n in range(calls)]
+    verdict = judged(
+        SCHEMA,
+        *few,
+        example(100, {"ticket": "b"}, {"queue": "biling", "text": "a secret"}, label="corrected", source="telemetry"),
+        example(101, {"ticket": "c"}, {"queue": "bgu", "text": "x"}, label="given", source="import"),
+        example(102, {"ticket": "c"}, {"queue": "bug", "text": "x"}, label="given", source="hand"),
+    )
+    assert (verdict.is_passed, len(verdict.offenders)) == (True, 0)
+    told = "; left in: outputs with a text that no other example has in a field of few texts: queue 2"
+    assert verdict.what.endswith(told) is is_told
+    assert "secret" not in verdict.what
+
+
 def test_nothing_to_judge_passes():
     assert judged(SCHEMA).is_passed
     assert judged(SCHEMA, signature_class=ROUTE).is_passed
