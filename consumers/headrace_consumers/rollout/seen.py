@@ -66,7 +66,7 @@ class Seen:
     @property
     def settled_after_s(self) -> float:
         """From which age on so many calls have ended that the candidate may go up."""
-        return min(_SETTLED_AFTER * self.p99_s, _MOST_SETTLED_AFTER_S)
+        return self._times_of_calls_s(_SETTLED_AFTER, _MOST_SETTLED_AFTER_S)
 
     @property
     def is_settled(self) -> bool:
@@ -75,4 +75,7 @@ class Seen:
 
     def is_young(self, times: float, most_s: float) -> bool:
         """Tell whether too few calls have had the time to end."""
-        return self.age_s < min(times * self.p99_s, most_s)
+        return self.age_s < self._times_of_calls_s(times, most_s)
+
+    def _times_of_calls_s(self, times: float, most_s: float) -> float:
+        return min(times * self.p99_s, most_s)
