@@ -150,7 +150,7 @@ def main() -> None:
         while not stop.is_set():
             began = time.monotonic()
             traffic.come()
-            web.tell(Standing(time.monotonic(), has_joined=True))
+            web.tell(Standing(turned_at=time.monotonic(), has_joined=True))
             pages[0] = web.answer("/metrics", "")
             stop.wait(max(0.0, INTERVAL_S - (time.monotonic() - began)))
 

@@ -152,14 +152,14 @@ class Loop:
                 lag = 0 if self._at_end[place] else self._lag(place, position.offset)
                 partitions[place] = PartitionStanding(position.offset, lag, position.appended_ms or None, has_caught_up)
         return Standing(
-            self._clock(),
-            self._has_joined,
-            partitions,
-            self._last_error,
-            self._kafka_silent_s(),
-            self._offsets.asked_at_ms,
-            self._offsets.unasked_s,
-            self._offsets.acknowledged_at_ms,
+            turned_at=self._clock(),
+            has_joined=self._has_joined,
+            partitions=partitions,
+            last_error=self._last_error,
+            kafka_silent_s=self._kafka_silent_s(),
+            scraped_at_ms=self._offsets.asked_at_ms,
+            unscraped_s=self._offsets.unasked_s,
+            committed_at_ms=self._offsets.acknowledged_at_ms,
         )
 
     def _lag(self, place: Place, next_offset: int) -> int | None:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headrace_consumers.monitoring.broker_silence import SILENT_S
 from headrace_consumers.monitoring.lag import lag_s
+from headrace_consumers.monitoring.standing import LoopStanding
 from headrace_consumers.statistics.place import Place
 from headrace_consumers.statistics.producers import LATE_MS
 
-__all__ = ["LAG_RECORDS", "STALLED_S", "UNSCRAPED_S", "PartitionStanding", "Standing", "judge"]
+__all__ = ["LAG_RECORDS", "UNSCRAPED_S", "PartitionStanding", "Standing", "judge"]
 
-STALLED_S: Final = 120.0
 LAG_RECORDS: Final = 10_000
 UNSCRAPED_S: Final = LATE_MS / 1000
 """For so long without a scrape, what is counted comes too late for any alert."""
@@ -41,34 +40,23 @@ class PartitionStanding:
         return lag_s(self.lag, self.read_at_ms, now_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing(LoopStanding):
     """A moment of the loop.
 
     Attributes:
-        turned_at: when it turned last, seconds, monotonic.
         has_joined: whether the group has given it an assignment, maybe an empty one.
         partitions: what it owns.
-        last_error: the last that went wrong, in one line; it may be over.
-        kafka_silent_s: how long ago a broker last answered.
         scraped_at_ms: when a page was last sent to a scrape, Unix time; None: never.
         unscraped_s: for how long none was.
         committed_at_ms: when Kafka last acknowledged offsets, Unix time; None: never.
     """
 
-    turned_at: float
     has_joined: bool = False
     partitions: Mapping[Place, PartitionStanding] = field(default_factory=dict)
-    last_error: str | None = None
-    kafka_silent_s: float = 0.0
     scraped_at_ms: int | None = None
     unscraped_s: float = 0.0
     committed_at_ms: int | None = None
-
-    @property
-    def is_cut_off(self) -> bool:
-        """Whether Kafka is away, so that nobody knows what waits there."""
-        return self.kafka_silent_s > SILENT_S
 
 
 def judge(standing: Standing, now: float) -> tuple[bool, bool, dict[str, Any]]:
@@ -78,30 +66,17 @@ def judge(standing: Standing, now: float) -> tuple[bool, bool, dict[str, Any]]:
         standing: as the loop told it last.
         now: seconds, monotonic.
     """
-    problems = []
-    turned_s = now - standing.turned_at
-    is_healthy = turned_s <= STALLED_S
-    if not is_healthy:
-        problems.append(f"the loop has not turned for {turned_s:.0f} s")
-    if standing.is_cut_off:
-        problems.append(f"no broker has answered for {standing.kafka_silent_s:.0f} s")
-    if not standing.has_joined:
-        problems.append("no assignment yet")
+    problems = [] if standing.has_joined else ["no assignment yet"]
     partitions = sorted(standing.partitions.items())
     if behind := [_name(place) for place, each in partitions if not each.has_caught_up]:
         problems.append(f"not caught up since the assignment: {', '.join(behind)}")
     elif not standing.is_cut_off and any(each.lag is None or each.lag > LAG_RECORDS for _, each in partitions):
         problems.append(f"lag above {LAG_RECORDS}")
-    body = {
-        "problems": problems,
-        "notes": _notes(standing),
-        "partitions": {
-            _name(place): {"next_offset": each.next_offset, "lag": None if standing.is_cut_off else each.lag}
-            for place, each in partitions
-        },
-        "last_error": standing.last_error,
+    told = {
+        _name(place): {"next_offset": each.next_offset, "lag": None if standing.is_cut_off else each.lag}
+        for place, each in partitions
     }
-    return is_healthy, not problems, body
+    return standing.judged(now, problems, _notes(standing), {"partitions": told})
 
 
 def _notes(standing: Standing) -> list[str]:

@@ -5,22 +5,19 @@ healthy: the loop turns. ready: it acts, or stands by for one that does; it has 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from headrace_consumers.monitoring.broker_silence import SILENT_S
+from headrace_consumers.monitoring.standing import LoopStanding
 from headrace_consumers.rollout.state import State
 
-__all__ = ["STALLED_S", "Standing", "judge"]
-
-STALLED_S: Final = 120.0
+__all__ = ["Standing", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(LoopStanding):
     """A moment of the loop.
 
     Attributes:
-        turned_at: when it turned last, seconds, monotonic.
         is_acting: whether it decides; else it stands by, or has not begun.
         is_standing_by: whether another one decides.
         has_caught_up: whether all that was in Kafka has been read since it began.
@@ -30,11 +27,8 @@ class Standing:
         unreadable: topic and reason -> records.
         decisions: what was done, and by which guard -> how often, since this process began.
         written_at_ms: when it wrote last, Unix time; None: never.
-        last_error: the last that went wrong, in one line; it may be over.
-        kafka_silent_s: how long ago a broker last answered.
     """
 
-    turned_at: float
     is_acting: bool = False
     is_standing_by: bool = False
     has_caught_up: bool = False
@@ -44,13 +38,6 @@ class Standing:
     unreadable: Mapping[tuple[str, str], int] = field(default_factory=dict)
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     written_at_ms: int | None = None
-    last_error: str | None = None
-    kafka_silent_s: float = 0.0
-
-    @property
-    def is_cut_off(self) -> bool:
-        """Whether Kafka is away, so that nobody knows what waits there."""
-        return self.kafka_silent_s > SILENT_S
 
 
 def judge(standing: Standing, now: float) -> tuple[bool, bool, dict[str, Any]]:
@@ -61,23 +48,13 @@ def judge(standing: Standing, now: float) -> tuple[bool, bool, dict[str, Any]]:
         now: seconds, monotonic.
     """
     problems = []
-    turned_s = now - standing.turned_at
-    is_healthy = turned_s <= STALLED_S
-    if not is_healthy:
-        problems.append(f"the loop has not turned for {turned_s:.0f} s")
-    if standing.is_cut_off:
-        problems.append(f"no broker has answered for {standing.kafka_silent_s:.0f} s")
     if not (standing.is_acting or standing.is_standing_by):
         problems.append("has not taken over yet")
     elif standing.is_acting and not standing.has_caught_up:
         problems.append("not caught up since it took over")
-    body = {
-        "problems": problems,
-        "notes": ["stands by: another controller decides"] if standing.is_standing_by else [],
-        "rollouts": {
-            name: {"id": each.rollout_id, "state": each.state, "share": each.share}
-            for name, each in sorted(standing.state.experiments.items())
-        },
-        "last_error": standing.last_error,
+    notes = ["stands by: another controller decides"] if standing.is_standing_by else []
+    rollouts = {
+        name: {"id": each.rollout_id, "state": each.state, "share": each.share}
+        for name, each in sorted(standing.state.experiments.items())
     }
-    return is_healthy, not problems, body
+    return standing.judged(now, problems, notes, {"rollouts": rollouts})

@@ -9,13 +9,14 @@ from headrace_consumers.metrics.exposition import page_of
 from headrace_consumers.metrics.labels import MAX_SERIES, Labels
 from headrace_consumers.metrics.producer_labels import MAX_SHOWN_PRODUCERS
 from headrace_consumers.metrics.samples import SampleCounting
-from headrace_consumers.metrics.standing import LAG_RECORDS, STALLED_S, UNSCRAPED_S, PartitionStanding, Standing, judge
+from headrace_consumers.metrics.standing import LAG_RECORDS, UNSCRAPED_S, PartitionStanding, Standing, judge
 from headrace_consumers.metrics.state import Shown, State
 from headrace_consumers.metrics.totals import Totals
 from headrace_consumers.metrics.web import Web
 from headrace_consumers.monitoring.catalogue import METRICS
 from headrace_consumers.monitoring.metric import Server
 from headrace_consumers.monitoring.server import LOOK
+from headrace_consumers.monitoring.standing import STALLED_S
 from headrace_consumers.statistics.beginning import RECALL_MS, Beginning
 from headrace_consumers.statistics.place import Reading
 from headrace_consumers.statistics.producers import LATE_MS
@@ -27,7 +28,7 @@ from tests.support.statistics import NOW_MS, call_statistics, record
 PLACE = ("statistics", 0)
 CAUGHT_UP = PartitionStanding(8, 0, NOW_MS - 4_000, has_caught_up=True)
 STANDING = Standing(
-    1000.0,
+    turned_at=1000.0,
     has_joined=True,
     partitions={PLACE: CAUGHT_UP},
     kafka_silent_s=0.5,
