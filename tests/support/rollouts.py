@@ -3,31 +3,36 @@
 from typing import Any
 
 from headrace_consumers.rollout.experiment import Experiment
-from headrace_consumers.rollout.moves import begun
+from headrace_consumers.rollout.moves import Change, begun
 from headrace_consumers.rollout.plan import Plan, Stage
 from headrace_schemas import Statistics
 from headrace_schemas.rollouts import ProgramVersion, Rollout
 from tests.support.statistics import NOW_MS, call_statistics, record
 
-__all__ = ["CANDIDATE", "PLAN", "Service", "experiment"]
+__all__ = ["BASELINE", "CANDIDATE", "PLAN", "Service", "experiment", "started"]
 
 PLAN = Plan(stages=(Stage(0.10, 200, 0, 0.05), Stage(0.50, 300, 0, 0.05)), max_s=86_400)
 CANDIDATE = ProgramVersion("v2", "c" * 64)
 BASELINE = ProgramVersion("v1", "b" * 64)
 
 
-def experiment(plan: Plan = PLAN, now_ms: int = NOW_MS, **changes: Any) -> Experiment:
+def started(plan: Plan = PLAN, now_ms: int = NOW_MS, module: str = "support", **changes: Any) -> Change:
+    """Return the beginning of a rollout, by which nothing else is under way."""
     given: dict[str, Any] = {
         "environment": "production",
-        "module": "support",
-        "rollout_id": "support-v2-1",
+        "rollout_id": f"{module}-v2-1",
         "candidate": CANDIDATE,
         "baseline": BASELINE,
         "before": None,
         "by": "ann@host",
         **changes,
     }
-    return begun(plan=plan, now_ms=now_ms, **given).experiment
+    return begun(plan=plan, now_ms=now_ms, module=module, **given)
+
+
+def experiment(plan: Plan = PLAN, now_ms: int = NOW_MS, **changes: Any) -> Experiment:
+    """Return a rollout that has begun; see `started`."""
+    return started(plan, now_ms, **changes).experiment
 
 
 class Service:

@@ -4,7 +4,6 @@ Texts that come from elsewhere hold markup.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,9 @@ from headrace_consumers.cycle.artefacts import (
 from headrace_consumers.cycle.run_folder import RunFolder
 from headrace_consumers.rollout.decision import Decision, Guard, Verdict
 from headrace_consumers.rollout.experiment import Experiment
-from headrace_consumers.rollout.moves import Change, begun, decided, ordered
+from headrace_consumers.rollout.moves import Change, decided, ordered
 from headrace_consumers.rollout.state import Found, Holder, State
-from tests.support.rollouts import BASELINE, CANDIDATE, PLAN
+from tests.support.rollouts import started
 from tests.support.statistics import NOW_MS
 
 __all__ = ["ATTACK", "ROLLOUT_ID", "decisions", "made_run", "vector"]
@@ -175,17 +174,7 @@ def decisions(now_ms: int = NOW_MS) -> Found:
 
 
 def _started(module: str, at_ms: int) -> Change:
-    return begun(
-        environment="production",
-        module=module,
-        rollout_id=f"{module}-v2-1",
-        candidate=replace(CANDIDATE, version="v2"),
-        baseline=BASELINE,
-        plan=PLAN,
-        before=None,
-        now_ms=at_ms,
-        by=f"ann {ATTACK}",
-    )
+    return started(now_ms=at_ms, module=module, by=f"ann {ATTACK}")
 
 
 def _counted(experiment: Experiment, candidate: tuple[int, int], baseline: tuple[int, int]) -> Experiment:

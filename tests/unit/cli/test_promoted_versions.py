@@ -8,11 +8,11 @@ from headrace.config import load
 from headrace_consumers.cli.promoted_versions import promoted_in, promoted_of, promoted_versions
 from headrace_consumers.rollout import desk
 from headrace_consumers.rollout.decision import Decision, Guard, Verdict
-from headrace_consumers.rollout.moves import begun, decided, ordered
+from headrace_consumers.rollout.moves import decided, ordered
 from headrace_consumers.rollout.state import Found
 from headrace_consumers.topics import TopicError
 from headrace_schemas.rollouts import ProgramVersion
-from tests.support.rollouts import PLAN
+from tests.support.rollouts import PLAN, experiment, started
 from tests.support.statistics import NOW_MS
 
 DEPLOYED = ProgramVersion("baseline", None)
@@ -25,16 +25,12 @@ def version(number):
 
 def rollout(candidate, baseline, *moves, module="support", environment="production"):
     """Return the log of one rollout."""
-    change = begun(
+    change = started(
         environment=environment,
         module=module,
         rollout_id=f"{module}-{candidate.version}",
         candidate=candidate,
         baseline=baseline,
-        plan=PLAN,
-        before=None,
-        now_ms=NOW_MS,
-        by="ann@host",
     )
     entries = [change.entry]
     for what, more in moves:
@@ -67,10 +63,7 @@ def test_a_version_that_all_requests_got_is_promoted_until_it_is_taken_back(log,
 
 def test_a_decision_of_the_controller_counts_as_one_of_a_person():
     (start,) = rollout(version(1), DEPLOYED)
-    found = begun(
-        environment="production", module="support", rollout_id="support-v1", candidate=version(1), baseline=DEPLOYED,
-        plan=PLAN, before=None, now_ms=NOW_MS, by="ann@host",
-    ).experiment  # fmt: skip
+    found = experiment(rollout_id="support-v1", candidate=version(1), baseline=DEPLOYED)
     log = [start]
     for _ in PLAN.stages:
         change = decided(found, Decision(Verdict.PROMOTE, "no worse", Guard.failures), NOW_MS)

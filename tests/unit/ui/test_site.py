@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from headrace.config import load
-from headrace_consumers.rollout.moves import begun
 from headrace_consumers.rollout.state import Found, State
 from headrace_consumers.ui.cache import Cache
 from headrace_consumers.ui.pages import PAGES, row
@@ -19,7 +18,7 @@ from headrace_consumers.ui.site import Site
 from headrace_consumers.ui.sources import Sources
 from headrace_schemas.rollouts import ProgramVersion
 from headrace_schemas.vectors import EXAMPLE
-from tests.support.rollouts import CANDIDATE, PLAN
+from tests.support.rollouts import started
 from tests.support.ui_world import ATTACKS, OTHER, SIGNATURE
 from tests.unit.ui.conftest import Got
 
@@ -188,16 +187,12 @@ def test_a_row_has_its_payload_its_facts_and_leads_to_its_example(get):
 def test_a_row_tells_the_arm_of_the_rollout_that_compared_it(get, world, monkeypatch):
     """By the version on it: the row itself holds no arm."""
     key = re.search(r'href="/rows/([0-9a-f]{64})', get(f"{HERE}/rows?q=Ticket%2077:").html)[1]
-    begins = begun(
+    begins = started(
         environment=EXAMPLE["environment"],
         module=EXAMPLE["module_name"],
         rollout_id="its-rollout",
-        candidate=CANDIDATE,
         baseline=ProgramVersion("baseline", None),
-        plan=PLAN,
-        before=None,
         now_ms=0,
-        by="ann@host",
     )
     monkeypatch.setattr(row, "rollouts", lambda _: Found(State(), [begins.entry]))
     config = load(world, {"kafka": {"bootstrap_servers": "127.0.0.1:1"}}, {})

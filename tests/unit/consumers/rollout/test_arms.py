@@ -1,21 +1,11 @@
 """The arm of a sampled call, by the version that served it and the decisions before it."""
 
 from headrace_consumers.rollout.arms import Membership, arm_of
-from headrace_consumers.rollout.moves import begun, ordered
-from tests.support.rollouts import BASELINE, CANDIDATE, PLAN
+from headrace_consumers.rollout.moves import ordered
+from tests.support.rollouts import started
 from tests.support.statistics import NOW_MS
 
-_STARTED = begun(
-    environment="production",
-    module="support",
-    rollout_id="support-v2-1",
-    candidate=CANDIDATE,
-    baseline=BASELINE,
-    plan=PLAN,
-    before=None,
-    now_ms=NOW_MS,
-    by="ann@host",
-)
+_STARTED = started()
 _ENDED = ordered(
     _STARTED.experiment, "production/support", "rollback", now_ms=NOW_MS + 60_000, by="ann@host", reason="wrong prices"
 )

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from headrace_consumers.rollout.decision import Decision, Guard, Verdict
 from headrace_consumers.rollout.experiment import Experiment
-from headrace_consumers.rollout.moves import RolloutError, begun, decided, ordered
+from headrace_consumers.rollout.moves import RolloutError, decided, ordered
 from headrace_schemas.rollouts import ProgramVersion, read_rollout
-from tests.support.rollouts import BASELINE, CANDIDATE, PLAN, experiment
+from tests.support.rollouts import BASELINE, CANDIDATE, PLAN, experiment, started
 from tests.support.statistics import NOW_MS
 
 _UP = Decision(Verdict.PROMOTE, "at most 5.0% more calls fail", Guard.failures)
@@ -161,17 +161,7 @@ def test_each_change_of_the_share_has_a_stage_of_its_own_and_each_record_a_numbe
 
 
 def test_a_rollout_begins_with_the_plans_first_share() -> None:
-    change = begun(
-        environment="production",
-        module="support",
-        rollout_id="support-v2-1",
-        candidate=CANDIDATE,
-        baseline=BASELINE,
-        plan=PLAN,
-        before=None,
-        now_ms=NOW_MS,
-        by="ann@host",
-    )
+    change = started()
     assert (change.entry.what, change.entry.by, change.entry.share_before, change.entry.share) == (
         "start",
         "ann@host",
