@@ -185,8 +185,8 @@ class DatasetJob:
         return {(int(partition), int(offset)) for _, partition, offset in (key.rsplit("/", 2) for key in keys)}
 
 
-def expected_of(kafka: Kafka, topic: str) -> Expected:
-    """Return what a table made from this topic with the default filter must hold."""
+def expected_of(kafka: Kafka, topic: str, schema: Any = _SCHEMA) -> Expected:
+    """Return what a table made from this topic, written with this schema, must hold with the default filter."""
     rows: dict[str, tuple[int, int, str, str, str]] = {}
     unreadable: set[tuple[int, int]] = set()
     copies: dict[tuple[int, int], str] = {}
@@ -199,7 +199,7 @@ def expected_of(kafka: Kafka, topic: str) -> Expected:
         if (key := (message.key() or b"").decode("ascii", "replace")) in rows:  # a copy of a known key is never decoded
             copies[place] = key
             continue
-        record = _read(message.value())
+        record = _read(message.value(), schema)
         if record is None:
             unreadable.add(place)
             continue
@@ -214,12 +214,12 @@ def expected_of(kafka: Kafka, topic: str) -> Expected:
     return Expected(rows, unreadable, copies)
 
 
-def _read(value: bytes) -> dict[str, Any] | None:
+def _read(value: bytes, schema: Any) -> dict[str, Any] | None:
     buffer = io.BytesIO(value)
     if buffer.read(10)[:2] != b"\xc3\x01":
         return None
     try:
-        record = fastavro.schemaless_reader(buffer, _SCHEMA)
+        record = fastavro.schemaless_reader(buffer, schema)
     except (EOFError, ValueError, IndexError):
         return None
     return record if not buffer.read(1) else None  # type: ignore[return-value]
