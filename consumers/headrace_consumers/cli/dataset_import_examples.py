@@ -107,6 +107,7 @@ def import_examples(
                 "read": imported.read,
                 "added": imported.added,
                 "known": imported.known,
+                "mapped_to_nothing": sorted(imported.lacking or ()),
                 "redactions": dict(maker.redactions),
                 "bad_entries": dict(bad_entries.reasons),
                 "bad_entries_path": str(bad_entries.path) if bad_entries.reasons else None,
@@ -119,6 +120,7 @@ def import_examples(
             ("added", count(imported.added), f"to {path}" if imported.added else ""),
             ("there already", count(imported.known), ""),
             *reason_rows({"redacted": maker.redactions}),
+            *(("mapped to nothing", "", f"no entry has it: --map {each}") for each in sorted(imported.lacking or ())),
             ("bad entries", bad[0], bad[1]),
         ]
         print_lines(figures(rows))

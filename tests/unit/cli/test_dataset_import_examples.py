@@ -143,6 +143,23 @@ def test_csv_with_a_mapping_and_typed_cells(bring, file, pool):
     assert (second["category"], second["difficulty"], second["metadata"]["entry"]) == (None, None, 4)
 
 
+def test_a_field_that_is_mapped_comes_from_nowhere_else_and_what_no_entry_has_is_told(bring, file, pool):
+    content = "ticket,body,queue\n17,It crashes,bug\n18,It is slow,bug\n"
+    options = ("--map", "input.ticket=text", "--map", "output.queue=queue", "--map", "category=kind")
+    ended = bring(file("tickets.csv", content), *options)
+    assert ended.code == 1
+    shown = " ".join(ended.out.split())
+    assert "added 0" in shown
+    assert "mapped to nothing no entry has it: --map category=kind" in shown
+    assert "mapped to nothing no entry has it: --map input.ticket=text" in shown
+    assert "queue=queue" not in shown
+    assert pool() == []
+    lines = '{"body": "It crashes", "ticket": 17, "queue": "bug"}\n{"ticket": 18, "queue": "bug"}\n'
+    told = bring(file("tickets.jsonl", lines), "--map", "input.ticket=body", "--json").json
+    assert (told["added"], told["bad_entries"], told["mapped_to_nothing"]) == (1, {"missing_field": 1}, [])
+    assert [line["inputs"] for line in pool()] == [{"ticket": "It crashes"}]
+
+
 def test_nested_members_are_mapped_by_a_path(bring, file, pool):
     entry = {"message": {"text": "It crashes"}, "label": {"queue": "bug"}}
     bring(file("x.json", [entry]), "--map", "input.ticket=message.text", "--map", "output.queue=label.queue")

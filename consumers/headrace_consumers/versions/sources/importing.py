@@ -28,11 +28,13 @@ class Imported:
         read: entries.
         added: examples, on disk.
         known: entries that were there already.
+        lacking: options of the mapping whose member no entry has; None: there was no entry.
     """
 
     read: int = 0
     added: int = 0
     known: int = 0
+    lacking: set[str] | None = None
 
 
 def import_entries(
@@ -63,6 +65,9 @@ def import_entries(
         lines: list[SourceLine] = []
         for entry in batch:
             imported.read += 1
+            if entry.value is not None and imported.lacking != set():
+                lacking = mapping.lacking(entry.value)
+                imported.lacking = lacking if imported.lacking is None else imported.lacking & lacking
             try:
                 lines.append(_line(entry, mapping, maker))
             except ExampleError as error:

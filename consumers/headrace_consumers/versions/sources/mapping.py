@@ -77,6 +77,16 @@ class FieldMapping:
             return _taken(self.inputs, entry), _taken(self.outputs, entry)
         return _nested(entry)
 
+    def lacking(self, entry: Mapping[str, Any]) -> set[str]:
+        """Return which options name a member that an entry does not have."""
+        sides = (("input.", self.inputs), ("output.", self.outputs), ("", self.about))
+        return {
+            f"{side}{name}={'.'.join(path)}"
+            for side, mapped in sides
+            for name, path in mapped.items()
+            if _at(entry, path) is _MISSING
+        }
+
     def proposal(self, entry: Mapping[str, Any], target: Target, *, is_text: bool = False) -> Proposal:
         """Return the example that an entry is.
 
@@ -92,8 +102,9 @@ class FieldMapping:
             {name: entry[name] for name in target.inputs if name in entry},
             {name: entry[name] for name in target.outputs if name in entry},
         )
-        inputs |= _taken(self.inputs, entry)
-        outputs |= _taken(self.outputs, entry)
+        # What is mapped comes from there and from nowhere else, also where an entry has a member of the field's name.
+        inputs = {name: inputs[name] for name in inputs if name not in self.inputs} | _taken(self.inputs, entry)
+        outputs = {name: outputs[name] for name in outputs if name not in self.outputs} | _taken(self.outputs, entry)
         if is_text:
             inputs = {name: target.from_text("input", name, value) for name, value in inputs.items()}
             outputs = {name: target.from_text("output", name, value) for name, value in outputs.items()}
