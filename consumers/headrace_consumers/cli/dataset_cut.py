@@ -78,12 +78,13 @@ def cut(
     from headrace_consumers.versions.shelf.publishing import CutStep
     from headrace_consumers.versions.sources.asking import asked_quietly
 
+    asked = JudgeOptions(judge_lm, judge_api_base, judge_program, judge_criteria, judge_most)
+    is_judged = asked.are_given
     config = in_root(load(config_path), root)
     promoted = promoted_of(config, environment, signature)
     with opened_tables(config) as tables, shown_progress() as progress, asked_quietly():
         gates = GATES
-        if judge_lm is not None or judge_program is not None:
-            asked = JudgeOptions(judge_lm, judge_api_base, judge_program, judge_criteria, judge_most)
+        if is_judged:
             gates = with_judge(judge_of(config, signature, asked, progress))
         done = make(
             config,

@@ -29,6 +29,22 @@ class JudgeOptions:
     criteria: str
     most: int
 
+    @property
+    def are_given(self) -> bool:
+        """Whether an LM is to judge.
+
+        Raises:
+            UsageError: something is said of a judge, and none is named.
+        """
+        from headrace.errors import UsageError
+
+        if self.lm is not None or self.program is not None:
+            return True
+        for option, value in (("--judge-api-base", self.api_base), ("--judge-criteria", self.criteria or None)):
+            if value is not None:
+                raise UsageError(f"{option}: needs --judge-lm MODEL or --judge-program MODULE:OBJECT")
+        return False
+
 
 def judge_of(config: "Config", signature: str, options: JudgeOptions, progress: "Progress") -> "Gate":
     """Return the gate that asks the judge.

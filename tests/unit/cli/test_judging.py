@@ -19,6 +19,12 @@ def waiting(tmp_path, monkeypatch):
     Pool(pool_path(tmp_path / "training_data", "Route", "git")).append(rows)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("option", ["--judge-api-base", "--judge-criteria"])
+def test_what_is_said_of_a_judge_that_is_not_named_is_one_line(command, option):
+    ended = command("dataset", "cut", "-s", "Route", option, "http://127.0.0.1:1")
+    assert (ended.code, ended.error) == (2, f"{option}: needs --judge-lm MODEL or --judge-program MODULE:OBJECT")
+
+
 @pytest.mark.usefixtures("waiting")
 def test_what_it_finds_bad_is_set_aside(command, config_file):
     config = config_file({"versions": {"gates": {"signatures": {"Route": {"signature_class": f"{TARGETS}:Route"}}}}})

@@ -1,12 +1,24 @@
 """What kind of JSON value something is, in words for people."""
 
+import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
-__all__ = ["NULL", "few_texts", "kind_of"]
+from headrace_schemas import canonical
+
+__all__ = ["NULL", "few_texts", "kind_of", "values_in"]
 
 NULL: Final = "null"
 _KINDS: Final = {str: "text", int: "number", float: "number", bool: "boolean", list: "list", dict: "object"}
+
+
+_TAGGED: Final = '"$hr:'
+"""Begins what plain JSON has no form for: large whole numbers, infinities, NaN, halves of characters."""
+
+
+def values_in(text: str) -> dict[str, Any]:
+    """Return the values of a side of an example, of its canonical JSON, with tags undone where there are any."""
+    return cast("dict[str, Any]", canonical.loads(text) if _TAGGED in text else json.loads(text))
 
 
 def kind_of(value: Any) -> str:

@@ -4,7 +4,6 @@ A call was redacted by its producer. Where the same rules are active here they h
 rules, or under fewer, corrected outputs and the examples of other sources are looked through.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from headrace.redaction import Redactor
+from headrace_consumers.versions.files.kinds import values_in
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 
 __all__ = ["PERSONAL_DATA"]
@@ -43,7 +43,7 @@ def _left(examples: pl.DataFrame, redactor: Redactor, kinds: Counter[str]) -> It
             where = []
             sides = [("output", outputs)] if is_seen else [("input", inputs), ("output", outputs)]
             for role, text in sides:
-                for name, value in json.loads(text).items():
+                for name, value in values_in(text).items():
                     before = counts.total()
                     redactor.value({name: value}, counts)  # by its name a value may be a secret
                     if counts.total() > before:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 
 from headrace.errors import ConfigError
-from headrace_consumers.versions.files.kinds import NULL, few_texts, kind_of
+from headrace_consumers.versions.files.kinds import NULL, few_texts, kind_of, values_in
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.own_object import NotImportedError, imported
 from headrace_schemas import canonical
@@ -113,7 +113,7 @@ def _of_other_fields(
         for example_id, is_of_a_person, *texts in part.iter_rows():
             kinds = of_people if is_of_a_person else of_others
             for role, names, text in zip(_ROLES, usual.names, texts, strict=True):
-                values = json.loads(text)
+                values = values_in(text)
                 if reason := _difference(role, names, values) or _other_kind(role, kinds, values, whose):
                     yield example_id, reason
                     break
@@ -127,7 +127,7 @@ def _usual(examples: pl.DataFrame) -> _Usual:
     kinds: dict[tuple[str, str], set[str]] = {}
     values_of: dict[str, list[Any]] = {}
     for texts in examples.select("inputs", "outputs").head(_LOOKED_AT).iter_rows():
-        inputs, outputs = (json.loads(text) for text in texts)
+        inputs, outputs = (values_in(text) for text in texts)
         counts[frozenset(inputs), frozenset(outputs)] += 1
         for role, values in zip(_ROLES, (inputs, outputs), strict=True):
             for name, value in values.items():

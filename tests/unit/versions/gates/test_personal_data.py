@@ -15,15 +15,17 @@ def test_personal_data_is_found_wherever_it_stands():
         example(3, {"question": "a"}, {"password": "hunter2"}, source="git"),
         example(4, {"question": "a"}, category="of bob@example.com", source="hand"),
         example(5, {"question": "[EMAIL] wrote"}, source="import"),
+        example(6, {"question": "half a character \ud800, cat@example.com"}, source="import"),
     )
     assert dict(verdict.offenders.iter_rows()) == {
         "id-1": "email in input question",
         "id-2": "phone in output answer",
         "id-3": "secret in output password",
         "id-4": "email in category",
+        "id-6": "email in input question",
     }
-    assert (verdict.figure, verdict.is_passed) == (4, False)
-    assert verdict.what.endswith("email 2, phone 1, secret 1")
+    assert (verdict.figure, verdict.is_passed) == (5, False)
+    assert verdict.what.endswith("email 3, phone 1, secret 1")
 
 
 def test_calls_that_were_redacted_by_the_same_rules_are_not_looked_at_again():

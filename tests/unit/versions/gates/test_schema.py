@@ -101,6 +101,16 @@ def test_without_calls_most_examples_tell_the_fields():
     assert offenders(judged(SCHEMA, *rows, example(4, {"query": "a"}, source="import"))).keys() == {"id-4"}
 
 
+@pytest.mark.parametrize(
+    ("usual", "given"), [(7, 2**60), (2**60, 7), (0.5, float("inf")), (0.5, float("nan")), ("a", "a half \ud800")]
+)
+def test_what_plain_json_has_no_form_for_is_of_the_kind_that_it_is(usual, given):
+    calls = [example(n, {"q": usual}, {"a": usual}) for n in range(20)]
+    imported = example(100, {"q": given}, {"a": given}, source="import", label="given")
+    assert judged(SCHEMA, *calls, imported).is_passed
+    assert not judged(SCHEMA, *calls, example(100, {"q": [given]}, {"a": given}, source="import")).is_passed
+
+
 @pytest.mark.parametrize(("calls", "is_told"), [(20, True), (19, False)])
 def test_a_text_that_no_call_has_where_calls_have_few_is_told_and_stays(calls, is_told):
     few = [example(n, {"ticket": "a"}, {"queue": ("bug", "billing")[n % 2], "text": f"{n}"}) for n in range(calls)]
