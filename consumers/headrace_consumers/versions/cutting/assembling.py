@@ -26,7 +26,7 @@ from headrace_consumers.versions.cutting.merging import (
     stands_as,
 )
 from headrace_consumers.versions.cutting.recipe import Recipe
-from headrace_consumers.versions.files.ahead import ahead
+from headrace_consumers.versions.files.ahead import side_by_side
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
 from headrace_consumers.versions.files.frame_file import FrameFile, mapped
 from headrace_consumers.versions.gates import GATES, Context, Gate, Verdict
@@ -157,26 +157,22 @@ def assemble(
     contested = [pl.DataFrame(schema=_CONTESTED)]
     edits_unmet = len(edits.by_key)
     beside = others.rows.with_columns(_bucket=bucket_of("key", buckets))
+
+    def made(bucket: int) -> _Part:
+        rows_of, failed = telemetry.bucket(bucket)
+        more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
+        part = rows_of if more.is_empty() else pl.concat([rows_of, more])
+        return _part(part, failed, recipe, edits, sources.contested)
+
     with FrameFile(work / "examples.arrow", _FRAME) as file:
-        for bucket, (rows_of, failed) in enumerate(ahead(map(telemetry.bucket, range(buckets)))):
+        for bucket, part in enumerate(side_by_side(made, range(buckets))):
             progress("sorting, part", bucket + 1)
-            asides.append(failed)
-            more = beside.filter(pl.col("_bucket") == bucket).drop("_bucket")
-            part = rows_of if more.is_empty() else pl.concat([rows_of, more])
-            part = part.with_columns(split_of(part["key"], recipe.shares))
-            part, several = one_a_key(part, _cannot_stand(part, recipe, edits), sources.contested)
-            if not several.is_empty():
-                asides.append(stands_as(part, several.filter(pl.col("place") > 0)))
-                contested.append(edited(several, edits.by_key)[0].select(*_CONTESTED))
-            edits_unmet -= part.filter(pl.col("key").is_in(list(edits.by_key))).height
-            part, aside = edited(part, edits.by_key)
-            asides.append(aside)
-            part, aside = _no_candidate_in_test(part)
-            asides.append(aside)
-            part = scored(part, scorer, recipe.difficulty_scorer or "")
-            part = part if part["key"].is_sorted() else part.sort("key")
-            scores.append(part.filter(pl.col("source") == "telemetry")["score"])
-            file.add(part)
+            asides += part.asides
+            contested.append(part.contested)
+            edits_unmet -= part.edits_met
+            examples = scored(part.examples, scorer, recipe.difficulty_scorer or "")
+            scores.append(examples.filter(pl.col("source") == "telemetry")["score"])
+            file.add(examples)
     bounds = recipe.difficulty_bounds or difficulty.bounds_of(
         pl.concat(scores).to_numpy(), recipe.difficulties.easy, recipe.difficulties.hard
     )
@@ -198,6 +194,33 @@ def assemble(
         [],
         edits_unmet,
         pl.concat(contested),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The examples of one bucket, sorted by key, each in its split; the rest as in `Assembled`."""
+
+    examples: pl.DataFrame
+    asides: list[pl.DataFrame]
+    contested: pl.DataFrame
+    edits_met: int
+
+
+def _part(
+    part: pl.DataFrame, failed: pl.DataFrame, recipe: Recipe, edits: Edits, asked: Collection[str] | None
+) -> _Part:
+    part = part.with_columns(split_of(part["key"], recipe.shares))
+    part, several = one_a_key(part, _cannot_stand(part, recipe, edits), asked)
+    asides, contested = [failed], pl.DataFrame(schema=_CONTESTED)
+    if not several.is_empty():
+        asides.append(stands_as(part, several.filter(pl.col("place") > 0)))
+        contested = edited(several, edits.by_key)[0].select(*_CONTESTED)
+    edits_met = part.filter(pl.col("key").is_in(list(edits.by_key))).height
+    part, excluded = edited(part, edits.by_key)
+    part, candidates = _no_candidate_in_test(part)
+    return _Part(
+        part if part["key"].is_sorted() else part.sort("key"), [*asides, excluded, candidates], contested, edits_met
     )
 
 

@@ -3,6 +3,7 @@
 batches in any order -> one file a bucket -> buckets in order, each of bounded size -> sorted by key
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
@@ -50,18 +51,21 @@ class Spill:
     ) -> None:
         self.close()
 
-    def add(self, rows: pl.DataFrame) -> None:
-        """Take rows; all have the same columns."""
+    def parts(self, rows: pl.DataFrame) -> dict[int, pa.Table]:
+        """Return rows by their bucket, for `add`; all rows have the same columns. May be called by several threads."""
         parts = rows.with_columns(_bucket=bucket_of(self._key, self._buckets)).partition_by(
             "_bucket", as_dict=True, include_key=False
         )
-        for (bucket,), part in parts.items():
-            table = part.to_arrow()
+        return {int(bucket): part.to_arrow() for (bucket,), part in parts.items()}
+
+    def add(self, parts: Mapping[int, pa.Table]) -> None:
+        """Take what `parts` returned."""
+        for bucket, table in parts.items():
             if bucket not in self._writers:
                 file = (self._folder / f"{bucket:03d}.arrows").open("wb")
                 options = pa.ipc.IpcWriteOptions(compression="lz4")
-                self._writers[int(bucket)] = pa.ipc.new_stream(file, table.schema, options=options), file
-            self._writers[int(bucket)][0].write_table(table)
+                self._writers[bucket] = pa.ipc.new_stream(file, table.schema, options=options), file
+            self._writers[bucket][0].write_table(table)
 
     def close(self) -> None:
         """Finish the files."""

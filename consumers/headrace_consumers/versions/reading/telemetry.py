@@ -10,15 +10,18 @@ Memory: a bucket's rows, 16 bytes of each row's key and request, and the feedbac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from threading import Lock
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from headrace_consumers.joins import copies_of
 from headrace_consumers.versions.cutting.merging import SET_ASIDE
 from headrace_consumers.versions.files import json_text
+from headrace_consumers.versions.files.ahead import side_by_side
 from headrace_consumers.versions.reading.rows import as_examples
 from headrace_consumers.versions.reading.said import FEEDBACK_COLUMNS, Said, said_of
 from headrace_consumers.versions.reading.spill import Spill
@@ -43,6 +46,8 @@ _SIGHTINGS: Final = {
     "offset": pl.Int64(),
 }
 _KEY: Final = "^[0-9a-f]{64}$"
+
+_Hashes: TypeAlias = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ class Telemetry:
         progress: Callable[[int], object],
     ) -> None:
         self.read: Final = FromTables()
+        self._noting = Lock()
         self._tables = tables
         self._chosen = chosen
         self._places = places
@@ -179,9 +185,9 @@ class Telemetry:
         rows = rows.filter(_is_in(_beginning(rows["dedup_key"]), _sorted([_beginning(each) for each in touched])))
         return said_of(rows, linked, feedback)
 
-    def _spill_rows(self, table: Table | None) -> tuple[list[npt.NDArray[np.uint64]], list[npt.NDArray[np.uint64]]]:
-        key_parts: list[npt.NDArray[np.uint64]] = []
-        request_parts: list[npt.NDArray[np.uint64]] = []
+    def _spill_rows(self, table: Table | None) -> tuple[list[_Hashes], list[_Hashes]]:
+        key_parts: list[_Hashes] = []
+        request_parts: list[_Hashes] = []
         if table is None:
             return key_parts, request_parts
         chosen = self._chosen
@@ -194,30 +200,35 @@ class Telemetry:
             }
         )
         with self._rows as spill:
-            for found in table.batches(_COLUMNS, condition, self._places.interactions):
+
+            def made(found: pl.DataFrame) -> tuple[_Hashes, _Hashes, dict[int, pa.Table]]:
                 batch = self._usable(found)
-                self._note(batch)
                 hashes = keys.request_id_hashes(batch["request_id"])
                 batch = batch.with_columns(
                     pl.Series("request_hash", hashes, dtype=pl.String),
                     input=json_text.on_one_line(batch["input"]),
                     output=json_text.on_one_line(batch["output"]),
                 )
-                spill.add(batch)
-                key_parts.append(_beginning(batch["dedup_key"]))
-                request_parts.append(_beginning(batch["request_hash"]))
+                return _beginning(batch["dedup_key"]), _beginning(batch["request_hash"]), spill.parts(batch)
+
+            batches = table.batches(_COLUMNS, condition, self._places.interactions)
+            for some_keys, some_requests, parts in side_by_side(made, batches):
+                spill.add(parts)
+                key_parts.append(some_keys)
+                request_parts.append(some_requests)
                 self._progress(self.read.rows)
         return key_parts, request_parts
 
     def _usable(self, rows: pl.DataFrame) -> pl.DataFrame:
         is_keyed = rows["dedup_key"].str.contains(_KEY)
         keyed = rows if is_keyed.all() else rows.filter(is_keyed)
-        self.read.unkeyed += len(rows) - len(keyed)
         suppressed = self._tables.is_suppressed(keyed)
-        if suppressed is None:
-            return keyed
-        self.read.suppressed += int(suppressed.sum())
-        return keyed.filter(~suppressed)
+        usable = keyed if suppressed is None else keyed.filter(~suppressed)
+        with self._noting:
+            self.read.unkeyed += len(rows) - len(keyed)
+            self.read.suppressed += len(keyed) - len(usable)
+            self._note(usable)
+        return usable
 
     def _note(self, rows: pl.DataFrame) -> None:
         self.read.rows += len(rows)
@@ -230,7 +241,7 @@ class Telemetry:
             for value, count in rows[column].value_counts().iter_rows():
                 counts[value] = counts.get(value, 0) + count
 
-    def _spill_sightings(self, table: Table | None, known: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.uint64]]:
+    def _spill_sightings(self, table: Table | None, known: _Hashes) -> Iterator[_Hashes]:
         if table is None or not len(known):
             return
         with self._sightings as spill:
@@ -240,10 +251,10 @@ class Telemetry:
                 if some.is_empty():
                     continue
                 self.read.sightings.add(some)
-                spill.add(some.select(*_SIGHTINGS).cast(_SIGHTINGS))  # type: ignore[arg-type]
+                spill.add(spill.parts(some.select(*_SIGHTINGS).cast(_SIGHTINGS)))  # type: ignore[arg-type]
                 yield _beginning(some["request_hash"].drop_nulls())
 
-    def _feedback_on(self, table: Table | None, requests: npt.NDArray[np.uint64]) -> pl.DataFrame:
+    def _feedback_on(self, table: Table | None, requests: _Hashes) -> pl.DataFrame:
         schema = {name: pl.String() for name in FEEDBACK_COLUMNS}
         none = pl.DataFrame(schema=schema)
         if table is None or not len(requests):
@@ -265,18 +276,18 @@ class Telemetry:
         return pl.concat(found).sort("feedback_id", "topic_id", "partition", "offset")
 
 
-def _beginning(digits: pl.Series) -> npt.NDArray[np.uint64]:
+def _beginning(digits: pl.Series) -> _Hashes:
     """Return the first 64 bits of texts of hex digits."""
-    found: npt.NDArray[np.uint64] = (
+    found: _Hashes = (
         digits.str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64).to_numpy().astype(np.uint64, copy=False)
     )
     return found
 
 
-def _sorted(parts: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
+def _sorted(parts: Sequence[_Hashes]) -> _Hashes:
     return np.unique(np.concatenate(parts)) if parts else np.empty(0, dtype=np.uint64)
 
 
-def _is_in(values: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> pl.Series:
+def _is_in(values: _Hashes, known: _Hashes) -> pl.Series:
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)
     return pl.Series(known[at] == values)
