@@ -26,10 +26,10 @@ __all__ = ["for_a_cut", "in_root", "opened_tables", "shown_progress"]
 def for_a_cut() -> None:
     """Set the process up for millions of rows; before polars is imported."""
     from headrace_consumers.garbage import calm_collector
+    from headrace_consumers.versions.files.ahead import AT_ONCE
 
-    # A part is too small to be shared out: with more threads polars takes a quarter more processor time. What goes on
-    # at once is reading, sorting and writing of different parts, by threads of ours.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    # As many as there are parts under way: one part is too small to be shared out among more.
+    os.environ.setdefault("POLARS_MAX_THREADS", str(AT_ONCE))
     calm_collector()
 
 

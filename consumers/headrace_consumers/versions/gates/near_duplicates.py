@@ -14,12 +14,14 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from headrace_consumers.versions.files.ahead import ahead
+from headrace_consumers.versions.files.ahead import AT_ONCE, ahead
 from headrace_consumers.versions.gates.buckets import Buckets
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
-from headrace_consumers.versions.gates.likeness import Prepared, likeness, prepared
-from headrace_consumers.versions.gates.sketching import BANDS, PERMUTATIONS, SEED, Bands, Sketcher, shared
+from headrace_consumers.versions.sketches.likeness import Prepared, likeness, prepared
+from headrace_consumers.versions.sketches.processes import sketched_by_processes
+from headrace_consumers.versions.sketches.sketching import BANDS, PERMUTATIONS, SEED, Bands, Sketcher, shared
 from headrace_schemas.dataset_files import LABELS
 
 __all__ = ["NEAR_DUPLICATES"]
@@ -27,6 +29,8 @@ __all__ = ["NEAR_DUPLICATES"]
 _NAME: Final = "near duplicates"
 _SLICE: Final = 20_000
 _SLICE_BYTES: Final = 4 << 20
+_FEWEST_SLICES: Final = 8
+_SAMPLE: Final = 2_000
 _CACHE_BYTES: Final = 4 << 20
 """Of texts; their pieces take a multiple of it."""
 
@@ -76,7 +80,7 @@ def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tu
         .with_row_index("row")
         .sort(pl.col("label").replace_strict(ranks, return_dtype=pl.Int8), "key")["row"]
     )
-    rows, bands = _sketched(examples["inputs"], order, Sketcher(most))
+    rows, bands = _sketched(examples["inputs"], order, most)
     ids, inputs = examples["example_id"], _Inputs(examples["inputs"])
     for number in shared(bands):
         sketch = bands[number].tolist()
@@ -89,21 +93,32 @@ def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tu
             buckets.add(number, sketch)
 
 
-def _sketched(inputs: pl.Series, order: pl.Series, sketcher: Sketcher) -> tuple[list[int], Bands]:
+def _sketched(inputs: pl.Series, order: pl.Series, most: float) -> tuple[list[int], Bands]:
     """Return the rows that are long enough to be compared, in their order, and their bands."""
+    sizes = inputs.str.len_bytes()
+    sample = order.gather_every(max(1, len(order) // _SAMPLE))
+    sketcher = Sketcher.learnt(most, inputs.gather(next(_slices(sample, sizes), sample)))
+    slices = list(_slices(order, sizes))
     rows: list[int] = []
     bands: list[Bands] = [np.empty((0, BANDS), dtype=np.uint64)]
-    slices = _slices(order, inputs.str.len_bytes().gather(order))
-    for some, read in ahead((some, sketcher.read(inputs.gather(some))) for some in slices):
-        places, found = sketcher.sketch(read)
+    for some, (places, found) in zip(slices, _sketches(inputs, slices, sketcher), strict=True):
         rows.extend(some.gather(places))
         bands.append(found)
     return rows, np.concatenate(bands)
 
 
+def _sketches(inputs: pl.Series, slices: list[pl.Series], sketcher: Sketcher) -> Iterator[tuple[list[int], Bands]]:
+    """Yield the sketches of each slice: of many by several processes, which take a second to come."""
+    if AT_ONCE == 1 or len(slices) < _FEWEST_SLICES:
+        return map(sketcher.sketch, ahead(sketcher.read(inputs.gather(some)) for some in slices))
+    return sketched_by_processes(
+        slices, lambda some: inputs.gather(some).to_arrow().cast(pa.large_string()), sketcher, AT_ONCE
+    )
+
+
 def _slices(order: pl.Series, sizes: pl.Series) -> Iterator[pl.Series]:
-    """Yield rows in their order, so many that their texts are no more than _SLICE_BYTES; at least one."""
-    ends = sizes.cast(pl.UInt64).cum_sum().to_numpy()
+    """Yield rows in their order, so many that their texts, of these sizes, are at most _SLICE_BYTES; at least one."""
+    ends = sizes.gather(order).cast(pl.UInt64).cum_sum().to_numpy()
     start, before = 0, 0
     while start < len(order):
         end = int(np.searchsorted(ends, before + _SLICE_BYTES, side="right"))

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_consumers.versions.gates.likeness import likeness as likeness_of
-from headrace_consumers.versions.gates.likeness import prepared
+from headrace_consumers.versions.gates import near_duplicates
 from headrace_consumers.versions.gates.near_duplicates import NEAR_DUPLICATES
-from headrace_consumers.versions.gates.sketching import Sketcher
+from headrace_consumers.versions.sketches.likeness import likeness as likeness_of
+from headrace_consumers.versions.sketches.likeness import prepared
+from headrace_consumers.versions.sketches.sketching import Sketcher
 from tests.unit.versions.gates.frames import example, judged
 
 WORDS = [
@@ -184,3 +185,19 @@ def test_long_inputs_are_taken_a_few_at_a_time(monkeypatch):
     judged(NEAR_DUPLICATES, *rows, example(300, {"text": "word " * 1_500_000}))
     assert sum(taken[:-1]) > 6_000_000
     assert sorted(taken)[-2] <= 4 << 20
+
+
+def test_of_many_slices_several_processes_find_the_same(monkeypatch):
+    chance = random.Random(9)
+    texts = [" ".join(chance.choices(WORDS, k=60)) for _ in range(40)]
+    rows = [example(n, {"text": texts[n // 2] + " more" * (n % 2)}) for n in range(80)]
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 1)
+    alone = judged(NEAR_DUPLICATES, *rows)
+    assert len(alone.offenders) == 40
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 2)
+    monkeypatch.setattr(near_duplicates, "_SLICE", 7)
+    sketched = []
+    whole = near_duplicates.sketched_by_processes
+    monkeypatch.setattr(near_duplicates, "sketched_by_processes", lambda *a: sketched.append(a[-1]) or whole(*a))
+    assert judged(NEAR_DUPLICATES, *rows).offenders.rows() == alone.offenders.rows()
+    assert sketched == [2]

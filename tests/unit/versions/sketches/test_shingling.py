@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headrace_consumers.versions.gates.likeness import LONGEST, is_unspaced, pieces
-from headrace_consumers.versions.gates.shingling import pieces_of
+from headrace_consumers.versions.sketches.likeness import LONGEST, is_unspaced, pieces
+from headrace_consumers.versions.sketches.shingling import pieces_of
 
 TEXTS = st.lists(
     st.one_of(

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from headrace_consumers.versions.gates.likeness import LETTERS, LETTERS_BETWEEN_BLANKS, LONGEST
+from headrace_consumers.versions.sketches.likeness import LETTERS, LETTERS_BETWEEN_BLANKS, LONGEST
 
 __all__ = ["MOST_TEXTS", "Integers", "Pieces", "Words", "mixed", "pieces_of"]
 

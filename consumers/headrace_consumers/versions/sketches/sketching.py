@@ -13,14 +13,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from headrace_consumers.versions.gates.likeness import LONGEST
-from headrace_consumers.versions.gates.shingling import Integers, Pieces, Words, mixed, pieces_of
+from headrace_consumers.versions.sketches.likeness import LONGEST
+from headrace_consumers.versions.sketches.shingling import Integers, Pieces, Words, mixed, pieces_of
 
-__all__ = ["BANDS", "PERMUTATIONS", "SEED", "Bands", "Read", "Sketcher", "shared"]
+__all__ = ["BANDS", "PERMUTATIONS", "SEED", "Bands", "Read", "Sketcher", "Telling", "shared"]
 
 PERMUTATIONS: Final = 64
 BANDS: Final = 8
@@ -35,11 +36,15 @@ _LONG, _VALUE = np.uint64(1), np.uint64(2)
 """Stand for what is not told by a text's pieces."""
 
 _SAMPLE: Final = 200
-"""Inputs by which is told which of several long texts differs most."""
+"""Inputs with the same long fields by which is told which of these differs most."""
 
 Bands: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.uint64]]"
 
 _FACTORS: Final = np.random.default_rng(SEED).integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
+
+
+Telling: TypeAlias = Mapping[tuple[str, ...], str]
+"""The fields of which an input has long texts -> that by which it is sketched."""
 
 
 class Sketcher:
@@ -47,11 +52,27 @@ class Sketcher:
 
     Args:
         most: inputs that are not more alike than this need not agree.
+        telling: `learnt` makes it; of others the first field is taken.
+
+    Attributes:
+        most: see there.
+        telling: see there.
     """
 
-    def __init__(self, most: float) -> None:
-        self._most = most
-        self._telling: dict[tuple[str, ...], str] = {}
+    def __init__(self, most: float, telling: Telling = MappingProxyType({})) -> None:
+        self.most = most
+        self.telling = telling
+
+    @classmethod
+    def learnt(cls, most: float, texts: Iterable[str]) -> "Sketcher":
+        """Return one that knows which of several long texts differs most, by a sample of the inputs."""
+        unlearnt = cls(most)
+        read = unlearnt.read(texts)
+        telling: dict[tuple[str, ...], str] = {}
+        for names, places in _long_texts(read.long, len(read.words)):
+            differ = {name: len(np.unique(read.long[name].bands(places[:_SAMPLE]))) for name in names}
+            telling[names] = max(names, key=differ.__getitem__)
+        return cls(most, telling)
 
     def read(self, texts: Iterable[str]) -> "Read":
         """Return what a sketch is made of.
@@ -81,7 +102,7 @@ class Sketcher:
     def _texts(self, places: Integers, texts: Sequence[str], name: np.uint64, read: "Read") -> "_Long":
         """Note what must be the same of a field's texts, and return the pieces of the long ones."""
         pieces = pieces_of(texts)
-        is_long = pieces.counts / (pieces.counts + 1) > self._most
+        is_long = pieces.counts / (pieces.counts + 1) > self.most
         value = np.where(is_long, _LONG, pieces.together())
         for none in np.flatnonzero(pieces.counts == 0).tolist():
             value[none] = _hash(texts[none])
@@ -92,18 +113,8 @@ class Sketcher:
     def _bands(self, long: Mapping[str, "_Long"], count: int) -> Bands:
         """Return bands of that long text of each input which tells most."""
         bands = np.zeros((count, BANDS), dtype=np.uint64)
-        are_long = np.zeros((count, len(long)), dtype=np.bool_)
-        for number, of_name in enumerate(long.values()):
-            are_long[of_name.places, number] = of_name.is_long
-        kinds, kind_of = _kinds_of_rows(are_long)
-        for number, kind in enumerate(kinds.tolist()):
-            places = np.flatnonzero(kind_of == number)
-            names = tuple(name for name, is_long in zip(long, kind, strict=True) if is_long)
-            if names and names not in self._telling:
-                differ = {name: len(np.unique(long[name].bands(places[:_SAMPLE]))) for name in names}
-                self._telling[names] = max(names, key=differ.__getitem__)
-            if names:
-                bands[places] = long[self._telling[names]].bands(places)
+        for names, places in _long_texts(long, count):
+            bands[places] = long[self.telling.get(names, names[0])].bands(places)
         return bands
 
 
@@ -133,6 +144,18 @@ class Read:
     same: Words
     words: Integers
     long: dict[str, _Long]
+
+
+def _long_texts(long: Mapping[str, _Long], count: int) -> Iterator[tuple[tuple[str, ...], Integers]]:
+    """Yield the fields of which some inputs have long texts, and the places of these inputs."""
+    are_long = np.zeros((count, len(long)), dtype=np.bool_)
+    for number, of_name in enumerate(long.values()):
+        are_long[of_name.places, number] = of_name.is_long
+    kinds, kind_of = _kinds_of_rows(are_long)
+    for number, kind in enumerate(kinds.tolist()):
+        names = tuple(name for name, is_long in zip(long, kind, strict=True) if is_long)
+        if names:
+            yield names, np.flatnonzero(kind_of == number)
 
 
 def _kinds_of_rows(rows: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> tuple[Any, Integers]:
@@ -187,6 +210,8 @@ def shared(bands: Bands) -> Iterator[int]:
     """Yield the rows that agree with another row in a band."""
     is_shared = np.zeros(len(bands), dtype=bool)
     for band in bands.T:
-        _, places, counts = np.unique(band, return_inverse=True, return_counts=True)
-        is_shared |= counts[places] > 1
+        ordered = np.sort(band)
+        several = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(several):
+            is_shared |= several[np.minimum(np.searchsorted(several, band), len(several) - 1)] == band
     yield from np.flatnonzero(is_shared).tolist()

@@ -1,0 +1,82 @@
+"""Several processes sketch as one does, in the same order; one that ends early is told in one line."""
+
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from headrace_consumers.versions.errors import VersionsError
+from headrace_consumers.versions.sketches import processes
+from headrace_consumers.versions.sketches.processes import sketched_by_processes
+from headrace_consumers.versions.sketches.sketching import Sketcher
+
+WORDS = [f"{first}{second}" for first in ("ka", "lo", "mi", "nu") for second in ("ben", "dor", "fis", "gul")]
+
+
+def inputs_of(number):
+    chance = random.Random(number)
+    made = [
+        {
+            "context": " ".join(chance.choices(WORDS, k=30)),
+            "question": " ".join(chance.choices(WORDS, k=chance.choice((3, 40)))),
+            "note": "請求書の金額が違います" * chance.randrange(3) + "\ud83d",
+            "year": chance.choice((None, 2024, [1, 2])),
+        }
+        for _ in range(20)
+    ]
+    return [json.dumps(each) for each in made]
+
+
+def arrow(number):
+    return pa.array(inputs_of(number), pa.large_string())
+
+
+def test_the_sketches_are_those_of_one_process_in_the_order_of_the_slices():
+    sketcher = Sketcher.learnt(0.9, inputs_of(0))
+    assert sketcher.telling
+    found = list(sketched_by_processes(range(7), arrow, sketcher, 2))
+    assert len(found) == 7
+    for number, (places, bands) in enumerate(found):
+        own_places, own_bands = sketcher.sketch(sketcher.read(inputs_of(number)))
+        assert places == own_places
+        assert np.array_equal(bands, own_bands)
+
+
+def test_a_process_that_ends_early_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr(processes, "_WORKER", "headrace_consumers.versions.sketches.nowhere")
+    with pytest.raises(VersionsError, match=r"ended early, with exit code 1 \(.*No module named .*nowhere"):
+        list(sketched_by_processes(range(50), arrow, Sketcher(0.9), 2))
+
+
+def test_what_is_wrong_with_a_slice_is_told_as_it_is_without_processes():
+    def broken(_):
+        raise OSError("the disk")
+
+    with pytest.raises(OSError, match="the disk"):
+        list(sketched_by_processes(range(3), broken, Sketcher(0.9), 2))
+
+
+def test_who_stops_early_leaves_no_process(monkeypatch):
+    started = []
+    begin = subprocess.Popen
+
+    def noted(*arguments, **options):
+        started.append(begin(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(processes.subprocess, "Popen", noted)
+    found = sketched_by_processes(range(10_000), arrow, Sketcher(0.9), 2)
+    next(found)
+    found.close()
+    assert len(started) == 2
+    assert all(each.poll() is not None for each in started)
+
+
+def test_a_worker_needs_neither_polars_nor_delta():
+    """It takes a second of each cut to start one; the cut itself has them."""
+    code = "import headrace_consumers.versions.sketches.worker, sys; print({'polars', 'deltalake'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
