@@ -3,8 +3,8 @@
 A Delta table of so many rows of one signature is made first (inputs and outputs of some 700 bytes, every third key seen
 again, feedback on one row in twenty), in files as the consumer writes them; that is not measured. Then a fresh process
 cuts a version of it, another one does so without looking for near-duplicates, a third one replays that, and a fourth
-compares the two versions. Memory is what the process had at most: "own" (anonymous; the rest is files mapped into
-memory, which the system takes back when it needs it) and all of it.
+compares the two versions. Memory is what a process, and those it starts, had at most: "own" (anonymous; the rest is
+files mapped into memory, which the system takes back when it needs it) and all of it.
 """
 
 import argparse
@@ -187,7 +187,7 @@ def in_fresh_process(folder: Path, command: tuple[str, ...], settings: dict[str,
 
 
 class MemoryWatch(threading.Thread):
-    """Looks at a process's memory 50 times a second until it ends."""
+    """Looks at the memory of a process and those it has started, 50 times a second until it ends."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -196,21 +196,39 @@ class MemoryWatch(threading.Thread):
         self.cpu_s = 0.0
 
     def run(self) -> None:
-        while True:
-            try:
-                status = Path(f"/proc/{self._pid}/status").read_text()
-                stat = Path(f"/proc/{self._pid}/stat").read_text().rsplit(")", 1)[1].split()
-            except (FileNotFoundError, ProcessLookupError):
-                return
-            found = {
-                line.split(":")[0]: line.split()[1] for line in status.splitlines() if line.startswith(("Rss", "VmHWM"))
-            }
-            if "RssAnon" not in found:
-                return
-            self.own_kb = max(self.own_kb, int(found["RssAnon"]))
-            self.all_kb = max(self.all_kb, int(found["VmHWM"]))
-            self.cpu_s = (int(stat[11]) + int(stat[12])) / 100
+        while found := _memory_kb(self._pid):
+            started = [_memory_kb(pid) for pid in _started_by(self._pid)]
+            for each in filter(None, started):
+                found = found[0] + each[0], found[1] + each[1]
+            self.own_kb, self.all_kb = max(self.own_kb, found[0]), max(self.all_kb, found[1])
+            self.cpu_s = max(self.cpu_s, _cpu_s(self._pid))
             time.sleep(0.02)
+
+
+def _memory_kb(pid: int) -> tuple[int, int] | None:
+    """Return what of a process's memory no file backs, and all of it; None: it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    found = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "VmRSS"))}
+    return (found["RssAnon"], found["VmRSS"]) if "RssAnon" in found else None
+
+
+def _started_by(pid: int) -> list[int]:
+    try:
+        return [int(child) for at in Path(f"/proc/{pid}/task").glob("*/children") for child in at.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process and of those it has started that have ended."""
+    try:
+        times = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:15]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

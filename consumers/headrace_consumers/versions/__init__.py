@@ -5,6 +5,7 @@
 
     sources/, hand/    examples and edits from elsewhere     reading/    the tables
     cutting/, gates/   the cut, and what it must meet        shelf/      v<N>/, latest
+    sketches/          which inputs may be near-duplicates
     replaying/         a version made again                  erasing/    a person out of versions
     telling/           card, report, diff                    exporting/  other formats
     files/             what all of them read and write

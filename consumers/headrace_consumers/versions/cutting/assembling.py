@@ -1,11 +1,11 @@
 """From the tables and what waits beside them to one frame on disk, sorted by key, each example in its split.
 
 for each bucket of keys: telemetry, other sources -> split -> one a key -> edits -> no candidate in test -> score
-bounds of difficulty over all -> difficulty -> gates of examples -> drawn
+bounds of difficulty over all -> difficulty
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +13,8 @@ import polars as pl
 
 from headrace.dedup import Policies
 from headrace_consumers.versions.cutting import difficulty
-from headrace_consumers.versions.cutting.drawing import drawn
 from headrace_consumers.versions.cutting.merging import (
     CONTESTED,
-    MERGED,
     SET_ASIDE,
     edited,
     no_test,
@@ -29,8 +27,7 @@ from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.files.ahead import side_by_side
 from headrace_consumers.versions.files.examples import EXAMPLES, split_of
 from headrace_consumers.versions.files.frame_file import FrameFile, mapped
-from headrace_consumers.versions.gates import GATES, Context, Gate, Verdict
-from headrace_consumers.versions.gates.gate import OFFENDERS
+from headrace_consumers.versions.gates import Verdict
 from headrace_consumers.versions.hand.edits import Edits
 from headrace_consumers.versions.hand.edits import read as read_edits
 from headrace_consumers.versions.reading.spill import bucket_of, buckets_for
@@ -45,8 +42,6 @@ __all__ = [
     "Progress",
     "Sources",
     "assemble",
-    "context_of",
-    "judged",
     "scored",
 ]
 
@@ -207,11 +202,9 @@ class _Part:
     edits_met: int
 
 
-def _part(
-    part: pl.DataFrame, failed: pl.DataFrame, recipe: Recipe, edits: Edits, asked: Collection[str] | None
-) -> _Part:
+def _part(part: pl.DataFrame, failed: pl.DataFrame, recipe: Recipe, edits: Edits, also: Collection[str]) -> _Part:
     part = part.with_columns(split_of(part["key"], recipe.shares))
-    part, several = one_a_key(part, _cannot_stand(part, recipe, edits), asked)
+    part, several = one_a_key(part, _cannot_stand(part, recipe, edits), also)
     asides, contested = [failed], pl.DataFrame(schema=_CONTESTED)
     if not several.is_empty():
         asides.append(stands_as(part, several.filter(pl.col("place") > 0)))
@@ -222,56 +215,6 @@ def _part(
     return _Part(
         part if part["key"].is_sorted() else part.sort("key"), [*asides, excluded, candidates], contested, edits_met
     )
-
-
-def judged(found: Assembled, gates: tuple[Gate, ...] = GATES) -> Assembled:
-    """Return what the gates and the number of examples that is wanted leave of it, with the verdicts.
-
-    Pure but for what a gate of the user's own does.
-    """
-    recipe = found.recipe
-    context = context_of(found)
-    examples, asides, verdicts = found.examples, [found.aside], list(found.verdicts)
-    for gate in gates:
-        if gate.judges == "examples":
-            examples = _past(gate, examples, context, asides, verdicts)
-    if recipe.most is not None:
-        is_drawn = drawn(
-            examples, recipe.most, recipe.difficulties.model_dump(), recipe.thresholds.max_share_per_source
-        )
-        examples = examples.filter(is_drawn)
-    verdicts += [gate.judge(examples, context) for gate in gates if gate.judges == "whole"]
-    return replace(found, examples=examples, aside=pl.concat(asides), verdicts=verdicts)
-
-
-def context_of(found: Assembled) -> Context:
-    """Return what gates may know beside the examples."""
-    recipe = found.recipe
-    return Context(
-        recipe.signature,
-        recipe.fields_hash,
-        recipe.thresholds,
-        recipe.splits,
-        recipe.difficulties,
-        merged=found.aside.filter(pl.col("gate") == MERGED).sort("key", "source", "reason"),
-        passed_over=found.aside.filter(pl.col("content_hash").is_not_null()).sort("key", "source", "reason"),
-        other_sources=frozenset(found.waiting.read),
-    )
-
-
-def _past(
-    gate: Gate, examples: pl.DataFrame, context: Context, asides: list[pl.DataFrame], verdicts: list[Verdict]
-) -> pl.DataFrame:
-    gave_way = context.passed_over.filter(pl.col("gate") == gate.name)
-    verdict = gate.judge(examples, context).with_those_that_gave_way(gave_way.select(*OFFENDERS))
-    verdicts.append(verdict)
-    if verdict.offenders.is_empty():
-        return examples
-    offending = examples.select("example_id", "key", "source").join(
-        verdict.offenders.unique("example_id", keep="first", maintain_order=True), on="example_id"
-    )
-    asides.append(set_aside(offending, gate.name, pl.col("reason")))
-    return examples.filter(~pl.col("example_id").is_in(verdict.offenders["example_id"].to_list()))
 
 
 def _cannot_stand(part: pl.DataFrame, recipe: Recipe, edits: Edits) -> pl.Series | None:

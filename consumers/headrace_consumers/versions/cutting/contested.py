@@ -13,7 +13,8 @@ from typing import Final
 import polars as pl
 
 from headrace_consumers.versions.cutting import difficulty
-from headrace_consumers.versions.cutting.assembling import CANDIDATE, CANDIDATES_OWN, Assembled, context_of, scored
+from headrace_consumers.versions.cutting.assembling import CANDIDATE, CANDIDATES_OWN, Assembled, scored
+from headrace_consumers.versions.cutting.judging import context_of
 from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, set_aside, stands_as
 from headrace_consumers.versions.files.examples import EXAMPLES
 from headrace_consumers.versions.gates import Gate

@@ -14,9 +14,10 @@ from headrace.config import Config
 from headrace.config.consumers import Dedup
 from headrace.errors import UsageError
 from headrace_consumers.versions.cutting.asked import Asked
-from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble, judged
+from headrace_consumers.versions.cutting.assembling import Assembled, Progress, Sources, assemble
 from headrace_consumers.versions.cutting.contested import passed_over, put_back
 from headrace_consumers.versions.cutting.facts import manifest_of, metadata_of, notes_of
+from headrace_consumers.versions.cutting.judging import judged
 from headrace_consumers.versions.cutting.latest_recipe import latest_recipe
 from headrace_consumers.versions.cutting.recipe import Recipe
 from headrace_consumers.versions.cutting.scorer import load_scorer
