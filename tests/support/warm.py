@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from tests.support.warm_server import LONGEST
 
-__all__ = ["COLD", "WarmProcess", "headrace", "run"]
+__all__ = ["COLD", "WarmProcess", "code", "headrace", "run"]
 
 COLD: Final = "HEADRACE_TEST_COLD"
 _ROOT: Final = Path(__file__).parents[2]
@@ -34,8 +34,7 @@ def headrace(*arguments: str, **options: Any) -> "subprocess.Popen[Any]":
         arguments: its own.
         options: `stdin`, `stdout`, `stderr`, `env`, `cwd`, `text` of subprocess.Popen.
     """
-    command = [sys.executable, "-m", "headrace_consumers.cli", *arguments]
-    return subprocess.Popen(command, **options) if os.environ.get(COLD) else WarmProcess(command, **options)
+    return _started([sys.executable, "-m", "headrace_consumers.cli", *arguments], **options)
 
 
 def run(
@@ -52,6 +51,21 @@ def run(
             process.kill()
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def code(lines: str, *arguments: object, env: Mapping[str, str] | None = None, timeout_s: float = 120) -> int:
+    """Run `python -c LINES ARGUMENT...` to its end, and return its exit code; what it says is the test run's to say."""
+    command = [sys.executable, "-c", lines, *map(str, arguments)]
+    with _started(command, stdin=subprocess.DEVNULL, env=env) as process:
+        try:
+            return process.wait(timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _started(command: list[str], **options: Any) -> "subprocess.Popen[Any]":
+    return subprocess.Popen(command, **options) if os.environ.get(COLD) else WarmProcess(command, **options)
 
 
 class _Server:
@@ -123,7 +137,7 @@ class WarmProcess(subprocess.Popen[Any]):
         given = [standard if each == -1 else each for standard, each in enumerate(files)]
         self._warm = _server()
         self.pid, self._asked = self._warm.start(
-            args[3:], os.environ if environ is None else environ, str(folder or Path.cwd()), given
+            args[1:], os.environ if environ is None else environ, str(folder or Path.cwd()), given
         )
         self._child_created = True
         self._close_pipe_fds(*pipes)

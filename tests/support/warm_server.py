@@ -1,6 +1,6 @@
 """A process in which the libraries are imported already; each program that it is asked for is a fork of it.
 
-    test run --(command, environment, folder, three files)--> this --fork--> headrace
+    test run --(command, environment, folder, three files)--> this --fork--> headrace, or a few lines of Python
              <------ its number, and later how it ended ------
 
 Run by tests/support/warm.py: python -m tests.support.warm_server SOCKET. It ends with the test run, whose end of the
@@ -10,6 +10,7 @@ sleeps until somebody spills: so a fork takes nothing along that somebody holds.
 
 import array
 import fcntl
+import functools
 import importlib
 import json
 import os
@@ -34,6 +35,9 @@ _IMPORTED: Final = (
     "headrace_consumers.rollout.run",
     "headrace_consumers.topics",
     "headrace_consumers.verification",
+    "headrace_consumers.versions.cutting.cut",
+    "headrace_consumers.versions.erasing.words",
+    "headrace_consumers.versions.shelf.rollback",
 )
 _LOCK: Final = Path(__file__).parents[2] / ".cache" / "warm_server.lock"
 _KNOWN_THREADS: Final = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
@@ -113,10 +117,19 @@ def _prepared(request: dict[str, Any], files: list[int]) -> Callable[[], int]:
     os.environ.clear()
     os.environ.update(request["environ"])
     os.chdir(request["folder"])
-    sys.argv[:] = ["headrace", *request["arguments"]]
+    option, what, *arguments = request["arguments"]
+    if option == "-c":
+        sys.argv[:] = [option, *arguments]
+        return functools.partial(_run, what)
+    sys.argv[:] = ["headrace", *arguments]
     from headrace_consumers.cli import main as headrace
 
     return headrace
+
+
+def _run(code: str) -> int:
+    exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+    return 0
 
 
 if __name__ == "__main__":

@@ -32,6 +32,21 @@ def test_it_says_and_ends_as_a_cold_start_does(tmp_path, arguments):
     assert (warmed.returncode, warmed.stdout, warmed.stderr) == (cold.returncode, cold.stdout, cold.stderr)
 
 
+LINES = """
+import os, sys
+from pathlib import Path
+Path(sys.argv[1]).write_text(f"{__name__} {sys.argv[2:]} {os.environ['KIND']}")
+"""
+
+
+def test_lines_of_python_are_run_with_their_arguments_and_what_ends_them_is_told(tmp_path):
+    environ = {**os.environ, "KIND": "warm"}
+    assert warm.code(LINES, tmp_path / "said", 1, "two", env=environ) == 0
+    assert (tmp_path / "said").read_text() == "__main__ ['1', 'two'] warm"
+    assert warm.code("import os\nos.kill(os.getpid(), 9)") == -signal.SIGKILL
+    assert warm.code("raise SystemExit(3)") == 3
+
+
 def test_a_killed_one_is_told_and_the_next_is_another(tmp_path):
     (tmp_path / "headrace.json").write_text('{"kafka": {"bootstrap_servers": "127.0.0.1:9"}}')
     command = ["consume", "metrics", "--port", "0", "--config", str(tmp_path / "headrace.json"), "--log-format", "json"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from headrace_consumers.versions.shelf import exchange
 from headrace_consumers.versions.shelf.listing import changed_files
 from headrace_consumers.versions.telling.card import card
 from headrace_schemas import canonical
+from tests.support import warm
 from tests.support.version_folders import example_line, provenance_line, write_version
 
 PEOPLE = ["ann", "bob", None]
@@ -174,8 +176,7 @@ def test_killed_no_edit_of_what_goes_is_left(tmp_path, point):
     folder = write(tmp_path, ["ann", "bob"]).parent
     said = {"kind": "relabel", "who": "w", "why": "y", "timestamp_ms": 1, "quality": None}
     edits.append(folder, [{**said, "key": example(n)["key"], "outputs": {"a": f"words {n}"}} for n in range(2)])
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, point, "at once"], check=False, capture_output=True)
-    assert done.returncode == -9, done.stderr
+    assert warm.code(KILLED, tmp_path, point, "at once") == -signal.SIGKILL
     assert mentions(tmp_path, "words 0") == []
     erased(tmp_path)
     assert set(edits.read(folder).by_key) == {example(1)["key"]}
@@ -197,8 +198,7 @@ delete(Path(sys.argv[1]), 1, who="ada", why="w", timestamp_ms=5, hook=strike)
 def test_a_version_whose_deletion_was_killed_goes_whole(tmp_path, point):
     folder = write(tmp_path, ["ann", "bob"]).parent
     write(tmp_path, ["bob"], number=2)
-    done = subprocess.run([sys.executable, "-c", DELETING, folder, point], check=False, capture_output=True)
-    assert done.returncode == -9, done.stderr
+    assert warm.code(DELETING, folder, point) == -signal.SIGKILL
     assert mentions(tmp_path, "ann")
     erased(tmp_path)
     assert mentions(tmp_path, "ann") == []
@@ -277,8 +277,7 @@ POINTS = ["before:version-rewrite", "after:version-rewrite", "after:version-exch
 @pytest.mark.parametrize(("point", "how"), [*((point, "at once") for point in POINTS), *((n, "slowly") for n in "123")])
 def test_killed_anywhere_a_version_is_whole_and_the_next_run_does_the_rest(tmp_path, point, how):
     folders = [write(tmp_path, ["ann", "bob", "ann", None], number=number) for number in (1, 2)]
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, point, how], check=False, capture_output=True)
-    assert done.returncode == -9, done.stderr
+    assert warm.code(KILLED, tmp_path, point, how) == -signal.SIGKILL
     if (point, how) != ("1", "slowly"):  # between two renames it has no folder, which the next run finds
         assert len(load_dataset("S", 1, root=tmp_path, split="all")) in (2, 4)
     assert len(load_dataset("S", 2, root=tmp_path, split="all")) == 4

@@ -1,11 +1,8 @@
 """A person's words out of what no call gave: pools, edits, versions; killed, the same command does the rest."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -15,6 +12,7 @@ from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_consumers.versions.shelf.listing import changed_files, shelf
 from headrace_consumers.versions.sources.pool import Pool, pool_path
+from tests.support import warm
 from tests.unit.versions.rows import SIGNATURE, cut_of, lines, row
 
 MADE = {"category": None, "difficulty": None, "timestamp_ms": 1, "metadata": {}}
@@ -226,8 +224,7 @@ apply(Path(sys.argv[1]), ANN, **DOING, hook=strike)
 
 @pytest.mark.parametrize("point", ["after:pools", "after:version-exchange", "after:edits"])
 def test_killed_anywhere_the_same_command_does_the_rest(folder, point):
-    done = subprocess.run([sys.executable, "-c", KILLED, folder, point], check=False, env=os.environ, timeout=120)
-    assert done.returncode == -signal.SIGKILL
+    assert warm.code(KILLED, folder, point) == -signal.SIGKILL
     apply(folder, ANN, **DOING)
     assert look(folder, ANN).is_empty
     assert 'ann \\"q\\" lee' not in held(folder)

@@ -7,8 +7,6 @@ import os
 import random
 import resource
 import signal
-import subprocess
-import sys
 import traceback
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from headrace_consumers.versions.shelf.deleting import delete
 from headrace_consumers.versions.shelf.publishing import BUILDING, CutStep, workplace
 from headrace_consumers.versions.shelf.rollback import rollback
 from headrace_schemas import keys
+from tests.support import warm
 from tests.unit.versions.rows import SIGNATURE, config_of, cut_of, row
 
 ROWS = [row(n) for n in range(60)]
@@ -186,6 +185,7 @@ from headrace_consumers.dataset.steps import hook_from_environment
 from headrace_consumers.versions.cutting.cut import Asked, cut
 from headrace_consumers.versions.shelf.publishing import CutStep
 from headrace_consumers.versions.reading.tables import Tables
+from tests.support import warm
 from tests.unit.versions.rows import NOW, SIGNATURE, config_of, row, table
 cut(config_of(Path(sys.argv[1])), Asked(SIGNATURE), Tables(table([row(n) for n in range(60)])), now=lambda: NOW,
     hook=hook_from_environment(steps=tuple(CutStep)))
@@ -196,10 +196,8 @@ cut(config_of(Path(sys.argv[1])), Asked(SIGNATURE), Tables(table([row(n) for n i
 def test_killed_at_any_step_there_is_no_half_version_and_the_next_cut_works(tmp_path, point):
     folder = tmp_path / SIGNATURE
     first = cut_of(tmp_path, ROWS)
-    process = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(tmp_path)], check=False, env={**os.environ, "HEADRACE_TEST_KILL_AT": point}
-    )
-    assert process.returncode == -signal.SIGKILL
+    environ = {**os.environ, "HEADRACE_TEST_KILL_AT": point}
+    assert warm.code(_KILLED, tmp_path, env=environ) == -signal.SIGKILL
     whole = [name for name in names(folder) if name.startswith("v")]
     assert whole in (["v1"], ["v1", "v2"])
     is_published = point in (f"after:{CutStep.RENAME}", f"before:{CutStep.LATEST}", f"after:{CutStep.LATEST}")

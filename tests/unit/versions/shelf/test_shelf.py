@@ -1,6 +1,7 @@
 """Rolling back and deleting: at once or not at all, never what is in use, and a number is never used again."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from headrace_consumers.versions.shelf.listing import changed_files, latest_of, 
 from headrace_consumers.versions.shelf.lock import locked
 from headrace_consumers.versions.shelf.rollback import rollback
 from headrace_consumers.versions.shelf.uses import uses
+from tests.support import warm
 from tests.support.version_folders import example_line, write_version
 
 SAYING = {"who": "ada", "why": "too few", "timestamp_ms": 5}
@@ -152,8 +154,7 @@ else:
 
 
 def killed(folder, what, point):
-    done = subprocess.run([sys.executable, "-c", KILLED, folder, what, point], check=False)
-    assert done.returncode == -9
+    assert warm.code(KILLED, folder, what, point) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("point", ["before:tombstone", "after:tombstone", "after:rename", "after:delete"])
