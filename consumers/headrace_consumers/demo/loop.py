@@ -35,7 +35,7 @@ _EXAMPLES: Final = 200
 _WINDOW_CALLS: Final = 200
 _PATIENCE_S: Final = 240.0
 _LM_PATIENCE_S: Final = 3600.0
-_CALLS_PER_S: Final = 120.0
+_CALLS_PER_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
