@@ -230,11 +230,7 @@ def test_an_interrupted_demo_ends_quietly_with_its_children(tmp_path, number):
 
 @pytest.mark.parametrize(
     ("victim", "module"),
-    [
-        ("service", "headrace_consumers.demo.service"),
-        ("consumer", "consume\0dataset"),
-        ("feedback-consumer", "consume\0feedback"),
-    ],
+    [("service", "headrace_consumers.demo.service"), ("feedback-consumer", "consume\0feedback")],
 )
 def test_a_process_that_dies_is_one_line_and_no_other_is_left(tmp_path, victim, module):
     with demo_at_work(tmp_path) as program:

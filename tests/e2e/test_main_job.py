@@ -8,7 +8,7 @@ import sys
 from tests.support.dataset_job import DatasetJob, expected_of
 from tests.support.waiting import wait_until
 
-CALLS = 20_000
+CALLS = 8_000
 
 
 def test_each_example_is_there_exactly_once_though_a_consumer_is_killed(kafka, tmp_path):
