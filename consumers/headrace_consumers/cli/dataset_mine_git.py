@@ -42,9 +42,6 @@ _ENDED: Final = {
 }
 
 
-_ASKED_AGAIN: Final = "the next run asks about these commits again, about each three times in all"
-
-
 def mine_git(
     *,
     signature: SignatureName,
@@ -121,12 +118,13 @@ def mine_git(
 
 
 def _show(mined: "Mined", path: Path, *, ended: str) -> None:
+    again = f"the next run asks again about {count(mined.asked_again)} of these commits; about each three times in all"
     rows = [
         ("examples", count(mined.in_pool), f"of {count(mined.target)}: {ended}"),
         ("added now", count(mined.added), f"in {path}"),
         ("commits looked at", count(mined.looked_at), f"{count(mined.done_before)} of them done before"),
         ("commits asked about", count(mined.asked), f"{count(mined.calls)} calls of the LM"),
-        *([("answers of no use", count(mined.unusable), _ASKED_AGAIN)] if mined.unusable else []),
+        *([("answers of no use", count(mined.unusable), again)] if mined.unusable else []),
         *reason_rows(
             {
                 "commits without an example": mined.nothing,

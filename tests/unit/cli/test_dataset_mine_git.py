@@ -285,13 +285,14 @@ def test_commits_whose_answers_are_of_no_use_are_asked_about_again_three_times_i
     first = mine(None, *program)
     assert first.code == 0
     shown = " ".join(first.out.split())
-    assert "answers of no use 3 the next run asks about these commits again" in shown
+    assert "answers of no use 3 the next run asks again about 3 of these commits" in shown
     assert "no example fits 3" in shown
     bad = {"2"}
     second = mine(None, *program, "--json")
     assert (second.code, second.json["added"], second.json["asked"], second.json["unusable"]) == (0, 2, 3, 1)
+    assert second.json["asked_again"] == 1
     third = mine(None, *program, "--json")
-    assert (third.code, third.json["asked"]) == (1, 1)
+    assert (third.code, third.json["asked"], third.json["asked_again"]) == (1, 1, 0)
     fourth = mine(None, *program, "--json")
     assert (fourth.code, fourth.json["asked"], fourth.json["done_before"]) == (0, 0, 6)
     assert [each.split()[4] for each in asked] == [*"543210", *"321", "2"]

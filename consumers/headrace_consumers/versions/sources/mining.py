@@ -46,7 +46,8 @@ class Mined:
         calls: of the LM.
         nothing: reason -> commits that gave no example.
         left_out: reason -> proposed examples.
-        unusable: commits asked about whose answer was of no use: the next run asks again.
+        unusable: commits asked about whose answer was of no use.
+        asked_again: commits among them that the next run asks about again; about the rest that was done often enough.
         redactions: kind -> how often something was hidden before the LM saw it.
         ended: why it ended.
     """
@@ -59,6 +60,7 @@ class Mined:
     asked: int = 0
     calls: int = 0
     unusable: int = 0
+    asked_again: int = 0
     nothing: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     redactions: Counter[str] = field(default_factory=Counter)
@@ -167,6 +169,7 @@ class Mining:
             mined.left_out = self.maker.left_out
         self.done.add(commit.id, added, reason)
         mined.unusable += reason in UNUSABLE
+        mined.asked_again += commit.id not in self.done
         self._unusable_in_a_row = self._unusable_in_a_row + 1 if reason in UNUSABLE else 0
         mined.added += added
         mined.in_pool += added
