@@ -112,12 +112,13 @@ def test_people_who_are_suppressed_stay_out_though_a_row_has_come_back(command, 
     assert "1 rows are of people who were erased, and were left out" in told["notes"]
 
 
-def test_an_unknown_signature_and_a_missing_table_are_one_line(command, commit, config):
+def test_an_unknown_signature_and_a_missing_table_are_one_line(command, commit, config, tmp_path):
     ended = command("dataset", "cut", "-s", SIGNATURE, "--config", config)
     assert (ended.code, "no Delta table here yet" in ended.error) == (1, True)
     commit(["q"])
     ended = command("dataset", "cut", "-s", "Unknown", "--config", config)
     assert (ended.code, "no example of Unknown in environment production" in ended.error) == (2, True)
+    assert not list(tmp_path.rglob("Unknown*"))
 
 
 def test_a_damaged_file_of_the_table_is_one_line(command, commit, config, tmp_path):

@@ -31,7 +31,7 @@ from headrace_consumers.versions.shelf.fitness import has_train, may_be_latest
 from headrace_consumers.versions.shelf.publishing import Hook, no_hook, workplace
 from headrace_consumers.versions.telling.card import CARD, card
 from headrace_consumers.versions.telling.report import REPORT, Drawn, drawn_of, report
-from headrace_schemas.dataset_files import folder_name, version_name
+from headrace_schemas.dataset_files import SOURCES_FOLDER, folder_name, version_name
 from headrace_schemas.dataset_manifest import MANIFEST, METADATA
 
 __all__ = ["Asked", "Done", "cut", "signature_folder"]
@@ -93,6 +93,8 @@ def cut(
         tables.interactions, asked.signature, asked.environment, lambda count: progress("looking through rows", count)
     )
     chosen = chosen_fields(fields, asked.fields)
+    if chosen is None and not any((folder / SOURCES_FOLDER).glob("*.jsonl")):
+        raise _nothing_there(asked, config)  # before a folder is made of a name that was misspelt
     latest = latest_recipe(folder) if chosen is None else None
     recipe = _recipe(config, asked, chosen, latest)
     scorer = load_scorer(recipe.difficulty_scorer)
@@ -191,8 +193,11 @@ def _fields_from(asked: Asked, chosen: Fields | None, latest: tuple[str, Recipe]
 def _insist_on_some(found: Assembled, asked: Asked, config: Config) -> None:
     if not found.examples.is_empty():
         return
-    taken = f" ({found.aside.height:,} were set aside)" if found.aside.height else ""
-    raise UsageError(
+    raise _nothing_there(asked, config, f" ({found.aside.height:,} were set aside)" if found.aside.height else "")
+
+
+def _nothing_there(asked: Asked, config: Config, taken: str = "") -> UsageError:
+    return UsageError(
         f"dataset cut: no example of {asked.signature} in environment {asked.environment}{taken}: headrace dataset ls "
         f"names the signatures of {config.dataset.path}, --environment chooses another"
     )
