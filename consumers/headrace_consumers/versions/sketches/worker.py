@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from headrace_consumers.garbage import calm_collector
 from headrace_consumers.versions.sketches.sketching import BANDS, Bands, Sketcher
 
 __all__ = ["bands_of", "inputs_schema", "main"]
@@ -48,5 +49,6 @@ def main(inputs: IO[bytes] | None = None, sketches: IO[bytes] | None = None) -> 
 
 
 if __name__ == "__main__":
+    calm_collector()  # lists of numbers, millions of them, and no cycle
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it is told, too, and ends the input
     main()
