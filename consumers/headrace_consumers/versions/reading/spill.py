@@ -63,8 +63,8 @@ class Spill:
         for bucket, table in parts.items():
             if bucket not in self._writers:
                 file = (self._folder / f"{bucket:03d}.arrows").open("wb")
-                options = pa.ipc.IpcWriteOptions(compression="lz4")
-                self._writers[bucket] = pa.ipc.new_stream(file, table.schema, options=options), file
+                # Not compressed: it is read once, and soon, and lz4 takes longer than all else that is done here.
+                self._writers[bucket] = pa.ipc.new_stream(file, table.schema), file
             self._writers[bucket][0].write_table(table)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["IsSuppressed", "Ranges", "Table", "Tables", "nobody", "where"]
 
 BATCH_ROWS: Final = 32_768
+_MANY: Final = 10
 
 IsSuppressed = Callable[[pl.DataFrame], "pl.Series | None"]
 """Given rows with `subject_id` and `request_id`, tells of each whether it is of an erased person; None: of none."""
@@ -100,8 +101,14 @@ class Table:
         for fragment in self._dataset.get_fragments(filter=condition):
             is_file = isinstance(fragment, ds.ParquetFileFragment)
             for part in fragment.split_by_row_group(condition, schema) if is_file else [fragment]:
-                scanner = part.scanner(schema=schema, columns=list(columns), filter=condition, batch_size=BATCH_ROWS)
+                wanted = None if condition is None or _is_whole(part, condition, columns) else condition
+                scanner = part.scanner(schema=schema, columns=list(columns), filter=wanted, batch_size=BATCH_ROWS)
                 yield list(scanner.to_batches())
+
+
+def _is_whole(part: ds.Fragment, condition: pc.Expression, columns: Sequence[str]) -> bool:
+    """Tell whether all rows of a part are wanted, as most often; then none of its wide columns has to be copied."""
+    return len(columns) >= _MANY and part.count_rows(filter=condition) == part.count_rows()
 
 
 def _inside(ranges: Sequence[OffsetRange]) -> pc.Expression:
