@@ -24,7 +24,7 @@ unit: .venv/ready ## the tests that need no Kafka
 test-compose: .venv/ready ## compose/ brought up for real, with traffic; needs Docker and docker compose
 	@HEADRACE_TEST_COMPOSE=1 $(BIN)/pytest tests/compose $(ARGS)
 
-matrix: .venv/ready ## the tests of capture against each supported DSPy; ARGS="3.0 3.4" for some
+matrix: .venv/ready ## the tests of capture and the cycle against each supported DSPy; ARGS="3.0 3.4" for some
 	@$(BIN)/python -m tests.support.dspy_matrix $(ARGS)
 
 chaos: .venv/ready ## producers, brokers and consumers stopped and killed, hundreds of rounds; make test plays a few

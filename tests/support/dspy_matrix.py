@@ -1,4 +1,4 @@
-"""`make matrix`: the tests of capture against each DSPy that Headrace supports, one line a version.
+"""`make matrix`: the tests of capture, routing and the cycle against each supported DSPy, one line a version.
 
 Each version has a virtual environment of its own under .cache/matrix, made once; there, as here, the code under test is
 this checkout. Arguments select versions: `make matrix ARGS="3.2"`.
@@ -27,19 +27,22 @@ TESTS: Final = (
     "tests/unit/headrace/capture",
     "tests/unit/headrace/ways",
     "tests/unit/headrace/routing",
+    "tests/unit/cycle",
     "tests/integration/test_instrumented_program.py",
 )
 _WARNINGS: Final = ("-o", "filterwarnings=default\nerror:::headrace")
 """Older releases warn of their own dependencies; what Headrace itself does is an error as ever."""
 _SUMMARY: Final = re.compile(r"\d+ (passed|failed|error)")  # not the last line where something complains at exit
+_EXTRAS: Final = ("encryption", "consumers", "optimize", "dev")
 _NOT_FOR_TESTS: Final = ("headrace", "mypy", "ruff")
 
 
 def requirements(version: str) -> list[str]:
-    """Return what a version's environment holds: that DSPy, the producer's dependencies, the tests'."""
+    """Return what a version's environment holds: that DSPy, the dependencies of what is tested, the tests'."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    dev = [each for each in project["optional-dependencies"]["dev"] if not each.startswith(_NOT_FOR_TESTS)]
-    return [VERSIONS[version], *project["dependencies"], *dev]
+    extras = [each for extra in _EXTRAS for each in project["optional-dependencies"][extra]]
+    needed = [each for each in (*project["dependencies"], *extras) if not each.startswith(_NOT_FOR_TESTS)]
+    return [VERSIONS[version], *needed]
 
 
 def environment(version: str) -> Path:

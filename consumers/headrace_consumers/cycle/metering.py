@@ -50,6 +50,8 @@ def meter(spending: Spending) -> dict[str, Any]:
     import dspy
     from dspy.utils.callback import BaseCallback
 
+    of_own_lms: set[str] = set()
+
     class Meter(BaseCallback):  # type: ignore[misc]  # DSPy is untyped
         def on_lm_start(self, call_id: str, instance: Any, inputs: Mapping[str, Any]) -> None:
             del call_id, instance, inputs
@@ -59,6 +61,18 @@ def meter(spending: Spending) -> dict[str, Any]:
             del call_id
             # DSPy before 3.3 tells of neither where a call was cancelled
             spending.end(exception, is_cancelled=outputs is None and not isinstance(exception, Exception))
+
+        # DSPy before 3.2.1 takes an LM that is no dspy.LM for a module
+
+        def on_module_start(self, call_id: str, instance: Any, inputs: Mapping[str, Any]) -> None:
+            if isinstance(instance, dspy.BaseLM):
+                of_own_lms.add(call_id)
+                self.on_lm_start(call_id, instance, inputs)
+
+        def on_module_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+            if call_id in of_own_lms:
+                of_own_lms.discard(call_id)
+                self.on_lm_end(call_id, outputs, exception)
 
     if not isinstance(dspy.cache.get, _Get):
         dspy.cache.get = _Get(dspy.cache.get)

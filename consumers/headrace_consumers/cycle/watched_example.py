@@ -45,4 +45,5 @@ def watched(example: Any, outputs: frozenset[str], on_read: Callable[[], None]) 
     found = example.copy()
     fields = _Watched(dict(found._store), outputs, on_read)  # noqa: SLF001  # where an Example has its fields
     found._store = fields  # noqa: SLF001
+    found._input_keys = example._input_keys  # noqa: SLF001  # DSPy 3.0 copies an Example without them
     return found

@@ -78,7 +78,11 @@ def test_gepa_gets_words_and_as_many_calls_as_the_trials_would_take():
     optimizer = next(
         cell.cell_contents for cell in found.compile.__closure__ if isinstance(cell.cell_contents, dspy.GEPA)
     )
-    assert (optimizer.max_metric_calls, optimizer.log_dir, optimizer.reflection_lm) == (200, "nowhere", LM)
+    assert (optimizer.max_metric_calls, optimizer.log_dir) == (200, "nowhere")
+    asked = optimizer.reflection_lm
+    if asked is not LM:  # DSPy 3.0 puts a function around it
+        (asked,) = (cell.cell_contents for cell in asked.__closure__)
+    assert asked is LM
 
 
 @pytest.mark.parametrize("name", ["BootstrapFewShotWithRandomSearch", "SIMBA", "COPRO", "LabeledFewShot", "InferRules"])
