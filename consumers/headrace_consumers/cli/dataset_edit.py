@@ -22,6 +22,8 @@ from headrace_consumers.cli.versions_place import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.datasets.place import Version
     from headrace_consumers.versions.hand.by_hand import Said
     from headrace_consumers.versions.hand.edits import EditKind
@@ -63,6 +65,10 @@ def add(
     any_fields: Annotated[
         bool, typer.Option("--any-fields", help="Also fields that the newest version does not have.")
     ] = False,
+    any_kind: Annotated[
+        bool,
+        typer.Option("--any-kind", help="Also outputs that are not of their field's type, or none of its few values."),
+    ] = False,
     root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
@@ -79,6 +85,10 @@ def add(
     said = _said(who, why)
     names = None if any_fields else by_hand.field_names(signature_folder(place, signature))
     lines = by_hand.examples_in(_text(file), said, names)
+    if lines and not any_kind:
+        insist = _type_check(signature_folder(place, signature), config_path)
+        for number, line in enumerate(lines, 1):
+            insist(f"example {number}", line["outputs"], line["outputs"])
     path = pool_path(place, signature, "hand")
     added = Pool(path).append(lines)
     if as_json:
@@ -123,7 +133,7 @@ def relabel(
     said = _said(who, why)
     line = by_hand.edit("relabel", row, said, outputs=given, quality=quality, any_kind=any_kind)
     if given is not None and not any_kind:
-        _insist_on_types(folder, row["key"][:32], given, line["outputs"] or {}, config_path)
+        _type_check(folder, config_path)(row["key"][:32], given, line["outputs"] or {})
     edits.append(folder, [line])
     if as_json:
         told = {"was": row["outputs"], "outputs": line["outputs"], "quality": quality}
@@ -171,10 +181,11 @@ def _folder(
     return folder, None if version is None else version_of(place, signature, version)
 
 
-def _insist_on_types(
-    folder: Path, example_id: str, given: dict[str, Any], outputs: dict[str, Any], config_path: Path | None
-) -> None:
-    """Return if outputs are of their fields' types, as far as these are known."""
+def _type_check(folder: Path, config_path: Path | None) -> "Callable[[str, dict[str, Any], dict[str, Any]], None]":
+    """Return what refuses outputs that are not of their fields' types, as far as these are known.
+
+    It takes the example's name, the outputs that somebody gives, and all that the example then has.
+    """
     from headrace.config import load
     from headrace.datasets.place import Version, versions_in
     from headrace_consumers.versions.hand import fitting
@@ -183,10 +194,11 @@ def _insist_on_types(
     signature = signature_of(folder.name)
     path = load(config_path).versions.gates.for_signature(signature).signature_class
     if path is not None:
-        fitting.insist_on_class(example_id, outputs, path)
-        return
-    newest = version_name(versions_in(folder)[-1])
-    fitting.insist_on_few(example_id, given, fitting.few_values(Version(signature, newest, folder / newest)))
+        return lambda name, _given, outputs: fitting.insist_on_class(name, outputs, path)
+    numbers = versions_in(folder)
+    newest = version_name(numbers[-1]) if numbers else None
+    few = fitting.few_values(Version(signature, newest, folder / newest)) if newest else {}
+    return lambda name, given, _outputs: fitting.insist_on_few(name, given, few)
 
 
 def _change(

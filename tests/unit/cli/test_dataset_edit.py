@@ -70,6 +70,24 @@ def test_where_a_field_has_few_values_another_one_has_to_be_meant(command, queue
     assert command(*relabel, "--outputs", '{"queue": "sales"}', "--any-kind").code == 0
 
 
+def test_an_example_that_is_added_is_looked_at_likewise(command, queues, tmp_path, config_file):
+    def add(queue, *options):
+        value = {"inputs": {"ticket": queue}, "outputs": {"queue": queue, "text": "any words"}}
+        (tmp_path / "new.json").write_text(json.dumps(value))
+        return command("dataset", "add", "new.json", *S, *WHY, *options)
+
+    assert add("biling").error.startswith(
+        "example 1: output queue: 'biling' is none of the values that 40 examples of v1"
+    )
+    assert pool(queues) == []
+    assert (add("bug").code, add("sales", "--any-kind").code) == (0, 0)
+    gates = {"signatures": {"S": {"signature_class": "tests.unit.versions.sources.targets:Route"}}}
+    config = config_file({"versions": {"gates": gates, "path": "training_data"}})
+    assert "example 1: output queue: Input should be 'billing' or 'bug'" in add("other", "--config", config).error
+    assert add("billing", "--config", config).code == 0
+    assert [line["outputs"]["queue"] for line in pool(queues)] == ["bug", "sales", "billing"]
+
+
 def test_of_few_examples_nothing_is_concluded_and_a_free_text_may_be_any(command, tmp_path):
     write_version(tmp_path / "training_data", {"train": [routed(n, "bug") for n in range(19)]})
     relabel = ("dataset", "relabel", routed(1, "")["example_id"], *S, *WHY)
