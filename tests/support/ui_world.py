@@ -62,7 +62,7 @@ def build(folder: Path, *, rows: int = 240, days: int = 12) -> Path:
     edit = ("-s", SIGNATURE, "--who", "ada <b>", "--why", "it was <i>wrong</i>", "--config", path)
     listed = (folder / "training_data" / SIGNATURE / "v1" / "train.jsonl").read_text().splitlines()
     first, second = (json.loads(line)["example_id"] for line in listed[:2])
-    headrace("dataset", "relabel", first, "--outputs", '{"category": "corrected by hand"}', *edit)
+    headrace("dataset", "relabel", first, "--outputs", '{"category": "corrected by hand"}', "--any-kind", *edit)
     headrace("dataset", "exclude", second, *edit)
     headrace("dataset", "cut", "-s", SIGNATURE, "--config", path)
     made_run(folder / "optimization" / "optimization_202611", folder / "optimization", SIGNATURE)
