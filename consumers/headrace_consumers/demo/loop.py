@@ -5,12 +5,8 @@ service --Kafka--> dataset, feedback consumers --> table --> headrace cycle run 
 """
 
 import json
-import os
 import queue
-import secrets
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -19,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.config import Config, load
-from headrace.errors import UsageError
 from headrace_consumers.demo.children import Child, Line
 from headrace_consumers.demo.conversation import DemoError, environ_of
+from headrace_consumers.demo.endpoint import model_at
+from headrace_consumers.demo.loop_config import EXAMPLES, MODULE, SIGNATURE, loop_config
 from headrace_consumers.demo.run import sigterm_as_exit
 from headrace_consumers.demo.story import Story
 from headrace_consumers.demo.workspace import Workspace
@@ -29,9 +26,6 @@ from headrace_consumers.embedded import EmbeddedBroker
 
 __all__ = ["Loop", "loop"]
 
-_SIGNATURE: Final = "RouteTicket"
-_MODULE: Final = "ticket-router"
-_EXAMPLES: Final = 200
 _WINDOW_CALLS: Final = 200
 _PATIENCE_S: Final = 240.0
 _LM_PATIENCE_S: Final = 3600.0
@@ -80,14 +74,14 @@ def loop(*, folder: Path, lm: str | None, show: bool) -> Loop:
             raise DemoError(
                 f"the demo needs {package}, which is not installed: pip install 'headrace[{extra},consumers]'"
             )
-    model = None if lm is None else f"openai/{_model_at(lm)} {lm}"
+    model = None if lm is None else f"openai/{model_at(lm)} {lm}"
     workspace = Workspace.at(folder)
     lines: queue.Queue[Line] = queue.Queue()
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_exit())
         names = Config().kafka.topics
         broker = stack.enter_context(EmbeddedBroker(names.model_dump().values()))
-        workspace.make_anew(_config(workspace, broker, is_offline=model is None))
+        workspace.make_anew(loop_config(workspace, broker, is_offline=model is None))
         environ = environ_of(workspace)
         if model is not None:
             environ["HEADRACE_DEMO_LM"] = model
@@ -125,8 +119,8 @@ class _Play:
         story = self._story
         story.tell("a service sorts tickets to three desks, and nobody has told its program which desk answers what")
         story.wait(
-            lambda: self._rows() >= _EXAMPLES,
-            f"{_EXAMPLES} examples",
+            lambda: self._rows() >= EXAMPLES,
+            f"{EXAMPLES} examples",
             lambda: (self._sampled, self._calls() > 0),
         )
         before = self._tally_now()
@@ -168,7 +162,7 @@ class _Play:
         self._read(child.name)
         if code != 0:
             raise DemoError(f"the cycle failed: {child.why()}; its log: {child.log_path}")
-        decided = json.loads((self._workspace.folder / "cycle" / _SIGNATURE / "decide.json").read_bytes())
+        decided = json.loads((self._workspace.folder / "cycle" / SIGNATURE / "decide.json").read_bytes())
         if decided["outcome"] != "ship":
             raise DemoError(f"the loop ends here: {decided['reason']}")
 
@@ -179,7 +173,7 @@ class _Play:
 
     def _cycle_so_far(self) -> tuple[int, int]:
         """Return how many lines the cycle has said, and how much it has noted of calls of the language model."""
-        spent = self._workspace.folder / "cycle" / _SIGNATURE / "spent.jsonl"
+        spent = self._workspace.folder / "cycle" / SIGNATURE / "spent.jsonl"
         return self._shown, spent.stat().st_size if spent.exists() else 0
 
     def _promoted(self) -> str:
@@ -189,7 +183,7 @@ class _Play:
         seen: list[tuple[str, float]] = []
 
         def found() -> str | None:
-            each = look(self._config).state.experiments.get(f"production/{_MODULE}")
+            each = look(self._config).state.experiments.get(f"production/{MODULE}")
             if each is None:  # not there yet, or just being written
                 return None
             if (each.state, each.share) not in seen:
@@ -234,68 +228,3 @@ class _Play:
             counts = DeltaTable(path).get_add_actions(flatten=True)["num_records"].to_pylist()
             self._sampled = sum(int(count) for count in counts)
         return self._sampled
-
-
-def _config(workspace: Workspace, broker: EmbeddedBroker, *, is_offline: bool) -> dict[str, Any]:
-    folder = workspace.folder
-    return {
-        "telemetry": {
-            "enabled": True,
-            "sampling_rate_pct": 40 if is_offline else 100,
-            "service": "headrace-demo",
-            "statistics_interval_s": 0.5,
-        },
-        "kafka": {"bootstrap_servers": broker.bootstrap_servers, "embedded_id": broker.embedded_id},
-        "spool": {"path": str(folder / "spool")},  # where a router keeps what it knows, too
-        "dataset": {
-            "path": str(workspace.dataset_path),
-            "state_path": str(workspace.state_path),
-            "group_id": f"headrace-demo-{secrets.token_hex(4)}",
-            "commit_interval_s": 1,
-        },
-        "versions": {
-            "path": str(folder / "training_data"),
-            # All is telemetry, and about as difficult.
-            "gates": {"default": {"max_share_per_source": 1.0, "max_difficulty_deviation": 1.0}},
-        },
-        "optimization": {
-            "path": str(folder / "optimization"),
-            "signatures": {_SIGNATURE: {"program": "headrace_consumers.demo.loop_program:program", "module": _MODULE}},
-            "git_target": 0,
-            "synthetic_target": 0,
-            "telemetry_target": _EXAMPLES,
-            "trials": 5,
-            "optimizer_options": {"num_candidates": 4, "max_bootstrapped_demos": 2, "max_labeled_demos": 6},
-        },
-        "registry": {"path": str(folder / "programs")},
-        # In life stages take hours, and prove more.
-        "rollout": {
-            "look_s": 0.5,
-            "max_latency_ratio": 3.0,
-            "slow_margin": 0.2,
-            "stages": [
-                {"share": 0.1, "min_calls": 30, "min_s": 2, "margin": 0.3},
-                {"share": 0.25, "min_calls": 50, "min_s": 2, "margin": 0.2},
-                {"share": 0.5, "min_calls": 100, "min_s": 2, "margin": 0.1},
-            ],
-        },
-    }
-
-
-def _model_at(url: str) -> str:
-    """Return the first model that an endpoint serves.
-
-    Raises:
-        UsageError: it does not answer as such.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "none")
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(
-            f"--lm {url}: expected the address of an OpenAI-compatible endpoint, e.g. http://localhost:8000/v1"
-        )
-    request = urllib.request.Request(f"{url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"})  # noqa: S310  # see above
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return str(json.load(answer)["data"][0]["id"])
-    except (OSError, urllib.error.URLError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise UsageError(f"--lm {url}: lists no model at {url.rstrip('/')}/models ({type(error).__name__})") from None

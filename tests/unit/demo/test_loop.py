@@ -8,7 +8,7 @@ import pytest
 
 from headrace.config.environment import check_names
 from headrace.errors import UsageError
-from headrace_consumers.demo.loop import _model_at
+from headrace_consumers.demo.endpoint import model_at
 from headrace_consumers.demo.loop_program import LM_VARIABLE, RouteTicket, ShowMeLM, program, right_desk, ticket_text
 from headrace_consumers.demo.loop_service import Tally, serve
 from tests.support.openai_server import MODEL, Reply, serving
@@ -79,7 +79,7 @@ def test_an_endpoint_takes_the_place_of_the_offline_model(monkeypatch):
 
     before = dspy.settings.lm
     with serving(answer) as server:
-        monkeypatch.setenv(LM_VARIABLE, f"openai/{_model_at(server.url)} {server.url}")
+        monkeypatch.setenv(LM_VARIABLE, f"openai/{model_at(server.url)} {server.url}")
         check_names(os.environ, {})  # each process of the demo reads its configuration
         try:
             found = program()
@@ -97,4 +97,4 @@ def test_an_endpoint_takes_the_place_of_the_offline_model(monkeypatch):
 @pytest.mark.parametrize("url", ["localhost:8000", "http://127.0.0.1:9/v1"])
 def test_an_endpoint_that_serves_no_model_is_one_line(url):
     with pytest.raises(UsageError, match=r"^--lm "):
-        _model_at(url)
+        model_at(url)
