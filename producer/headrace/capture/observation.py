@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import dspy
 from dspy.dsp.utils.settings import thread_local_overrides
 
+from headrace.capture.ended import without_ended
 from headrace.capture.marks import Mark, are_open
 from headrace.capture.outcome import outcome_of
-from headrace.capture.recording import Recording, without_ended
+from headrace.capture.recording import Recording
 from headrace.capture.sampling import new_request_id, share_of
 from headrace.capture.scope import KEY, NOTHING, Request, Scope, applying, put_back
 from headrace.capture.streams import STREAMS, Collected, watched

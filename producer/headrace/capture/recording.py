@@ -13,13 +13,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import dspy
-from dspy.dsp.utils.settings import thread_local_overrides
 from dspy.utils.callback import ACTIVE_CALL_ID, BaseCallback
 
 from headrace.capture.arguments import shape_of
 from headrace.capture.hooks import Callbacks
 from headrace.capture.marks import Mark, mark_of
-from headrace.capture.scope import KEY, Request, Scope, current_scope, enter, setting
+from headrace.capture.scope import KEY, Request, Scope, current_scope, setting
 from headrace.capture.span import Span
 from headrace.capture.usage import LMCall
 from headrace.interruption import pass_on
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from headrace.routing.route import Route
     from headrace.runtime import Runtime
 
-__all__ = ["Recording", "without_ended"]
+__all__ = ["Recording"]
 
 
 def _hook(run: Callable[..., None]) -> Callable[..., None]:
@@ -288,26 +287,6 @@ class Recording(BaseCallback):  # type: ignore[misc]  # dspy is untyped
             tokens_output=call.tokens_output,
             cost_usd=call.cost_usd,
         )
-
-
-def without_ended(settings: Any, scope: Scope) -> Any:
-    """Put right, and return, the thread's settings where they are those inside an instrumented call that has ended."""
-    right: dict[str, Any] = {KEY: scope}
-    if settings.get("caller_modules"):
-        callers = list(settings["caller_modules"])
-        ended = (place for place, each in enumerate(callers) if _is_ended(each))
-        right["caller_modules"] = callers[: next(ended, len(callers))]
-    if settings.get("callbacks"):
-        right["callbacks"] = [each for each in settings["callbacks"] if not _is_ended(each)]
-    enter(right)
-    return thread_local_overrides.get()
-
-
-def _is_ended(what: Any) -> bool:
-    if isinstance(what, Recording):
-        return what.has_ended
-    mark = mark_of(what)
-    return mark is not None and not mark.open
 
 
 def _raised(outputs: Any, exception: BaseException | None) -> BaseException | None:

@@ -18,6 +18,7 @@ from headrace.interruption import pass_on
 from headrace.routing import attached
 from headrace.routing.fitting import fitted
 from headrace.routing.library import Library
+from headrace.routing.orders import digests_of, ordered
 from headrace.routing.route import AS_DEPLOYED, Route, Routing
 from headrace_schemas.programs import Program, ProgramError
 
@@ -124,8 +125,8 @@ class Router:
         with self._lock:
             known, self._rollouts = self._rollouts, mine
             # A controller writes each time it has looked; what it saw is no matter of ours.
-            if {name: _ordered(each) for name, each in known.items()} == {
-                name: _ordered(each) for name, each in mine.items()
+            if {name: ordered(each) for name, each in known.items()} == {
+                name: ordered(each) for name, each in mine.items()
             }:
                 return
             self._want()
@@ -144,7 +145,7 @@ class Router:
             except OSError as error:
                 return error
             self._is_kept = True
-            self._last_known.forget_programs_but(_digests(mine))
+            self._last_known.forget_programs_but(digests_of(mine))
         return None
 
     def idle(self) -> None:
@@ -179,8 +180,8 @@ class Router:
             self._is_fetching = False
 
     def _want(self) -> None:
-        self._library.want(_digests(self._rollouts.values()))
-        self._unfit = {each for each in self._unfit if each[0] in _digests(self._rollouts.values())}
+        self._library.want(digests_of(self._rollouts.values()))
+        self._unfit = {each for each in self._unfit if each[0] in digests_of(self._rollouts.values())}
 
     def _route_all(self, modules: list[Any] | None = None) -> None:
         if self._is_closed:
@@ -242,32 +243,9 @@ class Router:
         logger.warning("headrace: a program version is not used (%s): %s; the baseline serves", error.reason, error)
 
 
-def _ordered(rollout: Rollout) -> tuple[object, ...]:
-    """Return what of a rollout says who gets what and how it counts."""
-    return (
-        rollout.rollout_id,
-        rollout.state,
-        rollout.share,
-        rollout.stage,
-        rollout.candidate,
-        rollout.baseline,
-    )
-
-
 def _check_names(program: Program, module: str, version: str) -> None:
     if (program.module, program.version) != (module, version):
         raise ProgramError(
             "other_program",
             f"the rollout is of {module} {version}, but its digest is that of {program.module} {program.version}",
         )
-
-
-def _digests(rollouts: Any) -> set[str]:
-    """Return the programs that orders need now: after a rollback only the baseline's."""
-    wanted = set()
-    for each in rollouts:
-        if each.candidate.digest is not None and (each.is_comparing or each.state == "promoted"):
-            wanted.add(each.candidate.digest)
-        if each.baseline.digest is not None:
-            wanted.add(each.baseline.digest)
-    return wanted
