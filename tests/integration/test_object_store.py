@@ -22,7 +22,7 @@ from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.errors import Fenced, TableError
 from headrace_consumers.dataset.landing import commit_files
-from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.rebuild import refuse_in_rebuild
 from headrace_consumers.dataset.upkeep.maintenance import Maintenance
 from tests.support.interactions import interaction, kept, message_of
 from tests.support.s3_proxy import S3Proxy
@@ -292,7 +292,7 @@ def test_a_table_built_anew_refuses_whom_the_live_one_refuses(ground):
     live = ground.table()
     live.properties.suppress(["ann"], [], "2026-11-27")
     anew = store_at(f"{ground.uri}-anew", ground.s3.options())
-    refuse_whom_it_refuses(store_at(ground.uri, ground.s3.options()), anew)
+    refuse_in_rebuild(store_at(ground.uri, ground.s3.options()), anew)
     assert InteractionTable(anew).properties.suppression().concerns("ann", "r")
 
 
@@ -302,7 +302,7 @@ def test_a_table_is_not_built_anew_while_nobody_can_tell_whom_it_must_refuse(gro
         live = ground.store(proxy.port)
         anew = store_at(f"{ground.uri}-anew", ground.s3.options())
         with pytest.raises(TableError, match="cannot see who was erased") as refused:
-            refuse_whom_it_refuses(live, anew)
+            refuse_in_rebuild(live, anew)
     assert "\n" not in str(refused.value)
     assert not anew.is_table()
 

@@ -64,12 +64,12 @@ def dataset(
     with _control(config, LOGGED, (log_format, log_level), idle_exit_s=idle_exit_s, accept_gap=accept_gap) as control:
         from headrace_consumers.dataset import run
         from headrace_consumers.dataset.delta.store_at import store_at, store_of
-        from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+        from headrace_consumers.dataset.rebuild import refuse_in_rebuild
         from headrace_consumers.dataset.side_tables import feedback_path
 
         if config is not live:
             said = store_at(feedback_path(live.dataset), live.dataset.storage_options)
-            refuse_whom_it_refuses(store_of(live.dataset), store_of(config.dataset), feedback=said)
+            refuse_in_rebuild(store_of(live.dataset), store_of(config.dataset), feedback=said)
         tally = run(config, control)
     if as_json:
         told = {} if rebuild is None else {"switch": switch_from(live, config)}

@@ -6,13 +6,13 @@ from headrace_consumers.dataset.delta.store_at import store_at
 from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.judging.suppression import Suppression
-from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.rebuild import refuse_in_feedback, refuse_in_rebuild
 
 TODAY = "2026-11-27"
 
 
 def take_over(live, anew, *layout):
-    refuse_whom_it_refuses(store_at(live), store_at(anew), *layout)
+    (refuse_in_feedback if layout else refuse_in_rebuild)(store_at(live), store_at(anew))
 
 
 def refusing(path, *subjects):
@@ -85,7 +85,7 @@ def test_a_rebuild_right_after_a_move_takes_the_key_of_the_feedback_that_was_kep
     refusing(old, "ann")
     take_over(old, said, FEEDBACK)
     InteractionTable(moved).close()  # dataset.path was moved by hand, and nobody has consumed feedback since
-    refuse_whom_it_refuses(store_at(moved), store_at(anew), feedback=store_at(said))
+    refuse_in_rebuild(store_at(moved), store_at(anew), feedback=store_at(said))
     assert InteractionTable(moved).properties.suppression() == Suppression(key_of(said))
     assert InteractionTable(anew).properties.suppression() == Suppression(key_of(said))
 
@@ -93,7 +93,7 @@ def test_a_rebuild_right_after_a_move_takes_the_key_of_the_feedback_that_was_kep
 def test_a_rebuild_without_feedback_makes_a_key(tmp_path):
     live, anew = tmp_path / "live", tmp_path / "anew"
     InteractionTable(live).close()
-    refuse_whom_it_refuses(store_at(live), store_at(anew), feedback=store_at(tmp_path / "none"))
+    refuse_in_rebuild(store_at(live), store_at(anew), feedback=store_at(tmp_path / "none"))
     told = InteractionTable(live).properties.suppression()
     assert (len(told.key), told.entries) == (32, {})
     assert InteractionTable(anew).properties.suppression() == told

@@ -11,7 +11,7 @@ from headrace_consumers.dataset.delta.table import InteractionTable
 from headrace_consumers.dataset.feedback.rows import FEEDBACK, feedback_rows
 from headrace_consumers.dataset.kafka.message import Message
 from headrace_consumers.dataset.kafka.messages import Messages
-from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.rebuild import refuse_in_feedback, refuse_in_rebuild
 from headrace_consumers.dataset.side_tables import feedback_beside, sightings_path
 from headrace_consumers.dataset.sightings import SIGHTINGS, sighting_rows
 from headrace_consumers.dataset.steps import ErasureStep
@@ -118,7 +118,7 @@ def test_feedback_on_the_request_that_comes_later_is_refused_too(path, tmp_path)
 def test_after_a_switch_feedback_that_was_kept_goes_with_the_new_table_and_with_the_old_one(path, tmp_path):
     """The new table lacks the row: only the old one tells that feedback by nobody known is on the person's request."""
     anew = tmp_path / "t-anew"
-    refuse_whom_it_refuses(store_at(path), store_at(anew))
+    refuse_in_rebuild(store_at(path), store_at(anew))
     append(InteractionTable(anew), [THEIRS])
     kept = {"feedback_path": feedback_beside(str(path))}
     assert erasure(anew, 1, **kept).run(tmp_path / "new.json").tables[1].holds == "feedback"
@@ -134,7 +134,7 @@ def test_feedback_kept_by_a_dataset_that_moved_is_consumed_on_after_its_first_er
     moved = tmp_path / "moved"
     append(InteractionTable(moved), [MINE])
     erasure(moved, 1, feedback_path=kept).run(tmp_path / "first.json")
-    refuse_whom_it_refuses(store_at(moved), store_at(kept), FEEDBACK)  # as `consume feedback` begins
+    refuse_in_feedback(store_at(moved), store_at(kept))  # as `consume feedback` begins
     known = InteractionTable(Path(kept), FEEDBACK).properties.suppression()
     assert all(known.entry("subject", person(number)) in known.entries for number in (3, 1))
     assert InteractionTable(moved).properties.suppression().key == known.key

@@ -14,7 +14,7 @@ from headrace_consumers.dataset.feedback.commit import FeedbackCommitter
 from headrace_consumers.dataset.feedback.decode import FeedbackDecoder
 from headrace_consumers.dataset.feedback.rows import FEEDBACK
 from headrace_consumers.dataset.intake import Control, Intake
-from headrace_consumers.dataset.rebuild import refuse_whom_it_refuses
+from headrace_consumers.dataset.rebuild import refuse_in_feedback
 from headrace_consumers.dataset.seen.index import NoIndex
 from headrace_consumers.dataset.side_tables import feedback_path
 from headrace_consumers.dataset.steps import hook_from_environment
@@ -42,7 +42,7 @@ def run(config: Config, control: Control) -> Tally:
     with contextlib.suppress(Stopped):
         wanted = configured(config)
         # A table that is made after an erasure has to know of it.
-        refuse_whom_it_refuses(store_of(config.dataset), store_of(wanted.dataset), FEEDBACK)
+        refuse_in_feedback(store_of(config.dataset), store_of(wanted.dataset))
         _run(wanted, total, control)
     return total
 
