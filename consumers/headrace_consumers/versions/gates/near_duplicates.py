@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from headrace_consumers.versions.files.ahead import AT_ONCE, ahead
 from headrace_consumers.versions.gates.buckets import Buckets
@@ -84,9 +83,10 @@ def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tu
     ids, inputs = examples["example_id"], _Inputs(examples["inputs"])
     for number in shared(bands):
         sketch = bands[number].tolist()
-        ours = inputs[rows[number]]
         near = buckets.nearest(sketch, _MOST_COMPARED)
-        best, other = max(((likeness(ours, inputs[rows[each]]), -each) for each in near), default=(0.0, 0))
+        best, other = max(
+            ((likeness(inputs[rows[number]], inputs[rows[each]]), -each) for each in near), default=(0.0, 0)
+        )
         if best > most:
             yield ids[rows[number]], f"{best:.2f} alike to {ids[rows[-other]]}", best
         else:
@@ -111,9 +111,7 @@ def _sketches(inputs: pl.Series, slices: list[pl.Series], sketcher: Sketcher) ->
     """Yield the sketches of each slice: of many by several processes, which take a second to come."""
     if AT_ONCE == 1 or len(slices) < _FEWEST_SLICES:
         return map(sketcher.sketch, ahead(sketcher.read(inputs.gather(some)) for some in slices))
-    return sketched_by_processes(
-        slices, lambda some: inputs.gather(some).to_arrow().cast(pa.large_string()), sketcher, AT_ONCE
-    )
+    return sketched_by_processes(slices, lambda some: inputs.gather(some).to_arrow(), sketcher, AT_ONCE)
 
 
 def _slices(order: pl.Series, sizes: pl.Series) -> Iterator[pl.Series]:
