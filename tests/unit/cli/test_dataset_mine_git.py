@@ -296,6 +296,8 @@ def test_commits_whose_answers_are_of_no_use_are_asked_about_again_three_times_i
     fourth = mine(None, *program, "--json")
     assert (fourth.code, fourth.json["asked"], fourth.json["done_before"]) == (0, 0, 6)
     assert [each.split()[4] for each in asked] == [*"543210", *"321", "2"]
+    again = mine(None, *program, "--again", "--json").json
+    assert (again["asked"], again["unusable"], again["asked_again"]) == (1, 1, 0)
     bad = set()
     assert mine(None, *program, "--again", "--json").json["added"] == 1
 

@@ -71,6 +71,13 @@ def test_entries_of_two_keys_are_kept_beside_each_other_and_hold_both():
     assert one.together(NOBODY.keyed()) == one
 
 
+def test_an_old_list_under_the_tables_own_key_hides_no_new_entry():
+    one = NOBODY.with_([person(1)], [], SINCE)
+    both = Suppression(one.key, one.with_([person(2)], [], SINCE).entries, {one.key: one.entries})
+    assert both.concerns(person(1), "a")
+    assert both.concerns(person(2), "a")
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"key": "xy", "entries": {}}', '{"key": "00", "entries": []}', "{}"])
 def test_what_somebody_else_wrote_there_is_refused(text):
     with pytest.raises(ValueError, match="is not what Headrace writes"):

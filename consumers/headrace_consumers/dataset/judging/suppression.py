@@ -124,7 +124,7 @@ class Suppression:
 
     def by_key(self) -> Mapping[str, Mapping[str, str]]:
         """Return all entries: key -> those that were made with it."""
-        return {self.key: self.entries, **self.others}
+        return {**self.others, self.key: {**self.others.get(self.key, {}), **self.entries}}
 
 
 def _entry(key: str, kind: str, value: str) -> str:

@@ -57,10 +57,11 @@ def put_back(found: Assembled, over: pl.DataFrame, scorer: difficulty.Scorer | N
     first = left.unique("key", keep="first", maintain_order=True)
     rest = left.join(first, on=["key", "place"], how="anti")
     is_of_them = pl.col("key").is_in(contested["key"].unique().to_list())
+    is_told_anew = is_of_them & pl.col("gate").is_in([MERGED, CANDIDATE])
     return replace(
         found,
         examples=pl.concat([found.examples.filter(~is_of_them), _as_examples(first, found, scorer)]).sort("key"),
-        aside=pl.concat([found.aside.filter(~is_of_them | (pl.col("gate") != MERGED)), over, stands_as(first, rest)]),
+        aside=pl.concat([found.aside.filter(~is_told_anew), over, stands_as(first, rest)]),
     )
 
 
@@ -80,7 +81,8 @@ def _as_examples(rows: pl.DataFrame, found: Assembled, scorer: difficulty.Scorer
 def _taken(found: Assembled, gates: tuple[Gate, ...]) -> pl.DataFrame:
     """Return which of the contested a gate would take, by key and place, with gate and reason."""
     rows = found.contested.sort("key", "place").with_columns(example_id=pl.concat_str("key", pl.lit("/"), "place"))
-    context = replace(context_of(found), beside=pl.concat([found.examples, rows.select(*EXAMPLES)]))
+    others = found.examples.filter(~pl.col("key").is_in(rows["key"].unique().to_list()))
+    context = replace(context_of(found), beside=pl.concat([others, rows.select(*EXAMPLES)]))
     is_candidate = pl.col("is_candidate") & (pl.col("split") == "test")
     parts = [rows.filter(is_candidate).select("key", "place", gate=pl.lit(CANDIDATE), reason=pl.lit(CANDIDATES_OWN))]
     rows = rows.filter(~is_candidate)

@@ -12,7 +12,8 @@ _Thing = TypeVar("_Thing")
 _Made = TypeVar("_Made")
 _END: Final = object()
 
-AT_ONCE: Final = max(1, min(4, os.cpu_count() or 1))
+_CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+AT_ONCE: Final = min(4, _CORES)
 """So many parts are made at once: each of them takes memory."""
 
 

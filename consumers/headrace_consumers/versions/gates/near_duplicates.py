@@ -30,6 +30,7 @@ _SLICE: Final = 20_000
 _SLICE_BYTES: Final = 4 << 20
 _FEWEST_SLICES: Final = 8
 _SAMPLE: Final = 2_000
+_SAMPLE_BYTES: Final = 32 << 20
 _CACHE_BYTES: Final = 4 << 20
 """Of texts; their pieces take a multiple of it."""
 
@@ -96,8 +97,9 @@ def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tu
 def _sketched(inputs: pl.Series, order: pl.Series, most: float) -> tuple[list[int], Bands]:
     """Return the rows that are long enough to be compared, in their order, and their bands."""
     sizes = inputs.str.len_bytes()
-    sample = order.gather_every(max(1, len(order) // _SAMPLE))
-    sketcher = Sketcher.learnt(most, inputs.gather(next(_slices(sample, sizes), sample)))
+    # In the order of the keys, which are hashes, so that it is one of all of them.
+    sample = order.sort().gather_every(max(1, len(order) // _SAMPLE, int(sizes.sum()) // _SAMPLE_BYTES))
+    sketcher = Sketcher.learnt(most, (inputs.gather(some) for some in _slices(sample, sizes)))
     slices = list(_slices(order, sizes))
     rows: list[int] = []
     bands: list[Bands] = [np.empty((0, BANDS), dtype=np.uint64)]

@@ -5,11 +5,12 @@ slices --in turn--> workers' standard inputs, by a thread each  -->  their answe
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle
-from typing import IO, Final, TypeVar
+from typing import IO, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -52,49 +53,59 @@ def sketched_by_processes(
             yield next(answer)
 
 
+class _Worker(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    said: IO[bytes]
+
+
 @contextmanager
-def _worker() -> "Iterator[subprocess.Popen[bytes]]":
-    pipe = subprocess.PIPE
-    command = [sys.executable, "-m", _WORKER]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as worker:  # noqa: S603  # our own
+def _worker() -> Iterator[_Worker]:
+    command = [sys.executable, "-P", "-m", _WORKER]  # -P: nothing of the folder where the cut is run
+    with tempfile.TemporaryFile() as said:  # no pipe: nobody would empty it
         try:
-            yield worker
-        except BaseException:
-            worker.kill()
-            with suppress(OSError):  # what was not sent yet
-                _of(worker.stdin).close()
-            raise
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)  # noqa: S603  # our own
+        except OSError as error:
+            raise VersionsError(f"near duplicates: no process can be started: {error.strerror}") from None
+        with process:
+            try:
+                yield _Worker(process, said)
+            except BaseException:
+                process.kill()
+                with suppress(OSError):  # what was not sent yet
+                    _of(process.stdin).close()
+                raise
 
 
 def _feed(
-    worker: "subprocess.Popen[bytes]",
+    worker: _Worker,
     slices: Sequence[_Slice],
     inputs_of: Callable[[_Slice], pa.LargeStringArray],
     sketcher: Sketcher,
 ) -> None:
     schema = inputs_schema(sketcher)
     try:
-        with _of(worker.stdin) as pipe, pa.ipc.new_stream(pipe, schema) as writer:
+        with _of(worker.process.stdin) as pipe, pa.ipc.new_stream(pipe, schema) as writer:
             for each in slices:
                 writer.write_batch(pa.record_batch([inputs_of(each)], schema=schema))
     except BrokenPipeError:
         pass  # who waits for its answers says why
 
 
-def _answers(worker: "subprocess.Popen[bytes]", fed: "Future[None]") -> Iterator[tuple[list[int], Bands]]:
+def _answers(worker: _Worker, fed: "Future[None]") -> Iterator[tuple[list[int], Bands]]:
     try:
-        with pa.ipc.open_stream(_of(worker.stdout)) as reader:
+        with pa.ipc.open_stream(_of(worker.process.stdout)) as reader:
             while True:
                 yield bands_of(reader.read_next_batch())
     except (pa.ArrowException, OSError, StopIteration):
         try:
-            worker.wait(_ENDING_S)
+            worker.process.wait(_ENDING_S)
         except subprocess.TimeoutExpired:
-            worker.kill()
+            worker.process.kill()
         fed.result()  # what went wrong with a slice
-        said = _of(worker.stderr).read().decode(errors="replace").strip().splitlines()
+        worker.said.seek(0)
+        said = worker.said.read().decode(errors="replace").strip().splitlines()
         raise VersionsError(
-            f"near duplicates: a process that sketches inputs has ended early, with exit code {worker.wait()}"
+            f"near duplicates: a process that sketches inputs has ended early, with exit code {worker.process.wait()}"
             f"{f' ({said[-1][:_LAST_WORDS]})' if said else ''}; is there memory enough?"
         ) from None
 

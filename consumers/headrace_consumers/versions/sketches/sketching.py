@@ -12,9 +12,8 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -31,9 +30,6 @@ BANDS: Final = 8
 SEED: Final = 42
 _FEWEST_WORDS: Final = 12
 _ABSENT: Final = object()
-_decoded: Final = json.JSONDecoder().raw_decode
-"""Canonical JSON has no blanks around it, which the usual way looks for twice in each text."""
-
 _NONE, _TEXT, _OTHER = range(3)
 
 _LONG, _VALUE = np.uint64(1), np.uint64(2)
@@ -47,8 +43,21 @@ Bands: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.uint64]]"
 _FACTORS: Final = np.random.default_rng(SEED).integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
 
 
-Telling: TypeAlias = Mapping[tuple[str, ...], str]
-"""The fields of which an input has long texts -> that by which it is sketched."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Which field's texts tell inputs apart, where several are long.
+
+    Attributes:
+        by_names: the fields of which an input has long texts -> the one.
+        ranks: field -> how much its texts differ; the highest is taken of fields that are not in `by_names`.
+    """
+
+    by_names: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    ranks: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, names: tuple[str, ...]) -> str:
+        """Return the field by which inputs with these long ones are sketched."""
+        return self.by_names.get(names) or max(names, key=lambda name: self.ranks.get(name, 0.0))
 
 
 class Sketcher:
@@ -56,26 +65,38 @@ class Sketcher:
 
     Args:
         most: inputs that are not more alike than this need not agree.
-        telling: `learnt` makes it; of others the first field is taken.
+        telling: `learnt` makes it.
 
     Attributes:
         most: see there.
         telling: see there.
     """
 
-    def __init__(self, most: float, telling: Telling = MappingProxyType({})) -> None:
+    def __init__(self, most: float, telling: Telling | None = None) -> None:
         self.most = most
-        self.telling = telling
+        self.telling = telling or Telling()
 
     @classmethod
-    def learnt(cls, most: float, texts: Iterable[str]) -> "Sketcher":
-        """Return one that knows which of several long texts differs most, by a sample of the inputs."""
+    def learnt(cls, most: float, sample: Iterable[Iterable[str]]) -> "Sketcher":
+        """Return one that knows which of several long texts differs most, by a sample of the inputs, part by part."""
         unlearnt = cls(most)
-        read = unlearnt.read(texts)
-        telling: dict[tuple[str, ...], str] = {}
-        for names, places in _long_texts(read.long, len(read.words)):
-            differ = {name: len(np.unique(read.long[name].bands(places[:_SAMPLE]))) for name in names}
-            telling[names] = max(names, key=differ.__getitem__)
+        seen: dict[tuple[str, ...], dict[str, Bands]] = {}
+        for texts in sample:
+            read = unlearnt.read(texts)
+            for names, places in _long_texts(read.long, len(read.words)):
+                known = seen.setdefault(names, {name: np.empty((0, BANDS), np.uint64) for name in names})
+                some = places[: _SAMPLE - len(known[names[0]])]
+                for name in names:
+                    known[name] = np.concatenate([known[name], read.long[name].bands(some)])
+        differ = {names: {name: _share_that_differs(of) for name, of in its.items()} for names, its in seen.items()}
+        ranks: dict[str, list[float]] = {}
+        for its in differ.values():
+            for name, share in its.items():
+                ranks.setdefault(name, []).append(share)
+        telling = Telling(
+            {names: max(names, key=its.__getitem__) for names, its in differ.items() if len(seen[names][names[0]]) > 1},
+            {name: sum(shares) / len(shares) for name, shares in ranks.items()},
+        )
         return cls(most, telling)
 
     def read(self, texts: Iterable[str]) -> "Read":
@@ -84,7 +105,7 @@ class Sketcher:
         Args:
             texts: the inputs, JSON objects.
         """
-        inputs = [_decoded(text)[0] for text in texts]
+        inputs = [json.loads(text) for text in texts]
         read = Read(np.zeros(len(inputs), dtype=np.uint64), np.zeros(len(inputs), dtype=np.int64), {})
         for name in sorted(set(chain.from_iterable(inputs))):
             known = np.uint64(_hash(name))
@@ -118,7 +139,7 @@ class Sketcher:
         """Return bands of that long text of each input which tells most."""
         bands = np.zeros((count, BANDS), dtype=np.uint64)
         for names, places in _long_texts(long, count):
-            bands[places] = long[self.telling.get(names, names[0])].bands(places)
+            bands[places] = long[self.telling.of(names)].bands(places)
         return bands
 
 
@@ -148,6 +169,10 @@ class Read:
     same: Words
     words: Integers
     long: dict[str, _Long]
+
+
+def _share_that_differs(bands: Bands) -> float:
+    return len(np.unique(bands)) / max(1, bands.size)
 
 
 def _long_texts(long: Mapping[str, _Long], count: int) -> Iterator[tuple[tuple[str, ...], Integers]]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace_consumers.garbage import calm_collector
-from headrace_consumers.versions.sketches.sketching import BANDS, Bands, Sketcher
+from headrace_consumers.versions.sketches.sketching import BANDS, Bands, Sketcher, Telling
 
 __all__ = ["bands_of", "inputs_schema", "main"]
 
@@ -24,7 +24,8 @@ _SKETCHES: Final = pa.schema([("place", pa.int64()), *((f"band_{number}", pa.uin
 
 def inputs_schema(sketcher: Sketcher) -> pa.Schema:
     """Return the schema of what is sent, which tells what the sketcher knows."""
-    about = {"most": sketcher.most, "telling": [[list(names), name] for names, name in sketcher.telling.items()]}
+    telling = sketcher.telling
+    about = {"most": sketcher.most, "by_names": list(telling.by_names.items()), "ranks": dict(telling.ranks)}
     return pa.schema([("inputs", pa.large_string())], {_ABOUT: json.dumps(about)})
 
 
@@ -39,7 +40,8 @@ def main(inputs: IO[bytes] | None = None, sketches: IO[bytes] | None = None) -> 
     into = sys.stdout.buffer if sketches is None else sketches
     with pa.ipc.open_stream(sys.stdin.buffer if inputs is None else inputs) as reader:
         about: dict[str, Any] = json.loads(reader.schema.metadata[_ABOUT])
-        sketcher = Sketcher(about["most"], {tuple(names): name for names, name in about["telling"]})
+        by_names = {tuple(names): name for names, name in about["by_names"]}
+        sketcher = Sketcher(about["most"], Telling(by_names, about["ranks"]))
         with pa.ipc.new_stream(into, _SKETCHES) as writer:
             for batch in reader:
                 places, bands = sketcher.sketch(sketcher.read(batch.column(0).to_pylist()))

@@ -47,9 +47,9 @@ class CommitsDone:
     def __init__(self, path: Path, pool: Iterable[SourceLine], *, again: bool = False) -> None:
         self._path: Final = path
         told = [line for _, line in appended.read(path).lines if "commit" in line]
-        self._tries = Counter(line["commit"] for line in told if line.get("reason") in UNUSABLE and not again)
+        self._tries = Counter(line["commit"] for line in told if line.get("reason") in UNUSABLE)
         self._ids = {line["commit"] for line in told if line.get("examples") or not (again or _is_in_vain(line))}
-        self._ids.update(commit for commit, tries in self._tries.items() if tries >= MOST_TRIES)
+        self._ids.update(commit for commit, tries in self._tries.items() if tries >= MOST_TRIES and not again)
         self._ids.update(line["metadata"]["commit"] for line in pool if "commit" in line["metadata"])
 
     def __contains__(self, commit_id: str) -> bool:

@@ -503,3 +503,19 @@ def test_where_the_balance_took_what_the_target_lacks_other_sources_are_what_hel
     if not gave_way:
         assert telemetry.to_do[0] == "sample more: telemetry.sampling_rate_pct is 10"
         assert telemetry.to_do[-1] == "80 were set aside; set_aside.jsonl says why"
+
+
+def test_a_call_whose_inputs_others_have_is_one_call_of_those_that_tell_the_usual_kinds(tmp_path):
+    """Twenty calls tell that an answer is a text; twelve whose inputs commits have are not twenty-four."""
+    judged = feedback_table(*({"request_id": f"r-{n}", "score": 0.9} for n in range(12)))
+    for n in range(12):
+        wait(tmp_path, "git", f"question {n}", "from a commit")
+    wait(tmp_path, "import", "question 12", outputs={"answer": ["a list"]})
+    done = cut_of(tmp_path, Tables(table([row(n) for n in range(13)]), None, judged))
+    assert examples(done)["question 12"]["source"] == "import"
+
+
+def test_a_call_with_what_only_looks_like_a_tag_is_a_call(tmp_path):
+    rows = [row(n) for n in range(5)]
+    rows[2] = row(2, input='{"question":{"$hr:zzz":"1"}}')
+    assert sum(each["examples"] for each in cut_of(tmp_path, rows).metadata["splits"].values()) == 5

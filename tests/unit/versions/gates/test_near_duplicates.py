@@ -184,7 +184,7 @@ def test_long_inputs_are_taken_a_few_at_a_time(monkeypatch):
     rows = [example(n, {"text": " ".join(chance.choices(WORDS, k=4000))}) for n in range(300)]
     judged(NEAR_DUPLICATES, *rows, example(300, {"text": "word " * 1_500_000}))
     assert sum(taken[:-1]) > 6_000_000
-    assert sorted(taken)[-2] <= 4 << 20
+    assert max(size for size in taken if size < 7_500_000) <= 4 << 20  # but that one, alone, in the sample too
 
 
 def test_of_many_slices_several_processes_find_the_same(monkeypatch):
@@ -201,3 +201,25 @@ def test_of_many_slices_several_processes_find_the_same(monkeypatch):
     monkeypatch.setattr(near_duplicates, "sketched_by_processes", lambda *a: sketched.append(a[-1]) or whole(*a))
     assert judged(NEAR_DUPLICATES, *rows).offenders.rows() == alone.offenders.rows()
     assert sketched == [2]
+
+
+def test_what_tells_inputs_apart_is_learnt_from_all_of_them_and_not_from_the_best_labels(monkeypatch):
+    """Else those over one context would be sketched by it: all alike, and few of them are compared."""
+    monkeypatch.setattr(near_duplicates, "_SLICE_BYTES", 50_000)
+    chance = random.Random(10)
+    contexts = [" ".join(chance.choices(WORDS, k=700)) for _ in range(61)]
+    rows = [example(n, {"context": contexts[n], "question": "why so"}, label="given") for n in range(60)]
+    for n in range(60, 180):
+        question = chance.choices(WORDS, k=60)
+        rows += [example(2 * n, {"context": contexts[60], "question": " ".join(question)})]
+        if n % 4 == 0:
+            rows += [example(2 * n + 1, {"context": contexts[60], "question": " ".join([*question, "more"])})]
+    verdict = judged(NEAR_DUPLICATES, *rows)
+    assert len(verdict.offenders) == 30
+    assert verdict.details["candidates"] < 1_000
+
+
+def test_inputs_with_blanks_around_them_are_compared_like_others():
+    rows = [example(n, {"text": LONG + " more" * n}) for n in range(2)]
+    rows[0]["inputs"] = f" {rows[0]['inputs']}\n"
+    assert told(judged(NEAR_DUPLICATES, *rows)).keys() == {"id-1"}

@@ -36,8 +36,8 @@ def arrow(number):
 
 
 def test_the_sketches_are_those_of_one_process_in_the_order_of_the_slices():
-    sketcher = Sketcher.learnt(0.9, inputs_of(0))
-    assert sketcher.telling
+    sketcher = Sketcher.learnt(0.9, [inputs_of(0), inputs_of(1)])
+    assert sketcher.telling.by_names
     found = list(sketched_by_processes(range(7), arrow, sketcher, 2))
     assert len(found) == 7
     for number, (places, bands) in enumerate(found):
@@ -60,15 +60,21 @@ def test_what_is_wrong_with_a_slice_is_told_as_it_is_without_processes():
         list(sketched_by_processes(range(3), broken, Sketcher(0.9), 2))
 
 
-def test_who_stops_early_leaves_no_process(monkeypatch):
+def noted(monkeypatch):
+    """Return a list that processes come into when they are started."""
     started = []
     begin = subprocess.Popen
 
-    def noted(*arguments, **options):
+    def starting(*arguments, **options):
         started.append(begin(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(processes.subprocess, "Popen", noted)
+    monkeypatch.setattr(processes.subprocess, "Popen", starting)
+    return started
+
+
+def test_who_stops_early_leaves_no_process(monkeypatch):
+    started = noted(monkeypatch)
     found = sketched_by_processes(range(10_000), arrow, Sketcher(0.9), 2)
     next(found)
     found.close()
@@ -80,3 +86,40 @@ def test_a_worker_needs_neither_polars_nor_delta():
     """It takes a second of each cut to start one; the cut itself has them."""
     code = "import headrace_consumers.versions.sketches.worker, sys; print({'polars', 'deltalake'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_one_that_is_killed_in_the_midst_is_told_and_the_others_end(monkeypatch):
+    started = noted(monkeypatch)
+    found = sketched_by_processes(range(10_000), arrow, Sketcher(0.9), 2)
+    next(found)
+    started[1].kill()
+    with pytest.raises(VersionsError, match="ended early, with exit code -9; is there memory enough"):
+        list(found)
+    assert all(each.poll() is not None for each in started)
+
+
+def test_that_no_process_can_be_started_is_told(monkeypatch):
+    monkeypatch.setattr(processes.sys, "executable", "/nowhere/python")
+    with pytest.raises(VersionsError, match="no process can be started: No such file"):
+        list(sketched_by_processes(range(3), arrow, Sketcher(0.9), 2))
+
+
+def test_it_takes_no_module_from_the_folder_where_the_cut_is_run(monkeypatch, tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(sketched_by_processes(range(3), arrow, Sketcher(0.9), 2))) == 3
+
+
+def test_what_it_says_beside_its_answers_does_not_hold_it_up(monkeypatch):
+    monkeypatch.setenv("PYTHONVERBOSE", "1")  # over 64 kB, more than a pipe holds
+    assert len(list(sketched_by_processes(range(3), arrow, Sketcher(0.9), 1))) == 3
+
+
+def test_of_fields_that_were_never_long_together_the_one_that_differs_most_tells():
+    text = " ".join(WORDS * 3)
+    learnt = Sketcher.learnt(
+        0.9, [[json.dumps({"a": text, "b": " ".join(random.Random(n).choices(WORDS, k=40))}) for n in range(30)]]
+    )
+    assert learnt.telling.of(("a", "b")) == "b"
+    assert learnt.telling.of(("a", "b", "c")) == "b"
+    assert Sketcher(0.9).telling.of(("a", "b")) == "a"
