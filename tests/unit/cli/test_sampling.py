@@ -28,7 +28,7 @@ def sampling(cluster, command, config_file):
     def run(*arguments):
         return command("sampling", *arguments, "--config", path)
 
-    run.topic = topic
+    run.topic, run.config = topic, path
     return run
 
 
@@ -70,7 +70,8 @@ def test_unset_takes_an_order_back_once(sampling):
     assert orders(sampling) == {"*/*/b": (2, None)}
     again = sampling("unset", "--module", "a")
     assert again.code == 1
-    assert again.error == "sampling unset: no order */*/a is in force; `headrace sampling list` shows them"
+    hint = f"`headrace sampling list --config {sampling.config}` shows them"
+    assert again.error == f"sampling unset: no order */*/a is in force; {hint}"
     assert sampling("unset", "--module", "b", "--json").json["name"] == "*/*/b"
     assert "no orders; each service's configuration holds" in sampling("list").out
 
@@ -128,8 +129,9 @@ def test_a_topic_that_is_missing_is_not_made_by_the_way(cluster, command, config
         ended = command("sampling", *arguments, "--config", path)
         assert ended.code == 1
         assert ended.error == (
-            "topic no-such-topic: missing, or hidden from this user; `headrace topics create` makes it, "
-            "an administrator's `headrace acls check` names a missing right"
+            "topic no-such-topic: missing, or hidden from this user; "
+            f"`headrace topics create --config {path}` makes it, "
+            f"an administrator's `headrace acls check --config {path}` names a missing right"
         )
 
 
