@@ -148,7 +148,7 @@ def small_disk():
     ("text", "number", "most_bytes", "module"),
     [
         (lambda n: random.Random(n).randbytes(1500).hex(), 50, 20_000, "spill"),
-        (lambda _: "again and " * 300, 50, 60_000, "frame_file"),
+        (lambda _: "short", 300, 170_000, "frame_file"),
         (lambda _: "short", 2, 8_000, "publishing"),
     ],
 )
