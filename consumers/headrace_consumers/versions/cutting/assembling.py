@@ -43,6 +43,7 @@ __all__ = [
     "Sources",
     "assemble",
     "scored",
+    "with_difficulty",
 ]
 
 Progress = Callable[[str, int], object]
@@ -50,7 +51,6 @@ Progress = Callable[[str, int], object]
 
 CANDIDATE: Final = "candidate"
 CANDIDATES_OWN: Final = "a candidate's own output, and its split is test"
-DRAWN: Final = "drawn"
 
 _FRAME: Final[dict[str, pl.DataType]] = {
     **{name: kind for name, kind in EXAMPLES.items() if name != "example_id"},
@@ -171,16 +171,8 @@ def assemble(
     bounds = recipe.difficulty_bounds or difficulty.bounds_of(
         pl.concat(scores).to_numpy(), recipe.difficulties.easy, recipe.difficulties.hard
     )
-    examples = (
-        mapped(work / "examples.arrow", _FRAME)
-        .with_columns(
-            example_id=pl.col("key").str.slice(0, 32),
-            difficulty=pl.coalesce("difficulty", difficulty.difficulty("score", bounds)),
-        )
-        .select(*EXAMPLES)
-    )
     return Assembled(
-        examples,
+        with_difficulty(mapped(work / "examples.arrow", _FRAME), bounds),
         pl.concat([pl.DataFrame(schema=SET_ASIDE), *asides]),
         recipe.with_bounds(bounds),
         telemetry.read,
@@ -190,6 +182,12 @@ def assemble(
         edits_unmet,
         pl.concat(contested),
     )
+
+
+def with_difficulty(rows: pl.DataFrame, bounds: tuple[float, float]) -> pl.DataFrame:
+    """Return scored rows as EXAMPLES: with their ids, and how difficult they are where nobody said."""
+    told = pl.coalesce("difficulty", difficulty.difficulty("score", bounds))
+    return rows.with_columns(example_id=pl.col("key").str.slice(0, 32), difficulty=told).select(*EXAMPLES)
 
 
 @dataclass(frozen=True, slots=True)

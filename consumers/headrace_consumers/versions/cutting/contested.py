@@ -8,20 +8,23 @@ gate, and finds the same where a source has lost lines since.
 """
 
 from dataclasses import replace
-from typing import Final
 
 import polars as pl
 
 from headrace_consumers.versions.cutting import difficulty
-from headrace_consumers.versions.cutting.assembling import CANDIDATE, CANDIDATES_OWN, Assembled, scored
+from headrace_consumers.versions.cutting.assembling import (
+    CANDIDATE,
+    CANDIDATES_OWN,
+    Assembled,
+    scored,
+    with_difficulty,
+)
 from headrace_consumers.versions.cutting.judging import context_of
 from headrace_consumers.versions.cutting.merging import MERGED, SET_ASIDE, set_aside, stands_as
 from headrace_consumers.versions.files.examples import EXAMPLES
 from headrace_consumers.versions.gates import Gate
 
 __all__ = ["passed_over", "put_back"]
-
-_ID_DIGITS: Final = 32
 
 
 def passed_over(found: Assembled, gates: tuple[Gate, ...]) -> pl.DataFrame:
@@ -58,23 +61,13 @@ def put_back(found: Assembled, over: pl.DataFrame, scorer: difficulty.Scorer | N
     rest = left.join(first, on=["key", "place"], how="anti")
     is_of_them = pl.col("key").is_in(contested["key"].unique().to_list())
     is_told_anew = is_of_them & pl.col("gate").is_in([MERGED, CANDIDATE])
-    return replace(
-        found,
-        examples=pl.concat([found.examples.filter(~is_of_them), _as_examples(first, found, scorer)]).sort("key"),
-        aside=pl.concat([found.aside.filter(~is_told_anew), over, stands_as(first, rest)]),
-    )
-
-
-def _as_examples(rows: pl.DataFrame, found: Assembled, scorer: difficulty.Scorer | None) -> pl.DataFrame:
     bounds = found.recipe.difficulty_bounds
     assert bounds is not None  # noqa: S101  # for mypy; assembling has told them
-    return (
-        scored(rows, scorer, found.recipe.difficulty_scorer or "")
-        .with_columns(
-            example_id=pl.col("key").str.slice(0, _ID_DIGITS),
-            difficulty=pl.coalesce("difficulty", difficulty.difficulty("score", bounds)),
-        )
-        .select(*EXAMPLES)
+    put = with_difficulty(scored(first, scorer, found.recipe.difficulty_scorer or ""), bounds)
+    return replace(
+        found,
+        examples=pl.concat([found.examples.filter(~is_of_them), put]).sort("key"),
+        aside=pl.concat([found.aside.filter(~is_told_anew), over, stands_as(first, rest)]),
     )
 
 
