@@ -23,8 +23,8 @@ __all__ = [
     "LetterTopic",
     "Odd",
     "Replayed",
+    "place_of",
     "source_of",
-    "topic_of",
 ]
 
 REPLAYED_FROM: Final = "headrace-replayed-from"
@@ -135,9 +135,10 @@ def source_of(letter: DeadLetter) -> str:
     return f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
 
 
-def topic_of(source: str) -> str:
-    """Return the topic of a source."""
-    return source.rsplit("/", 2)[0]
+def place_of(source: str) -> tuple[str, int, int]:
+    """Return topic, partition and offset of what `source_of` returned."""
+    topic, partition, offset = source.rsplit("/", 2)
+    return topic, int(partition), int(offset)
 
 
 def _text(value: bytes | None) -> str:

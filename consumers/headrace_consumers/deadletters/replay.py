@@ -22,7 +22,7 @@ from headrace_consumers.deadletters.letters import (
     Identity,
     Letter,
     Replayed,
-    topic_of,
+    place_of,
 )
 from headrace_consumers.deadletters.sending import Closed, Refused, Silence, Written, send
 from headrace_consumers.deadletters.writer import DeadLetterError
@@ -90,14 +90,13 @@ class Plan:
     def leave_out_gone(self, there: Collection[str]) -> None:
         """Leave out the letters of topics that are not among those that are there: a broker might make them anew."""
         self.topics &= set(there)
-        gone = {identity for identity in self.letters if topic_of(identity[1]) not in self.topics}
+        gone = {identity for identity in self.letters if place_of(identity[1])[0] not in self.topics}
         self.letters -= gone
         self.gone = sorted(gone)
 
     def refused(self) -> "list[RefusedLetter]":
         """Return the letters whose topic is gone, as what cannot be replayed."""
-        places = (source.rsplit("/", 2) for _, source in self.gone)
-        return [RefusedLetter(topic, int(partition), int(offset), _GONE) for topic, partition, offset in places]
+        return [RefusedLetter(*place_of(source), _GONE) for _, source in self.gone]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
