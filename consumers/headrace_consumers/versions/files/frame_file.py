@@ -5,14 +5,12 @@ frames, sorted by key, one after the other -> one Arrow file -> mapped -> pl.Dat
 
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import polars as pl
 import pyarrow as pa
 
 __all__ = ["FrameFile", "mapped"]
-
-_SLICE: Final = 16_384
 
 
 class FrameFile:
@@ -26,14 +24,13 @@ class FrameFile:
     def __init__(self, path: Path, schema: dict[str, pl.DataType]) -> None:
         self._schema = schema
         arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.newest()).schema
-        self._file = path.open("xb")
+        self._file = pa.OSFile(str(path), "wb")  # Python's own copies it all twice
         self._writer = pa.ipc.new_file(self._file, arrow)
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Append a frame."""
-        for part in frame.select(*self._schema).iter_slices(_SLICE):
-            table = part.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-            self._writer.write_table(table)
+        """Append a frame, in one piece: texts that slices of it share would be in the file with each of them."""
+        table = frame.select(*self._schema).rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+        self._writer.write_table(table)
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from headrace_consumers.versions.files.ahead import AT_ONCE, ahead
+from headrace_consumers.versions.files.ahead import AT_ONCE
 from headrace_consumers.versions.gates.buckets import Buckets
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.sketches.likeness import Prepared, likeness, prepared
@@ -112,7 +112,7 @@ def _sketched(inputs: pl.Series, order: pl.Series, most: float) -> tuple[list[in
 def _sketches(inputs: pl.Series, slices: list[pl.Series], sketcher: Sketcher) -> Iterator[tuple[list[int], Bands]]:
     """Yield the sketches of each slice: of many by several processes, which take a second to come."""
     if AT_ONCE == 1 or len(slices) < _FEWEST_SLICES:
-        return map(sketcher.sketch, ahead(sketcher.read(inputs.gather(some)) for some in slices))
+        return (sketcher.sketch(inputs.gather(some).to_list()) for some in slices)
     return sketched_by_processes(slices, lambda some: inputs.gather(some).to_arrow(), sketcher, AT_ONCE)
 
 

@@ -6,7 +6,7 @@ batches in any order -> one file a bucket -> buckets in order, each of bounded s
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self
 
 import polars as pl
 import pyarrow as pa
@@ -41,7 +41,7 @@ class Spill:
         self._folder = folder
         self._key = key
         self._buckets = buckets
-        self._writers: dict[int, tuple[pa.ipc.RecordBatchStreamWriter, IO[bytes]]] = {}
+        self._writers: dict[int, tuple[pa.ipc.RecordBatchStreamWriter, pa.NativeFile]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +62,7 @@ class Spill:
         """Take what `parts` returned."""
         for bucket, table in parts.items():
             if bucket not in self._writers:
-                file = (self._folder / f"{bucket:03d}.arrows").open("wb")
+                file = pa.OSFile(str(self._folder / f"{bucket:03d}.arrows"), "wb")  # Python's own copies it all twice
                 # Not compressed: it is read once, and soon, and lz4 takes longer than all else that is done here.
                 self._writers[bucket] = pa.ipc.new_stream(file, table.schema), file
             self._writers[bucket][0].write_table(table)
@@ -79,7 +79,7 @@ class Spill:
         path = self._folder / f"{bucket:03d}.arrows"
         if not path.exists():
             return None
-        with path.open("rb") as file, pa.ipc.open_stream(file) as reader:
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
             found = pl.DataFrame(reader.read_all())
         path.unlink()
         return found

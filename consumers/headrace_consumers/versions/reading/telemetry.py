@@ -285,7 +285,9 @@ def _beginning(digits: pl.Series) -> _Hashes:
 
 
 def _sorted(parts: Sequence[_Hashes]) -> _Hashes:
-    return np.unique(np.concatenate(parts)) if parts else np.empty(0, dtype=np.uint64)
+    """Return them all in their order, each once; `np.unique` hashes them, which takes ten times as long."""
+    ordered = np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.uint64)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def _is_in(values: _Hashes, known: _Hashes) -> pl.Series:

@@ -35,6 +35,12 @@ _NONE, _TEXT, _OTHER = range(3)
 _LONG, _VALUE = np.uint64(1), np.uint64(2)
 """Stand for what is not told by a text's pieces."""
 
+_IN_CACHE: Final = 500
+"""So many inputs at once: with some thousands all that NumPy makes of them goes through the memory."""
+
+_ROWS_AT_ONCE: Final = 128
+"""Likewise of rensa's rows, which come as numbers of Python."""
+
 _SAMPLE: Final = 200
 """Inputs with the same long fields by which is told which of these differs most."""
 
@@ -119,10 +125,20 @@ class Sketcher:
                 _note_values(places, of_kind, known, read)
         return read
 
-    def sketch(self, read: "Read") -> tuple[list[int], Bands]:
-        """Return which inputs are long enough to be compared, by their places, and as many rows of BANDS."""
-        places = np.flatnonzero(read.words >= _FEWEST_WORDS)
-        return places.tolist(), self._bands(read.long, len(read.words))[places] ^ read.same[places, None]
+    def sketch(self, texts: Sequence[str]) -> tuple[list[int], Bands]:
+        """Return which inputs are long enough to be compared, by their places, and as many rows of BANDS.
+
+        Args:
+            texts: the inputs, JSON objects.
+        """
+        places: list[int] = []
+        bands: list[Bands] = [np.empty((0, BANDS), dtype=np.uint64)]
+        for first in range(0, len(texts), _IN_CACHE):
+            read = self.read(texts[first : first + _IN_CACHE])
+            some = np.flatnonzero(read.words >= _FEWEST_WORDS)
+            places += (some + first).tolist()
+            bands.append(self._bands(read.long, len(read.words))[some] ^ read.same[some, None])
+        return places, np.concatenate(bands)
 
     def _texts(self, places: Integers, texts: Sequence[str], name: np.uint64, read: "Read") -> "_Long":
         """Note what must be the same of a field's texts, and return the pieces of the long ones."""
@@ -223,8 +239,14 @@ def _bands(tokens: Words, bounds: Integers) -> Bands:
     """
     import rensa
 
-    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(tokens, bounds.astype(np.uint64), PERMUTATIONS, SEED)
-    rows = np.frombuffer(array("I", chain.from_iterable(matrix.to_rows())), dtype=np.uint32)
+    numbers, starts = array("I"), bounds.astype(np.uint64)
+    for first in range(0, len(bounds) - 1, _ROWS_AT_ONCE):
+        some = starts[first : first + _ROWS_AT_ONCE + 1]
+        matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
+            tokens[some[0] : some[-1]], some - some[0], PERMUTATIONS, SEED
+        )
+        numbers.extend(chain.from_iterable(matrix.to_rows()))
+    rows = np.frombuffer(numbers, dtype=np.uint32)
     mixed_rows = (rows.reshape(-1, PERMUTATIONS) + np.uint64(1)) * _FACTORS  # modulo 2**64: a universal hash of a band
     bands: Bands = mixed_rows.reshape(-1, BANDS, PERMUTATIONS // BANDS).sum(axis=2, dtype=np.uint64)
     return bands

@@ -44,7 +44,7 @@ def main(inputs: IO[bytes] | None = None, sketches: IO[bytes] | None = None) -> 
         sketcher = Sketcher(about["most"], Telling(by_names, about["ranks"]))
         with pa.ipc.new_stream(into, _SKETCHES) as writer:
             for batch in reader:
-                places, bands = sketcher.sketch(sketcher.read(batch.column(0).to_pylist()))
+                places, bands = sketcher.sketch(batch.column(0).to_pylist())
                 columns = [pa.array(places, pa.int64()), *(pa.array(np.ascontiguousarray(band)) for band in bands.T)]
                 writer.write_batch(pa.record_batch(columns, schema=_SKETCHES))
                 into.flush()

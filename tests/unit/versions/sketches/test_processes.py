@@ -41,7 +41,7 @@ def test_the_sketches_are_those_of_one_process_in_the_order_of_the_slices():
     found = list(sketched_by_processes(range(7), arrow, sketcher, 2))
     assert len(found) == 7
     for number, (places, bands) in enumerate(found):
-        own_places, own_bands = sketcher.sketch(sketcher.read(inputs_of(number)))
+        own_places, own_bands = sketcher.sketch(inputs_of(number))
         assert places == own_places
         assert np.array_equal(bands, own_bands)
 
