@@ -5,14 +5,13 @@ bucket fills; what comes later goes to a finer one, of those that agree in the n
 So a question looks at no more than `bands x 4 x size` members, whatever there is.
 """
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 __all__ = ["Buckets"]
 
 _WIDTHS: Final = (1, 2, 4, 8)
-"""So many bands in a row must agree, in a bucket and in the finer ones behind it."""
+"""So many bands in a row must agree, in a bucket and in the finer ones behind it; a sketch has at least the last."""
 
 
 class Buckets:
@@ -27,32 +26,29 @@ class Buckets:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._members: dict[Hashable, list[int]] = {}
+        self._members: dict[tuple[int, ...], list[int]] = {}
         self.looked_at = 0
 
     def add(self, number: int, bands: Sequence[int]) -> None:
         """Note a number; where even the finest bucket of a band is full, the number is not in that band's."""
+        twice = (*bands, *bands)
         for band in range(len(bands)):
-            for _, key in _keys(bands, band):
-                members = self._members.setdefault(key, [])
+            for width in _WIDTHS:
+                members = self._members.setdefault((band, *twice[band : band + width]), [])
                 if len(members) < self._size:
                     members.append(number)
                     break
 
     def nearest(self, bands: Sequence[int], most: int) -> list[int]:
         """Return numbers that share a bucket with a sketch: those that agree in most bands, then the smallest."""
-        agreed: Counter[int] = Counter()
+        agreed: dict[int, int] = {}
+        twice = (*bands, *bands)
         for band in range(len(bands)):
-            for width, key in _keys(bands, band):
-                members = self._members.get(key, ())
+            for width in _WIDTHS:
+                members = self._members.get((band, *twice[band : band + width]), ())
                 self.looked_at += len(members)
                 for number in members:
-                    agreed[number] += width
+                    agreed[number] = agreed.get(number, 0) + width
                 if len(members) < self._size:
                     break
         return sorted(agreed, key=lambda number: (-agreed[number], number))[:most]
-
-
-def _keys(bands: Sequence[int], band: int) -> Iterator[tuple[int, Hashable]]:
-    twice = (*bands, *bands)
-    return ((width, (band, twice[band : band + width])) for width in _WIDTHS if width <= len(bands))

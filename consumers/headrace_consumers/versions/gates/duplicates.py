@@ -10,13 +10,14 @@ from typing import Final
 
 import polars as pl
 
-from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
+from headrace_consumers.versions.gates.gate import MERGED, OFFENDERS, Context, Gate, Verdict
 from headrace_consumers.versions.gates.same_inputs import with_shared_inputs
 from headrace_schemas.dataset_files import LABELS, SOURCE_ORDER
 
 __all__ = ["DUPLICATES", "NAME"]
 
 NAME: Final = "duplicates across sources"
+_FEWEST_SOURCES: Final = 2
 
 
 def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
@@ -43,6 +44,8 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
 
 def _of_other_keys(examples: pl.DataFrame) -> pl.DataFrame:
     """Return examples of another source than the one that stands with equal inputs: OFFENDERS and `source`."""
+    if examples["source"].n_unique() < _FEWEST_SOURCES:  # most often, and then no text has to be looked at
+        return pl.DataFrame(schema=MERGED).select("example_id", "reason", "source")
     of_sources = (
         with_shared_inputs(examples, "example_id", "key", "source", "label", "timestamp_ms")
         .filter(pl.col("source").n_unique().over("inputs") > 1)

@@ -86,7 +86,7 @@ def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tu
         sketch = bands[number].tolist()
         near = buckets.nearest(sketch, _MOST_COMPARED)
         best, other = max(
-            ((likeness(inputs[rows[number]], inputs[rows[each]]), -each) for each in near), default=(0.0, 0)
+            ((likeness(inputs[rows[number]], inputs[rows[each]], most), -each) for each in near), default=(0.0, 0)
         )
         if best > most:
             yield ids[rows[number]], f"{best:.2f} alike to {ids[rows[-other]]}", best

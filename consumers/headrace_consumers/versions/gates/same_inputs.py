@@ -4,6 +4,8 @@ from typing import Final
 
 import polars as pl
 
+from headrace_consumers.versions.files.ahead import side_by_side
+
 __all__ = ["with_shared_inputs"]
 
 _SLICE: Final = 20_000
@@ -16,6 +18,6 @@ def with_shared_inputs(examples: pl.DataFrame, *columns: str) -> pl.DataFrame:
         examples: EXAMPLES; looked at a slice at a time.
         columns: which.
     """
-    parts = [part["inputs"].hash() for part in examples.select("inputs").iter_slices(_SLICE)]
+    parts = side_by_side(lambda part: part["inputs"].hash(), examples.select("inputs").iter_slices(_SLICE))
     hashes = pl.concat([pl.Series("inputs", [], dtype=pl.UInt64), *parts])
     return examples.select(*columns, "inputs").filter(hashes.is_duplicated())

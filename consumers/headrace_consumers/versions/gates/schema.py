@@ -34,6 +34,8 @@ _FEWEST_CALLS: Final = 20
 
 _ROLES: Final = ("input", "output")
 
+_COLUMNS: Final = ("source", "label", "inputs", "outputs")
+
 _IS_OF_A_PERSON: Final = (pl.col("label") == "corrected") | (pl.col("source") == "hand")
 
 _Kinds: TypeAlias = Mapping[tuple[str, str], frozenset[str]]
@@ -46,7 +48,7 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
         found = list(_of_wrong_types(examples, class_of(path)))
         against = path
     else:
-        known = examples if context.beside is None else context.beside
+        known = (examples if context.beside is None else context.beside).select(*_COLUMNS)
         untouched = known.filter(~_IS_OF_A_PERSON)
         calls = untouched.filter(pl.col("source") == "telemetry")
         found = list(_of_other_fields(examples, known, untouched, calls, unseen))

@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from headrace_consumers.versions.files.ahead import side_by_side
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
 
 __all__ = ["TOGETHER"]
@@ -55,8 +56,8 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
 
 def _groups(examples: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:
     """Return of each example a hash of where it came from, and what that is; null: it came alone."""
-    parts = [pl.DataFrame(schema=_GROUP)]
-    for part in examples.select("source", "provenance").iter_slices(_SLICE):
+
+    def made(part: pl.DataFrame) -> pl.DataFrame:
         found = pl.DataFrame(schema=_GROUP).clear(len(part))
         for kind in kinds:
             source, pattern = _ORIGINS[kind]
@@ -67,8 +68,10 @@ def _groups(examples: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:
             groups = pl.DataFrame({"origin": told.hash(), "kind": pl.repeat(kind, len(told), eager=True)})
             groups = groups.with_columns(pl.when(told.is_not_null()).then(pl.all()))
             found = groups if is_of.all() else _put(found, is_of, groups)
-        parts.append(found)
-    return pl.concat(parts)
+        return found
+
+    parts = side_by_side(made, examples.select("source", "provenance").iter_slices(_SLICE))
+    return pl.concat([pl.DataFrame(schema=_GROUP), *parts])
 
 
 def _put(frame: pl.DataFrame, at: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ or, where it has few blanks (Japanese, Chinese, Thai), of four letters in a row;
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -24,11 +24,19 @@ LETTERS_BETWEEN_BLANKS: Final = 16
 _WORD: Final = re.compile(r"\w+")
 
 
-@dataclass(frozen=True, slots=True)
 class _Text:
-    text: str
-    is_unspaced: bool
-    pieces: frozenset[str]
+    """A text that is cut into pieces once it is compared."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def is_unspaced(self) -> bool:
+        return is_unspaced(self.text)
+
+    @cached_property
+    def pieces(self) -> frozenset[str]:
+        return pieces(self.text)
 
 
 Prepared: TypeAlias = Mapping[str, Any]
@@ -37,17 +45,26 @@ Prepared: TypeAlias = Mapping[str, Any]
 
 def prepared(inputs: Mapping[str, Any]) -> Prepared:
     """Return an input ready to be compared."""
-    return {
-        name: _Text(value, is_unspaced(value), pieces(value)) if isinstance(value, str) else value
-        for name, value in inputs.items()
-    }
+    return {name: _Text(value) if isinstance(value, str) else value for name, value in inputs.items()}
 
 
-def likeness(one: Prepared, other: Prepared) -> float:
-    """Return how alike two examples' inputs are, from 0 to 1."""
+def likeness(one: Prepared, other: Prepared, enough: float = -1.0) -> float:
+    """Return how alike two examples' inputs are, from 0 to 1.
+
+    Args:
+        one: inputs.
+        other: others.
+        enough: once they are known to be no more alike than this, that is not made exact: what is returned is no more.
+    """
     if one.keys() != other.keys():
         return 0.0
-    return min((_field_likeness(value, other[name]) for name, value in one.items()), default=1.0)
+    least = 1.0
+    # The short texts first: they are ready sooner, and differ as well.
+    for name, value in sorted(one.items(), key=lambda each: _size(each[1])):
+        least = min(least, _field_likeness(value, other[name]))
+        if least <= enough:
+            break
+    return least
 
 
 def is_unspaced(text: str) -> bool:
@@ -67,10 +84,16 @@ def pieces(text: str) -> frozenset[str]:
     return frozenset(f"{first} {second}" for first, second in pairwise(words))
 
 
+def _size(value: Any) -> int:
+    return len(value.text) if isinstance(value, _Text) else 0
+
+
 def _field_likeness(one: Any, other: Any) -> float:
-    if one == other:
+    if not isinstance(one, _Text) or not isinstance(other, _Text):
+        return float(one == other)
+    if one.text == other.text:
         return 1.0
-    if not isinstance(one, _Text) or not isinstance(other, _Text) or one.is_unspaced != other.is_unspaced:
+    if one.is_unspaced != other.is_unspaced:
         return 0.0
     some, others = one.pieces, other.pieces
     return len(some & others) / len(some | others) if some or others else 0.0

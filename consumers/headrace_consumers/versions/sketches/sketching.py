@@ -38,6 +38,8 @@ _LONG, _VALUE = np.uint64(1), np.uint64(2)
 _IN_CACHE: Final = 500
 """So many inputs at once: with some thousands all that NumPy makes of them goes through the memory."""
 
+_LAST_BITS: Final = np.uint64(0xFFFF)
+
 _ROWS_AT_ONCE: Final = 128
 """Likewise of rensa's rows, which come as numbers of Python."""
 
@@ -263,5 +265,9 @@ def shared(bands: Bands) -> Iterator[int]:
         ordered = np.sort(band)
         several = ordered[1:][ordered[1:] == ordered[:-1]]
         if len(several):
-            is_shared |= several[np.minimum(np.searchsorted(several, band), len(several) - 1)] == band
+            may_be = np.zeros(1 << 16, dtype=bool)  # by their last bits, so that most are not looked for
+            may_be[several & _LAST_BITS] = True
+            places = np.flatnonzero(may_be[band & _LAST_BITS])
+            found = several[np.minimum(np.searchsorted(several, band[places]), len(several) - 1)]
+            is_shared[places[found == band[places]]] = True
     yield from np.flatnonzero(is_shared).tolist()
