@@ -7,8 +7,9 @@ slice --split--> lines, Parquet        a slice's files are written at the same t
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -24,12 +25,17 @@ from headrace_schemas.dataset_manifest import FileFacts
 __all__ = ["facts_of", "write_examples", "write_json", "write_set_aside"]
 
 _SLICE: Final = 32_768
+_AHEAD: Final = 1
+"""So many slices may wait for a thread that is behind the others; they take memory."""
+
 _PARQUET: Final[Mapping[str, Any]] = {
     "compression": "zstd",
     "use_dictionary": ["source", "label", "category", "difficulty"],
     "write_statistics": ["key", "timestamp_ms"],
 }
 _CHUNK_BYTES: Final = 1_048_576
+_UNSYNCED_BYTES: Final = 64 << 20
+"""So much is left for the end, when nothing else is done than to wait for the disk."""
 
 
 class _Hashed:
@@ -38,6 +44,7 @@ class _Hashed:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
+        self._on_disk_bytes = 0
         self.size_bytes = 0
         self.closed = False
 
@@ -47,6 +54,10 @@ class _Hashed:
         self._digest.update(content)
         size = len(content)
         self.size_bytes += size
+        if self.size_bytes - self._on_disk_bytes >= _UNSYNCED_BYTES:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._on_disk_bytes = self.size_bytes
         return size
 
     def tell(self) -> int:
@@ -68,7 +79,7 @@ def write_examples(folder: Path, examples: pl.DataFrame) -> dict[str, FileFacts]
         folder: of the version, still private.
         examples: EXAMPLES, sorted by key.
     """
-    with ExitStack() as stack, ThreadPoolExecutor(len(SPLITS)) as threads:
+    with ExitStack() as stack:
         names = [f"{split}.{kind}" for split in SPLITS for kind in ("jsonl", "parquet")]
         files = {name: stack.enter_context(_new_hashed(folder / name)) for name in (*names, "provenance.jsonl")}
         tables: dict[str, Any] = {
@@ -87,18 +98,26 @@ def write_examples(folder: Path, examples: pl.DataFrame) -> dict[str, FileFacts]
         def add_provenance(part: pl.DataFrame) -> None:
             files["provenance.jsonl"].write(provenance_lines(part))
 
+        # A thread for each of the three, so that none waits for another: Parquet takes longest.
+        rows, lines, sources = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(3))
+        under_way: deque[list[Future[None]]] = deque()
         for part in examples.iter_slices(_SLICE):
             parts = {str(split): some for (split,), some in part.partition_by("split", as_dict=True).items()}
-            under_way = [
-                threads.submit(add_rows, parts),
-                threads.submit(add_lines, parts),
-                threads.submit(add_provenance, part),
-            ]
-            for each in under_way:
-                each.result()
+            under_way.append(
+                [rows.submit(add_rows, parts), lines.submit(add_lines, parts), sources.submit(add_provenance, part)]
+            )
+            if len(under_way) > _AHEAD:
+                _wait_for(under_way.popleft())
+        for each in under_way:
+            _wait_for(each)
         for table in tables.values():
             table.close()
         return {name: file.facts() for name, file in files.items()}
+
+
+def _wait_for(writes: Iterable["Future[None]"]) -> None:
+    for each in writes:
+        each.result()
 
 
 def write_set_aside(folder: Path, aside: pl.DataFrame) -> FileFacts:

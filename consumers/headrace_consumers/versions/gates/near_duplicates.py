@@ -74,12 +74,7 @@ def _judge(examples: pl.DataFrame, context: Context) -> Verdict:
 
 def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tuple[str, str, float]]:
     """Yield each example that is too much like one that stays, with the reason and how much."""
-    ranks = {label: rank for rank, label in enumerate(LABELS)}
-    order = (
-        examples.select("key", "label")
-        .with_row_index("row")
-        .sort(pl.col("label").replace_strict(ranks, return_dtype=pl.Int8), "key")["row"]
-    )
+    order = pl.concat([(examples["label"] == label).arg_true() for label in LABELS])  # they come sorted by key
     rows, bands = _sketched(examples["inputs"], order, most)
     ids, inputs = examples["example_id"], _Inputs(examples["inputs"])
     for number in shared(bands):
@@ -94,19 +89,19 @@ def _alike(examples: pl.DataFrame, most: float, buckets: Buckets) -> Iterator[tu
             buckets.add(number, sketch)
 
 
-def _sketched(inputs: pl.Series, order: pl.Series, most: float) -> tuple[list[int], Bands]:
+def _sketched(inputs: pl.Series, order: pl.Series, most: float) -> tuple[pl.Series, Bands]:
     """Return the rows that are long enough to be compared, in their order, and their bands."""
     sizes = inputs.str.len_bytes()
     # In the order of the keys, which are hashes, so that it is one of all of them.
     sample = order.sort().gather_every(max(1, len(order) // _SAMPLE, int(sizes.sum()) // _SAMPLE_BYTES))
     sketcher = Sketcher.learnt(most, (inputs.gather(some) for some in _slices(sample, sizes)))
     slices = list(_slices(order, sizes))
-    rows: list[int] = []
+    rows = [order.clear()]
     bands: list[Bands] = [np.empty((0, BANDS), dtype=np.uint64)]
     for some, (places, found) in zip(slices, _sketches(inputs, slices, sketcher), strict=True):
-        rows.extend(some.gather(places))
+        rows.append(some.gather(places))
         bands.append(found)
-    return rows, np.concatenate(bands)
+    return pl.concat(rows), np.concatenate(bands)
 
 
 def _sketches(inputs: pl.Series, slices: list[pl.Series], sketcher: Sketcher) -> Iterator[tuple[list[int], Bands]]:
