@@ -113,7 +113,7 @@ class Sketcher:
         Args:
             texts: the inputs, JSON objects.
         """
-        inputs = [json.loads(text) for text in texts]
+        inputs: list[dict[str, Any]] = json.loads(f"[{','.join(texts)}]")  # at once takes a fifth of one by one
         read = Read(np.zeros(len(inputs), dtype=np.uint64), np.zeros(len(inputs), dtype=np.int64), {})
         for name in sorted(set(chain.from_iterable(inputs))):
             known = np.uint64(_hash(name))
