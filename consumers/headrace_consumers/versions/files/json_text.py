@@ -102,6 +102,8 @@ def _canonical(broken: str) -> str:
 
 
 def _numbers(column: pl.Series) -> pl.Series:
+    if (one := _only(column)) is not None:
+        return one
     # There Polars writes what ECMAScript does: the shortest digits that are read as this number.
     is_plain = column.is_between(_LEAST_PLAIN, _MOST_PLAIN, closed="left") & (column != column.round(0))
     others = (~is_plain).fill_null(value=True)
@@ -110,7 +112,19 @@ def _numbers(column: pl.Series) -> pl.Series:
     return column.cast(pl.String).scatter(others.arg_true(), _written(column.filter(others)))
 
 
+def _only(column: pl.Series) -> pl.Series | None:
+    """Return what is written of a column with one value, as many have that tell where a row came from; else None."""
+    if column.is_empty() or column[0] != column[-1]:
+        return None
+    if not column.eq_missing(pl.repeat(column[0], len(column), dtype=column.dtype, eager=True)).all():
+        return None
+    write = _number if column.dtype == pl.Float64 else _text
+    return pl.repeat(write(column[0]), len(column), dtype=pl.String, eager=True).alias(column.name)
+
+
 def _written(column: pl.Series) -> pl.Series:
+    if (one := _only(column)) is not None:
+        return one
     if column.dtype == pl.String and not column.str.contains(_ESCAPED).any():
         return pl.select(pl.concat_str(pl.lit('"'), column, pl.lit('"')).fill_null(_NULL)).to_series()
     write = _number if column.dtype == pl.Float64 else _text
