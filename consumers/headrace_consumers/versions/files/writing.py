@@ -9,7 +9,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -35,16 +35,23 @@ _PARQUET: Final[Mapping[str, Any]] = {
 }
 _CHUNK_BYTES: Final = 1_048_576
 _UNSYNCED_BYTES: Final = 64 << 20
-"""So much is left for the end, when nothing else is done than to wait for the disk."""
+"""Once so much of a file is not on disk, it is brought there while the rest is made."""
 
 
 class _Hashed:
-    """A file that is written from its beginning to its end, and hashed on the way."""
+    """A file that is written from its beginning to its end, and hashed on the way.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    Args:
+        file: the file.
+        beside: asks the disk for what was written so far, so that little is left for the end; None: nobody does.
+    """
+
+    def __init__(self, file: IO[bytes], beside: Executor | None = None) -> None:
         self._file = file
         self._digest = hashlib.sha256()
-        self._on_disk_bytes = 0
+        self._beside = beside
+        self._syncing: Future[None] | None = None
+        self._synced_bytes = 0
         self.size_bytes = 0
         self.closed = False
 
@@ -54,10 +61,8 @@ class _Hashed:
         self._digest.update(content)
         size = len(content)
         self.size_bytes += size
-        if self.size_bytes - self._on_disk_bytes >= _UNSYNCED_BYTES:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._on_disk_bytes = self.size_bytes
+        if self._beside is not None and self.size_bytes - self._synced_bytes >= _UNSYNCED_BYTES:
+            self._sync_by(self._beside)
         return size
 
     def tell(self) -> int:
@@ -65,6 +70,19 @@ class _Hashed:
 
     def flush(self) -> None:
         self._file.flush()
+
+    def settle(self) -> None:
+        """Wait for the disk where it was asked; OSError passes through, and no later call would tell of it."""
+        if self._syncing is not None:
+            self._syncing.result()
+
+    def _sync_by(self, beside: Executor) -> None:
+        if self._syncing is not None and not self._syncing.done():
+            return
+        self.settle()
+        self._file.flush()
+        self._syncing = beside.submit(os.fsync, self._file.fileno())
+        self._synced_bytes = self.size_bytes
 
     def facts(self) -> FileFacts:
         return FileFacts(sha256=self._digest.hexdigest(), size_bytes=self.size_bytes)
@@ -80,8 +98,9 @@ def write_examples(folder: Path, examples: pl.DataFrame) -> dict[str, FileFacts]
         examples: EXAMPLES, sorted by key.
     """
     with ExitStack() as stack:
+        disk = stack.enter_context(ThreadPoolExecutor(1))
         names = [f"{split}.{kind}" for split in SPLITS for kind in ("jsonl", "parquet")]
-        files = {name: stack.enter_context(_new_hashed(folder / name)) for name in (*names, "provenance.jsonl")}
+        files = {name: stack.enter_context(_new_hashed(folder / name, disk)) for name in (*names, "provenance.jsonl")}
         tables: dict[str, Any] = {
             split: stack.enter_context(pq.ParquetWriter(files[f"{split}.parquet"], PARQUET_SCHEMA, **_PARQUET))
             for split in SPLITS
@@ -115,7 +134,7 @@ def write_examples(folder: Path, examples: pl.DataFrame) -> dict[str, FileFacts]
         return {name: file.facts() for name, file in files.items()}
 
 
-def _wait_for(writes: Iterable["Future[None]"]) -> None:
+def _wait_for(writes: Iterable[Future[None]]) -> None:
     for each in writes:
         each.result()
 
@@ -152,9 +171,13 @@ def facts_of(path: Path) -> FileFacts:
 
 
 @contextmanager
-def _new_hashed(path: Path) -> Iterator[_Hashed]:
+def _new_hashed(path: Path, beside: Executor | None = None) -> Iterator[_Hashed]:
     with _new(path) as file:
-        yield _Hashed(file)
+        hashed = _Hashed(file, beside)
+        try:
+            yield hashed
+        finally:
+            hashed.settle()
 
 
 @contextmanager
