@@ -130,7 +130,11 @@ _VALUES = {
 }
 
 
-@given(st.lists(st.fixed_dictionaries(_VALUES), max_size=12))
+_LINES = st.lists(st.fixed_dictionaries(_VALUES), max_size=12)
+_SAME_LINES = st.tuples(st.fixed_dictionaries(_VALUES), st.integers(2, 9)).map(lambda made: [made[0]] * made[1])
+
+
+@given(_LINES | _SAME_LINES)
 def test_lines_by_columns_are_those_of_canonical_json(rows):
     frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.Float64, "c": pl.Int64})
     members = {"a": json_text.text("a"), "b": json_text.number("b"), "c": json_text.integer("c")}

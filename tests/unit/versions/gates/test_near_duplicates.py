@@ -109,6 +109,17 @@ def test_likeness_is_symmetric_and_1_of_the_same(one, other):
     assert 0 <= likeness(one, other) <= 1
 
 
+@given(
+    st.lists(st.lists(st.sampled_from(WORDS[:6]), max_size=6).map(" ".join), min_size=2, max_size=2),
+    st.lists(st.lists(st.sampled_from(WORDS[:6]), max_size=6).map(" ".join), min_size=2, max_size=2),
+    st.floats(0, 1),
+)
+def test_what_is_more_alike_than_is_enough_is_exact_and_the_rest_is_no_more_than_that(one, other, enough):
+    inputs = [prepared(dict(zip("ab", each, strict=True))) for each in (one, other)]
+    exact, found = likeness_of(*inputs), likeness_of(*inputs, enough)
+    assert found == exact if exact > enough else found <= enough
+
+
 def looked_at(rows):
     return judged(NEAR_DUPLICATES, *rows).details["candidates"]
 

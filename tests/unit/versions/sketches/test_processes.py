@@ -8,11 +8,13 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.sketches import processes
 from headrace_consumers.versions.sketches.processes import sketched_by_processes
-from headrace_consumers.versions.sketches.sketching import Sketcher
+from headrace_consumers.versions.sketches.sketching import Sketcher, shared
 
 WORDS = [f"{first}{second}" for first in ("ka", "lo", "mi", "nu") for second in ("ben", "dor", "fis", "gul")]
 
@@ -123,3 +125,24 @@ def test_of_fields_that_were_never_long_together_the_one_that_differs_most_tells
     assert learnt.telling.of(("a", "b")) == "b"
     assert learnt.telling.of(("a", "b", "c")) == "b"
     assert Sketcher(0.9).telling.of(("a", "b")) == "a"
+
+
+def test_more_inputs_than_fit_the_processors_cache_are_sketched_as_each_by_itself():
+    inputs = [text for number in range(60) for text in inputs_of(number)]
+    sketcher = Sketcher.learnt(0.9, [inputs])
+    places, bands = sketcher.sketch(inputs)
+    alone = [sketcher.sketch([text]) for text in inputs]
+    assert places == [at for at, (found, _) in enumerate(alone) if found]
+    assert np.array_equal(bands, np.concatenate([found for _, found in alone]))
+
+
+@given(st.lists(st.integers(0, 5), max_size=30), st.integers(0, 63), st.integers(1, 3))
+def test_those_are_shared_that_agree_with_another_in_a_band(numbers, shift, bands):
+    found = np.array([[each + band << shift for band in range(bands)] for each in numbers], dtype=np.uint64)
+    found = found.reshape(len(numbers), bands)
+    expected = [
+        at
+        for at, row in enumerate(found)
+        if any((row == other).any() for each, other in enumerate(found) if each != at)
+    ]
+    assert list(shared(found)) == expected
