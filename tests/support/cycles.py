@@ -21,6 +21,7 @@ from headrace_consumers.cycle.parts import Parts, Plan
 from headrace_consumers.cycle.rolling_out import Begun, Served
 from headrace_consumers.cycle.run_lock import held
 from headrace_consumers.cycle.running import Ran, run
+from headrace_consumers.versions.reading.survey import RolloutVersions
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_schemas.dataset_files import SourceLine
 
@@ -154,7 +155,7 @@ class Shipper:
         now: the version that is served.
         programs: digest -> program.
         taken: versions that others take while this one looks.
-        before_all: versions that rollouts have promoted.
+        rolled_out: versions that are known from rollouts.
     """
 
     folder: Path
@@ -164,10 +165,10 @@ class Shipper:
     now: Served | None = None
     programs: dict[str, bytes] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
-    before_all: frozenset[str] = frozenset()
+    rolled_out: RolloutVersions = field(default_factory=RolloutVersions)
 
-    def promoted(self, module: str) -> frozenset[str]:
-        return self.before_all if module == "triage" else frozenset()
+    def rollout_versions(self, module: str) -> RolloutVersions:
+        return self.rolled_out if module == "triage" else RolloutVersions()
 
     def served(self, module: str) -> Served | None:
         return self.now if module == "triage" else None

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from headrace.config import Config
     from headrace_consumers.cycle.rolling_out import Begun, Served
     from headrace_consumers.rollout.experiment import Experiment
+    from headrace_consumers.versions.reading.survey import RolloutVersions
 
 __all__ = ["CycleShipping"]
 
@@ -36,12 +37,12 @@ class CycleShipping:
         under_way = None if found.state in _ENDED else found.rollout_id
         return Served(found.served.version, found.served.digest, under_way)
 
-    def promoted(self, module: str) -> frozenset[str]:
-        """Return which versions rollouts have put before everybody in production, whose calls datasets are of."""
-        from headrace_consumers.cli.promoted_versions import promoted_versions
+    def rollout_versions(self, module: str) -> "RolloutVersions":
+        """Return which versions are known from rollouts in production, whose calls datasets are of."""
+        from headrace_consumers.cli.rollout_versions import rollout_versions
         from headrace_schemas.dataset_files import PRODUCTION
 
-        return promoted_versions(self._config, PRODUCTION, module)
+        return rollout_versions(self._config, PRODUCTION, module)
 
     def program(self, digest: str) -> bytes:
         """Return a program of the registry."""

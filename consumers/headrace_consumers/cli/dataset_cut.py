@@ -70,7 +70,7 @@ def cut(
 
     for_a_cut()
     from headrace.config import load
-    from headrace_consumers.cli.promoted_versions import promoted_of
+    from headrace_consumers.cli.rollout_versions import versions_or_none
     from headrace_consumers.dataset.steps import hook_from_environment
     from headrace_consumers.versions.cutting.cut import Asked
     from headrace_consumers.versions.cutting.cut import cut as make
@@ -81,14 +81,14 @@ def cut(
     asked = JudgeOptions(judge_lm, judge_api_base, judge_program, judge_criteria, judge_most)
     is_judged = asked.are_given
     config = in_root(load(config_path), root)
-    promoted = promoted_of(config, environment, signature)
+    rollouts = versions_or_none(config, environment, signature)
     with opened_tables(config) as tables, shown_progress() as progress, asked_quietly():
         gates = GATES
         if is_judged:
             gates = with_judge(judge_of(config, signature, asked, progress))
         done = make(
             config,
-            Asked(signature, environment, fields, most, is_strict=strict, promoted=promoted),
+            Asked(signature, environment, fields, most, is_strict=strict, rollouts=rollouts),
             tables,
             now=lambda: dt.datetime.now(dt.UTC),
             gates=gates,

@@ -141,8 +141,8 @@ class DataSteps:
 
     def _cut(self, *, is_rehearsal: bool) -> Done:
         signature = self.folder.signature
-        promoted = self.parts.shipping.promoted(self.config.optimization.signatures[signature].module)
-        asked = Asked(signature, PRODUCTION, is_rehearsal=is_rehearsal, made_for=self.made_for, promoted=promoted)
+        rollouts = self.parts.shipping.rollout_versions(self.config.optimization.signatures[signature].module)
+        asked = Asked(signature, PRODUCTION, is_rehearsal=is_rehearsal, made_for=self.made_for, rollouts=rollouts)
 
         def now() -> dt.datetime:
             return self.parts.now()

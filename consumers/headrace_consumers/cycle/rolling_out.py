@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from headrace_consumers.versions.reading.survey import RolloutVersions
+
 __all__ = ["Begun", "Served", "Shipping"]
 
 
@@ -45,8 +47,8 @@ class Shipping(Protocol):
             HeadraceError: it cannot be found out.
         """
 
-    def promoted(self, module: str) -> frozenset[str]:
-        """Return the names of versions that rollouts have put before everybody; empty: none, or that is not known.
+    def rollout_versions(self, module: str) -> RolloutVersions:
+        """Return the versions that are known from rollouts; none: there were none, or that is not known.
 
         Raises:
             HeadraceError: it cannot be found out.

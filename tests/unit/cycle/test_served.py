@@ -11,6 +11,7 @@ from headrace_consumers.cycle.report import report
 from headrace_consumers.cycle.rolling_out import Served
 from headrace_consumers.cycle.run_folder import RunFolder
 from headrace_consumers.cycle.run_lock import held_signature
+from headrace_consumers.versions.reading.survey import RolloutVersions
 from headrace_schemas.programs import Program
 from tests.support.cycles import SIGNATURE, Shipper, Worker, config_of, cycle, noted, waiting
 
@@ -60,7 +61,7 @@ def test_the_second_month_is_compared_with_what_the_first_has_promoted(tmp_path,
 
 
 def test_answers_of_a_promoted_version_are_the_services_own_in_the_next_cut(tmp_path, config, shipper):
-    shipper.before_all = frozenset({"optimized_v1"})
+    shipper.rolled_out = RolloutVersions(frozenset({"optimized_v1"}))
     cycle(tmp_path, config, shipping=shipper, until=CycleStep.CUT)
     made = folder_of(tmp_path).need(CutMade)
     manifest = json.loads((Path(made.path) / "manifest.json").read_bytes())

@@ -1,7 +1,8 @@
 """What a cut is to be of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from headrace_consumers.versions.reading.survey import RolloutVersions
 from headrace_schemas.dataset_files import PRODUCTION
 
 __all__ = ["Asked"]
@@ -19,7 +20,7 @@ class Asked:
         is_strict: whether a gate that is not passed ends it.
         is_rehearsal: whether it ends behind the gates, and nothing is published.
         made_for: who wants it, as metadata.json then says.
-        promoted: module_version of what rollouts have put before everybody.
+        rollouts: which versions are known from them.
     """
 
     signature: str
@@ -29,4 +30,4 @@ class Asked:
     is_strict: bool = False
     is_rehearsal: bool = False
     made_for: str | None = None
-    promoted: frozenset[str] = frozenset()
+    rollouts: RolloutVersions = field(default_factory=RolloutVersions)

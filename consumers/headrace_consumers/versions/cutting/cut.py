@@ -165,7 +165,7 @@ def _recipe(config: Config, asked: Asked, chosen: Fields | None, latest: tuple[s
         signature=asked.signature,
         environment=asked.environment,
         fields_hash=(asked.fields or known) if chosen is None else chosen.fields_hash,
-        baseline_versions=tuple(sorted(baseline_versions(versions.baseline_versions, chosen, asked.promoted))),
+        baseline_versions=tuple(sorted(baseline_versions(versions.baseline_versions, chosen, asked.rollouts))),
         category_attribute=versions.category_attribute,
         splits=versions.splits,
         difficulties=versions.difficulties,

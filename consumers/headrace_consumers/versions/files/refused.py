@@ -1,6 +1,7 @@
 """A disk that refuses, in one line: the folder, why, and what to do."""
 
 import errno
+import os
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ def refused(folder: Path, what: str, error: OSError, private: Path | None = None
     """
     why = _NO_ROOM.get(error.errno or 0)
     if why is None:
-        return VersionsError(f"{folder}: {what} ({error.strerror or error}){otherwise}")
+        return VersionsError(f"{folder}: {what} ({os.strerror(error.errno) if error.errno else error}){otherwise}")
     so_far = _size_bytes(private) / _MB if private is not None else 0
     written = f"{so_far:,.1f} MB were written so far, and " if so_far >= 0.1 else ""  # noqa: PLR2004  # one digit
     return VersionsError(

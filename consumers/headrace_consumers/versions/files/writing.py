@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -176,8 +176,11 @@ def _new_hashed(path: Path, beside: Executor | None = None) -> Iterator[_Hashed]
         hashed = _Hashed(file, beside)
         try:
             yield hashed
-        finally:
-            hashed.settle()
+        except BaseException:
+            with suppress(OSError):  # what ended it says more
+                hashed.settle()
+            raise
+        hashed.settle()
 
 
 @contextmanager

@@ -9,9 +9,22 @@ import polars as pl
 from headrace.errors import UsageError
 from headrace_consumers.versions.reading.tables import Table, where
 
-__all__ = ["Fields", "baseline_versions", "chosen_fields", "survey"]
+__all__ = ["Fields", "RolloutVersions", "baseline_versions", "chosen_fields", "survey"]
 
 BASELINE: Final = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutVersions:
+    """What is known of rollouts.
+
+    Attributes:
+        promoted: module_version of what they have put before everybody.
+        candidates: module_version of what they have given, or give, a share of the requests only.
+    """
+
+    promoted: frozenset[str] = frozenset()
+    candidates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +102,24 @@ def chosen_fields(found: list[Fields], wanted: str | None) -> Fields | None:
 
 
 def baseline_versions(
-    configured: tuple[str, ...] | None, fields: Fields | None, promoted: frozenset[str] = frozenset()
+    configured: tuple[str, ...] | None, fields: Fields | None, rollouts: RolloutVersions = RolloutVersions()
 ) -> frozenset[str]:
     """Return the module_version of what is served to everybody.
 
     Args:
         configured: versions.baseline_versions.
         fields: what is cut.
-        promoted: what rollouts have put before everybody, beside the code as deployed.
+        rollouts: what they have put before everybody beside the code as deployed, and what not.
     """
     if configured is not None:
         return frozenset(configured)
-    rows = {} if fields is None else {each: n for each, n in fields.module_versions.items() if each not in promoted}
+    counts = {} if fields is None else fields.module_versions
+    rows = {each: count for each, count in counts.items() if each not in rollouts.promoted}
     if not rows or BASELINE in rows:
-        return promoted | {BASELINE}
+        return rollouts.promoted | {BASELINE}
+    if of_code := {each: count for each, count in rows.items() if each not in rollouts.candidates}:
+        rows = of_code
+    elif rollouts.promoted:
+        return rollouts.promoted  # the code as deployed has no rows any more
     most = max(rows.values())
-    return promoted | {min(version for version, count in rows.items() if count == most)}
+    return rollouts.promoted | {min(version for version, count in rows.items() if count == most)}

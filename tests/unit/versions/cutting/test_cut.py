@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headrace.errors import UsageError
 from headrace_consumers.versions.cutting.merging import one_a_key
 from headrace_consumers.versions.hand import edits
+from headrace_consumers.versions.reading.survey import Fields, RolloutVersions, baseline_versions
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_schemas import keys
 from tests.unit.versions.rows import (
@@ -374,15 +375,46 @@ def test_the_most_frequent_version_is_served_to_everybody_where_none_is_called_b
 def test_what_a_rollout_has_promoted_is_served_to_everybody_beside_the_code_as_deployed(tmp_path):
     names = ("v2", "optimized_v1", "optimized_v1", "v1")  # most is of the promoted one; of the code v2 and v1 as much
     rows = [row(n, module_version=names[n % 4]) for n in range(200)]
-    done = cut_of(tmp_path, rows, promoted=frozenset({"optimized_v1"}))
+    done = cut_of(tmp_path, rows, rollouts=RolloutVersions(frozenset({"optimized_v1"})))
     manifest = json.loads((done.path / "manifest.json").read_bytes())
     assert manifest["recipe"]["baseline_versions"] == ["optimized_v1", "v1"]
     (candidates,) = [note for note in done.notes if note.startswith("candidates")]
     assert ": v2 (50 of 200 rows)" in candidates
     named = config_of(tmp_path, versions={"baseline_versions": ["v2"]})
-    done = cut_of(tmp_path, rows, named, promoted=frozenset({"optimized_v1"}))
+    done = cut_of(tmp_path, rows, named, rollouts=RolloutVersions(frozenset({"optimized_v1"})))
     manifest = json.loads((done.path / "manifest.json").read_bytes())
     assert manifest["recipe"]["baseline_versions"] == ["v2"]
+
+
+def test_once_no_row_of_the_code_as_deployed_is_left_a_running_candidate_is_not_taken_for_it(tmp_path):
+    rows = [row(n, module_version="v2" if n % 10 == 0 else "v1") for n in range(400)]
+    rollouts = RolloutVersions(promoted=frozenset({"v1"}), candidates=frozenset({"v2"}))
+    done = cut_of(tmp_path, rows, rollouts=rollouts)
+    provenance = {
+        line["example_id"]: line["metadata"]["module_version"] for line in lines(done.path / "provenance.jsonl")
+    }
+    assert {provenance[line["example_id"]] for line in lines(done.path / "test.jsonl")} == {"v1"}
+    assert done.set_aside["candidate"] > 0
+    assert any("v2 (40 of 400 rows)" in note for note in done.notes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "promoted", "candidates", "expected"),
+    [
+        ({"baseline": 1, "v2": 9}, {"v1"}, {"v2"}, {"v1", "baseline"}),
+        ({"v1": 9, "v2": 1}, {"v1"}, {"v2"}, {"v1"}),
+        ({"v1": 9, "2026.11": 1, "v2": 2}, {"v1"}, {"v2"}, {"v1", "2026.11"}),
+        ({"2026.11": 1, "v2": 2}, set(), {"v2"}, {"2026.11"}),
+        ({"v2": 2}, set(), {"v2"}, {"v2"}),  # deployed as code since
+        ({"v1": 2}, {"v1"}, set(), {"v1", "baseline"}),
+        ({}, set(), set(), {"baseline"}),
+    ],
+)
+def test_served_to_everybody_is_what_was_promoted_and_the_code_as_deployed(counts, promoted, candidates, expected):
+    fields = Fields("f", sum(counts.values()), 1, counts)
+    rollouts = RolloutVersions(frozenset(promoted), frozenset(candidates))
+    assert baseline_versions(None, fields, rollouts) == expected
+    assert baseline_versions(("v7",), fields, rollouts) == {"v7"}
 
 
 def test_people_who_were_erased_stay_out_whatever_the_table_holds(tmp_path):

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -43,6 +45,38 @@ def test_what_a_disk_fails_at_beside_the_writing_is_told(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="Input/output error"):
         write_examples(tmp_path, rows(50))
     assert len(asked) > 1
+
+
+def test_nor_is_what_it_fails_at_last_swallowed(tmp_path, monkeypatch):
+    """Of the last piece of a file only its end can be told."""
+    sync = os.fsync
+    failing = OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def failing_beside(descriptor):
+        if threading.current_thread() is not threading.main_thread():
+            raise failing
+        sync(descriptor)
+
+    monkeypatch.setattr(writing, "_UNSYNCED_BYTES", 1)
+    monkeypatch.setattr(writing.os, "fsync", failing_beside)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_examples(tmp_path, rows(1))  # one piece of each file: none comes after it
+
+
+def test_what_ended_the_writing_is_told_and_not_what_the_disk_says_then(tmp_path, monkeypatch):
+    def failing(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(writing, "_UNSYNCED_BYTES", 1)
+    monkeypatch.setattr(writing.os, "fsync", failing)
+
+    def stopped(disk):
+        with writing._new_hashed(tmp_path / "file", disk) as file:
+            file.write(b"line\n")
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as disk, pytest.raises(KeyboardInterrupt):
+        stopped(disk)
 
 
 def test_a_frame_on_disk_has_each_text_once(tmp_path):

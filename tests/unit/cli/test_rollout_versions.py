@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from headrace.config import load
-from headrace_consumers.cli.promoted_versions import promoted_in, promoted_of, promoted_versions
+from headrace_consumers.cli.rollout_versions import rollout_versions, versions_in, versions_or_none
 from headrace_consumers.rollout import desk
 from headrace_consumers.rollout.decision import Decision, Guard, Verdict
 from headrace_consumers.rollout.moves import decided, ordered
 from headrace_consumers.rollout.state import Found
 from headrace_consumers.topics import TopicError
+from headrace_consumers.versions.reading.survey import RolloutVersions
 from headrace_schemas.rollouts import ProgramVersion
 from tests.support.rollouts import PLAN, experiment, started
 from tests.support.statistics import NOW_MS
@@ -58,7 +59,7 @@ BACK = ("rollback", {})
     ],
 )
 def test_a_version_that_all_requests_got_is_promoted_until_it_is_taken_back(log, promoted):
-    assert promoted_in(log) == promoted
+    assert versions_in(log).promoted == promoted
 
 
 def test_a_decision_of_the_controller_counts_as_one_of_a_person():
@@ -70,7 +71,14 @@ def test_a_decision_of_the_controller_counts_as_one_of_a_person():
         assert change is not None
         found = change.experiment
         log.append(change.entry)
-    assert promoted_in(log) == {"v1"}
+    assert versions_in(log).promoted == {"v1"}
+
+
+def test_what_has_had_a_share_only_is_a_candidate_also_once_it_was_taken_back():
+    log = (
+        rollout(version(1), DEPLOYED, TO_ALL) + rollout(version(2), version(1), BACK) + rollout(version(3), version(1))
+    )
+    assert versions_in(log) == RolloutVersions(frozenset({"v1"}), frozenset({"v2", "v3"}))
 
 
 def test_those_of_the_module_and_environment_are_taken(monkeypatch):
@@ -79,10 +87,10 @@ def test_those_of_the_module_and_environment_are_taken(monkeypatch):
     monkeypatch.setattr(desk, "look", lambda _: replace(Found(), entries=log))
     signatures = {"Answer": {"program": "a:b", "module": "support"}}
     config = load(overrides={**NAMED, "optimization": {"signatures": signatures}}, environ={})
-    assert promoted_versions(config, "production", "support") == {"v1"}
-    assert promoted_of(config, "production", "Answer") == {"v1"}
-    assert promoted_of(config, "production", "Unheard") == {"v1", "v2"}
-    assert promoted_of(config, "staging", "Answer") == {"v3"}
+    assert rollout_versions(config, "production", "support").promoted == {"v1"}
+    assert versions_or_none(config, "production", "Answer").promoted == {"v1"}
+    assert versions_or_none(config, "production", "Unheard").promoted == {"v1", "v2"}
+    assert versions_or_none(config, "staging", "Answer").promoted == {"v3"}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,7 @@ def test_those_of_the_module_and_environment_are_taken(monkeypatch):
 )
 def test_nobody_is_asked_where_the_configuration_tells_or_there_are_no_rollouts(monkeypatch, values):
     monkeypatch.setattr(desk, "look", lambda _: pytest.fail("Kafka was asked"))
-    assert promoted_of(load(overrides=values, environ={}), "production", "Answer") == frozenset()
+    assert versions_or_none(load(overrides=values, environ={}), "production", "Answer") == RolloutVersions()
 
 
 def test_a_cut_by_hand_goes_on_without_the_rollouts_and_says_so(monkeypatch, capsys):
@@ -104,10 +112,10 @@ def test_a_cut_by_hand_goes_on_without_the_rollouts_and_says_so(monkeypatch, cap
 
     monkeypatch.setattr(desk, "look", away)
     config = load(overrides=NAMED, environ={})
-    assert promoted_of(config, "production", "Answer") == frozenset()
+    assert versions_or_none(config, "production", "Answer") == RolloutVersions()
     assert capsys.readouterr().err == (
         "headrace: topic headrace.rollout.v1: the broker does not answer; so what rollouts have promoted is not known, "
         "and its answers count as a candidate's (versions.baseline_versions names what is served without asking)\n"
     )
     with pytest.raises(TopicError):
-        promoted_versions(config, "production", "support")
+        rollout_versions(config, "production", "support")
