@@ -120,7 +120,14 @@ def cut(
             told,
             found.verdicts,
             told["set_aside"],
-            targets(config, asked.signature, told["splits"], told["times_seen"], told["set_aside"]),
+            targets(
+                config,
+                asked.signature,
+                told["splits"],
+                found.read,
+                times_seen=told["times_seen"],
+                set_aside=told["set_aside"],
+            ),
             [*_fields_from(asked, chosen, latest), *notes_of(fields, chosen, found, asked)],
         )
         if asked.is_rehearsal or (asked.is_strict and not all(verdict.is_passed for verdict in found.verdicts)):

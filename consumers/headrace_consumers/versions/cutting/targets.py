@@ -1,12 +1,13 @@
 """How far each source is from its target, and what to change where it is short; pure."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from headrace.config import Config
-from headrace_consumers.versions.gates.balance import NAME as SOURCE_BALANCE
+from headrace_consumers.versions.cutting.more_telemetry import more_telemetry
+from headrace_consumers.versions.reading.telemetry import FromTables
 from headrace_schemas.dataset_files import Source, Split
 from headrace_schemas.dataset_manifest import SplitFigures
 
@@ -37,7 +38,13 @@ class Target:
 
 
 def targets(
-    config: Config, signature: str, splits: Mapping[Split, SplitFigures], times_seen: int, set_aside: Mapping[str, int]
+    config: Config,
+    signature: str,
+    splits: Mapping[Split, SplitFigures],
+    read: FromTables,
+    *,
+    times_seen: int,
+    set_aside: Mapping[str, int],
 ) -> list[Target]:
     """Return the targets of `optimization`, met or not.
 
@@ -45,6 +52,7 @@ def targets(
         config: the configuration.
         signature: whose examples.
         splits: what the version holds.
+        read: what the rows say of its telemetry.
         times_seen: how often the keys of its telemetry came, together.
         set_aside: gate -> how many.
     """
@@ -57,7 +65,17 @@ def targets(
     named, lm = shlex.quote(signature), _lm(config)
     repository = shlex.quote(config.optimization.git_repository or ".")
     to_do = {
-        "telemetry": [*_more_telemetry(config, signature, found["telemetry"], times_seen, set_aside)],
+        "telemetry": [
+            *more_telemetry(
+                config,
+                signature,
+                read,
+                found=found["telemetry"],
+                times_seen=times_seen,
+                set_aside=set_aside,
+                make_examples=f"headrace dataset synthesize -s {named}{lm}",
+            )
+        ],
         "git": [f"headrace dataset mine-git --signature {named} --repo {repository}{lm}"],
         "synthetic": [f"headrace dataset synthesize --signature {named}{lm}"],
     }
@@ -75,29 +93,3 @@ def _lm(config: Config) -> str:
     else:
         model, served = chosen.lm or _SOME_LM, chosen.lm_api_base if chosen.lm else None
     return f" --lm {shlex.quote(model)}" + (f" --api-base {shlex.quote(served)}" if served else "")
-
-
-def _more_telemetry(
-    config: Config, signature: str, found: int, times_seen: int, set_aside: Mapping[str, int]
-) -> Iterator[str]:
-    gave_way = set_aside.get(SOURCE_BALANCE, 0)
-    if gave_way >= config.optimization.telemetry_target - found:
-        yield f"{gave_way:,} gave way to the source balance: more of other sources let more of them stay"
-        return
-    named = shlex.quote(signature)
-    rate = config.telemetry.sampling_rate_pct
-    thresholds = config.filters.for_signature(signature)
-    if rate < 100:  # noqa: PLR2004  # percent
-        yield f"sample more: telemetry.sampling_rate_pct is {rate:g}"
-    yield f"collect for longer: rows are kept {config.dataset.retention_days} days (dataset.retention_days)"
-    yield (
-        f"look whether filters are too strict: min_quality_score {thresholds.min_quality_score:g}, max_latency_ms "
-        f"{thresholds.max_latency_ms:g}, max_cost_usd {thresholds.max_cost_usd:g}; headrace dataset why -s {named}"
-    )
-    if times_seen > 2 * found:
-        yield (
-            f"each input came {times_seen / found:.1f} times: usage repeats itself; count more input fields "
-            f"(dedup.signatures), or make examples (headrace dataset synthesize -s {named}{_lm(config)})"
-        )
-    if taken := sum(set_aside.values()):
-        yield f"{taken:,} were set aside; set_aside.jsonl says why"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,7 @@ class Chosen:
 
 @dataclass(slots=True)
 class FromTables:
-    """What was read, for the manifest.
+    """What was read, for the manifest and for the user.
 
     Attributes:
         rows: of the signature that were read.
@@ -83,6 +83,8 @@ class FromTables:
         redaction_versions: found, with how many rows each.
         dedup_policies: likewise.
         module_versions: likewise.
+        module_names: likewise.
+        inclusion_probabilities: likewise.
     """
 
     rows: int = 0
@@ -94,6 +96,8 @@ class FromTables:
     redaction_versions: dict[str, int] = field(default_factory=dict)
     dedup_policies: dict[str, int] = field(default_factory=dict)
     module_versions: dict[str, int] = field(default_factory=dict)
+    module_names: dict[str, int] = field(default_factory=dict)
+    inclusion_probabilities: dict[float, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +237,14 @@ class Telemetry:
     def _note(self, rows: pl.DataFrame) -> None:
         self.read.rows += len(rows)
         self.read.interactions.add(rows)
-        for column, counts in (
+        noted: tuple[tuple[str, dict[Any, int]], ...] = (
             ("redaction_version", self.read.redaction_versions),
             ("dedup_policy", self.read.dedup_policies),
             ("module_version", self.read.module_versions),
-        ):
+            ("module_name", self.read.module_names),
+            ("inclusion_probability", self.read.inclusion_probabilities),
+        )
+        for column, counts in noted:
             for value, count in rows[column].value_counts().iter_rows():
                 counts[value] = counts.get(value, 0) + count
 

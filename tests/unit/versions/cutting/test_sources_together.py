@@ -440,8 +440,23 @@ def test_short_telemetry_is_told_with_what_to_change(tmp_path):
     (target,) = [target for target in cut_of(tmp_path, tables, config).targets if target.source == "telemetry"]
     assert (target.wanted, target.found) == (50, 1)
     words = "\n".join(target.to_do)
-    for word in ("sampling_rate_pct is 10", "retention_days", "min_quality_score 0.7", "each input came 5.0 times"):
+    for word in ("were sampled at 10%;", "retention_days", "min_quality_score 0.7", "each input came 5.0 times"):
         assert word in words
+
+
+def test_what_the_rows_say_decides_what_short_telemetry_is_told(tmp_path):
+    said = {"inclusion_probability": 0.5, "module_name": "support", "dedup_policy": "fields:question"}
+    rows = [row(n, **said) for n in range(3)]
+    tables = Tables(
+        table(rows), sightings_table(*((each["dedup_key"], f"copy-{n}") for each in rows for n in range(4)))
+    )
+    rates = {"sampling_rate_pct": 3, "modules": {"support": {"sampling_rate_pct": 100}}}
+    config = config_of(tmp_path, telemetry=rates, optimization={"telemetry_target": 50})
+    (telemetry, *_) = cut_of(tmp_path, tables, config).targets
+    assert telemetry.to_do[0] == (
+        "sample more: these calls were sampled at 50%; raise the service's telemetry.modules.support.sampling_rate_pct"
+    )
+    assert "5.0 times: the key of 3 of 3 rows leaves something out (fields:question): count" in telemetry.to_do[-1]
 
 
 def harder(example):
@@ -501,7 +516,9 @@ def test_where_the_balance_took_what_the_target_lacks_other_sources_are_what_hel
     line = "80 gave way to the source balance: more of other sources let more of them stay"
     assert (telemetry.to_do == (line,)) is gave_way
     if not gave_way:
-        assert telemetry.to_do[0] == "sample more: telemetry.sampling_rate_pct is 10"
+        assert telemetry.to_do[0] == (
+            "sample more: these calls were sampled at 10%; raise the service's telemetry.sampling_rate_pct"
+        )
         assert telemetry.to_do[-1] == "80 were set aside; set_aside.jsonl says why"
 
 
