@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from headrace_consumers.cli.examples_place import Environment, ExampleIds, LookIn, found_of
 from headrace_consumers.cli.options import AsJson, ConfigPath
 from headrace_consumers.cli.present import count, print_json, print_lines
 from headrace_consumers.cli.versions_place import (
@@ -14,19 +15,15 @@ from headrace_consumers.cli.versions_place import (
     Signature,
     Who,
     Why,
-    folder_of,
     login_name,
     reason,
     root_of,
-    version_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from headrace.datasets.place import Version
     from headrace_consumers.versions.hand.by_hand import Said
     from headrace_consumers.versions.hand.edits import EditKind
+    from headrace_consumers.versions.hand.fitting import Check
 
 __all__ = [
     "ADD_EXAMPLE",
@@ -46,14 +43,6 @@ RELABEL_EXAMPLE: Final = (
 )
 EXCLUDE_EXAMPLE: Final = 'Example: headrace dataset exclude -s ClassifyTicket 3f09c1aa --why "a test of ours"'
 RESTORE_EXAMPLE: Final = 'Example: headrace dataset restore -s ClassifyTicket 3f09c1aa --why "it was right"'
-
-_Ids = Annotated[
-    list[str], typer.Argument(metavar="ID...", show_default=False, help="example_id, or its first 8 digits and more.")
-]
-_In = Annotated[
-    str | None,
-    typer.Option("--version", show_default=False, help="Where to look the example up; else in all, newest first."),
-]
 
 
 def add(
@@ -75,7 +64,7 @@ def add(
 ) -> None:
     """Add examples of your own: {"inputs": {...}, "outputs": {...}}, an array of these, or one a line.
 
-    They count as given, wait for the next cut, and stand in its provenance with who, when and why.
+    They count as given, wait for the next cut of any environment, and stand in its provenance with who, when and why.
     """
     from headrace.datasets.place import signature_folder
     from headrace_consumers.versions.hand import by_hand
@@ -86,9 +75,9 @@ def add(
     names = None if any_fields else by_hand.field_names(signature_folder(place, signature))
     lines = by_hand.examples_in(_text(file), said, names)
     if lines and not any_kind:
-        insist = _type_check(signature_folder(place, signature), config_path)
+        check = _check(signature_folder(place, signature), signature, config_path)
         for number, line in enumerate(lines, 1):
-            insist(f"example {number}", line["outputs"], line["outputs"])
+            check(f"example {number}", line["outputs"], line["outputs"])
     path = pool_path(place, signature, "hand")
     added = Pool(path).append(lines)
     if as_json:
@@ -116,7 +105,8 @@ def relabel(
         ),
     ] = False,
     who: Who = None,
-    version: _In = None,
+    environment: Environment = None,
+    version: LookIn = None,
     root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
@@ -128,94 +118,85 @@ def relabel(
     if outputs is None and quality is None:
         raise UsageError("relabel: what is right? Give --outputs '{\"field\": ...}' or --quality 0.9")
     given = None if outputs is None else _object("--outputs", outputs)
-    folder, meant = _folder(root, config_path, signature, version)
-    row = by_hand.find(folder, [example_id], meant)[example_id]
+    folder, rows = found_of(root_of(root, config_path), signature, [example_id], version, environment)
+    row = rows[example_id]
     said = _said(who, why)
     line = by_hand.edit("relabel", row, said, outputs=given, quality=quality, any_kind=any_kind)
     if given is not None and not any_kind:
-        _type_check(folder, config_path)(row["key"][:32], given, line["outputs"] or {})
+        check = _check(folder, signature, config_path, row["environment"])
+        check(row["key"][:32], given, line["outputs"] or {})
     edits.append(folder, [line])
     if as_json:
-        told = {"was": row["outputs"], "outputs": line["outputs"], "quality": quality}
-        print_json({"example_id": row["key"][:32], **told})
+        told = {"environment": row["environment"], "was": row["outputs"], "outputs": line["outputs"]}
+        print_json({"example_id": row["key"][:32], **told, "quality": quality})
         return
-    print_lines([f"{signature}: {row['key'][:32]} is relabelled by {said.who} from the next cut on"])
+    print_lines([f"{signature}: {row['key'][:32]} is relabelled by {said.who} {_from(row)}"])
 
 
 def exclude(
-    ids: _Ids,
+    ids: ExampleIds,
     *,
     signature: Signature,
     why: Why,
     who: Who = None,
-    version: _In = None,
+    environment: Environment = None,
+    version: LookIn = None,
     root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep examples out of every version from the next cut on; `restore` takes it back."""
-    _change("exclude", ids, _folder(root, config_path, signature, version), _said(who, why), as_json=as_json)
+    """Keep examples out of every version of their environment from the next cut on; `restore` takes it back."""
+    found = found_of(root_of(root, config_path), signature, ids, version, environment)
+    _change("exclude", signature, found, _said(who, why), as_json=as_json)
 
 
 def restore(
-    ids: _Ids,
+    ids: ExampleIds,
     *,
     signature: Signature,
     why: Why,
     who: Who = None,
-    version: _In = None,
+    environment: Environment = None,
+    version: LookIn = None,
     root: Root = None,
     config_path: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Take back what was changed of examples by hand: they are as their source has them from the next cut on."""
-    _change("restore", ids, _folder(root, config_path, signature, version), _said(who, why), as_json=as_json)
+    found = found_of(root_of(root, config_path), signature, ids, version, environment)
+    _change("restore", signature, found, _said(who, why), as_json=as_json)
 
 
-def _folder(
-    root: Path | None, config_path: Path | None, signature: str, version: str | None
-) -> "tuple[Path, Version | None]":
-    """Return the signature's folder, and the version that is meant, if one is."""
-    place = root_of(root, config_path)
-    folder = folder_of(place, signature)
-    return folder, None if version is None else version_of(place, signature, version)
+def _from(row: dict[str, Any]) -> str:
+    return f"from the next cut of {row['environment']} on"
 
 
-def _type_check(folder: Path, config_path: Path | None) -> "Callable[[str, dict[str, Any], dict[str, Any]], None]":
-    """Return what refuses outputs that are not of their fields' types, as far as these are known.
-
-    It takes the example's name, the outputs that somebody gives, and all that the example then has.
-    """
+def _check(folder: Path, signature: str, config_path: Path | None, environment: str | None = None) -> "Check":
     from headrace.config import load
-    from headrace.datasets.place import Version, versions_in
     from headrace_consumers.versions.hand import fitting
-    from headrace_schemas.dataset_files import signature_of, version_name
 
-    signature = signature_of(folder.name)
-    path = load(config_path).versions.gates.for_signature(signature).signature_class
-    if path is not None:
-        return lambda name, _given, outputs: fitting.insist_on_class(name, outputs, path)
-    numbers = versions_in(folder)
-    newest = version_name(numbers[-1]) if numbers else None
-    few = fitting.few_values(Version(signature, newest, folder / newest)) if newest else {}
-    return lambda name, given, _outputs: fitting.insist_on_few(name, given, few)
+    gates = load(config_path).versions.gates.for_signature(signature)
+    return fitting.check_of(folder, gates.signature_class, environment)
 
 
 def _change(
-    kind: "EditKind", ids: list[str], where: "tuple[Path, Version | None]", said: "Said", *, as_json: bool
+    kind: "EditKind",
+    signature: str,
+    found: tuple[Path, dict[str, dict[str, Any]]],
+    said: "Said",
+    *,
+    as_json: bool,
 ) -> None:
     from headrace_consumers.versions.hand import by_hand, edits
-    from headrace_schemas.dataset_files import signature_of
 
-    folder, version = where
-    rows = by_hand.find(folder, ids, version)
+    folder, rows = found
     edits.append(folder, [by_hand.edit(kind, row, said) for row in rows.values()])
-    named = [row["key"][:32] for row in rows.values()]
     if as_json:
-        print_json({kind: named})
+        named = [row["key"][:32] for row in rows.values()]
+        print_json({kind: named, "environment": next(iter(rows.values()))["environment"]})
         return
     done = {"exclude": "is excluded", "restore": "is as its source has it"}[kind]
-    print_lines([f"{signature_of(folder.name)}: {each} {done} from the next cut on" for each in named])
+    print_lines([f"{signature}: {row['key'][:32]} {done} {_from(row)}" for row in rows.values()])
 
 
 def _said(who: str | None, why: str) -> "Said":

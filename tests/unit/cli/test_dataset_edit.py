@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from headrace_consumers.versions.files import appended
 from headrace_consumers.versions.hand import edits
 from headrace_consumers.versions.sources.pool import read_pool
 from tests.support.version_folders import example_line, write_version
@@ -136,7 +137,7 @@ def test_the_first_examples_of_a_signature_may_have_any_fields(command, tmp_path
 
 def test_relabelling_keeps_the_outputs_that_are_not_named(command, folder):
     said = command("dataset", "relabel", id_of(1)[:8], *S, "--outputs", '{"a": 5}', *WHY)
-    assert said.out == f"S: {id_of(1)} is relabelled by ada from the next cut on\n"
+    assert said.out == f"S: {id_of(1)} is relabelled by ada from the next cut of production on\n"
     (edit,) = edits.read(folder).by_key.values()
     assert (edit.outputs, edit.quality, edit.history[0]["who"]) == ({"a": 5, "b": "x"}, None, "ada")
     command("dataset", "relabel", id_of(1), *S, "--quality", "0.25", *WHY)
@@ -157,10 +158,67 @@ def test_relabelling_with_another_kind_of_value_has_to_be_meant(command, folder)
 
 def test_excluding_and_restoring(command, folder):
     assert command("dataset", "exclude", id_of(0), id_of(2), *S, *WHY, "--json").json == {
-        "exclude": [id_of(0), id_of(2)]
+        "exclude": [id_of(0), id_of(2)],
+        "environment": "production",
     }
-    assert command("dataset", "restore", id_of(2), *S, *WHY).out.startswith(f"S: {id_of(2)} is as its source has it")
+    restored = command("dataset", "restore", id_of(2), *S, *WHY).out
+    assert restored == f"S: {id_of(2)} is as its source has it from the next cut of production on\n"
     assert [key[:32] for key in edits.read(folder).by_key] == [id_of(0)]
+
+
+@pytest.fixture
+def staging(folder):
+    """v2, the newest: of staging, with another answer to a question of production, and a question of its own."""
+    lines = [example_line({"q": n}, {"a": "of staging", "b": "x"}) for n in (1, 7)]
+    return write_version(folder.parent, {"train": lines}, number=2, environment="staging", latest=False).parent
+
+
+def environments(folder):
+    return [line.get("environment") for _, line in appended.read(edits.edits_path(folder)).lines]
+
+
+def test_without_more_the_example_of_production_is_meant_though_a_newer_version_of_staging_has_one(command, staging):
+    relabel = ("dataset", "relabel", id_of(1), *S, *WHY, "--outputs", '{"b": "y"}', "--json")
+    told = command(*relabel).json
+    assert (told["environment"], told["was"]) == ("production", {"a": 1, "b": "x"})
+    (edit,) = edits.read(staging).by_key.values()
+    assert edit.outputs == {"a": 1, "b": "y"}
+    assert edits.read(staging, environment="staging").by_key == {}
+
+
+@pytest.mark.parametrize("where", [("--environment", "staging"), ("--version", "v2"), ("--version", "2")])
+@pytest.mark.parametrize("kind", ["relabel", "exclude", "restore"])
+def test_an_edit_is_of_the_environment_that_is_named_or_whose_version_is(command, staging, where, kind):
+    quality = ("--quality", "0.2") if kind == "relabel" else ()
+    ended = command("dataset", kind, id_of(1), *S, *WHY, *quality, *where)
+    assert ended.out.endswith(" from the next cut of staging on\n")
+    assert environments(staging) == ["staging"]
+    assert edits.read(staging).by_key == {}
+
+
+def test_what_only_another_environment_has_is_refused_with_the_option_that_finds_it(command, staging):
+    exclude = ("dataset", "exclude", *S, *WHY)
+    ended = command(*exclude, id_of(1), id_of(7))
+    assert ended.code == 2
+    assert ended.error == (
+        f"{id_of(7)}: no version of production has it; it is in v2 of staging: --environment staging"
+    )
+    ended = command(*exclude, id_of(0), "--environment", "staging")
+    assert ended.error == (
+        f"{id_of(0)}: no version of staging has it; it is in v1 of production: --environment production"
+    )
+    ended = command(*exclude, id_of(1), "--version", "v2", "--environment", "production")
+    assert ended.error == "training_data/S/v2: was cut of the calls of staging, not of production"
+    assert environments(staging) == []
+    assert command(*exclude, id_of(7), "--version", "v2", "--environment", "staging").code == 0
+
+
+def test_the_few_values_of_a_field_are_those_of_the_environment(command, queues):
+    lines = [routed(n, ("sales", "legal")[n % 2]) for n in range(40)]
+    write_version(queues.parent, {"train": lines}, number=2, environment="staging", latest=False)
+    relabel = ("dataset", "relabel", routed(1, "")["example_id"], *S, *WHY, "--outputs", '{"queue": "billing"}')
+    assert command(*relabel).code == 0
+    assert "40 examples of v2 have there: 'legal', 'sales'" in command(*relabel, "--environment", "staging").error
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def assemble(
         VersionsError: something cannot be read, or the scorer fails.
         PoolError: likewise of a source.
     """
-    edits = read_edits(sources.signature_folder, sources.edits)
+    edits = read_edits(sources.signature_folder, sources.edits, recipe.environment)
     key_of = key_maker(recipe.signature, recipe.fields_hash, Policies(recipe.dedup))
     others = waiting(sources.folder, recipe.signature, key_of, sources.pools, sources.left)
     buckets = buckets_for(rows + len(others.rows))

@@ -1,28 +1,25 @@
 """What a person writes: examples of their own, and changes to those that versions have.
 
 an object {inputs, outputs, ...} --checked--> SourceLine of sources/hand.jsonl
-an id or a key --found in a version--> EditLine of sources/edits.jsonl
+an example --found in a version--> EditLine of sources/edits.jsonl, of the version's environment
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from headrace.datasets.place import Version, versions_in
 from headrace.errors import UsageError
-from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.files.kinds import NULL, kind_of
 from headrace_consumers.versions.hand.edits import EditKind, EditLine
+from headrace_consumers.versions.hand.finding import newest_first
 from headrace_schemas import canonical
-from headrace_schemas.dataset_files import DIFFICULTIES, SPLITS, SourceLine, signature_of, version_name
+from headrace_schemas.dataset_files import DIFFICULTIES, SPLITS, SourceLine
 from headrace_schemas.errors import CanonicalizationError
 
-__all__ = ["FieldNames", "Said", "edit", "examples_in", "field_names", "find"]
+__all__ = ["FieldNames", "Said", "edit", "examples_in", "field_names"]
 
-_KEY: Final = re.compile(r"[0-9a-f]{8,64}")
 _MEMBERS: Final = ("inputs", "outputs", "category", "difficulty")
 
 
@@ -62,8 +59,7 @@ def field_names(folder: Path) -> FieldNames | None:
     Raises:
         DatasetError, CanonicalizationError: the version is damaged.
     """
-    for number in reversed(versions_in(folder)):
-        version = Version(signature_of(folder.name), version_name(number), folder / version_name(number))
+    for version in newest_first(folder):
         for split in SPLITS:
             first = version.content(f"{split}.jsonl").partition(b"\n")[0]
             if first:
@@ -86,34 +82,6 @@ def examples_in(text: str, said: Said, names: FieldNames | None) -> list[SourceL
     return [_example(number, value, said, names) for number, value in enumerate(_objects(text), 1)]
 
 
-def find(folder: Path, ids: Sequence[str], version: Version | None) -> dict[str, dict[str, Any]]:
-    """Return examples as a version has them, by what was asked for.
-
-    Args:
-        folder: of the signature.
-        ids: example ids or keys, or their beginnings of at least eight digits.
-        version: where to look; None: in all, the newest first.
-
-    Raises:
-        UsageError: one names no example, or several.
-        VersionsError: a version cannot be read.
-    """
-    for id_ in ids:
-        if not _KEY.fullmatch(id_):
-            raise UsageError(f"{id_[:70]}: no example's id; expected 8 to 64 hex digits, as example_id has them")
-    found: dict[str, dict[str, Any]] = {}
-    versions = [version] if version is not None else _newest_first(folder)
-    for each in versions:
-        for id_, row in _rows(each, [id_ for id_ in ids if id_ not in found]):
-            if found.setdefault(id_, row)["key"] != row["key"]:
-                raise UsageError(f"{id_}: begins several examples of {each.name}; give more digits")
-    for id_ in ids:
-        if id_ not in found:
-            where = version.path if version is not None else folder
-            raise UsageError(f"{id_}: no such example in {where}; headrace ui and the lines of a version name them")
-    return found
-
-
 def edit(
     kind: EditKind,
     row: Mapping[str, Any],
@@ -127,7 +95,7 @@ def edit(
 
     Args:
         kind: what is done.
-        row: the example, as `find` returns it.
+        row: the example, as `finding.find` returns it.
         said: who does it.
         outputs: of relabel: those that are named; the others stay.
         quality: of relabel.
@@ -144,6 +112,7 @@ def edit(
         timestamp_ms=said.timestamp_ms,
         outputs=None if outputs is None else _with_outputs(row, outputs, any_kind=any_kind),
         quality=quality,
+        environment=row["environment"],
     )
     if outputs is not None:
         line["fields"] = sorted(outputs)
@@ -214,28 +183,3 @@ def _insist_on(names: FieldNames, place: str, value: Mapping[str, Any]) -> None:
                 f"{place}: its {side} are {has}; those of {names.version} are {', '.join(sorted(known))} "
                 "(--any-fields adds it all the same)"
             )
-
-
-def _newest_first(folder: Path) -> list[Version]:
-    return [
-        Version(signature_of(folder.name), version_name(number), folder / version_name(number))
-        for number in reversed(versions_in(folder))
-    ]
-
-
-def _rows(version: Version, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not ids:
-        return
-    import polars as pl
-
-    from headrace_consumers.versions.shelf.frames import scan
-
-    # An id is the beginning of a key, so both are found by it.
-    wanted = pl.any_horizontal(pl.col("key").str.starts_with(id_) for id_ in ids)
-    try:
-        rows = scan(version).filter(wanted).select("example_id", "key", "inputs", "outputs").collect()
-    except pl.exceptions.PolarsError as error:
-        raise VersionsError(f"{version.path}: cannot be read ({type(error).__name__})") from error
-    for row in rows.iter_rows(named=True):
-        sides = {side: canonical.loads(row[side]) for side in ("inputs", "outputs")}
-        yield from ((id_, {**row, **sides}) for id_ in ids if row["key"].startswith(id_))

@@ -1,8 +1,8 @@
 """What people changed by hand: examples relabelled and excluded, with who, when and why.
 
-`headrace dataset relabel|exclude|restore` append here; each cut applies what stands there, so that a change holds for
-every version after it. Nothing is taken out of the file: `restore` takes back what was said of an example before it.
-Examples added by hand wait in sources/hand.jsonl, as those of any other source.
+`headrace dataset relabel|exclude|restore` append here; each cut of the same environment applies what stands there, so
+that a change holds for every version after it. Nothing is taken out of the file: `restore` takes back what was said of
+an example before it. Examples added by hand wait in sources/hand.jsonl, as those of any other source.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from headrace_consumers.versions.files import appended
-from headrace_schemas.dataset_files import SOURCES_FOLDER
+from headrace_schemas.dataset_files import PRODUCTION, SOURCES_FOLDER
 from headrace_schemas.dataset_manifest import FileFacts
 
 __all__ = ["EDITS", "Edit", "EditKind", "EditLine", "Edits", "append", "edits_path", "effective", "read"]
@@ -33,6 +33,7 @@ class EditLine(TypedDict):
         outputs: of relabel: all outputs, a value a field, JSON, which count as corrected; None: they stay.
         quality: of relabel: 0 to 1; None: it stays. With no outputs the example counts as judged.
         fields: of relabel: which outputs the person named, the others are as they were; absent: all.
+        environment: of the version where the example was seen; absent, as in lines of older releases: it holds in all.
     """
 
     kind: EditKind
@@ -43,6 +44,7 @@ class EditLine(TypedDict):
     outputs: dict[str, Any] | None
     quality: float | None
     fields: NotRequired[list[str]]
+    environment: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Edits:
     """A beginning of edits.jsonl.
 
     Attributes:
-        by_key: what holds of each example.
+        by_key: what holds of each example in the environment.
         torn: numbers of lines that are no edits.
         size_bytes: of what was read.
         sha256: of it.
@@ -107,13 +109,14 @@ def append(signature_folder: Path, edits: Iterable[EditLine]) -> None:
     appended.append(edits_path(signature_folder), edits)
 
 
-def read(signature_folder: Path, asked: FileFacts | None = None) -> Edits:
-    """Return what holds by a beginning of the file, or by all of it.
+def read(signature_folder: Path, asked: FileFacts | None = None, environment: str = PRODUCTION) -> Edits:
+    """Return what holds in an environment by a beginning of the file, or by all of it.
 
     Args:
         signature_folder: whose.
         asked: the beginning, as a manifest has it. Where the file begins otherwise, for an erasure took a line out or
             somebody changed it, what is there up to that size is read.
+        environment: whose versions the edits are for; those of another one have no say.
 
     Raises:
         VersionsError: it cannot be read.
@@ -127,7 +130,7 @@ def read(signature_folder: Path, asked: FileFacts | None = None) -> Edits:
         edit = _edit_line(line)
         if edit is None:
             torn.append(number)
-        else:
+        elif edit.get("environment", environment) == environment:
             edits.append(edit)
     return Edits(effective(edits), sorted(torn), found.size_bytes, found.sha256, is_other)
 
@@ -181,6 +184,7 @@ def _edit_line(line: dict[str, Any]) -> EditLine | None:
     """Return the line if it is an edit: a person may have written it with an editor."""
     kind, quality, outputs = line.get("kind"), line.get("quality"), line.get("outputs")
     has_texts = all(isinstance(line.get(name), str) for name in ("key", "who", "why"))
+    has_texts = has_texts and isinstance(line.get("environment", ""), str)
     has_time = type(line.get("timestamp_ms")) is int
     has_quality = quality is None or (type(quality) in (int, float) and 0 <= quality <= 1)
     has_outputs = outputs is None or isinstance(outputs, dict)
@@ -199,4 +203,6 @@ def _edit_line(line: dict[str, Any]) -> EditLine | None:
     )
     if "fields" in line:
         found["fields"] = fields
+    if "environment" in line:
+        found["environment"] = line["environment"]
     return found

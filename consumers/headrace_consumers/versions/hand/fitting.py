@@ -3,19 +3,24 @@
 A version does not know its fields' types, only their hash. But a Literal or an enum shows: few texts, each often there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from headrace.errors import UsageError
 from headrace_consumers.versions.files.kinds import few_texts
 from headrace_consumers.versions.gates.schema import class_of
+from headrace_consumers.versions.hand.finding import environment_of, newest_first
 from headrace_schemas import canonical
 
 if TYPE_CHECKING:
     from headrace.datasets.place import Version
 
-__all__ = ["FewValues", "few_values", "insist_on_class", "insist_on_few"]
+__all__ = ["Check", "FewValues", "check_of", "few_values", "insist_on_class", "insist_on_few"]
+
+Check: TypeAlias = Callable[[str, Mapping[str, Any], Mapping[str, Any]], None]
+"""Refuses outputs: of the example so named, those that somebody gives, and all that it then has."""
 
 _LOOKED_AT: Final = 2_000
 _LONGEST: Final = 64
@@ -35,6 +40,25 @@ class FewValues:
     values: frozenset[str]
     of: int
     version: str
+
+
+def check_of(folder: Path, signature_class: str | None, environment: str | None = None) -> Check:
+    """Return what refuses outputs that are not of their fields' types, as far as these are known.
+
+    Args:
+        folder: of the signature.
+        signature_class: of the gate of schema.
+        environment: by whose newest version; None: by the newest of all.
+
+    Raises:
+        DatasetError, VersionsError: a version cannot be read.
+    """
+    if signature_class is not None:
+        return lambda name, _given, outputs: insist_on_class(name, outputs, signature_class)
+    some = (each for each in newest_first(folder) if environment is None or environment_of(each) == environment)
+    newest = next(some, None)
+    few = {} if newest is None else few_values(newest)
+    return lambda name, given, _outputs: insist_on_few(name, given, few)
 
 
 def few_values(version: "Version") -> dict[str, FewValues]:

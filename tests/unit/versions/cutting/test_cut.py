@@ -26,6 +26,8 @@ from tests.unit.versions.rows import (
     table,
 )
 
+PLACES = ("production", "staging")
+
 
 def test_each_row_is_an_example_of_the_split_that_its_key_decides(tmp_path):
     done = cut_of(tmp_path, [row(n) for n in range(300)])
@@ -337,6 +339,26 @@ def test_it_is_told_what_candidates_keep_out_of_test_and_which_edits_met_nothing
     assert "optimized_v1 (7 of 9 rows)" in candidates
     (unmet,) = [note for note in done.notes if note.startswith("edits.jsonl")]
     assert "of 2 examples that were changed by hand none was met" in unmet
+
+
+def test_an_edit_of_another_environment_has_no_say_and_is_not_counted_as_unmet(tmp_path):
+    said = {"kind": "relabel", "who": "ada", "why": "w", "timestamp_ms": 1, "outputs": None, "quality": 0.2}
+    both = [row(n, environment=name, output=f'{{"answer":"of {name}"}}') for name in PLACES for n in range(4)]
+    kinds = [(0, "staging"), (1, "production"), (2, None)]
+    folder = tmp_path / SIGNATURE
+    for n, name in kinds:
+        edits.append(folder, [{**said, "key": both[n]["dedup_key"]} | ({"environment": name} if name else {})])
+    edits.append(folder, [{**said, "kind": "exclude", "key": "a" * 64, "environment": "staging"}])
+    judged, notes = {}, {}
+    for name in PLACES:
+        done = cut_of(tmp_path, both, environment=name)
+        found = examples(done)
+        assert {each["outputs"]["answer"] for each in found.values()} == {f"of {name}"}
+        judged[name] = {question for question, each in found.items() if each["label"] == "judged"}
+        notes[name] = [note for note in done.notes if note.startswith("edits.jsonl")]
+    assert judged == {"production": {"question 1", "question 2"}, "staging": {"question 0", "question 2"}}
+    assert [len(notes[name]) for name in PLACES] == [0, 1]
+    assert "of 1 examples that were changed by hand none was met" in notes["staging"][0]
 
 
 @givens(st.permutations(range(6)))

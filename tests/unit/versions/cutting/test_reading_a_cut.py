@@ -13,7 +13,7 @@ from headrace.datasets.fields import hashes_of
 from headrace.datasets.place import located
 from headrace_consumers.versions.erasing.erasing import Whose, erase
 from headrace_consumers.versions.exporting.export import export
-from headrace_consumers.versions.hand import by_hand, edits
+from headrace_consumers.versions.hand import by_hand, edits, finding
 from headrace_consumers.versions.shelf.frames import scan
 from headrace_consumers.versions.shelf.listing import changed_files, shelf
 from headrace_consumers.versions.sources.pool import Pool, pool_path
@@ -79,7 +79,7 @@ def test_changes_by_hand_hold_in_the_next_version_and_stand_in_its_provenance(tm
     rows = [row(n) for n in range(30)]
     folder = cut_of(tmp_path, rows).path.parent
     wanted = [row(n)["dedup_key"] for n in range(3)]
-    found = by_hand.find(folder, wanted, None)
+    found = finding.find(folder, wanted)
     right = {"answer": "for a reason"}
     edits.append(folder, [by_hand.edit("relabel", found[wanted[0]], SAID, outputs=right)])
     edits.append(folder, [by_hand.edit("relabel", found[wanted[1]], SAID, quality=0.25)])

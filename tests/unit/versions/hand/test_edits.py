@@ -45,6 +45,16 @@ def test_a_beginning_tells_what_held_then(tmp_path):
     assert edits.read(tmp_path, {**asked, "sha256": "0" * 64}).is_other
 
 
+def test_an_edit_holds_in_its_environment_and_one_of_none_in_all(tmp_path):
+    of_staging = {"environment": "staging"}
+    edits.append(tmp_path, [edit("exclude"), {**edit("relabel", KEYS[1], quality=0.2), **of_staging}])
+    assert set(edits.read(tmp_path, environment="staging").by_key) == set(KEYS)
+    assert set(edits.read(tmp_path).by_key) == {KEYS[0]}
+    edits.append(tmp_path, [{**edit("restore", at=2), **of_staging}])
+    assert set(edits.read(tmp_path, environment="staging").by_key) == {KEYS[1]}
+    assert set(edits.read(tmp_path).by_key) == {KEYS[0]}
+
+
 def test_lines_that_are_no_edits_are_told_and_left_out(tmp_path):
     good = edit("exclude")
     bad = [
@@ -53,10 +63,11 @@ def test_lines_that_are_no_edits_are_told_and_left_out(tmp_path):
         {**good, "timestamp_ms": "now"},
         {**good, "quality": 2},
         {**good, "fields": "x"},
+        {**good, "environment": None},
     ]
     appended.append(edits.edits_path(tmp_path), [good, *bad])
     found = edits.read(tmp_path)
-    assert found.torn == [2, 3, 4, 5, 6]
+    assert found.torn == [2, 3, 4, 5, 6, 7]
     assert set(found.by_key) == {KEYS[0]}
 
 

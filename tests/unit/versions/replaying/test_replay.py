@@ -125,9 +125,9 @@ def test_without_what_says_who_is_out_nothing_is_compared(tmp_path, again, name)
         again(done.path, Tables(table(ROWS)))
 
 
-def relabelled(folder, number, answer):
+def relabelled(folder, number, answer, **more):
     line = {"kind": "relabel", "key": ROWS[number]["dedup_key"], "who": "ada", "why": "wrong", "timestamp_ms": 7}
-    edits.append(folder / SIGNATURE, [{**line, "outputs": {"answer": answer}, "quality": None}])
+    edits.append(folder / SIGNATURE, [{**line, "outputs": {"answer": answer}, "quality": None, **more}])
 
 
 def test_edits_that_an_erasure_took_a_line_of_are_told_and_the_rest_is_compared(tmp_path, again):
@@ -160,6 +160,22 @@ def test_edits_made_later_have_no_say(tmp_path, again):
     done = cut_of(tmp_path / "data", ROWS)
     relabelled(tmp_path / "data", 5, "later")
     assert again(done.path, Tables(table(ROWS))).is_same
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_a_version_is_made_again_by_the_edits_of_its_environment(tmp_path, again, environment):
+    data, rows = tmp_path / "data", [{**each, "environment": environment} for each in ROWS]
+    relabelled(data, 1, "of all")
+    relabelled(data, 3, "of one", environment="production")
+    relabelled(data, 3, "of the other", environment="staging")
+    done = cut_of(data, rows, environment=environment)
+    relabelled(data, 1, "later", environment=environment)
+    assert again(done.path, Tables(table(rows))).is_same
+    said = {
+        line["outputs"]["answer"] for split in ("train", "val", "test") for line in lines(done.path / f"{split}.jsonl")
+    }
+    assert {"of one", "of the other"} & said == {"of one" if environment == "production" else "of the other"}
+    assert "of all" in said
 
 
 def test_of_a_pool_that_was_changed_the_rest_is_made_again_and_what_is_gone_is_named(tmp_path, again):
