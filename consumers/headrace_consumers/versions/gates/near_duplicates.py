@@ -18,9 +18,10 @@ import polars as pl
 from headrace_consumers.versions.files.ahead import AT_ONCE
 from headrace_consumers.versions.gates.buckets import Buckets
 from headrace_consumers.versions.gates.gate import OFFENDERS, Context, Gate, Verdict
+from headrace_consumers.versions.sketches.banding import BANDS, PERMUTATIONS, SEED, Bands, shared
 from headrace_consumers.versions.sketches.likeness import Prepared, likeness, prepared
 from headrace_consumers.versions.sketches.processes import sketched_by_processes
-from headrace_consumers.versions.sketches.sketching import BANDS, PERMUTATIONS, SEED, Bands, Sketcher, shared
+from headrace_consumers.versions.sketches.sketching import Sketcher
 from headrace_schemas.dataset_files import LABELS
 
 __all__ = ["NEAR_DUPLICATES"]

@@ -15,7 +15,8 @@ from typing import IO, Final, NamedTuple, TypeVar
 import pyarrow as pa
 
 from headrace_consumers.versions.errors import VersionsError
-from headrace_consumers.versions.sketches.sketching import Bands, Sketcher
+from headrace_consumers.versions.sketches.banding import Bands
+from headrace_consumers.versions.sketches.sketching import Sketcher
 from headrace_consumers.versions.sketches.worker import bands_of, inputs_schema
 
 __all__ = ["sketched_by_processes"]

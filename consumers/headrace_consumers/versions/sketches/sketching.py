@@ -10,24 +10,19 @@ it. Of several long texts the one is sketched that differs most from example to 
 
 import hashlib
 import json
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
+from headrace_consumers.versions.sketches.banding import BANDS, Bands, banded
 from headrace_consumers.versions.sketches.likeness import LONGEST
 from headrace_consumers.versions.sketches.shingling import Integers, Pieces, Words, mixed, pieces_of
 
-__all__ = ["BANDS", "PERMUTATIONS", "SEED", "Bands", "Read", "Sketcher", "Telling", "shared"]
+__all__ = ["Read", "Sketcher", "Telling"]
 
-PERMUTATIONS: Final = 64
-BANDS: Final = 8
-"""With 8 rows a band: texts of a likeness of 0.9 agree in one with a chance of 0.99, of 0.5 with one of 0.03."""
-
-SEED: Final = 42
 _FEWEST_WORDS: Final = 12
 _ABSENT: Final = object()
 _NONE, _TEXT, _OTHER = range(3)
@@ -38,17 +33,8 @@ _LONG, _VALUE = np.uint64(1), np.uint64(2)
 _IN_CACHE: Final = 500
 """So many inputs at once: with some thousands all that NumPy makes of them goes through the memory."""
 
-_LAST_BITS: Final = np.uint64(0xFFFF)
-
-_ROWS_AT_ONCE: Final = 128
-"""Likewise of rensa's rows, which come as numbers of Python."""
-
 _SAMPLE: Final = 200
 """Inputs with the same long fields by which is told which of these differs most."""
-
-Bands: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.uint64]]"
-
-_FACTORS: Final = np.random.default_rng(SEED).integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +157,7 @@ class _Long:
 
     def bands(self, places: Integers) -> Bands:
         """Return the bands of the texts at rising places."""
-        return _bands(*self.pieces.of(np.searchsorted(self.places, places)))
+        return banded(*self.pieces.of(np.searchsorted(self.places, places)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,42 +218,5 @@ def _note_values(places: Integers, values: Sequence[Any], name: np.uint64, read:
     read.words[places] += np.fromiter(counts, dtype=np.int64, count=len(written))
 
 
-def _bands(tokens: Words, bounds: Integers) -> Bands:
-    """Return the bands of texts.
-
-    Args:
-        tokens: hashes of their pieces, text by text.
-        bounds: where each text's begin, and the last one's end.
-    """
-    import rensa
-
-    numbers, starts = array("I"), bounds.astype(np.uint64)
-    for first in range(0, len(bounds) - 1, _ROWS_AT_ONCE):
-        some = starts[first : first + _ROWS_AT_ONCE + 1]
-        matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
-            tokens[some[0] : some[-1]], some - some[0], PERMUTATIONS, SEED
-        )
-        numbers.extend(chain.from_iterable(matrix.to_rows()))
-    rows = np.frombuffer(numbers, dtype=np.uint32)
-    mixed_rows = (rows.reshape(-1, PERMUTATIONS) + np.uint64(1)) * _FACTORS  # modulo 2**64: a universal hash of a band
-    bands: Bands = mixed_rows.reshape(-1, BANDS, PERMUTATIONS // BANDS).sum(axis=2, dtype=np.uint64)
-    return bands
-
-
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-
-
-def shared(bands: Bands) -> Iterator[int]:
-    """Yield the rows that agree with another row in a band."""
-    is_shared = np.zeros(len(bands), dtype=bool)
-    for band in bands.T:
-        ordered = np.sort(band)
-        several = ordered[1:][ordered[1:] == ordered[:-1]]
-        if len(several):
-            may_be = np.zeros(1 << 16, dtype=bool)  # by their last bits, so that most are not looked for
-            may_be[several & _LAST_BITS] = True
-            places = np.flatnonzero(may_be[band & _LAST_BITS])
-            found = several[np.minimum(np.searchsorted(several, band[places]), len(several) - 1)]
-            is_shared[places[found == band[places]]] = True
-    yield from np.flatnonzero(is_shared).tolist()

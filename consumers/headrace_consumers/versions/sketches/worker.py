@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from headrace_consumers.garbage import calm_collector
-from headrace_consumers.versions.sketches.sketching import BANDS, Bands, Sketcher, Telling
+from headrace_consumers.versions.sketches.banding import BANDS, Bands
+from headrace_consumers.versions.sketches.sketching import Sketcher, Telling
 
 __all__ = ["bands_of", "inputs_schema", "main"]
 

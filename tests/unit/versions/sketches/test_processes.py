@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from headrace_consumers.versions.errors import VersionsError
 from headrace_consumers.versions.sketches import processes
+from headrace_consumers.versions.sketches.banding import shared
 from headrace_consumers.versions.sketches.processes import sketched_by_processes
-from headrace_consumers.versions.sketches.sketching import Sketcher, shared
+from headrace_consumers.versions.sketches.sketching import Sketcher
 
 WORDS = [f"{first}{second}" for first in ("ka", "lo", "mi", "nu") for second in ("ben", "dor", "fis", "gul")]
 
