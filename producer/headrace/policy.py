@@ -144,10 +144,8 @@ class Policy:
                 telemetry.enabled if enabled is None else enabled,
             )
         of_all = self._said_of(_ALL)
-        configured = next(
-            (value for name, value in self._telemetry.modules.items() if to_valid_name(name) == module), None
-        )
-        if configured is not None:
+        if (found := self._telemetry.of_module(module)) is not None:
+            _, configured = found
             rate_pct = configured.sampling_rate_pct if rate_pct is None else rate_pct
             enabled = configured.enabled if enabled is None else enabled
         return Sampling(of_all.rate_pct if rate_pct is None else rate_pct, of_all.enabled and enabled is not False)

@@ -6,9 +6,10 @@
 Names of the files and their lines: `dataset_files`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, NotRequired, TypedDict
 
-from headrace_schemas.dataset_files import Split
+from headrace_schemas.dataset_files import PRODUCTION, Split
 
 __all__ = [
     "MANIFEST",
@@ -21,6 +22,7 @@ __all__ = [
     "Metadata",
     "OffsetRange",
     "SplitFigures",
+    "environment_of",
 ]
 
 MANIFEST: Final = "manifest.json"
@@ -174,3 +176,8 @@ class Metadata(TypedDict):
     made_at: str
     examples: int
     splits: dict[Split, SplitFigures]
+
+
+def environment_of(manifest: Mapping[str, Any]) -> str:
+    """Return whose calls a version was cut of; versions of before environments were told are of production."""
+    return str(manifest.get("environment", PRODUCTION))

@@ -21,7 +21,7 @@ from headrace_consumers.cycle.parts import Parts, Plan
 from headrace_consumers.cycle.rolling_out import Begun, Served
 from headrace_consumers.cycle.run_lock import held
 from headrace_consumers.cycle.running import Ran, run
-from headrace_consumers.versions.reading.survey import RolloutVersions
+from headrace_consumers.versions.cutting.asked import RolloutVersions
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_schemas.dataset_files import SourceLine
 

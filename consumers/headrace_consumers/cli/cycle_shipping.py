@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from headrace.config import Config
     from headrace_consumers.cycle.rolling_out import Begun, Served
     from headrace_consumers.rollout.experiment import Experiment
-    from headrace_consumers.versions.reading.survey import RolloutVersions
+    from headrace_consumers.versions.cutting.asked import RolloutVersions
 
 __all__ = ["CycleShipping"]
 

@@ -4,20 +4,20 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from headrace_consumers.versions.cutting.asked import RolloutVersions
+
 if TYPE_CHECKING:
     from headrace.config import Config
     from headrace_consumers.rollout.moves import Entry
-    from headrace_consumers.versions.reading.survey import RolloutVersions
 
-__all__ = ["rollout_versions", "versions_in", "versions_or_none"]
+__all__ = ["rollout_versions", "versions_of_log", "versions_or_none"]
 
 
-def versions_or_none(config: "Config", environment: str, signature: str) -> "RolloutVersions":
+def versions_or_none(config: "Config", environment: str, signature: str) -> RolloutVersions:
     """Return those of a signature's module, of all modules where the configuration names none; for a cut by hand.
 
     Where the rollouts cannot be read a line on stderr says so, and what that means.
     """
-    from headrace_consumers.versions.reading.survey import RolloutVersions
     from headrace_schemas import HeadraceError
 
     known = config.optimization.signatures.get(signature)
@@ -31,33 +31,29 @@ def versions_or_none(config: "Config", environment: str, signature: str) -> "Rol
         return RolloutVersions()
 
 
-def rollout_versions(config: "Config", environment: str, module: str | None) -> "RolloutVersions":
+def rollout_versions(config: "Config", environment: str, module: str | None) -> RolloutVersions:
     """Return those of a module, or of all; empty: versions.baseline_versions tells, or no Kafka and registry do.
 
     Raises:
         HeadraceError: the rollouts cannot be read.
     """
-    from headrace_consumers.versions.reading.survey import RolloutVersions
-
     if config.versions.baseline_versions is not None:
         return RolloutVersions()
     if config.kafka.bootstrap_servers is None or config.registry.path is None:
         return RolloutVersions()
     from headrace_consumers.rollout.desk import look
 
-    return versions_in(
+    return versions_of_log(
         entry for entry in look(config).entries if entry.environment == environment and module in {None, entry.module}
     )
 
 
-def versions_in(entries: Iterable["Entry"]) -> "RolloutVersions":
+def versions_of_log(entries: Iterable["Entry"]) -> RolloutVersions:
     """Return the versions that a log of rollouts tells of; one that was taken back later was not promoted.
 
     Args:
         entries: the oldest first.
     """
-    from headrace_consumers.versions.reading.survey import RolloutVersions
-
     last = {(entry.environment, entry.module, entry.rollout_id): entry for entry in entries}
     compared = {each.baseline.version for each in last.values() if each.baseline.digest is not None}
     promoted = frozenset(compared | {each.candidate.version for each in last.values() if each.state == "promoted"})

@@ -179,13 +179,14 @@ def _lines(folder: "Path", versions: "list[Shelved]", latest: "Latest") -> list[
 
 def _row(each: "Shelved", latest: "Latest") -> tuple[str, ...]:
     from headrace_schemas.dataset_files import PRODUCTION
+    from headrace_schemas.dataset_manifest import environment_of
 
     mark = " latest" if each.version.name == latest.name else ""
     if each.metadata is None or each.manifest is None:
         return (each.version.name + mark, "", "", "", f"DAMAGED: {each.damage}", "", _size(each.size_bytes), "")
     splits = each.metadata["splits"]
     failed = [gate["gate"] for gate in each.manifest["gates"] if not gate["is_passed"]]
-    environment = each.manifest.get("environment", PRODUCTION)
+    environment = environment_of(each.manifest)
     remarks = [] if environment == PRODUCTION else [f"of {environment}"]
     remarks += [f"failed: {', '.join(failed)}"] if failed else ["gates passed"] if each.manifest["gates"] else []
     if erased := each.manifest.get("erased"):

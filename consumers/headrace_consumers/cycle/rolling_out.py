@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from headrace_consumers.versions.reading.survey import RolloutVersions
+from headrace_consumers.versions.cutting.asked import RolloutVersions
 
 __all__ = ["Begun", "Served", "Shipping"]
 

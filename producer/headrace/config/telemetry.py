@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from headrace.config.section import Name, Positive, Section
+from headrace_schemas.names import to_valid_name
 
 __all__ = ["Keep", "Module", "Rotation", "Telemetry"]
 
@@ -64,3 +65,7 @@ class Telemetry(Section):
         10, ge=0, allow_inf_nan=False, description="How often the exact counters of all calls are published; 0: never."
     )
     exit_timeout_s: float = Field(5, ge=0, allow_inf_nan=False, description="How long exit waits for delivery.")
+
+    def of_module(self, module: str) -> tuple[str, Module] | None:
+        """Return under which name a module, named as in its records, has settings of its own, and these."""
+        return next((each for each in self.modules.items() if to_valid_name(each[0]) == module), None)

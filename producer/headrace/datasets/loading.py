@@ -11,6 +11,7 @@ from headrace.datasets.place import Version, located
 from headrace.errors import DatasetError, UsageError, require_dspy
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import LABELS, PRODUCTION, SPLITS, ExampleLine, Label, Split
+from headrace_schemas.dataset_manifest import environment_of
 from headrace_schemas.errors import CanonicalizationError
 
 __all__ = ["TRUSTED", "load_dataset"]
@@ -163,10 +164,10 @@ def _root(root: str | os.PathLike[str] | None) -> Path:
 
 
 def _insist_on_environment(meant: Version, environment: str) -> None:
-    found = meant.manifest().get("environment", PRODUCTION)
+    found = environment_of(meant.manifest())
     if found != environment:
         raise DatasetError(
-            f"{meant.path}: was cut of the calls of {str(found)[:80]}, not of {environment}; environment={found!r} "
+            f"{meant.path}: was cut of the calls of {found[:80]}, not of {environment}; environment={found!r} "
             "loads it all the same, headrace versions ls names the others"
         )
 

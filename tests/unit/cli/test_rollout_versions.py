@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from headrace.config import load
-from headrace_consumers.cli.rollout_versions import rollout_versions, versions_in, versions_or_none
+from headrace_consumers.cli.rollout_versions import rollout_versions, versions_of_log, versions_or_none
 from headrace_consumers.rollout import desk
 from headrace_consumers.rollout.decision import Decision, Guard, Verdict
 from headrace_consumers.rollout.moves import decided, ordered
 from headrace_consumers.rollout.state import Found
 from headrace_consumers.topics import TopicError
-from headrace_consumers.versions.reading.survey import RolloutVersions
+from headrace_consumers.versions.cutting.asked import RolloutVersions
 from headrace_schemas.rollouts import ProgramVersion
 from tests.support.rollouts import PLAN, experiment, started
 from tests.support.statistics import NOW_MS
@@ -59,7 +59,7 @@ BACK = ("rollback", {})
     ],
 )
 def test_a_version_that_all_requests_got_is_promoted_until_it_is_taken_back(log, promoted):
-    assert versions_in(log).promoted == promoted
+    assert versions_of_log(log).promoted == promoted
 
 
 def test_a_decision_of_the_controller_counts_as_one_of_a_person():
@@ -71,14 +71,14 @@ def test_a_decision_of_the_controller_counts_as_one_of_a_person():
         assert change is not None
         found = change.experiment
         log.append(change.entry)
-    assert versions_in(log).promoted == {"v1"}
+    assert versions_of_log(log).promoted == {"v1"}
 
 
 def test_what_has_had_a_share_only_is_a_candidate_also_once_it_was_taken_back():
     log = (
         rollout(version(1), DEPLOYED, TO_ALL) + rollout(version(2), version(1), BACK) + rollout(version(3), version(1))
     )
-    assert versions_in(log) == RolloutVersions(frozenset({"v1"}), frozenset({"v2", "v3"}))
+    assert versions_of_log(log) == RolloutVersions(frozenset({"v1"}), frozenset({"v2", "v3"}))
 
 
 def test_those_of_the_module_and_environment_are_taken(monkeypatch):

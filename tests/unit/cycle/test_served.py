@@ -11,7 +11,7 @@ from headrace_consumers.cycle.report import report
 from headrace_consumers.cycle.rolling_out import Served
 from headrace_consumers.cycle.run_folder import RunFolder
 from headrace_consumers.cycle.run_lock import held_signature
-from headrace_consumers.versions.reading.survey import RolloutVersions
+from headrace_consumers.versions.cutting.asked import RolloutVersions
 from headrace_schemas.programs import Program
 from tests.support.cycles import SIGNATURE, Shipper, Worker, config_of, cycle, noted, waiting
 

@@ -1,11 +1,23 @@
-"""What a cut is to be of."""
+"""What a cut is to be of, and what whoever asks for it knows; imports nothing."""
 
 from dataclasses import dataclass, field
 
-from headrace_consumers.versions.reading.survey import RolloutVersions
 from headrace_schemas.dataset_files import PRODUCTION
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "RolloutVersions"]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutVersions:
+    """What is known of rollouts.
+
+    Attributes:
+        promoted: module_version of what they have put before everybody.
+        candidates: module_version of what they have given, or give, a share of the requests only.
+    """
+
+    promoted: frozenset[str] = frozenset()
+    candidates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Final
 from headrace.config import Config
 from headrace_consumers.versions.gates.balance import NAME as SOURCE_BALANCE
 from headrace_consumers.versions.reading.telemetry import FromTables
-from headrace_schemas.names import to_valid_name
 
 __all__ = ["more_telemetry"]
 
@@ -80,9 +79,9 @@ def _rate(shares: Mapping[float, int]) -> str:
 
 def _setting(config: Config, module: str | None) -> tuple[str, float]:
     """Return which setting holds for a module, named as in its records, and what it is."""
-    for name, differing in config.telemetry.modules.items():
-        if to_valid_name(name) == module and differing.sampling_rate_pct is not None:
-            return f"telemetry.modules.{name}.sampling_rate_pct", differing.sampling_rate_pct
+    found = None if module is None else config.telemetry.of_module(module)
+    if found is not None and (rate_pct := found[1].sampling_rate_pct) is not None:
+        return f"telemetry.modules.{found[0]}.sampling_rate_pct", rate_pct
     return _ALL_MODULES, config.telemetry.sampling_rate_pct
 
 

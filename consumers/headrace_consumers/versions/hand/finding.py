@@ -14,20 +14,12 @@ from headrace.errors import UsageError
 from headrace_consumers.versions.errors import VersionsError
 from headrace_schemas import canonical
 from headrace_schemas.dataset_files import PRODUCTION, signature_of, version_name
+from headrace_schemas.dataset_manifest import environment_of
 
-__all__ = ["environment_of", "find", "newest_first"]
+__all__ = ["find", "newest_first"]
 
 _KEY: Final = re.compile(r"[0-9a-f]{8,64}")
 _WHO_NAMES_THEM: Final = "headrace ui and the lines of a version name them"
-
-
-def environment_of(version: Version) -> str:
-    """Return whose calls a version was cut of.
-
-    Raises:
-        DatasetError: its manifest is damaged.
-    """
-    return str(version.manifest().get("environment", PRODUCTION))
 
 
 def newest_first(folder: Path) -> list[Version]:
@@ -57,13 +49,13 @@ def find(
         if not _KEY.fullmatch(id_):
             raise UsageError(f"{id_[:70]}: no example's id; expected 8 to 64 hex digits, as example_id has them")
     if version is not None:
-        own = environment_of(version)
+        own = environment_of(version.manifest())
         if environment not in (None, own):
             raise UsageError(f"{version.path}: was cut of the calls of {own}, not of {environment}")
         found = _found([version], ids, own)
     else:
         own = PRODUCTION if environment is None else environment
-        found = _found((each for each in newest_first(folder) if environment_of(each) == own), ids, own)
+        found = _found((each for each in newest_first(folder) if environment_of(each.manifest()) == own), ids, own)
     for id_ in ids:
         if id_ not in found:
             raise _missing(folder, id_, version, own)
@@ -83,7 +75,7 @@ def _missing(folder: Path, id_: str, version: Version | None, environment: str) 
     if version is not None:
         return UsageError(f"{id_}: no such example in {version.path}; {_WHO_NAMES_THEM}")
     for each in newest_first(folder):
-        if (other := environment_of(each)) != environment and any(_rows(each, [id_])):
+        if (other := environment_of(each.manifest())) != environment and any(_rows(each, [id_])):
             return UsageError(
                 f"{id_}: no version of {environment} has it; it is in {each.name} of {other}: "
                 f"--environment {shlex.quote(other)}"

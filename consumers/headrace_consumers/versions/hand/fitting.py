@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from headrace.errors import UsageError
 from headrace_consumers.versions.files.kinds import few_texts
 from headrace_consumers.versions.gates.schema import class_of
-from headrace_consumers.versions.hand.finding import environment_of, newest_first
+from headrace_consumers.versions.hand.finding import newest_first
 from headrace_schemas import canonical
+from headrace_schemas.dataset_manifest import environment_of
 
 if TYPE_CHECKING:
     from headrace.datasets.place import Version
@@ -55,7 +56,9 @@ def check_of(folder: Path, signature_class: str | None, environment: str | None 
     """
     if signature_class is not None:
         return lambda name, _given, outputs: insist_on_class(name, outputs, signature_class)
-    some = (each for each in newest_first(folder) if environment is None or environment_of(each) == environment)
+    some = (
+        each for each in newest_first(folder) if environment is None or environment_of(each.manifest()) == environment
+    )
     newest = next(some, None)
     few = {} if newest is None else few_values(newest)
     return lambda name, given, _outputs: insist_on_few(name, given, few)

@@ -7,24 +7,12 @@ from typing import Final
 import polars as pl
 
 from headrace.errors import UsageError
+from headrace_consumers.versions.cutting.asked import RolloutVersions
 from headrace_consumers.versions.reading.tables import Table, where
 
-__all__ = ["Fields", "RolloutVersions", "baseline_versions", "chosen_fields", "survey"]
+__all__ = ["Fields", "baseline_versions", "chosen_fields", "survey"]
 
 BASELINE: Final = "baseline"
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutVersions:
-    """What is known of rollouts.
-
-    Attributes:
-        promoted: module_version of what they have put before everybody.
-        candidates: module_version of what they have given, or give, a share of the requests only.
-    """
-
-    promoted: frozenset[str] = frozenset()
-    candidates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,7 @@ def chosen_fields(found: list[Fields], wanted: str | None) -> Fields | None:
 
 
 def baseline_versions(
-    configured: tuple[str, ...] | None, fields: Fields | None, rollouts: RolloutVersions = RolloutVersions()
+    configured: tuple[str, ...] | None, fields: Fields | None, rollouts: RolloutVersions
 ) -> frozenset[str]:
     """Return the module_version of what is served to everybody.
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace_schemas.dataset_files import PRODUCTION
+from headrace_schemas.dataset_manifest import environment_of
 
 __all__ = ["has_train", "may_be_latest"]
 
 
 def may_be_latest(manifest: Mapping[str, Any]) -> bool:
     """Tell whether a version may become `latest` unasked; what its manifest does not tell speaks for it."""
-    return manifest.get("environment", PRODUCTION) == PRODUCTION and has_train(manifest)
+    return environment_of(manifest) == PRODUCTION and has_train(manifest)
 
 
 def has_train(manifest: Mapping[str, Any]) -> bool:

@@ -8,9 +8,10 @@ from hypothesis import given as givens
 from hypothesis import strategies as st
 
 from headrace.errors import UsageError
+from headrace_consumers.versions.cutting.asked import RolloutVersions
 from headrace_consumers.versions.cutting.merging import one_a_key
 from headrace_consumers.versions.hand import edits
-from headrace_consumers.versions.reading.survey import Fields, RolloutVersions, baseline_versions
+from headrace_consumers.versions.reading.survey import Fields, baseline_versions
 from headrace_consumers.versions.reading.tables import Tables
 from headrace_schemas import keys
 from tests.unit.versions.rows import (
